@@ -1,0 +1,388 @@
+"""Connection strings: ``PROTOCOL:REST``, what a realm hands out to say where its comms are, to and from an Adapter.
+
+The grammar is ADR-180's: the first colon splits.  ``fixed-adapter:`` only wraps another connection string, and so
+does ``archipelago:`` when what follows it is a connection string again.  Explorers read these strings in five
+different ways; this reads what any of them reads, except where that would be a guess.
+
+==================  ====================  ==========================================================================
+protocol            adapter               the rest
+==================  ====================  ==========================================================================
+``livekit``         LiveKitAdapter        WebSocket URL, ``?access_token=`` a JWT
+``ws-room``         WsRoomAdapter         WebSocket URL of a ws-room-service room
+``signed-login``    SignedLoginAdapter    http(s) URL; a signed POST there answers with another connection string
+``archipelago``     ArchipelagoAdapter    WebSocket URL of the island service
+``offline``         OfflineAdapter        any text: no comms at all
+``simulator``       SimulatorAdapter      any text: the in-memory room's settings
+==================  ====================  ==========================================================================
+
+A WebSocket URL may lack its scheme (``wss`` is meant), ``https`` means ``wss`` and ``http`` means ``ws``.
+"""
+
+from __future__ import annotations
+
+import re
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address
+from typing import TYPE_CHECKING, ClassVar, NoReturn, Self
+from urllib.parse import quote, unquote
+
+from dcl_comms_core.errors import ConnectionStringProblem, InvalidConnectionString, LocalProtocolError
+from dcl_comms_core.limits import DEFAULT_LIMITS, Limits
+from dcl_comms_core.token import AccessToken
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+__all__ = [
+    "Adapter",
+    "ArchipelagoAdapter",
+    "LiveKitAdapter",
+    "OfflineAdapter",
+    "SignedLoginAdapter",
+    "SimulatorAdapter",
+    "WsRoomAdapter",
+    "parse_connection_string",
+]
+
+_MASK = "***"
+_MAX_WRAPPERS = 4
+_MAX_PORT = 65_535
+_MAX_HOST_CHARS = 253
+_SHOWN_CHARS = 64
+
+_BLANKS = " \t\r\n\f\v"
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_NOT_IN_URL = re.compile(r"[\s\\]")
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
+_LABEL = re.compile(r"[a-z0-9_-]{1,63}")
+_PORT = re.compile(r"[0-9]{1,5}")
+_HARMLESS = re.compile(r"[A-Za-z0-9_.,;:/+-]{0,64}")
+
+_WEBSOCKET = {"ws": "ws", "wss": "wss", "http": "ws", "https": "wss"}
+_HTTP = {"http": "http", "https": "https"}
+
+
+class Adapter(ABC):
+    """A parsed connection string.  ``to_connection_string()`` reveals its secrets; ``str()`` and ``repr()`` mask them.
+
+    Adapters are immutable, hashable and checked when built: ``parse_connection_string(a.to_connection_string()) == a``
+    for each of them that is not over the limit on length.
+    """
+
+    __slots__ = ()
+    protocol: ClassVar[str]
+    """The name before the colon."""
+
+    def to_connection_string(self) -> str:
+        """Return the connection string in full, with any token.  It is a password: don't print or log it."""
+        return f"{self.protocol}:{self._rest()}"
+
+    @abstractmethod
+    def _rest(self) -> str:
+        """Return what stands behind the colon, in full."""
+
+    @abstractmethod
+    def _masked_rest(self) -> str:
+        """Return what stands behind the colon, with everything masked that may be secret."""
+
+    def __str__(self) -> str:
+        return f"{self.protocol}:{self._masked_rest()}"
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({str(self)!r})"
+
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, object]) -> Self:
+        return self
+
+    def __reduce__(self) -> NoReturn:
+        msg = "an Adapter is not pickled, because that would write its secrets out: pass on to_connection_string()"
+        raise LocalProtocolError(msg)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class LiveKitAdapter(Adapter):
+    """A LiveKit room.
+
+    ``url`` is ws(s) without query.  ``params`` are the parameters beside the token: decoded, in order, not forwarded.
+    """
+
+    protocol: ClassVar[str] = "livekit"
+    url: str
+    token: AccessToken
+    params: tuple[tuple[str, str], ...] = ()
+
+    def __post_init__(self) -> None:
+        url = _canonical_url(self.url, _WEBSOCKET, default="wss")
+        if "?" in url:
+            raise _bad_url("parameters of a livekit address belong in params")
+        _require_token(self.token)
+        params = tuple((_require_text(name), _require_text(value)) for name, value in self.params)
+        if any(name == "access_token" for name, _ in params):
+            msg = "access_token is not one of the other parameters: it is the token"
+            raise LocalProtocolError(msg)
+        object.__setattr__(self, "url", url)
+        object.__setattr__(self, "params", params)
+
+    def _rest(self) -> str:
+        pairs = (("access_token", self.token.reveal()), *self.params)
+        return f"{self.url}?" + "&".join(f"{quote(name, safe='')}={quote(value, safe='')}" for name, value in pairs)
+
+    def _masked_rest(self) -> str:
+        # The names of the other parameters are masked too: a token that lost its name would stand there as one.
+        return f"{_masked_url(self.url)}?access_token={_MASK}" + f"&{_MASK}" * len(self.params)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({str(self)!r}, token={self.token!r})"
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class _UrlAdapter(Adapter):
+    _schemes: ClassVar[Mapping[str, str]] = _WEBSOCKET
+    _default_scheme: ClassVar[str | None] = "wss"
+    url: str
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "url", _canonical_url(self.url, self._schemes, default=self._default_scheme))
+
+    def _rest(self) -> str:
+        return self.url
+
+    def _masked_rest(self) -> str:
+        return _masked_url(self.url)
+
+
+class WsRoomAdapter(_UrlAdapter):
+    """A room of a ws-room-service (rfc5).  ``url`` is ws(s), with its query if it has one."""
+
+    __slots__ = ()
+    protocol: ClassVar[str] = "ws-room"
+
+
+class ArchipelagoAdapter(_UrlAdapter):
+    """The island service (Archipelago v3).  ``url`` is ws(s), with its query if it has one."""
+
+    __slots__ = ()
+    protocol: ClassVar[str] = "archipelago"
+
+
+class SignedLoginAdapter(_UrlAdapter):
+    """A place to ask for a connection string by a signed POST.  ``url`` is http(s), with its query if it has one."""
+
+    __slots__ = ()
+    protocol: ClassVar[str] = "signed-login"
+    _schemes: ClassVar[Mapping[str, str]] = _HTTP
+    _default_scheme: ClassVar[str | None] = None
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class _TextAdapter(Adapter):
+    detail: str
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "detail", _plain_text(self.detail))
+
+    def _rest(self) -> str:
+        return self.detail
+
+    def _masked_rest(self) -> str:
+        return _masked_detail(self.detail)
+
+
+class OfflineAdapter(_TextAdapter):
+    """No comms.  ``detail`` is whatever stood behind the colon; realms write ``offline``."""
+
+    __slots__ = ()
+    protocol: ClassVar[str] = "offline"
+
+
+class SimulatorAdapter(_TextAdapter):
+    """The in-memory room.  ``detail`` is whatever stood behind the colon: the room's settings."""
+
+    __slots__ = ()
+    protocol: ClassVar[str] = "simulator"
+
+
+def parse_connection_string(text: str, *, limits: Limits = DEFAULT_LIMITS) -> Adapter:
+    """Parse a connection string.
+
+    Blanks around it are ignored, protocol, URL scheme and host may be in any letter case, a fragment is dropped, and
+    the URL's port and path are kept as they are.  Of several ``access_token`` the first that is not empty counts; it
+    and the other parameters are percent-decoded, and ``+`` stays ``+``.  Up to four wrappers are peeled.
+
+    Raises InvalidConnectionString (for the token in it: InvalidToken, a kind of it) and nothing else; ``problem`` says
+    what is wrong, and no text of ours repeats any part of the string.
+    """
+    rest = _plain_text(text, limits.connection_string_chars)
+    if not rest:
+        raise InvalidConnectionString(ConnectionStringProblem.EMPTY)
+    adapter = _parse_unwrapped(rest, limits)
+    # Escaping may make it longer.  Refusing that here means that whatever was parsed can be parsed again.
+    if len(adapter.to_connection_string()) > limits.connection_string_chars:
+        raise _too_long(limits.connection_string_chars)
+    return adapter
+
+
+def _parse_unwrapped(text: str, limits: Limits) -> Adapter:
+    rest = text
+    for _ in range(_MAX_WRAPPERS + 1):
+        name, tail = _split(rest)
+        if name == "fixed-adapter" or (name == "archipelago" and _split(tail)[0] in _KNOWN):
+            rest = tail
+        elif name in _READERS:
+            return _READERS[name](tail, limits)
+        elif name:
+            hint = _HINTS.get(name, "known are " + ", ".join(sorted(_KNOWN)))
+            raise InvalidConnectionString(ConnectionStringProblem.UNKNOWN_PROTOCOL, hint)
+        else:
+            hint = "a connection string begins with a name and a colon"
+            raise InvalidConnectionString(ConnectionStringProblem.NO_PROTOCOL, hint)
+    raise InvalidConnectionString(ConnectionStringProblem.TOO_MANY_WRAPPERS, f"more than {_MAX_WRAPPERS}")
+
+
+def _split(text: str) -> tuple[str, str]:
+    """Split into protocol name (lower case, "" if there is none) and the rest."""
+    name, colon, rest = text.partition(":")
+    # Only ASCII is lowered: a Kelvin sign would become a k.
+    return ((name.lower() if name.isascii() else name) if colon else ""), rest
+
+
+def _read_livekit(tail: str, limits: Limits) -> Adapter:
+    url, _, query = _canonical_url(tail, _WEBSOCKET, default="wss").partition("?")
+    params: list[tuple[str, str]] = []
+    tokens: list[str] = []
+    for piece in query.split("&"):
+        name, _, value = map(unquote, piece.partition("="))
+        if name == "access_token":
+            tokens.append(value)
+        elif piece:
+            params.append((name, value))
+    if not tokens:
+        raise InvalidConnectionString(ConnectionStringProblem.NO_TOKEN, "the URL has no access_token parameter")
+    token = next((value for value in tokens if value.strip()), "")
+    return LiveKitAdapter(url, AccessToken.parse(token, limits=limits), tuple(params))
+
+
+_READERS: Mapping[str, Callable[[str, Limits], Adapter]] = {
+    "livekit": _read_livekit,
+    "ws-room": lambda tail, _limits: WsRoomAdapter(tail),
+    "signed-login": lambda tail, _limits: SignedLoginAdapter(tail),
+    "archipelago": lambda tail, _limits: ArchipelagoAdapter(tail),
+    "offline": lambda tail, _limits: OfflineAdapter(tail),
+    "simulator": lambda tail, _limits: SimulatorAdapter(tail),
+}
+_KNOWN = frozenset({*_READERS, "fixed-adapter"})
+_A_URL = "this is a URL; a connection string has a protocol name before it, such as livekit: or ws-room:"
+_HINTS = {
+    "http": _A_URL,
+    "https": _A_URL,
+    "ws": _A_URL,
+    "wss": _A_URL,
+    "p2p": "p2p is gone from Decentraland",
+}
+
+
+def _too_long(limit: int) -> InvalidConnectionString:
+    return InvalidConnectionString(ConnectionStringProblem.TOO_LONG, f"the limit is {limit} characters")
+
+
+def _bad_url(detail: str) -> InvalidConnectionString:
+    return InvalidConnectionString(ConnectionStringProblem.BAD_URL, detail)
+
+
+def _require_text(text: object) -> str:
+    if not isinstance(text, str):
+        raise InvalidConnectionString(ConnectionStringProblem.NOT_TEXT, f"it is {type(text).__name__}, not str")
+    if _SURROGATE.search(text):
+        raise InvalidConnectionString(ConnectionStringProblem.NOT_TEXT, "it has half a surrogate pair in it")
+    return text
+
+
+def _plain_text(text: object, limit: int | None = None) -> str:
+    """Return text without the blanks around it: whole characters, no control characters, within the limit."""
+    if isinstance(text, str) and limit is not None and len(text) > limit:
+        raise _too_long(limit)
+    plain = _require_text(text).strip(_BLANKS)
+    if _CONTROL.search(plain):
+        raise InvalidConnectionString(ConnectionStringProblem.CONTROL_CHARACTER)
+    return plain
+
+
+def _require_token(token: object) -> None:
+    if not isinstance(token, AccessToken):
+        msg = "a LiveKitAdapter's token is an AccessToken: use AccessToken.parse(text)"
+        raise LocalProtocolError(msg)
+
+
+def _canonical_url(text: str, schemes: Mapping[str, str], *, default: str | None) -> str:
+    """Check a URL and give it its scheme and its host in lower case; drop the fragment, keep the rest as it is.
+
+    Written out rather than left to urllib, which drops tabs and newlines silently and accepts almost any host.
+    """
+    url = _plain_text(text).partition("#")[0]
+    if _NOT_IN_URL.search(url):
+        raise _bad_url("a blank or a backslash in it")
+    written = _SCHEME.match(url)
+    name = written[1].lower() if written else default
+    scheme = schemes.get(name or "")
+    if scheme is None:
+        raise _bad_url("its scheme must be one of " + ", ".join(schemes))
+    address, _, query = url[written.end() if written else 0 :].partition("?")
+    authority, slash, path = address.partition("/")
+    return f"{scheme}://{_canonical_authority(authority)}{slash}{path}" + (f"?{query}" if query else "")
+
+
+def _canonical_authority(authority: str) -> str:
+    if "@" in authority:
+        raise InvalidConnectionString(ConnectionStringProblem.USER_INFO, "a name or password before the host")
+    bracketed, bracket, after = authority.partition("]")
+    host, colon, port = (f"{bracketed}]", after[:1], after[1:]) if bracket else authority.partition(":")
+    number = int(port) if _PORT.fullmatch(port) else 0
+    if colon and (colon != ":" or not 1 <= number <= _MAX_PORT):
+        raise _bad_url(f"its port is not a number from 1 to {_MAX_PORT}")
+    name = _canonical_host(host)
+    if name is None:
+        raise _bad_url("its host is not a name or an address" if host else "it has no host")
+    return f"{name}:{number}" if colon else name
+
+
+def _canonical_host(host: str) -> str | None:
+    """Return the host in lower case, an international one in ASCII (IDNA 2003); None if it is no host.
+
+    It returns rather than raises, so that no exception holding a part of the string is anybody's context.
+    """
+    if not 0 < len(host) <= _MAX_HOST_CHARS:
+        return None
+    try:
+        if host.startswith("["):
+            # Zones (%eth0) mean something to one machine only, and ipaddress would let anything through as one.
+            return None if "%" in host else _bracketed(host.lower())
+        name = (host if host.isascii() else host.encode("idna").decode()).lower()
+        labels = name.removesuffix(".").split(".")
+        if labels[-1].isdecimal():
+            IPv4Address(name)
+    except ValueError:
+        return None
+    return name if all(map(_LABEL.fullmatch, labels)) else None
+
+
+def _bracketed(host: str) -> str:
+    IPv6Address(host[1:-1])
+    return host
+
+
+def _masked_url(url: str) -> str:
+    address, mark, _ = url.partition("?")
+    scheme, _, rest = address.partition("://")
+    host, *segments = rest.split("/")
+    shown = (s if len(s) <= _SHOWN_CHARS and not set(s) & set("=&@") else _MASK for s in segments)
+    return f"{scheme}://" + "/".join((host, *shown)) + (mark and f"?{_MASK}")
+
+
+def _masked_detail(detail: str) -> str:
+    shown, mark, _ = detail.partition("?")
+    return (shown if _HARMLESS.fullmatch(shown) else _MASK) + (mark and f"?{_MASK}")

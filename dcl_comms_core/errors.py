@@ -1,0 +1,176 @@
+"""Every exception of dcl-comms, in one place.
+
+All of them derive from :class:`CommsError`.  None carries a secret: texts describe what is wrong with an
+access token, an auth chain or a key, and never repeat it.
+
+===========================  =====================================================================
+exception                    raised when
+===========================  =====================================================================
+InvalidConnectionString      a connection string can't be parsed (``problem`` says why)
+InvalidToken                 an access token can't be read (a kind of InvalidConnectionString)
+TokenExpired                 ``AccessToken.check``: the token's time is over
+TokenNotYetValid             ``AccessToken.check``: the token's time has not begun
+PermissionMissing            a token's grants do not allow what was asked for
+DecodeError                  bytes are not a valid message (``offset``: where)
+EncodeError                  a message can't be written (two members of a oneof, a value out of range)
+LocalProtocolError           the caller broke the rules; the text says what to do instead
+RemoteProtocolError          the other side broke the rules
+PacketTooLarge               a packet is over the size that the transport accepts
+SendQueueFull                the send queue is at its limit: wait for credit, or send less
+ConnectionLost               the room is gone (``reason``, ``retry``); the only error that a driver's
+                             ``connect()`` and iteration let out
+===========================  =====================================================================
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from dcl_comms_core.states import CloseReason, Retry
+
+__all__ = [
+    "CommsError",
+    "ConnectionLost",
+    "ConnectionStringProblem",
+    "DecodeError",
+    "EncodeError",
+    "InvalidConnectionString",
+    "InvalidToken",
+    "LocalProtocolError",
+    "PacketTooLarge",
+    "PermissionMissing",
+    "ProtocolError",
+    "RemoteProtocolError",
+    "SendQueueFull",
+    "TokenError",
+    "TokenExpired",
+    "TokenNotYetValid",
+]
+
+
+class CommsError(Exception):
+    """Base of every exception that dcl-comms raises on purpose."""
+
+
+class ConnectionStringProblem(Enum):
+    """What is wrong with a connection string or with the access token in it."""
+
+    NOT_TEXT = "not text"
+    EMPTY = "empty"
+    TOO_LONG = "too long"
+    CONTROL_CHARACTER = "control character"
+    NO_PROTOCOL = "no protocol name"
+    UNKNOWN_PROTOCOL = "unknown protocol"
+    BAD_URL = "bad URL"
+    USER_INFO = "user info in the URL"
+    TOO_MANY_WRAPPERS = "too many wrappers"
+    NO_TOKEN = "no access token"
+    EMPTY_TOKEN = "empty access token"
+    NOT_A_JWT = "access token is not a JWT"
+    NO_ROOM = "access token names no room"
+
+
+class InvalidConnectionString(CommsError, ValueError):
+    """A connection string can't be parsed.  Never contains the string itself, which may hold a token."""
+
+    def __init__(self, problem: ConnectionStringProblem, detail: str = "") -> None:
+        super().__init__(problem, detail)
+        self.problem = problem
+        self.detail = detail
+
+    def __str__(self) -> str:
+        return f"{self.problem.value}: {self.detail}" if self.detail else self.problem.value
+
+
+class InvalidToken(InvalidConnectionString):
+    """An access token can't be read.  Never contains the token."""
+
+
+class TokenError(CommsError):
+    """Base of the three answers of ``AccessToken.check``."""
+
+
+class TokenExpired(TokenError):
+    """The token's ``exp`` is in the past: ask the realm for a new connection string."""
+
+
+class TokenNotYetValid(TokenError):
+    """The token's ``nbf`` is in the future: check this machine's clock."""
+
+
+class PermissionMissing(TokenError):
+    """The token's grants don't allow this.  ``grant`` is the name of the missing one."""
+
+    def __init__(self, grant: str, detail: str = "") -> None:
+        super().__init__(grant, detail)
+        self.grant = grant
+        self.detail = detail
+
+    def __str__(self) -> str:
+        return f"the access token does not grant {self.grant}" + (f": {self.detail}" if self.detail else "")
+
+
+class DecodeError(CommsError, ValueError):
+    """Bytes are not a valid message.  ``offset`` is the index of the first byte that can't be accepted."""
+
+    def __init__(self, reason: str, offset: int) -> None:
+        super().__init__(reason, offset)
+        self.reason = reason
+        self.offset = offset
+
+    def __str__(self) -> str:
+        return f"{self.reason} at byte {self.offset}"
+
+
+class EncodeError(CommsError, ValueError):
+    """A message can't be written."""
+
+
+class ProtocolError(CommsError):
+    """Abstract: somebody broke the rules.  Catch it, or one of its two kinds; it can't be instantiated."""
+
+    def __init__(self, *args: object) -> None:
+        if type(self) is ProtocolError:
+            msg = "ProtocolError is abstract: use LocalProtocolError or RemoteProtocolError"
+            raise TypeError(msg)
+        super().__init__(*args)
+
+
+class LocalProtocolError(ProtocolError):
+    """You broke the rules: the text says what to do instead."""
+
+
+class RemoteProtocolError(ProtocolError):
+    """They broke the rules."""
+
+
+class PacketTooLarge(LocalProtocolError):
+    """A packet is larger than the transport accepts.  ``size`` and ``limit`` are bytes on the same scale."""
+
+    def __init__(self, size: int, limit: int) -> None:
+        super().__init__(size, limit)
+        self.size = size
+        self.limit = limit
+
+    def __str__(self) -> str:
+        return f"the packet takes {self.size} bytes in its envelope and the transport accepts {self.limit}"
+
+
+class SendQueueFull(CommsError):
+    """The send queue is at its limit; ``await connection.send(...)`` waits, ``send_nowait`` raises this."""
+
+
+class ConnectionLost(CommsError):
+    """The room is gone.  ``reason`` says why, ``retry`` what may help; ``detail`` is for people."""
+
+    def __init__(self, reason: CloseReason, retry: Retry, detail: str = "") -> None:
+        super().__init__(reason, retry, detail)
+        self.reason = reason
+        self.retry = retry
+        self.detail = detail
+
+    def __str__(self) -> str:
+        text = f"connection lost: {self.reason.value} (retry: {self.retry.value})"
+        return f"{text}: {self.detail}" if self.detail else text

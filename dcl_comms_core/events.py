@@ -1,0 +1,434 @@
+"""Events: everything that the core can tell an application.
+
+Every event has ``at`` (monotonic seconds, the ``now`` of the call that caused it) and ``room``, the label of the room
+it belongs to.  Events about a packet have ``sender`` (None: the transport did not say who sent it; never guessed) and
+``private`` (True: it was addressed to us alone).
+
+The events that come once per packet are not frozen, because building a frozen one takes more than twice as long;
+treat them as read-only all the same.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import TYPE_CHECKING, NamedTuple
+
+from dcl_comms_core.codec import decode
+
+if TYPE_CHECKING:
+    from dcl_comms_core.inputs import Track
+    from dcl_comms_core.peers import PeerId
+    from dcl_comms_core.proto import rfc4
+    from dcl_comms_core.states import CloseReason, Retry
+
+__all__ = [
+    "ChatReceived",
+    "CredentialsNeeded",
+    "Event",
+    "IslandChanged",
+    "Kicked",
+    "LimitReached",
+    "MovementKind",
+    "PacketEvent",
+    "PacketReceived",
+    "PacketRejected",
+    "PeerEmoted",
+    "PeerIdentified",
+    "PeerJoined",
+    "PeerLeft",
+    "PeerMoved",
+    "ProfileAnnounced",
+    "ProfileReceived",
+    "ProfileRequested",
+    "ReactionReceived",
+    "Reconnected",
+    "Reconnecting",
+    "RejectReason",
+    "RoomClosed",
+    "RoomOpened",
+    "SceneMessageReceived",
+    "SignatureNeeded",
+    "TrackMuted",
+    "TrackPublished",
+    "TrackSubscribed",
+    "TrackUnpublished",
+    "TrackUnsubscribed",
+    "Vector3",
+    "VoiceReceived",
+    "Warning",
+    "WarningCode",
+]
+
+
+class Vector3(NamedTuple):
+    """A position in metres or a velocity in metres per second: x east, y up, z north."""
+
+    x: float
+    y: float
+    z: float
+
+
+class MovementKind(Enum):
+    """Which message told of a movement; the values are the packet kinds."""
+
+    POSITION = "position"
+    MOVEMENT = "movement"
+
+
+class RejectReason(Enum):
+    """Why a packet was rejected."""
+
+    TOO_LARGE = "larger than Limits.packet_bytes"
+    MALFORMED = "not a valid Packet"
+    NOT_FINITE = "a number that is not finite"
+
+
+class WarningCode(Enum):
+    """What a Warning is about."""
+
+    ANNOUNCED_LATE = "announced late"
+    """The token allows neither attributes nor a track: others learn of us up to 3 s late, our first packets have no sender."""
+    SEND_FAILED = "send failed"
+    """The transport did not take a packet."""
+    SENDS_UNCONFIRMED = "sends unconfirmed"
+    """A link was lost while packets waited for their acknowledgement: they may or may not have arrived."""
+    COMMAND_FAILED = "command failed"
+    """The transport refused something other than a packet."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Event:
+    at: float
+    """When, monotonic seconds of the host's clock."""
+    room: str
+    """Which room: island, scene, or the label that the session was given."""
+
+
+@dataclass(slots=True, kw_only=True)
+class PacketEvent:
+    """What every event about a packet has."""
+
+    at: float
+    """When, monotonic seconds of the host's clock."""
+    room: str
+    """Which room: island, scene, or the label that the session was given."""
+    sender: PeerId | None
+    """Who sent it; None: the transport did not say."""
+    private: bool
+    """True: it was addressed to us alone."""
+
+
+# --- the room
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoomOpened(_Event):
+    """We are in the room.  PeerJoined follows for everybody who was there already."""
+
+    identity: PeerId
+    """Who we are, as the server says."""
+    name: str
+    """The room's name."""
+    sid: str
+    """The transport's id of this room, or empty."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoomClosed(_Event):
+    """The room is over; no event follows."""
+
+    reason: CloseReason
+    retry: Retry
+    detail: str = ""
+    """For people; holds no secret."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reconnecting(_Event):
+    """The connection was lost and is being repaired.  Sends wait meanwhile."""
+
+    attempt: int
+    """0: the transport repairs it by itself; n: the session is about to join anew for the n-th time."""
+    reason: CloseReason
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reconnected(_Event):
+    """The connection is back.  Peers that came or went meanwhile are told right after this."""
+
+    attempt: int
+    """0: repaired by the transport; n: joined anew at the n-th attempt."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CredentialsNeeded(_Event):
+    """A new connection string is needed: the last one is spent.  From sessions that can take one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignatureNeeded(_Event):
+    """Somebody has to sign ``payload`` and answer with ``provide_signature(request, chain)``."""
+
+    payload: str
+    request: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IslandChanged(_Event):
+    """The realm put us on another island."""
+
+    island: str
+    previous: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kicked(_Event):
+    """The realm ended our session: the same wallet logged in elsewhere, or it is banned.  Do not retry at once."""
+
+    detail: str = ""
+
+
+# --- peers
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PeerJoined(_Event):
+    """Somebody is in the room."""
+
+    sender: PeerId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PeerLeft(_Event):
+    """Somebody left the room, or was gone when we came back to it."""
+
+    sender: PeerId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PeerIdentified(_Event):
+    """The transport said now who sent some earlier packets; ``early`` are their events again, with the sender filled in."""
+
+    sender: PeerId
+    early: tuple[PacketEvent, ...]
+
+
+# --- packets
+
+
+@dataclass(slots=True, kw_only=True)
+class PeerMoved(PacketEvent):
+    """Somebody is at a position."""
+
+    position: Vector3
+    """Metres."""
+    velocity: Vector3
+    """Metres per second; zero for the kind POSITION, which does not carry it."""
+    yaw: float
+    """Degrees clockwise from north, 0 <= yaw < 360."""
+    kind: MovementKind
+    message: rfc4.Movement | rfc4.Position
+    """The whole message: gait, head, pointing and so on."""
+
+
+@dataclass(slots=True, kw_only=True)
+class PeerEmoted(PacketEvent):
+    """Somebody plays an emote, or stops it."""
+
+    urn: str
+    incremental_id: int
+    timestamp: float
+    """Seconds of the sender's own clock."""
+    stopping: bool
+    message: rfc4.PlayerEmote
+
+
+@dataclass(slots=True, kw_only=True)
+class ChatReceived(PacketEvent):
+    """Somebody wrote a message."""
+
+    text: str
+    """As received: strip control characters before it reaches a terminal."""
+    sent_at: float | None
+    """Unix seconds by the sender's clock; None when the sender counts from another origin."""
+    timestamp: float
+    """The stamp exactly as sent; with the sender it identifies the message."""
+    forwarded_from: str | None
+    """Whom the sender says that it relays.  Believe it of a message router only."""
+    topic: str = ""
+
+
+@dataclass(slots=True, kw_only=True)
+class SceneMessageReceived(PacketEvent):
+    """A scene's message."""
+
+    scene_id: str
+    data: bytes
+    """As received; its first byte says how the rest is framed."""
+
+
+@dataclass(slots=True, kw_only=True)
+class ProfileAnnounced(PacketEvent):
+    """Somebody's profile has this version."""
+
+    version: int
+
+
+@dataclass(slots=True, kw_only=True)
+class ProfileRequested(PacketEvent):
+    """Somebody asks for the profile of an address."""
+
+    address: str
+    version: int
+
+
+@dataclass(slots=True, kw_only=True)
+class ProfileReceived(PacketEvent):
+    """A profile as its sender tells it.  The address inside is a claim; the sender is not."""
+
+    serialized: str
+    """JSON text, not parsed."""
+    base_url: str
+    """Where the sender says that its content is.  Untrusted."""
+
+
+@dataclass(slots=True, kw_only=True)
+class ReactionReceived(PacketEvent):
+    """Somebody reacts with an emoji."""
+
+    emoji_index: int
+    count: int
+    timestamp: float
+
+
+@dataclass(slots=True, kw_only=True)
+class VoiceReceived(PacketEvent):
+    """Legacy voice samples inside a packet; today's voice is a LiveKit track."""
+
+    encoded_samples: bytes
+    index: int
+    codec: int
+
+
+@dataclass(slots=True, kw_only=True)
+class PacketReceived(PacketEvent):
+    """A packet of a kind that has no event of its own, or any packet when raw delivery was asked for."""
+
+    data: bytes
+    """As received."""
+    kind: str | None
+    """The name of the Packet's field, or None: empty, or newer than this library."""
+    protocol_version: int
+    reliable: bool
+    topic: str
+    _packet: rfc4.Packet | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def packet(self) -> Packet:
+        """The decoded packet; decoded on first use.  DecodeError: only possible with raw delivery, which looks no further."""
+        if self._packet is None:
+            self._packet = decode(self.data)
+        return self._packet
+
+
+@dataclass(slots=True, kw_only=True)
+class PacketRejected(PacketEvent):
+    """Bytes that are not an acceptable packet.  Counted in ``RoomSession.counters``."""
+
+    reason: RejectReason
+    offset: int
+    """Index of the byte that can't be accepted; 0 where no single byte is to blame."""
+    size: int
+    """Bytes of the packet."""
+    detail: str = ""
+
+
+# --- tracks
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _TrackEvent(_Event):
+    sender: PeerId
+    track: Track
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrackPublished(_TrackEvent):
+    """Somebody offers a live audio or video track."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrackUnpublished(_TrackEvent):
+    """The track is gone."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrackSubscribed(_TrackEvent):
+    """We receive the track: ``connection.audio(track)`` or ``connection.video(track)`` give its frames."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrackUnsubscribed(_TrackEvent):
+    """We receive the track no longer."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrackMuted(_TrackEvent):
+    """The track was muted or unmuted: see ``track.muted``."""
+
+
+# --- notices
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LimitReached(_Event):
+    """A limit was reached, for the first time or again after it had been left."""
+
+    limit: str
+    """The name in Limits."""
+    value: int
+    """The limit."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Warning(_Event):  # noqa: A001 - the word that the design gives it; it lives in this namespace
+    """Something to know that is nobody's failure."""
+
+    code: WarningCode
+    text: str
+    """For people; holds no secret."""
+
+
+Event = (
+    RoomOpened
+    | RoomClosed
+    | Reconnecting
+    | Reconnected
+    | CredentialsNeeded
+    | SignatureNeeded
+    | IslandChanged
+    | Kicked
+    | PeerJoined
+    | PeerLeft
+    | PeerIdentified
+    | PeerMoved
+    | PeerEmoted
+    | ChatReceived
+    | SceneMessageReceived
+    | ProfileAnnounced
+    | ProfileRequested
+    | ProfileReceived
+    | ReactionReceived
+    | VoiceReceived
+    | PacketReceived
+    | PacketRejected
+    | TrackPublished
+    | TrackUnpublished
+    | TrackSubscribed
+    | TrackUnsubscribed
+    | TrackMuted
+    | LimitReached
+    | Warning
+)
+"""Any event."""

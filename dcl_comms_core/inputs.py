@@ -1,0 +1,273 @@
+"""Inputs: everything that a transport can tell the core.
+
+A driver makes these from what its socket or engine reports and hands them to ``receive(inp, now=...)``.  Data packets may
+skip the object: ``receive_data(sender, data, ...)``.  Each input of a link names it by :class:`LinkRef`, so that late news of a
+link that was given up is recognised and ignored.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from dcl_comms_core.states import CloseReason
+
+__all__ = [
+    "ClockSet",
+    "CommandFailed",
+    "DataReceived",
+    "Input",
+    "LinkClosed",
+    "LinkFailed",
+    "LinkInput",
+    "LinkOpened",
+    "LinkReconnected",
+    "LinkReconnecting",
+    "LinkRef",
+    "Participant",
+    "ParticipantJoined",
+    "ParticipantLeft",
+    "ParticipantUpdated",
+    "SendAcknowledged",
+    "Track",
+    "TrackAppeared",
+    "TrackAttached",
+    "TrackDetached",
+    "TrackInput",
+    "TrackKind",
+    "TrackMuteChanged",
+    "TrackSource",
+    "TrackVanished",
+]
+
+
+class LinkRef(NamedTuple):
+    """Names one attempt of one link."""
+
+    link: int
+    """Which link of the session; a RoomSession has one, a merged view has several."""
+    generation: int
+    """Counts the attempts to open that link, from 1."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Participant:
+    """What a transport says of another participant."""
+
+    identity: str
+    sid: str = ""
+    name: str = ""
+    metadata: str = ""
+
+
+class TrackKind(Enum):
+    """What a track carries."""
+
+    AUDIO = "audio"
+    VIDEO = "video"
+
+
+class TrackSource(Enum):
+    """Where a track's media comes from; the values are the names that tokens use."""
+
+    UNKNOWN = "unknown"
+    CAMERA = "camera"
+    MICROPHONE = "microphone"
+    SCREEN_SHARE = "screen_share"
+    SCREEN_SHARE_AUDIO = "screen_share_audio"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Track:
+    """A live audio or video track of a participant."""
+
+    sid: str
+    """The transport's id of the track, unique in the room."""
+    kind: TrackKind
+    source: TrackSource = TrackSource.UNKNOWN
+    name: str = ""
+    muted: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClockSet:
+    """Wall-clock time: unix seconds = monotonic seconds + ``unix_offset``.  May come again when the clock is changed."""
+
+    unix_offset: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinkOpened:
+    """The link is in the room."""
+
+    link: LinkRef
+    identity: str
+    """Our own identity, as the server gave it."""
+    room: str
+    """The room's name."""
+    sid: str = ""
+    participants: tuple[Participant, ...] = ()
+    """Who was there already."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinkFailed:
+    """The link could not be opened.  ``detail`` is for people and holds no secret."""
+
+    link: LinkRef
+    reason: CloseReason
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinkReconnecting:
+    """The transport lost its connection and repairs it by itself."""
+
+    link: LinkRef
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinkReconnected:
+    """The transport repaired its connection."""
+
+    link: LinkRef
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinkClosed:
+    """The link is over, for the given reason; nothing more comes from it."""
+
+    link: LinkRef
+    reason: CloseReason
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ParticipantJoined:
+    """Somebody is in the room."""
+
+    link: LinkRef
+    participant: Participant
+    source: int | None = None
+    """The transport's own handle of this sender, where it has one: attributes earlier data that carried the same handle."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ParticipantUpdated:
+    """Somebody's name or metadata changed."""
+
+    link: LinkRef
+    participant: Participant
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ParticipantLeft:
+    """Somebody left the room."""
+
+    link: LinkRef
+    identity: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataReceived:
+    """A data packet.  ``sender`` is None (or empty) when the transport did not say who sent it."""
+
+    link: LinkRef
+    sender: str | None
+    data: bytes
+    reliable: bool = True
+    topic: str = ""
+    source: int | None = None
+    """The transport's own handle of an unnamed sender, where it has one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SendAcknowledged:
+    """The transport took the packet that ``SendData(token=...)`` asked it to send, or failed to."""
+
+    link: LinkRef
+    token: int
+    error: str = ""
+    """Empty when it went well; else the transport's words, without secrets."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommandFailed:
+    """The transport could not carry out a command other than SendData, and goes on without it."""
+
+    link: LinkRef
+    what: str
+    """The command's name."""
+    detail: str = ""
+    """The transport's words, without secrets."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrackAppeared:
+    """A participant published a track."""
+
+    link: LinkRef
+    identity: str
+    track: Track
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrackVanished:
+    """A participant took a track back."""
+
+    link: LinkRef
+    identity: str
+    sid: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrackAttached:
+    """We receive a track's media now."""
+
+    link: LinkRef
+    identity: str
+    sid: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrackDetached:
+    """We receive a track's media no longer."""
+
+    link: LinkRef
+    identity: str
+    sid: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrackMuteChanged:
+    """A participant muted or unmuted a track."""
+
+    link: LinkRef
+    identity: str
+    sid: str
+    muted: bool
+
+
+TrackInput = TrackAppeared | TrackVanished | TrackAttached | TrackDetached | TrackMuteChanged
+"""Any input about a track."""
+
+LinkInput = (
+    LinkOpened
+    | LinkFailed
+    | LinkReconnecting
+    | LinkReconnected
+    | LinkClosed
+    | ParticipantJoined
+    | ParticipantUpdated
+    | ParticipantLeft
+    | DataReceived
+    | SendAcknowledged
+    | CommandFailed
+    | TrackInput
+)
+"""Any input that comes from a link."""
+
+Input = ClockSet | LinkInput
+"""Any input."""

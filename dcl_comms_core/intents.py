@@ -1,0 +1,150 @@
+"""Intents: what an application wants of a room, turned into packets.
+
+What is reliable and what is lossy follows the real explorers: movement, voice and profile requests may be lost, the rest may not.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Final
+
+from dcl_comms_core.chat import chat_timestamp
+from dcl_comms_core.codec import encode, kind_of
+from dcl_comms_core.errors import LocalProtocolError
+from dcl_comms_core.motion import build_movement
+from dcl_comms_core.peers import EVERYONE, PeerId, addressees
+from dcl_comms_core.proto import rfc4
+
+if TYPE_CHECKING:
+    from dcl_comms_core.limits import Limits
+    from dcl_comms_core.peers import Addressees
+
+__all__ = ["LOSSY_KINDS", "PROTOCOL_VERSION", "Intents"]
+
+PROTOCOL_VERSION: Final = 100
+"""What every packet carries; Unity drops packets that carry anything else."""
+
+LOSSY_KINDS: Final = frozenset(
+    {"position", "movement", "movement_compressed", "look_at_position", "profile_request", "voice"}
+)
+"""Packet kinds that the explorers send unreliably."""
+
+_LARGEST_VERSION: Final = 0xFFFFFFFF
+
+
+class Intents(ABC):
+    """The verbs of an application.
+
+    All of them take ``to`` (EVERYONE, a PeerId, a Peer, or a collection of these; an empty one sends to nobody) and raise
+    LocalProtocolError when the room is not open, PermissionMissing when the token forbids data, PacketTooLarge and
+    SendQueueFull; then nothing was sent.
+    """
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._now = 0.0
+        self._opened_at = 0.0
+        self._identity: PeerId | None = None
+        self._unix_offset: float | None = None
+        self._last_stamp = 0.0
+        self._last_emote = 0
+
+    @abstractmethod
+    def _put(
+        self, messages: list[tuple[bytes, tuple[str, ...] | None, str]], *, reliable: bool, now: float | None
+    ) -> None:
+        """Check and queue packets (bytes, addressees, topic): all or none."""
+
+    def chat(self, text: str, *, to: Addressees = EVERYONE, now: float | None = None) -> None:
+        """Write to everybody, or privately to each of the peers named.
+
+        A private message goes to its addressee under its own identity as topic, as the explorers do.
+        """
+        at = self._now if now is None else max(now, self._now)
+        stamp = at if self._unix_offset is None else chat_timestamp(at + self._unix_offset)
+        # Receivers tell messages apart by their stamps, so no two of ours may be equal.  One step is 0.9 us of a day count.
+        stamp = max(stamp, self._last_stamp + 1e-11 * max(self._last_stamp, 1.0))
+        data = encode(rfc4.Packet(chat=rfc4.Chat(message=text, timestamp=stamp), protocol_version=PROTOCOL_VERSION))
+        named = addressees(to)
+        messages: list[tuple[bytes, tuple[str, ...] | None, str]] = (
+            [(data, None, "")] if named is None else [(data, (identity,), identity) for identity in named]
+        )
+        self._put(messages, reliable=True, now=now)
+        self._last_stamp = stamp
+
+    def move(
+        self,
+        position: tuple[float, float, float] | rfc4.Movement,
+        *,
+        velocity: tuple[float, float, float] = (0.0, 0.0, 0.0),
+        yaw: float = 0.0,
+        grounded: bool = True,
+        instant: bool = False,
+        to: Addressees = EVERYONE,
+        now: float | None = None,
+    ) -> None:
+        """Be somewhere: metres (x east, y up, z north), m/s, degrees clockwise from north.  Or send a whole Movement as it is."""
+        at = self._now if now is None else max(now, self._now)
+        movement = (
+            position
+            if isinstance(position, rfc4.Movement)
+            else build_movement(
+                position, velocity, yaw, at - self._opened_at, grounded=grounded, instant=instant
+            )
+        )
+        self.send(rfc4.Packet(movement=movement), to=to, now=now)
+
+    def emote(self, urn: str, *, stop: bool = False, to: Addressees = EVERYONE, now: float | None = None) -> None:
+        """Play an emote by its URN, or stop it."""
+        at = self._now if now is None else max(now, self._now)
+        emote = rfc4.PlayerEmote(
+            # Unity tells emotes apart by their time, Godot by a growing id from 1: give both.
+            incremental_id=self._last_emote + 1,
+            urn=urn,
+            timestamp=at - self._opened_at,
+            is_stopping=True if stop else None,
+        )
+        self.send(rfc4.Packet(player_emote=emote), to=to, now=now)
+        self._last_emote += 1
+
+    def announce_profile(self, version: int, *, to: Addressees = EVERYONE, now: float | None = None) -> None:
+        """Tell the version of our profile.  Unity clients send a peer nothing but chat until it did this."""
+        if not 0 <= version <= _LARGEST_VERSION:
+            msg = "a profile version is a number from 0 to 4294967295"
+            raise LocalProtocolError(msg)
+        self.send(rfc4.Packet(profile_version=rfc4.AnnounceProfileVersion(profile_version=version)), to=to, now=now)
+
+    def scene_message(
+        self, scene_id: str, data: bytes, *, to: Addressees = EVERYONE, now: float | None = None
+    ) -> None:
+        """Send a scene's message; ``data`` goes out as it is, its first byte says how the rest is framed."""
+        self.send(rfc4.Packet(scene=rfc4.Scene(scene_id=scene_id, data=data)), to=to, now=now)
+
+    def send(
+        self,
+        packet: rfc4.Packet,
+        *,
+        to: Addressees = EVERYONE,
+        reliable: bool | None = None,
+        topic: str = "",
+        now: float | None = None,
+    ) -> None:
+        """Send any packet; ``reliable=None``: as the explorers do for its kind.  A protocol_version of 0 becomes 100."""
+        if packet.protocol_version == 0:
+            packet.protocol_version = PROTOCOL_VERSION
+        if reliable is None:
+            reliable = kind_of(packet) not in LOSSY_KINDS
+        self.send_bytes(encode(packet), to=to, reliable=reliable, topic=topic, now=now)
+
+    def send_bytes(
+        self,
+        data: bytes,
+        *,
+        to: Addressees = EVERYONE,
+        reliable: bool = True,
+        topic: str = "",
+        now: float | None = None,
+    ) -> None:
+        """Send bytes as they are."""
+        named = addressees(to)
+        self._put([] if named == () else [(bytes(data), named, topic)], reliable=reliable, now=now)

@@ -1,0 +1,53 @@
+"""Every limit and default of the core: its name, its default, and what happens at it.
+
+=========================  ===========  ===============================================================================
+limit                      default      at the limit
+=========================  ===========  ===============================================================================
+connection_string_chars    16,384       InvalidConnectionString, unread
+packet_bytes               131,072      an incoming packet that is larger becomes PacketRejected, unread
+unknown_bytes              65,536       DecodeError: the unknown fields of one packet, together, take more than this
+nesting                    100          DecodeError: messages or groups nested deeper (protobuf's own limit)
+peers                      1,024        a further peer is not in ``peers`` and has no PeerJoined; its packets still come;
+                                        LimitReached, once each time the table fills up
+tracks                     1,024        a further track has no events; LimitReached likewise
+early_packets              256          events of unnamed senders kept for PeerIdentified; the oldest are let go
+in_flight                  64           packets given to the transport and not yet acknowledged; further ones queue
+send_queue                 1,024        packets waiting for credit; SendQueueFull, nothing is queued
+send_queue_bytes           4,194,304    the same in bytes; SendQueueFull, nothing is queued
+connect_seconds            20.0         a link that did not open by then is given up: CloseReason.TIMEOUT
+close_seconds              5.0          how long after draining a link may take to close before it is given up
+drain_seconds              5.0          how long ``close()`` lets accepted reliable packets leave, unless told otherwise
+event_queue                16,384       (drivers) events not yet read by the application; ``on_full`` says what happens
+turn_inputs                256          (drivers) inputs handled in one turn before other tasks get theirs
+=========================  ===========  ===============================================================================
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["DEFAULT_LIMITS", "Limits"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """Bounds of every buffer, table, queue and wait.  The module's table says what happens at each of them."""
+
+    connection_string_chars: int = 16_384
+    packet_bytes: int = 131_072
+    unknown_bytes: int = 65_536
+    nesting: int = 100
+    peers: int = 1_024
+    tracks: int = 1_024
+    early_packets: int = 256
+    in_flight: int = 64
+    send_queue: int = 1_024
+    send_queue_bytes: int = 4_194_304
+    connect_seconds: float = 20.0
+    close_seconds: float = 5.0
+    drain_seconds: float = 5.0
+    event_queue: int = 16_384
+    turn_inputs: int = 256
+
+
+DEFAULT_LIMITS = Limits()

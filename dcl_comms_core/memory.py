@@ -1,0 +1,476 @@
+"""The in-memory room: a whole comms server as a seeded, pure simulation.
+
+It speaks the vocabulary of a transport: give a port the commands of a session, take the inputs that are due.  What it
+does on its way is what a LiveKit room does, as measured: packets in order and never lost when reliable; latency, loss,
+duplication and reordering when lossy; a participant that did nothing to make itself known is announced in batches,
+up to ``announce_every`` seconds late, and until then its packets carry no sender; one identity has one session, the newer one;
+identities are compared as they are written, and unknown addressees get nothing.
+
+The same seed and the same calls give the same inputs at the same times.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from heapq import heappop, heappush
+from typing import TYPE_CHECKING, Final
+
+from dcl_comms_core.commands import CloseLink, Command, OpenLink, PublishMicrophone, SendData, SetAttributes
+from dcl_comms_core.errors import ConnectionStringProblem, InvalidConnectionString, LocalProtocolError
+from dcl_comms_core.inputs import (
+    DataReceived,
+    LinkClosed,
+    LinkFailed,
+    LinkInput,
+    LinkOpened,
+    LinkReconnected,
+    LinkReconnecting,
+    LinkRef,
+    Participant,
+    ParticipantJoined,
+    ParticipantLeft,
+    SendAcknowledged,
+    Track,
+    TrackAppeared,
+    TrackKind,
+    TrackSource,
+)
+from dcl_comms_core.prng import Prng
+from dcl_comms_core.sizes import LIVEKIT_MAX_PACKET, livekit_packet_size
+from dcl_comms_core.states import CloseReason
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["Faults", "MemoryPort", "MemoryRoom", "Simulator", "parse_simulator"]
+
+_REORDER_STEPS: Final = 3.0
+"""A reordered packet is held back by up to this many latencies."""
+_OUTGOING: Final = "from "
+"""Marks what waits at its sender; what waits for its receiver goes by the receiver's session id alone."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Faults:
+    """How the simulated network behaves.  Times in seconds, chances from 0 to 1."""
+
+    latency: float = 0.02
+    """From sender to receiver."""
+    jitter: float = 0.0
+    """Up to this much more, by chance."""
+    loss: float = 0.0
+    """Chance that a lossy packet is lost."""
+    duplicate: float = 0.0
+    """Chance that a lossy packet comes twice."""
+    reorder: float = 0.0
+    """Chance that a lossy packet is held back behind later ones."""
+    announce_every: float = 3.0
+    """How often participants who did nothing to make themselves known are announced, and their leaving told; 0: at once."""
+    notice: float = 0.1
+    """How long until a client notices that it is cut off."""
+    give_up: float = 15.0
+    """How long a client tries to repair its connection before it ends."""
+
+    def __post_init__(self) -> None:
+        times = (self.latency, self.jitter, self.announce_every, self.notice, self.give_up)
+        chances = (self.loss, self.duplicate, self.reorder)
+        if not (all(0.0 <= time < 1e9 for time in times) and all(0.0 <= chance <= 1.0 for chance in chances)):
+            msg = "Faults takes times in seconds from 0 and chances from 0 to 1"
+            raise LocalProtocolError(msg)
+
+
+class _Member:
+    """One participant's session in the room."""
+
+    __slots__ = ("announced", "cut_at", "identity", "known", "link", "port", "sequence", "sid", "track")
+
+    def __init__(self, port: MemoryPort, link: LinkRef, identity: str, sid: str) -> None:
+        self.port = port
+        self.link = link
+        self.identity = identity
+        self.sid = sid
+        self.announced = False
+        self.known: dict[str, str] = {}
+        """Session id -> identity of the participants that this one has been told of."""
+        self.cut_at: float | None = None
+        self.track: Track | None = None
+        self.sequence = 0
+
+    @property
+    def participant(self) -> Participant:
+        return Participant(identity=self.identity, sid=self.sid)
+
+
+class MemoryPort:
+    """One client's end of the memory room: commands go in, inputs come out when they are due."""
+
+    __slots__ = ("_due", "_opening", "_room", "identity", "member", "on_schedule")
+
+    def __init__(self, room: MemoryRoom, identity: str) -> None:
+        self._room = room
+        self.identity = identity
+        self.member: _Member | None = None
+        self._opening: LinkRef | None = None
+        self._due: list[tuple[float, int, LinkInput | _Deferred]] = []
+        self.on_schedule: Callable[[], None] | None = None
+        """Called when something was scheduled: for a driver whose clients run apart from each other."""
+
+    def deadline(self) -> float | None:
+        """When the next input is due; None: nothing is on its way."""
+        return self._due[0][0] if self._due else None
+
+    def inputs(self, now: float, limit: int | None = None) -> list[LinkInput]:
+        """Take the inputs that are due, at most ``limit`` of them."""
+        taken: list[LinkInput] = []
+        while self._due and self._due[0][0] <= now and (limit is None or len(taken) < limit):
+            item = heappop(self._due)[2]
+            if isinstance(item, _Deferred):
+                item.run()
+            else:
+                taken.append(item)
+        return taken
+
+    def execute(self, command: Command, *, now: float) -> None:
+        """Carry out a session's command."""
+        if isinstance(command, OpenLink):
+            self._opening = command.link
+            self._room.join(self, command.link, now)
+            return
+        member = self.member
+        if isinstance(command, CloseLink):
+            if member is not None and member.link == command.link:
+                self._room.leave(member, CloseReason.CLIENT, now)
+            elif self._opening == command.link:
+                self._opening = None
+                self.schedule(now, LinkClosed(link=command.link, reason=CloseReason.CLIENT))
+        elif member is not None and member.link == command.link:
+            if isinstance(command, SendData):
+                self._room.send(member, command, now)
+            else:
+                self._room.make_known(member, command, now)
+
+    def is_opening(self, link: LinkRef) -> bool:
+        """Was this link asked for and not given up since?"""
+        return self._opening == link
+
+    def opened(self, member: _Member) -> None:
+        """The room let us in."""
+        self._opening = None
+        self.member = member
+
+    def abandon(self, now: float) -> None:
+        """Vanish: the program that held this port ended."""
+        self._opening = None
+        if self.member is not None:
+            self._room.leave(self.member, CloseReason.CLIENT, now)
+        self._due.clear()
+
+    def schedule(self, when: float, item: LinkInput | _Deferred) -> None:
+        """Put something on its way to this port."""
+        heappush(self._due, (when, self._room.next_number(), item))
+        if self.on_schedule is not None:
+            self.on_schedule()
+
+
+class _Deferred:
+    """Something that the room does at a time, at a port's request."""
+
+    __slots__ = ("run",)
+
+    def __init__(self, run: Callable[[], None]) -> None:
+        self.run = run
+
+
+class MemoryRoom:
+    """A simulated room for any number of ports.  Pure: time is what the ports' callers say it is."""
+
+    def __init__(self, name: str = "memory", *, seed: int = 0, faults: Faults | None = None) -> None:
+        self.name = name
+        self.faults = faults or Faults()
+        self._prng = Prng(seed)
+        self._members: dict[str, _Member] = {}
+        self._numbers = 0
+        self._ports = 0
+        self._open = True
+        self._last_reliable: dict[tuple[str, str], float] = {}
+        self._held: dict[str, list[tuple[_Member, SendData]]] = {}
+
+    def port(self, identity: str | None = None) -> MemoryPort:
+        """A new client's end.  Without an identity it gets a made-up wallet address."""
+        self._ports += 1
+        return MemoryPort(self, identity if identity is not None else f"0x{self._prng.bits():024x}{self._ports:016x}")
+
+    def next_number(self) -> int:
+        """Numbers things in the order in which they happen: ties in time stay in order."""
+        self._numbers += 1
+        return self._numbers
+
+    @property
+    def identities(self) -> tuple[str, ...]:
+        """Who is in the room."""
+        return tuple(self._members)
+
+    # --- what a tester may do to the room
+
+    def partition(self, *identities: str, now: float) -> None:
+        """Cut these clients off from the server, and so from everybody."""
+        for member in self._named(identities):
+            if member.cut_at is None:
+                member.cut_at = now
+                faults = self.faults
+                member.port.schedule(now + faults.notice, _Deferred(lambda m=member, t=now: self._notice(m, t)))
+                end = now + faults.notice + faults.give_up
+                member.port.schedule(end, _Deferred(lambda m=member, t=now, e=end: self._give_up(m, t, e)))
+
+    def heal(self, *identities: str, now: float) -> None:
+        """Let these clients reach the server again; reliable packets that waited go on their way."""
+        for member in self._named(identities):
+            if member.cut_at is None:
+                continue
+            noticed = now >= member.cut_at + self.faults.notice
+            member.cut_at = None
+            if noticed:
+                member.port.schedule(now + self.faults.latency, LinkReconnected(link=member.link))
+            present = {other.sid for other in self._members.values()}
+            for sid in [sid for sid in member.known if sid not in present]:
+                self._tell_left(sid, member, now + self.faults.latency)
+            for other in self._others(member):
+                self._announce(other, member, now + self.faults.latency)
+            for sender, command in self._held.pop(member.sid, []):
+                self._deliver(sender, member, command, now)
+            for sender, command in self._held.pop(_OUTGOING + member.sid, []):
+                self.send(sender, command, now)
+
+    def remove(self, identity: str, *, now: float) -> None:
+        """Put a participant out, as a moderator does."""
+        for member in self._named((identity,)):
+            self.leave(member, CloseReason.REMOVED, now)
+
+    def delete(self, *, now: float) -> None:
+        """Delete the room: everybody is out; it can be joined anew."""
+        for member in tuple(self._members.values()):
+            self.leave(member, CloseReason.ROOM_DELETED, now)
+
+    def shut_down(self, *, now: float) -> None:
+        """End the server: everybody is out and nobody can join until ``restart``."""
+        self._open = False
+        for member in tuple(self._members.values()):
+            self.leave(member, CloseReason.NETWORK, now)
+
+    def restart(self) -> None:
+        """Bring the server back."""
+        self._open = True
+
+    def _named(self, identities: tuple[str, ...]) -> list[_Member]:
+        missing = [identity for identity in identities if identity not in self._members]
+        if missing:
+            msg = f"not in the room: {', '.join(missing)}"
+            raise LocalProtocolError(msg)
+        return [self._members[identity] for identity in identities]
+
+    # --- what ports ask for
+
+    def join(self, port: MemoryPort, link: LinkRef, now: float) -> None:
+        """A port wants to come in; it is there one latency later."""
+        when = now + self.faults.latency
+        port.schedule(when, _Deferred(lambda: self._enter(port, link, when)))
+
+    def _enter(self, port: MemoryPort, link: LinkRef, now: float) -> None:
+        if not port.is_opening(link):
+            return
+        if not self._open:
+            port.schedule(now, LinkFailed(link=link, reason=CloseReason.UNREACHABLE, detail="the server is down"))
+            return
+        older = self._members.get(port.identity)
+        if older is not None:
+            self.leave(older, CloseReason.DUPLICATE_IDENTITY, now)
+        member = _Member(port, link, port.identity, f"PA_{self.next_number()}")
+        others = tuple(self._members.values())
+        member.known.update((other.sid, other.identity) for other in others)
+        self._members[member.identity] = member
+        port.opened(member)
+        port.schedule(
+            now,
+            LinkOpened(
+                link=link,
+                identity=member.identity,
+                room=self.name,
+                sid="RM_" + self.name,
+                participants=tuple(other.participant for other in others),
+            ),
+        )
+        for other in others:
+            if other.track is not None:
+                port.schedule(now, TrackAppeared(link=link, identity=other.identity, track=other.track))
+        announce_at = self._next_batch(now)
+        for other in others:
+            other.port.schedule(announce_at, _Deferred(lambda o=other, t=announce_at: self._announce(member, o, t)))
+
+    def _next_batch(self, now: float) -> float:
+        every = self.faults.announce_every
+        return now + self.faults.latency if every == 0.0 else (now // every + 1.0) * every
+
+    def _announce(self, member: _Member, to: _Member, now: float) -> None:
+        """Tell one participant of another, unless it knows already, can't be reached, or one of them is gone."""
+        if (
+            self._members.get(member.identity) is member
+            and member.sid not in to.known
+            and to.cut_at is None
+            and to.port.member is to
+        ):
+            to.known[member.sid] = member.identity
+            to.port.schedule(now, ParticipantJoined(link=to.link, participant=member.participant))
+
+    def make_known(self, member: _Member, command: Command, now: float) -> None:
+        """Attributes or a track: the server announces the participant at once."""
+        when = now + self.faults.latency
+        if isinstance(command, PublishMicrophone):
+            member.track = Track(
+                sid="TR_" + member.sid, kind=TrackKind.AUDIO, source=TrackSource.MICROPHONE, name="mic", muted=True
+            )
+        elif not isinstance(command, SetAttributes):
+            msg = f"a memory room can't carry out {type(command).__name__}"
+            raise LocalProtocolError(msg)
+        for other in self._others(member):
+            self._announce(member, other, when)
+            if member.track is not None:
+                other.port.schedule(when, TrackAppeared(link=other.link, identity=member.identity, track=member.track))
+
+    def leave(self, member: _Member, reason: CloseReason, now: float) -> None:
+        """A participant is out of the room."""
+        if self._members.get(member.identity) is member:
+            del self._members[member.identity]
+        self._held.pop(member.sid, None)
+        self._held.pop(_OUTGOING + member.sid, None)
+        if member.port.member is member:
+            member.port.member = None
+        member.port.schedule(now + self.faults.latency, LinkClosed(link=member.link, reason=reason))
+        when = now + self.faults.latency if member.track is not None else self._next_batch(now)
+        for pair in [pair for pair in self._last_reliable if member.sid in pair]:
+            del self._last_reliable[pair]
+        for other in self._others(member):
+            other.port.schedule(when, _Deferred(lambda o=other: self._tell_left(member.sid, o, when)))
+
+    def _tell_left(self, sid: str, to: _Member, now: float) -> None:
+        if to.cut_at is not None or to.port.member is not to:
+            return
+        identity = to.known.pop(sid, None)
+        # Whoever came back meanwhile is a new session, which its announcement tells apart.
+        if identity is not None and identity not in to.known.values():
+            to.port.schedule(now, ParticipantLeft(link=to.link, identity=identity))
+
+    def _others(self, member: _Member) -> list[_Member]:
+        return [other for other in self._members.values() if other is not member]
+
+    def send(self, sender: _Member, command: SendData, now: float) -> None:
+        """A packet goes to its addressees."""
+        if sender.cut_at is not None:
+            # The client's own buffer takes it; what is reliable waits there for the connection.
+            if command.reliable:
+                self._held.setdefault(_OUTGOING + sender.sid, []).append((sender, command))
+            else:
+                self._acknowledge(sender, command, "", now)
+            return
+        if command.reliable:
+            sender.sequence += 1
+        size = livekit_packet_size(
+            len(command.data),
+            identity=sender.identity,
+            to=command.to,
+            topic=command.topic,
+            reliable=command.reliable,
+            sequence=sender.sequence,
+        )
+        error = f"{size} bytes exceed {LIVEKIT_MAX_PACKET}" if size > LIVEKIT_MAX_PACKET else ""
+        self._acknowledge(sender, command, error, now)
+        if error:
+            return
+        for other in self._others(sender):
+            if command.to is None or other.identity in command.to:
+                self._deliver(sender, other, command, now)
+
+    def _acknowledge(self, sender: _Member, command: SendData, error: str, now: float) -> None:
+        sender.port.schedule(now, SendAcknowledged(link=sender.link, token=command.token, error=error))
+
+    def _deliver(self, sender: _Member, to: _Member, command: SendData, now: float) -> None:
+        faults, prng = self.faults, self._prng
+        if to.cut_at is not None:
+            if command.reliable:
+                self._held.setdefault(to.sid, []).append((sender, command))
+            return
+        when = now + faults.latency + (prng.between(0.0, faults.jitter) if faults.jitter else 0.0)
+        if command.reliable:
+            pair = (sender.sid, to.sid)
+            when = max(when, self._last_reliable.get(pair, 0.0))
+            self._last_reliable[pair] = when
+        else:
+            if prng.chance(faults.loss):
+                return
+            if prng.chance(faults.reorder):
+                when += prng.between(0.0, _REORDER_STEPS * faults.latency)
+            if prng.chance(faults.duplicate):
+                to.port.schedule(when, _Deferred(lambda: self._arrive(sender, to, command, when)))
+        to.port.schedule(when, _Deferred(lambda: self._arrive(sender, to, command, when)))
+
+    def _arrive(self, sender: _Member, to: _Member, command: SendData, now: float) -> None:
+        """Decided on arrival, as a real client does: is the sender known by now?"""
+        if to.port.member is not to:
+            return
+        if to.cut_at is not None:
+            if command.reliable:
+                self._held.setdefault(to.sid, []).append((sender, command))
+            return
+        to.port.schedule(
+            now,
+            DataReceived(
+                link=to.link,
+                sender=sender.identity if sender.sid in to.known else None,
+                data=command.data,
+                reliable=command.reliable,
+                topic=command.topic,
+            ),
+        )
+
+    # --- partitions
+
+    def _notice(self, member: _Member, cut_at: float) -> None:
+        if member.cut_at == cut_at and member.port.member is member:
+            member.port.schedule(cut_at + self.faults.notice, LinkReconnecting(link=member.link))
+
+    def _give_up(self, member: _Member, cut_at: float, now: float) -> None:
+        if member.cut_at == cut_at and member.port.member is member:
+            self.leave(member, CloseReason.NETWORK, now - self.faults.latency)
+
+
+# --- simulator: strings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Simulator:
+    """What a ``simulator:`` string asks for."""
+
+    name: str
+    identity: str | None
+    seed: int
+    faults: Faults
+
+
+def parse_simulator(detail: str) -> Simulator:
+    """Read ``NAME?identity=...&seed=...&latency=...`` with any field of Faults; InvalidConnectionString otherwise."""
+    name, _, query = detail.partition("?")
+    texts = dict(part.partition("=")[::2] for part in query.split("&") if part)
+    unknown = texts.keys() - _FAULT_NAMES - {"identity", "seed"}
+    if unknown:
+        raise InvalidConnectionString(ConnectionStringProblem.BAD_URL, "a simulator takes identity, seed and Faults")
+    identity = texts.pop("identity", "") or None
+    try:
+        seed = int(texts.pop("seed", "0"))
+        faults = Faults(**{key: float(text) for key, text in texts.items()})
+    except (ValueError, LocalProtocolError):
+        detail = "a simulator's options are numbers: times in seconds from 0, chances from 0 to 1"
+    else:
+        return Simulator(name=name or "memory", identity=identity, seed=seed, faults=faults)
+    raise InvalidConnectionString(ConnectionStringProblem.BAD_URL, detail)
+
+
+_FAULT_NAMES: Final = frozenset(Faults.__slots__)

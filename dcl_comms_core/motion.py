@@ -1,0 +1,60 @@
+"""Positions, headings and gaits: what Position and Movement mean, in metres and degrees."""
+
+from __future__ import annotations
+
+from math import atan2, degrees, hypot, isfinite
+from typing import Final
+
+from dcl_comms_core.errors import LocalProtocolError
+from dcl_comms_core.proto import rfc4
+
+__all__ = ["build_movement", "gait", "position_yaw"]
+
+_WALK: Final = 2.0
+_JOG: Final = 8.0
+_STILL: Final = 0.1
+
+
+def position_yaw(message: rfc4.Position) -> float:
+    """Heading of a Position's rotation, degrees clockwise from north in [0, 360); 0 for a rotation of no length."""
+    x, y, z, w = message.rotation_x, message.rotation_y, message.rotation_z, message.rotation_w
+    return degrees(atan2(2.0 * (x * z + w * y), w * w + z * z - x * x - y * y)) % 360.0
+
+
+def gait(speed: float) -> float:
+    """The blend value of a speed in m/s: 0 idle, 1 walk, 2 jog, 3 run."""
+    if speed < _STILL:
+        return 0.0
+    if speed <= _WALK:
+        return 1.0
+    return 2.0 if speed <= _JOG else 3.0
+
+
+def build_movement(
+    position: tuple[float, float, float],
+    velocity: tuple[float, float, float],
+    yaw: float,
+    timestamp: float,
+    *,
+    grounded: bool,
+    instant: bool,
+) -> rfc4.Movement:
+    """A Movement from metres, m/s, degrees clockwise from north, and seconds of the sender's clock."""
+    px, py, pz = position
+    vx, vy, vz = velocity
+    if not all(map(isfinite, (px, py, pz, vx, vy, vz, yaw))):
+        msg = "position, velocity and yaw must be finite numbers"
+        raise LocalProtocolError(msg)
+    return rfc4.Movement(
+        timestamp=timestamp,
+        position_x=px,
+        position_y=py,
+        position_z=pz,
+        velocity_x=vx,
+        velocity_y=vy,
+        velocity_z=vz,
+        movement_blend_value=gait(hypot(vx, vz)),
+        is_grounded=grounded,
+        rotation_y=yaw % 360.0,
+        is_instant=instant,
+    )

@@ -1,0 +1,198 @@
+"""From a decoded packet to the event that says what it means: one small reader per packet kind.
+
+A reader gets the packet's own message and the fields that every packet event has.  It returns the event, or None when a
+number that must be finite is not.  Kinds without a reader reach the application as PacketReceived.
+"""
+
+from __future__ import annotations
+
+from math import isfinite
+from typing import TYPE_CHECKING, Final
+
+from dcl_comms_core.chat import chat_sent_at
+from dcl_comms_core.events import (
+    ChatReceived,
+    MovementKind,
+    PeerEmoted,
+    PeerMoved,
+    ProfileAnnounced,
+    ProfileReceived,
+    ProfileRequested,
+    ReactionReceived,
+    SceneMessageReceived,
+    Vector3,
+    VoiceReceived,
+)
+from dcl_comms_core.motion import position_yaw
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from dcl_comms_core.events import Event
+    from dcl_comms_core.peers import PeerId
+    from dcl_comms_core.proto import rfc4
+
+    Reader = Callable[[float, str, PeerId | None, bool, str, object], Event | None]
+
+__all__ = ["READERS"]
+
+_STANDING: Final = Vector3(0.0, 0.0, 0.0)
+
+
+def _position(
+    at: float, room: str, sender: PeerId | None, private: bool, _topic: str, message: rfc4.Position
+) -> PeerMoved | None:
+    x, y, z = message.position_x, message.position_y, message.position_z
+    yaw = position_yaw(message)
+    # A sum is finite only if every part is, or if it overflows: both are no place in a world.
+    if not isfinite(x + y + z + yaw):
+        return None
+    return PeerMoved(
+        at=at,
+        room=room,
+        sender=sender,
+        private=private,
+        position=Vector3(x, y, z),
+        velocity=_STANDING,
+        yaw=yaw,
+        kind=MovementKind.POSITION,
+        message=message,
+    )
+
+
+def _movement(
+    at: float, room: str, sender: PeerId | None, private: bool, _topic: str, message: rfc4.Movement
+) -> PeerMoved | None:
+    x, y, z = message.position_x, message.position_y, message.position_z
+    vx, vy, vz = message.velocity_x, message.velocity_y, message.velocity_z
+    yaw = message.rotation_y
+    if not isfinite(x + y + z + vx + vy + vz + yaw + message.timestamp):
+        return None
+    return PeerMoved(
+        at=at,
+        room=room,
+        sender=sender,
+        private=private,
+        position=Vector3(x, y, z),
+        velocity=Vector3(vx, vy, vz),
+        # Older senders use signed degrees.
+        yaw=yaw % 360.0,
+        kind=MovementKind.MOVEMENT,
+        message=message,
+    )
+
+
+def _chat(
+    at: float, room: str, sender: PeerId | None, private: bool, topic: str, message: rfc4.Chat
+) -> ChatReceived | None:
+    if not isfinite(message.timestamp):
+        return None
+    return ChatReceived(
+        at=at,
+        room=room,
+        sender=sender,
+        private=private,
+        text=message.message,
+        sent_at=chat_sent_at(message.timestamp),
+        timestamp=message.timestamp,
+        forwarded_from=message.forwarded_from,
+        topic=topic,
+    )
+
+
+def _scene(
+    at: float, room: str, sender: PeerId | None, private: bool, _topic: str, message: rfc4.Scene
+) -> SceneMessageReceived:
+    return SceneMessageReceived(
+        at=at, room=room, sender=sender, private=private, scene_id=message.scene_id, data=message.data
+    )
+
+
+def _emote(
+    at: float, room: str, sender: PeerId | None, private: bool, _topic: str, message: rfc4.PlayerEmote
+) -> PeerEmoted | None:
+    if not isfinite(message.timestamp):
+        return None
+    return PeerEmoted(
+        at=at,
+        room=room,
+        sender=sender,
+        private=private,
+        urn=message.urn,
+        incremental_id=message.incremental_id,
+        timestamp=message.timestamp,
+        stopping=bool(message.is_stopping),
+        message=message,
+    )
+
+
+def _announce(
+    at: float, room: str, sender: PeerId | None, private: bool, _topic: str, message: rfc4.AnnounceProfileVersion
+) -> ProfileAnnounced:
+    return ProfileAnnounced(at=at, room=room, sender=sender, private=private, version=message.profile_version)
+
+
+def _request(
+    at: float, room: str, sender: PeerId | None, private: bool, _topic: str, message: rfc4.ProfileRequest
+) -> ProfileRequested:
+    return ProfileRequested(
+        at=at, room=room, sender=sender, private=private, address=message.address, version=message.profile_version
+    )
+
+
+def _response(
+    at: float, room: str, sender: PeerId | None, private: bool, _topic: str, message: rfc4.ProfileResponse
+) -> ProfileReceived:
+    return ProfileReceived(
+        at=at,
+        room=room,
+        sender=sender,
+        private=private,
+        serialized=message.serialized_profile,
+        base_url=message.base_url,
+    )
+
+
+def _reaction(
+    at: float, room: str, sender: PeerId | None, private: bool, _topic: str, message: rfc4.Reaction
+) -> ReactionReceived | None:
+    if not isfinite(message.timestamp):
+        return None
+    return ReactionReceived(
+        at=at,
+        room=room,
+        sender=sender,
+        private=private,
+        emoji_index=message.emoji_index,
+        count=message.count,
+        timestamp=message.timestamp,
+    )
+
+
+def _voice(
+    at: float, room: str, sender: PeerId | None, private: bool, _topic: str, message: rfc4.Voice
+) -> VoiceReceived:
+    return VoiceReceived(
+        at=at,
+        room=room,
+        sender=sender,
+        private=private,
+        encoded_samples=message.encoded_samples,
+        index=message.index,
+        codec=int(message.codec),
+    )
+
+
+READERS: Final[Mapping[str, Reader]] = {
+    "position": _position,
+    "movement": _movement,
+    "chat": _chat,
+    "scene": _scene,
+    "player_emote": _emote,
+    "profile_version": _announce,
+    "profile_request": _request,
+    "profile_response": _response,
+    "reaction": _reaction,
+    "voice": _voice,
+}
+"""Readers by packet kind."""

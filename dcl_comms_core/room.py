@@ -1,0 +1,567 @@
+"""RoomSession: one room over any transport, as a pure state machine.
+
+The canonical loop, after any call::
+
+    for command in session.commands(): transport.carry_out(command)
+    for event in session.events(): application.handle(event)
+    arm_one_timer(session.deadline())
+
+Feed facts with ``receive(inp, now=...)`` or, for packets, ``receive_data(...)``; let time pass with
+``handle_timeout(now)``.  Neither raises for anything that a peer or a server sent.  Intents (``chat``, ``move``, ...) say what
+the application wants and raise LocalProtocolError when they are misused.
+
+``now`` is monotonic seconds of the host's clock.  Intents may leave it out; they then use the latest one the session saw.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from enum import Enum
+from typing import TYPE_CHECKING, Final
+
+from dcl_comms_core import events as ev
+from dcl_comms_core.codec import decode_kind, peek
+from dcl_comms_core.commands import CloseLink, OpenLink, PublishMicrophone, SendData, SetAttributes
+from dcl_comms_core.connection import LiveKitAdapter, SimulatorAdapter
+from dcl_comms_core.errors import (
+    DecodeError,
+    LocalProtocolError,
+    PacketTooLarge,
+    PermissionMissing,
+    TokenExpired,
+    TokenNotYetValid,
+)
+from dcl_comms_core.inputs import (
+    ClockSet,
+    CommandFailed,
+    DataReceived,
+    LinkClosed,
+    LinkFailed,
+    LinkInput,
+    LinkOpened,
+    LinkReconnected,
+    LinkReconnecting,
+    LinkRef,
+    ParticipantJoined,
+    ParticipantLeft,
+    ParticipantUpdated,
+    SendAcknowledged,
+)
+from dcl_comms_core.intents import Intents
+from dcl_comms_core.limits import DEFAULT_LIMITS
+from dcl_comms_core.outbox import Outbox
+from dcl_comms_core.peers import PeerId
+from dcl_comms_core.prng import Prng
+from dcl_comms_core.readings import READERS
+from dcl_comms_core.roster import Roster
+from dcl_comms_core.sizes import LIVEKIT_MAX_PACKET, livekit_packet_size
+from dcl_comms_core.states import RETRY, ROOM_TRANSITIONS, CloseReason, Retry, RoomState, RoomTrigger, Timer
+from dcl_comms_core.timers import Timers
+
+if TYPE_CHECKING:
+    from dcl_comms_core.backoff import Backoff
+    from dcl_comms_core.commands import Command
+    from dcl_comms_core.connection import Adapter
+    from dcl_comms_core.inputs import Input, TrackInput, TrackSource
+    from dcl_comms_core.limits import Limits
+    from dcl_comms_core.peers import PeerTable
+    from dcl_comms_core.proto import rfc4
+
+__all__ = ["Delivery", "RoomSession"]
+
+_ATTRIBUTES: Final = (("client", "dcl-comms"),)
+_RECEIVING: Final = frozenset({RoomState.OPEN, RoomState.RECONNECTING})
+_SENDING: Final = frozenset({RoomState.OPEN, RoomState.RECONNECTING, RoomState.WAITING})
+
+
+class Delivery(Enum):
+    """How packets reach the application."""
+
+    EVENTS = "events"
+    """As what they mean: PeerMoved, ChatReceived and so on; PacketReceived for kinds that have no event."""
+    PACKETS = "packets"
+    """Every packet as a PacketReceived that is decoded on first use: for bridges, recorders and load tests."""
+
+
+class RoomSession(Intents):
+    """One room.  Makes no connection, reads no clock, starts nothing.
+
+    ``adapter``: where to go, from ``parse_connection_string``.  ``room``: the label in events.  ``reconnect``: how to join anew after the
+    link is lost, None for never; the first attempt is never repeated.  ``entropy``: seeds the jitter of the pauses.
+    ``announce``: let the server announce us at once, where the token allows it (else others learn of us up to 3 s late and
+    see our first packets without a sender).
+    """
+
+    def __init__(
+        self,
+        adapter: Adapter,
+        *,
+        room: str = "main",
+        link: int = 1,
+        limits: Limits = DEFAULT_LIMITS,
+        entropy: int = 0,
+        reconnect: Backoff | None = None,
+        delivery: Delivery = Delivery.EVENTS,
+        auto_subscribe: bool = True,
+        announce: bool = True,
+    ) -> None:
+        if not isinstance(adapter, LiveKitAdapter | SimulatorAdapter):
+            msg = f"a RoomSession joins a LiveKit or a simulator room, not {type(adapter).__name__}"
+            raise LocalProtocolError(msg)
+        super().__init__(limits)
+        self._adapter = adapter
+        self._room = room
+        self._link = LinkRef(link, 0)
+        self._prng = Prng(entropy)
+        self._backoff = reconnect
+        self._token = adapter.token if isinstance(adapter, LiveKitAdapter) else None
+        self._raw = delivery is Delivery.PACKETS
+        self._auto_subscribe = auto_subscribe
+        self._announce = announce
+        self._state = RoomState.NEW
+        self._attempt = 0
+        self._opened_once = False
+        self._topic_of_ours = ""
+        self._timers = Timers()
+        self._outbox = Outbox(limits)
+        self._roster = Roster(room, limits)
+        self._commands: list[Command] = []
+        self._events: list[ev.Event] = []
+        self._closing_at: float | None = None
+        self.counters: Counter[str] = Counter()
+        """How often: received, rejected.<reason name>, late, sent, send_failed, unknown_track."""
+
+    # --- what the world may ask
+
+    @property
+    def state(self) -> RoomState:
+        """Where the session stands."""
+        return self._state
+
+    @property
+    def adapter(self) -> Adapter:
+        """Where it goes."""
+        return self._adapter
+
+    @property
+    def room(self) -> str:
+        """The label of this room in events."""
+        return self._room
+
+    @property
+    def identity(self) -> PeerId | None:
+        """Who we are; None before the room opened."""
+        return self._identity
+
+    @property
+    def peers(self) -> PeerTable:
+        """Who else is in the room."""
+        return self._roster.peers
+
+    @property
+    def waiting(self) -> int:
+        """Packets that wait for credit."""
+        return self._outbox.waiting
+
+    @property
+    def unacknowledged(self) -> int:
+        """Packets that wait for credit or for the transport's acknowledgement."""
+        return self._outbox.waiting + self._outbox.in_flight
+
+    @property
+    def has_credit(self) -> bool:
+        """Would a packet sent now go straight to the transport?"""
+        return self._state is RoomState.OPEN and self._outbox.has_credit
+
+    def commands(self) -> list[Command]:
+        """Take everything that the transport is to do, in order."""
+        commands, self._commands = self._commands, []
+        return commands
+
+    def events(self) -> list[ev.Event]:
+        """Take everything that happened, in order."""
+        events, self._events = self._events, []
+        return events
+
+    def deadline(self) -> float | None:
+        """When to call ``handle_timeout`` at the latest; None: not needed.  May change with any other call."""
+        return self._timers.deadline
+
+    @property
+    def deadline_reason(self) -> Timer | None:
+        """The timer behind the deadline."""
+        return self._timers.reason
+
+    # --- opening and closing
+
+    def open(self, *, now: float | None = None) -> None:
+        """Join the room.  The answer is RoomOpened or RoomClosed."""
+        self._pass_time(now)
+        if (self._state, RoomTrigger.OPEN) not in ROOM_TRANSITIONS:
+            msg = f"the session is {self._state.value}: make a new RoomSession to join again"
+            raise LocalProtocolError(msg)
+        if not self._refused():
+            self._move(RoomTrigger.OPEN)
+            self._open_link()
+
+    def close(self, *, drain: float | None = None, now: float | None = None) -> None:
+        """Leave, after letting reliable packets that were accepted go out for up to ``drain`` seconds.
+
+        Closing again is allowed and may only shorten the wait.  RoomClosed(CLIENT) follows.
+        """
+        self._pass_time(now)
+        drain = self._limits.drain_seconds if drain is None else max(drain, 0.0)
+        until = self._now + drain
+        if self._state is RoomState.CLOSING:
+            self._closing_at = min(until, self._closing_at) if self._closing_at is not None else None
+        elif self._state is RoomState.OPEN or self._state is RoomState.RECONNECTING:
+            self._closing_at = until
+        else:
+            self._closing_at = self._now
+        before = self._state
+        self._move(RoomTrigger.CLOSE)
+        if self._state is RoomState.CLOSED:
+            if before is not RoomState.CLOSED:
+                self._finish(CloseReason.CLIENT, "")
+        elif before is not RoomState.CLOSING or self._closing_at is not None:
+            self._continue_closing()
+
+    def _continue_closing(self) -> None:
+        """Tell the link to close as soon as the queue is empty or its time is over."""
+        if self._closing_at is None:
+            return
+        left = self._closing_at - self._now
+        if self._outbox.waiting and left > 0.0:
+            self._timers.arm(Timer.CLOSE, self._closing_at)
+            return
+        self._closing_at = None
+        self._timers.clear()
+        self._outbox.clear()
+        left = max(left, 0.0)
+        self._timers.arm(Timer.CLOSE, self._now + left + self._limits.close_seconds)
+        self._commands.append(CloseLink(link=self._link, drain=left))
+
+    def _open_link(self) -> None:
+        self._link = LinkRef(self._link.link, self._link.generation + 1)
+        self._timers.arm(Timer.CONNECT, self._now + self._limits.connect_seconds)
+        self._commands.append(
+            OpenLink(link=self._link, adapter=self._adapter, auto_subscribe=self._auto_subscribe)
+        )
+
+    def _refused(self) -> bool:
+        """Close the session if the token can't be used any more (or yet, or at all)."""
+        token = self._token
+        if token is None:
+            return False
+        # Without a wall clock the token's times can't be judged here; the server will.
+        unix_now = (token.not_before or 0.0) if self._unix_offset is None else self._now + self._unix_offset
+        try:
+            token.check(unix_now=unix_now, publish=False)
+        except TokenExpired as error:
+            reason, detail = CloseReason.TOKEN_EXPIRED, str(error)
+        except TokenNotYetValid as error:
+            reason, detail = CloseReason.TOKEN_NOT_YET_VALID, str(error)
+        except PermissionMissing as error:
+            reason, detail = CloseReason.PERMISSION, str(error)
+        else:
+            return False
+        self._move(RoomTrigger.REFUSED)
+        self._finish(reason, detail)
+        return True
+
+    # --- time
+
+    def handle_timeout(self, now: float) -> None:
+        """Let time pass.  Calling it too early or too often does nothing."""
+        self._pass_time(now)
+        while (timer := self._timers.pop_due(self._now)) is not None:
+            if timer is Timer.CONNECT:
+                self._commands.append(CloseLink(link=self._link))
+                self._link_over(CloseReason.TIMEOUT, f"no answer within {self._limits.connect_seconds:g} s")
+            elif timer is Timer.RETRY:
+                if not self._refused():
+                    self._move(RoomTrigger.RETRY)
+                    self._open_link()
+            elif self._closing_at is not None:
+                self._closing_at = self._now
+                self._continue_closing()
+            else:
+                self._link_over(CloseReason.CLIENT, "the link did not confirm its end")
+
+    def _pass_time(self, now: float | None) -> None:
+        if now is not None and now > self._now:
+            self._now = now
+
+    # --- inputs
+
+    def receive(self, inp: Input, *, now: float) -> None:
+        """Take a fact from outside.  Raises only for something that is not an input."""
+        self._pass_time(now)
+        if isinstance(inp, ClockSet):
+            self._unix_offset = inp.unix_offset
+            return
+        if not isinstance(inp, LinkInput):
+            msg = f"receive() takes an input of dcl_comms_core.inputs, not {type(inp).__name__}"
+            raise LocalProtocolError(msg)
+        if inp.link != self._link or self._state is RoomState.CLOSED:
+            self.counters["late"] += 1
+            return
+        match inp:
+            case SendAcknowledged():
+                self._on_acknowledged(inp)
+            case DataReceived():
+                self.receive_data(
+                    inp.sender, inp.data, reliable=inp.reliable, topic=inp.topic, now=self._now, source=inp.source
+                )
+            case LinkOpened():
+                self._on_opened(inp)
+            case LinkFailed() | LinkClosed():
+                self._link_over(inp.reason, inp.detail)
+            case LinkReconnecting():
+                self._on_reconnecting()
+            case LinkReconnected():
+                self._on_reconnected()
+            case ParticipantJoined():
+                self._events += self._roster.join(inp.participant, self._now, inp.source)
+            case ParticipantUpdated():
+                self._roster.update(inp.participant)
+            case ParticipantLeft():
+                self._events += self._roster.leave(inp.identity, self._now)
+            case CommandFailed():
+                self._warn(ev.WarningCode.COMMAND_FAILED, f"{inp.what}: {inp.detail}")
+            case _:
+                self._on_track(inp)
+
+    def receive_data(
+        self,
+        sender: str | None,
+        data: bytes,
+        *,
+        reliable: bool = True,
+        topic: str = "",
+        now: float,
+        source: int | None = None,
+    ) -> None:
+        """Take a packet of the current link: what ``receive(DataReceived(...))`` does, without the object."""
+        if now > self._now:
+            self._now = now
+        if self._state not in _RECEIVING:
+            self.counters["late"] += 1
+            return
+        self.counters["received"] += 1
+        who = self._roster.peer_id(sender) if sender else None
+        private = topic != "" and topic.lower() == self._topic_of_ours
+        event = self._read(who, private, data, reliable, topic)
+        self._events.append(event)
+        if who is None and source is not None:
+            self._roster.remember_early(source, event)
+
+    def _read(self, who: PeerId | None, private: bool, data: bytes, reliable: bool, topic: str) -> ev.Event:
+        """The event for one packet's bytes."""
+        if len(data) > self._limits.packet_bytes:
+            return self._reject(who, private, data, ev.RejectReason.TOO_LARGE, 0, "")
+        packet: rfc4.Packet | None = None
+        try:
+            if self._raw:
+                kind, version = peek(data)
+            else:
+                kind, packet = decode_kind(data, limits=self._limits)
+                version = packet.protocol_version
+        except DecodeError as error:
+            return self._reject(who, private, data, ev.RejectReason.MALFORMED, error.offset, error.reason)
+        if packet is not None and kind is not None and (reader := READERS.get(kind)) is not None:
+            event = reader(self._now, self._room, who, private, topic, getattr(packet, kind))
+            return event or self._reject(who, private, data, ev.RejectReason.NOT_FINITE, 0, kind)
+        return ev.PacketReceived(
+            at=self._now,
+            room=self._room,
+            sender=who,
+            private=private,
+            data=data,
+            kind=kind,
+            protocol_version=version,
+            reliable=reliable,
+            topic=topic,
+            _packet=packet,
+        )
+
+    def _reject(
+        self, who: PeerId | None, private: bool, data: bytes, reason: ev.RejectReason, offset: int, detail: str
+    ) -> ev.PacketRejected:
+        self.counters["rejected." + reason.name.lower()] += 1
+        return ev.PacketRejected(
+            at=self._now,
+            room=self._room,
+            sender=who,
+            private=private,
+            reason=reason,
+            offset=offset,
+            size=len(data),
+            detail=detail,
+        )
+
+    def _on_opened(self, inp: LinkOpened) -> None:
+        if not self._moved(RoomTrigger.OPENED):
+            return
+        self._timers.disarm(Timer.CONNECT)
+        self._identity = PeerId(inp.identity)
+        self._topic_of_ours = inp.identity.lower()
+        if self._opened_once:
+            self._events.append(ev.Reconnected(at=self._now, room=self._room, attempt=self._attempt))
+        else:
+            self._opened_once = True
+            self._opened_at = self._now
+            self._events.append(
+                ev.RoomOpened(at=self._now, room=self._room, identity=self._identity, name=inp.room, sid=inp.sid)
+            )
+        self._attempt = 0
+        self._events += self._roster.replace_all(inp.participants, self._now)
+        self._make_known()
+        self._send_queued()
+
+    def _make_known(self) -> None:
+        if not self._announce:
+            return
+        token = self._token
+        if token is None or token.grants.can_update_own_metadata:
+            self._commands.append(SetAttributes(link=self._link, attributes=_ATTRIBUTES))
+        elif token.may_publish("microphone"):
+            self._commands.append(PublishMicrophone(link=self._link))
+        else:
+            self._warn(ev.WarningCode.ANNOUNCED_LATE, "the token allows neither attributes nor a microphone track")
+
+    def _on_reconnecting(self) -> None:
+        if self._moved(RoomTrigger.RECONNECTING):
+            self._events.append(
+                ev.Reconnecting(at=self._now, room=self._room, attempt=0, reason=CloseReason.NETWORK)
+            )
+
+    def _on_reconnected(self) -> None:
+        if self._moved(RoomTrigger.RECONNECTED):
+            self._events.append(ev.Reconnected(at=self._now, room=self._room, attempt=0))
+            self._send_queued()
+
+    def _on_acknowledged(self, inp: SendAcknowledged) -> None:
+        if not self._outbox.acknowledge(inp.token):
+            self.counters["late"] += 1
+            return
+        if inp.error:
+            self.counters["send_failed"] += 1
+            self._warn(ev.WarningCode.SEND_FAILED, inp.error)
+        else:
+            self.counters["sent"] += 1
+        self._send_queued()
+        if self._state is RoomState.CLOSING:
+            self._continue_closing()
+
+    def _on_track(self, inp: TrackInput) -> None:
+        events = self._roster.track(inp, self._now)
+        if not events:
+            self.counters["unknown_track"] += 1
+        self._events += events
+
+    # --- the end of a link
+
+    def _link_over(self, reason: CloseReason, detail: str) -> None:
+        if self._state is RoomState.CLOSING:
+            reason, detail = CloseReason.CLIENT, ""
+        elif self._will_retry(reason):
+            if self._moved(RoomTrigger.LOST):
+                self._retry_later(reason)
+            return
+        if self._moved(RoomTrigger.ENDED):
+            self._finish(reason, detail)
+
+    def _will_retry(self, reason: CloseReason) -> bool:
+        backoff = self._backoff
+        return (
+            backoff is not None
+            and self._opened_once
+            and RETRY[reason] is Retry.BACKOFF
+            and self._attempt < backoff.attempts
+        )
+
+    def _retry_later(self, reason: CloseReason) -> None:
+        backoff = self._backoff
+        assert backoff is not None  # noqa: S101 - _will_retry said so; for the type checkers
+        self._timers.clear()
+        lost = self._outbox.forget_in_flight()
+        if lost:
+            self._warn(ev.WarningCode.SENDS_UNCONFIRMED, f"{lost} packets were not acknowledged")
+        self._attempt += 1
+        self._timers.arm(Timer.RETRY, self._now + backoff.pause(self._attempt, self._prng))
+        self._events.append(
+            ev.Reconnecting(at=self._now, room=self._room, attempt=self._attempt, reason=reason)
+        )
+
+    def _finish(self, reason: CloseReason, detail: str) -> None:
+        self._timers.clear()
+        self._outbox.clear()
+        self._outbox.forget_in_flight()
+        self._events.append(
+            ev.RoomClosed(at=self._now, room=self._room, reason=reason, retry=RETRY[reason], detail=detail)
+        )
+
+    # --- sending
+
+    def _put(
+        self, messages: list[tuple[bytes, tuple[str, ...] | None, str]], *, reliable: bool, now: float | None
+    ) -> None:
+        self._pass_time(now)
+        if self._state not in _SENDING:
+            msg = f"the room is {self._state.value}: send between RoomOpened and RoomClosed"
+            raise LocalProtocolError(msg)
+        token = self._token
+        if token is not None and not token.grants.can_publish_data:
+            raise PermissionMissing("canPublishData", "the server would drop every packet in silence")  # noqa: EM101
+        identity = "" if self._identity is None else self._identity.text
+        for number, (data, to, topic) in enumerate(messages, self._outbox.next_sequence):
+            size = livekit_packet_size(
+                len(data), identity=identity, to=to, topic=topic, reliable=reliable, sequence=number
+            )
+            if size > LIVEKIT_MAX_PACKET:
+                raise PacketTooLarge(size, LIVEKIT_MAX_PACKET)
+        self._outbox.put(messages, reliable=reliable)
+        self._send_queued()
+
+    def check_publish(self, source: TrackSource) -> None:
+        """May we publish a track from this source?  LocalProtocolError: the room is not open; PermissionMissing: no."""
+        if self._state is not RoomState.OPEN:
+            msg = f"the room is {self._state.value}: publish after RoomOpened"
+            raise LocalProtocolError(msg)
+        token = self._token
+        if token is not None and not token.may_publish(source.value):
+            raise PermissionMissing("canPublishSources", f"{source.value} is not among the sources")
+
+    # --- small help
+
+    def _moved(self, trigger: RoomTrigger) -> bool:
+        """Follow the table; False when it has no row: late news."""
+        state = ROOM_TRANSITIONS.get((self._state, trigger))
+        if state is None:
+            self.counters["late"] += 1
+            return False
+        self._state = state
+        return True
+
+    def _move(self, trigger: RoomTrigger) -> None:
+        self._state = ROOM_TRANSITIONS[self._state, trigger]
+
+    def _warn(self, code: ev.WarningCode, text: str) -> None:
+        self._events.append(ev.Warning(at=self._now, room=self._room, code=code, text=text))
+
+    def _send_queued(self) -> None:
+        if self._state is not RoomState.OPEN and self._state is not RoomState.CLOSING:
+            return
+        for message in self._outbox.take():
+            self._commands.append(
+                SendData(
+                    link=self._link,
+                    token=message.token,
+                    data=message.data,
+                    to=message.to,
+                    reliable=message.reliable,
+                    topic=message.topic,
+                )
+            )
+

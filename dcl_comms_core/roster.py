@@ -1,0 +1,151 @@
+"""What a room knows of its participants: peers, their tracks, and packets whose sender is not known yet."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from dcl_comms_core import events as ev
+from dcl_comms_core.inputs import TrackAppeared, TrackAttached, TrackDetached, TrackVanished
+from dcl_comms_core.peers import Peer, PeerId, PeerTable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from dcl_comms_core.inputs import Participant, Track, TrackInput
+    from dcl_comms_core.limits import Limits
+
+__all__ = ["Roster"]
+
+
+class Roster:
+    """Peers and tracks of one room, each table bounded.  Its methods return the events that follow."""
+
+    __slots__ = ("_by_text", "_early", "_full", "_limits", "_room", "_tracks", "peers")
+
+    def __init__(self, room: str, limits: Limits) -> None:
+        self._room = room
+        self._limits = limits
+        self.peers = PeerTable(limits.peers)
+        self._by_text: dict[str, PeerId] = {}
+        self._tracks: dict[str, tuple[PeerId, Track]] = {}
+        self._early: deque[tuple[int, ev.PacketEvent]] = deque(maxlen=limits.early_packets)
+        self._full: set[str] = set()
+
+    def peer_id(self, identity: str) -> PeerId:
+        """The id for an identity that the transport named; the same object each time for a peer in the table."""
+        return self._by_text.get(identity) or PeerId(identity)
+
+    # --- peers
+
+    def replace_all(self, participants: Iterable[Participant], now: float) -> list[ev.Event]:
+        """The transport says who is there, after joining or joining anew."""
+        present = {participant.identity: participant for participant in participants}
+        events: list[ev.Event] = []
+        for peer in self.peers.values():
+            if peer.id.text not in present:
+                events += self.leave(peer.id.text, now)
+        for participant in present.values():
+            events += self.join(participant, now, None)
+        return events
+
+    def join(self, participant: Participant, now: float, source: int | None) -> list[ev.Event]:
+        """Somebody came.  A known identity with a new session id left first: its sender restarted."""
+        who = PeerId(participant.identity)
+        events: list[ev.Event] = []
+        known = self.peers.get(who)
+        if known is not None:
+            if known.sid == participant.sid:
+                return events
+            events += self.leave(known.id.text, now)
+        peer = Peer(
+            id=who, joined_at=now, sid=participant.sid, name=participant.name, metadata=participant.metadata
+        )
+        if not self.peers.put(peer):
+            return events + self._reached("peers", self._limits.peers, now)
+        self._by_text[participant.identity] = who
+        events.append(ev.PeerJoined(at=now, room=self._room, sender=who))
+        if source is not None:
+            early = self._take_early(source, who)
+            if early:
+                events.append(ev.PeerIdentified(at=now, room=self._room, sender=who, early=early))
+        return events
+
+    def update(self, participant: Participant) -> None:
+        """Somebody's name or metadata changed."""
+        known = self.peers.get(PeerId(participant.identity))
+        if known is not None:
+            self.peers.put(replace(known, name=participant.name, metadata=participant.metadata))
+
+    def leave(self, identity: str, now: float) -> list[ev.Event]:
+        """Somebody left, and its tracks with it."""
+        peer = self.peers.pop(PeerId(identity))
+        if peer is None:
+            return []
+        self._by_text.pop(peer.id.text, None)
+        self._full.discard("peers")
+        events: list[ev.Event] = [
+            event
+            for sid, (owner, _) in tuple(self._tracks.items())
+            if owner == peer.id
+            for event in self._drop_track(sid, now)
+        ]
+        events.append(ev.PeerLeft(at=now, room=self._room, sender=peer.id))
+        return events
+
+    # --- early packets
+
+    def remember_early(self, source: int, event: ev.PacketEvent) -> None:
+        """Keep an event whose sender the transport knows by a handle only."""
+        self._early.append((source, event))
+
+    def _take_early(self, source: int, who: PeerId) -> tuple[ev.PacketEvent, ...]:
+        theirs = tuple(replace(event, sender=who) for handle, event in self._early if handle == source)
+        if theirs:
+            others = [item for item in self._early if item[0] != source]
+            self._early.clear()
+            self._early.extend(others)
+        return theirs
+
+    # --- tracks
+
+    def track(self, inp: TrackInput, now: float) -> list[ev.Event]:
+        """Events for what the transport says of a track; none for a track that is not known."""
+        if isinstance(inp, TrackAppeared):
+            return self._add_track(inp, now)
+        if isinstance(inp, TrackVanished):
+            return self._drop_track(inp.sid, now)
+        known = self._tracks.get(inp.sid)
+        if known is None:
+            return []
+        owner, track = known
+        if isinstance(inp, TrackAttached):
+            return [ev.TrackSubscribed(at=now, room=self._room, sender=owner, track=track)]
+        if isinstance(inp, TrackDetached):
+            return [ev.TrackUnsubscribed(at=now, room=self._room, sender=owner, track=track)]
+        track = replace(track, muted=inp.muted)
+        self._tracks[inp.sid] = (owner, track)
+        return [ev.TrackMuted(at=now, room=self._room, sender=owner, track=track)]
+
+    def _add_track(self, inp: TrackAppeared, now: float) -> list[ev.Event]:
+        if len(self._tracks) >= self._limits.tracks and inp.track.sid not in self._tracks:
+            return self._reached("tracks", self._limits.tracks, now)
+        owner = self.peer_id(inp.identity)
+        self._tracks[inp.track.sid] = (owner, inp.track)
+        return [ev.TrackPublished(at=now, room=self._room, sender=owner, track=inp.track)]
+
+    def _drop_track(self, sid: str, now: float) -> list[ev.Event]:
+        known = self._tracks.pop(sid, None)
+        if known is None:
+            return []
+        self._full.discard("tracks")
+        owner, track = known
+        return [ev.TrackUnpublished(at=now, room=self._room, sender=owner, track=track)]
+
+    def _reached(self, limit: str, value: int, now: float) -> list[ev.Event]:
+        """LimitReached, once each time a table fills up."""
+        if limit in self._full:
+            return []
+        self._full.add(limit)
+        return [ev.LimitReached(at=now, room=self._room, limit=limit, value=value)]

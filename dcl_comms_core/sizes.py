@@ -1,0 +1,61 @@
+"""How large a packet is in LiveKit's envelope, computed without encoding it.
+
+The engine wraps each packet in a protobuf message and refuses, by itself and before anything is sent, what is larger than
+the size that it negotiated with the server.  Knowing the size beforehand, the core can refuse the same packets with a
+clear error.  Measured on livekit 1.2.1 with livekit-server 1.13.5, field by field::
+
+    kind                    reliable packets only: 2 bytes
+    participant_identity    our own identity
+    user.payload            the packet
+    user.topic              left out when it is empty
+    destination_identities  each addressee
+    sequence                reliable packets only: counts them from 1, refused ones too, in each connection
+    participant_sid         15 characters
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+__all__ = ["LIVEKIT_MAX_PACKET", "livekit_packet_size"]
+
+LIVEKIT_MAX_PACKET: Final = 64_000
+"""Bytes of the whole envelope that the engine accepts, for reliable and lossy packets alike."""
+
+_KIND: Final = 2
+_WIDE_TAG: Final = 2
+_SID_CHARS: Final = 15
+
+
+def livekit_packet_size(  # noqa: PLR0913  # each is a field of the envelope
+    payload: int,
+    *,
+    identity: str,
+    to: tuple[str, ...] | None,
+    topic: str = "",
+    reliable: bool = True,
+    sequence: int = 1,
+) -> int:
+    """Bytes that a packet of ``payload`` bytes takes in its envelope; compare with :data:`LIVEKIT_MAX_PACKET`.
+
+    ``identity`` is our own, ``to`` the addressees (None: everybody), ``sequence`` the number that a reliable packet gets:
+    1 for the first one that is given to the engine on a connection.
+    """
+    user = _field(payload) + _text(topic) if payload else _text(topic)
+    size = _text(identity) + 1 + _varint(user) + user + _WIDE_TAG + 1 + _SID_CHARS
+    for addressee in to or ():
+        size += _text(addressee)
+    return size + _KIND + _WIDE_TAG + _varint(sequence) if reliable else size
+
+
+def _text(value: str) -> int:
+    """Size of a string field with a one-byte tag; an empty one is left out."""
+    return _field(len(value.encode())) if value else 0
+
+
+def _field(length: int) -> int:
+    return 1 + _varint(length) + length
+
+
+def _varint(value: int) -> int:
+    return (value.bit_length() + 6) // 7 or 1

@@ -1,0 +1,150 @@
+"""States, the transitions between them, and why a room ends.
+
+Theory of operation.  A RoomSession is one machine.  Everything that can move it from one state to another is a
+:class:`RoomTrigger`; :data:`ROOM_TRANSITIONS` lists every legal (state, trigger) pair and nothing else moves it.
+Triggers from the transport that have no row are late news of a link that was given up, and are ignored.
+Triggers from the caller that have no row are misuse, and raise ``LocalProtocolError``.
+
+Two triggers stand for "the link is gone": LOST, when the session will try again by itself, and ENDED, when it will not.
+Which of the two it is depends on the reason's :class:`Retry`, on the reconnect policy and on the token's age, and is
+decided before the table is asked.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["RETRY", "ROOM_TRANSITIONS", "CloseReason", "Retry", "RoomState", "RoomTrigger", "Timer"]
+
+
+class RoomState(Enum):
+    """Where a RoomSession stands."""
+
+    NEW = "new"
+    CONNECTING = "connecting"
+    OPEN = "open"
+    RECONNECTING = "reconnecting"
+    """The transport repairs its own connection; sends wait in the queue."""
+    WAITING = "waiting"
+    """The link is gone and a new one is due after a pause; sends wait in the queue."""
+    CLOSING = "closing"
+    CLOSED = "closed"
+
+
+class RoomTrigger(Enum):
+    """What moves a RoomSession."""
+
+    OPEN = "open()"
+    REFUSED = "the token does not allow it"
+    OPENED = "link opened"
+    RECONNECTING = "link reconnecting"
+    RECONNECTED = "link reconnected"
+    LOST = "link lost, will retry"
+    ENDED = "link ended"
+    RETRY = "retry is due"
+    CLOSE = "close()"
+
+
+class Timer(Enum):
+    """The timers behind ``deadline()``."""
+
+    CONNECT = "connect"
+    """When to give up a link that neither opened nor failed."""
+    RETRY = "retry"
+    """When to open the next link after one was lost."""
+    CLOSE = "close"
+    """When to stop waiting for a link that was told to close."""
+
+
+class Retry(Enum):
+    """What may help after a room was closed."""
+
+    NEVER = "never"
+    """Trying again would repeat the harm: we left, were removed, replaced or are not allowed in."""
+    FRESH_CREDENTIALS = "fresh credentials"
+    """The same connection string will not work again; ask the realm for a new one."""
+    BACKOFF = "backoff"
+    """The same connection string may work again after a pause."""
+
+
+class CloseReason(Enum):
+    """Why a room is closed.  :data:`RETRY` says what may help."""
+
+    CLIENT = "closed by us"
+    DUPLICATE_IDENTITY = "the same identity joined again elsewhere"
+    REMOVED = "removed from the room"
+    ROOM_DELETED = "the room was deleted"
+    TOKEN_EXPIRED = "the access token has expired"
+    TOKEN_NOT_YET_VALID = "the access token is not valid yet"
+    AUTHENTICATION = "the server did not accept the access token"
+    PERMISSION = "the access token does not permit joining"
+    NOT_FOUND = "no comms server at this URL"
+    BAD_REQUEST = "the server did not understand the request"
+    UNREACHABLE = "the server can't be reached"
+    TLS = "no secure connection"
+    TIMEOUT = "no answer in time"
+    SERVER_SHUTDOWN = "the server is shutting down"
+    NETWORK = "the connection was lost"
+    PROTOCOL = "the server broke the rules"
+    ENGINE = "the native engine failed"
+    OVERFLOW = "events were not read in time"
+
+
+RETRY: Final[Mapping[CloseReason, Retry]] = MappingProxyType(
+    {
+        CloseReason.CLIENT: Retry.NEVER,
+        CloseReason.DUPLICATE_IDENTITY: Retry.NEVER,
+        CloseReason.REMOVED: Retry.NEVER,
+        CloseReason.ROOM_DELETED: Retry.FRESH_CREDENTIALS,
+        CloseReason.TOKEN_EXPIRED: Retry.FRESH_CREDENTIALS,
+        CloseReason.TOKEN_NOT_YET_VALID: Retry.BACKOFF,
+        CloseReason.AUTHENTICATION: Retry.FRESH_CREDENTIALS,
+        CloseReason.PERMISSION: Retry.NEVER,
+        CloseReason.NOT_FOUND: Retry.NEVER,
+        CloseReason.BAD_REQUEST: Retry.NEVER,
+        CloseReason.UNREACHABLE: Retry.BACKOFF,
+        CloseReason.TLS: Retry.BACKOFF,
+        CloseReason.TIMEOUT: Retry.BACKOFF,
+        CloseReason.SERVER_SHUTDOWN: Retry.BACKOFF,
+        CloseReason.NETWORK: Retry.BACKOFF,
+        CloseReason.PROTOCOL: Retry.BACKOFF,
+        CloseReason.ENGINE: Retry.BACKOFF,
+        CloseReason.OVERFLOW: Retry.NEVER,
+    }
+)
+"""What may help after each reason."""
+
+_S = RoomState
+_T = RoomTrigger
+
+ROOM_TRANSITIONS: Final[Mapping[tuple[RoomState, RoomTrigger], RoomState]] = MappingProxyType(
+    {
+        (_S.NEW, _T.OPEN): _S.CONNECTING,
+        (_S.NEW, _T.REFUSED): _S.CLOSED,
+        (_S.NEW, _T.CLOSE): _S.CLOSED,
+        (_S.CONNECTING, _T.OPENED): _S.OPEN,
+        (_S.CONNECTING, _T.LOST): _S.WAITING,
+        (_S.CONNECTING, _T.ENDED): _S.CLOSED,
+        (_S.CONNECTING, _T.CLOSE): _S.CLOSING,
+        (_S.OPEN, _T.RECONNECTING): _S.RECONNECTING,
+        (_S.OPEN, _T.LOST): _S.WAITING,
+        (_S.OPEN, _T.ENDED): _S.CLOSED,
+        (_S.OPEN, _T.CLOSE): _S.CLOSING,
+        (_S.RECONNECTING, _T.RECONNECTED): _S.OPEN,
+        (_S.RECONNECTING, _T.LOST): _S.WAITING,
+        (_S.RECONNECTING, _T.ENDED): _S.CLOSED,
+        (_S.RECONNECTING, _T.CLOSE): _S.CLOSING,
+        (_S.WAITING, _T.RETRY): _S.CONNECTING,
+        (_S.WAITING, _T.REFUSED): _S.CLOSED,
+        (_S.WAITING, _T.CLOSE): _S.CLOSED,
+        (_S.CLOSING, _T.ENDED): _S.CLOSED,
+        (_S.CLOSING, _T.CLOSE): _S.CLOSING,
+        (_S.CLOSED, _T.CLOSE): _S.CLOSED,
+    }
+)
+"""Every legal move of a RoomSession."""

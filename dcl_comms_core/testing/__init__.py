@@ -1,0 +1,7 @@
+"""The test kit: sessions on a virtual clock here, Hypothesis strategies in ``dcl_comms_core.testing.strategies``."""
+
+from __future__ import annotations
+
+from dcl_comms_core.testing.pair import Pair, Party, VirtualClock
+
+__all__ = ["Pair", "Party", "VirtualClock"]

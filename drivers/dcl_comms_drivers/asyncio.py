@@ -1,0 +1,99 @@
+"""dcl-comms on asyncio::
+
+    async with connect("livekit:wss://comms.example.com?access_token=...") as room:
+        room.chat("hello")
+        async for event in room:
+            ...
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, Unpack
+
+from dcl_comms_core.room import Delivery
+from dcl_comms_drivers.connection import OnFull, Options, Subscribe
+from dcl_comms_drivers.waiting import Connecting, Signal, WaitingConnection, WaitingHost
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
+
+    from dcl_comms_core.connection import Adapter
+    from dcl_comms_drivers.connection import Settings
+
+__all__ = ["AsyncioHost", "Connection", "Delivery", "OnFull", "Subscribe", "connect"]
+
+Connection = WaitingConnection
+"""A room."""
+
+
+class _Signal(Signal):
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._waiters: list[asyncio.Future[None]] = []
+
+    def notify(self) -> None:
+        waiters, self._waiters = self._waiters, []
+        for waiter in waiters:
+            if not waiter.done():
+                waiter.set_result(None)
+
+    async def wait(self) -> None:
+        waiter = self._loop.create_future()
+        self._waiters.append(waiter)
+        try:
+            await waiter
+        finally:
+            if waiter in self._waiters:
+                self._waiters.remove(waiter)
+
+
+class AsyncioHost(WaitingHost):
+    """The running asyncio loop."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._timer: asyncio.TimerHandle | None = None
+
+    def now(self) -> float:
+        return self._loop.time()
+
+    def call_at(self, when: float | None, callback: Callable[[], None]) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = None if when is None else self._loop.call_at(when, callback)
+
+    def wake(self, callback: Callable[[], None]) -> None:
+        # A loop that was closed meanwhile needs no waking.  It can still close between the question and the call.
+        if not self._loop.is_closed():
+            try:
+                self._loop.call_soon_threadsafe(callback)
+            except RuntimeError:
+                if not self._loop.is_closed():
+                    raise
+
+    def signal(self) -> Signal:
+        return _Signal(self._loop)
+
+    def shield(self) -> AbstractContextManager[object]:
+        # asyncio delivers a cancellation once: a task that handles it may go on waiting.
+        return nullcontext()
+
+    async def checkpoint(self) -> None:
+        await asyncio.sleep(0)
+
+    def close(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+
+def connect(target: str | Adapter, **settings: Unpack[Settings]) -> Connecting:
+    """Join a room for the length of an ``async with`` block.
+
+    ``target``: a connection string or an Adapter; ``settings``: see :class:`~dcl_comms_drivers.connection.Settings`.
+    Entering raises ConnectionLost, InvalidConnectionString or LocalProtocolError.
+    """
+    return Connecting(target, Options.of(settings), AsyncioHost)

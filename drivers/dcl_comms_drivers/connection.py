@@ -1,0 +1,354 @@
+"""The application's handle of a room, as far as it is the same on every loop."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections import deque
+from dataclasses import dataclass, replace
+from enum import Enum
+from typing import TYPE_CHECKING, Self, TypedDict
+
+from dcl_comms_core.backoff import Backoff
+from dcl_comms_core.connection import Adapter, LiveKitAdapter, SimulatorAdapter, parse_connection_string
+from dcl_comms_core.errors import ConnectionLost, LocalProtocolError
+from dcl_comms_core.events import LimitReached, RoomClosed
+from dcl_comms_core.inputs import ClockSet
+from dcl_comms_core.limits import DEFAULT_LIMITS, Limits
+from dcl_comms_core.memory import parse_simulator
+from dcl_comms_core.peers import EVERYONE
+from dcl_comms_core.room import Delivery, RoomSession
+from dcl_comms_core.states import RETRY, CloseReason, RoomState
+from dcl_comms_drivers.memory_link import MemoryLink
+from dcl_comms_drivers.pump import Pump
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from dcl_comms_core.events import Event
+    from dcl_comms_core.peers import Addressees, PeerId, PeerTable
+    from dcl_comms_core.proto import rfc4
+    from dcl_comms_drivers.host import Host, Link
+
+__all__ = ["BaseConnection", "OnFull", "Options", "Settings", "Stats", "Subscribe"]
+
+
+class OnFull(Enum):
+    """What happens when the application does not read its events and ``Limits.event_queue`` is reached."""
+
+    DROP_OLDEST = "drop oldest"
+    """The oldest event goes; ``stats.dropped_events`` counts, and a LimitReached tells once until there is room again."""
+    CLOSE = "close"
+    """The room is closed and ConnectionLost(OVERFLOW) raised."""
+
+
+class Subscribe(Enum):
+    """Which tracks of others we receive."""
+
+    ALL = "all"
+    NONE = "none"
+
+
+class Settings(TypedDict, total=False):
+    """The keyword arguments of ``connect`` and ``open``, the same for every driver."""
+
+    wallet: object
+    """For targets that ask for a signature; livekit: and simulator: strings do not."""
+    limits: Limits
+    """Bounds of queues, tables and waits; DEFAULT_LIMITS."""
+    timeout: float | None
+    """Seconds until the room must be open; None: ``limits.connect_seconds``."""
+    reconnect: bool | Backoff
+    """Join anew when the connection is lost and the reason allows it: True (the default), False, or how."""
+    subscribe: Subscribe
+    """Which tracks of others to receive; Subscribe.ALL."""
+    on_full: OnFull
+    """What happens when events are not read; OnFull.DROP_OLDEST."""
+    delivery: Delivery
+    """As events of what packets mean (the default), or every packet as a PacketReceived."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """Settings with their defaults."""
+
+    limits: Limits
+    reconnect: Backoff | None
+    subscribe: Subscribe
+    on_full: OnFull
+    delivery: Delivery
+
+    @classmethod
+    def of(cls, settings: Settings) -> Self:
+        """Fill in what was not given; LocalProtocolError for a name that is not a setting."""
+        unknown = settings.keys() - Settings.__annotations__.keys()
+        if unknown:
+            msg = f"unknown settings: {', '.join(sorted(unknown))}; there are {', '.join(Settings.__annotations__)}"
+            raise LocalProtocolError(msg)
+        limits = settings.get("limits", DEFAULT_LIMITS)
+        timeout = settings.get("timeout")
+        reconnect = settings.get("reconnect", True)
+        return cls(
+            limits=limits if timeout is None else replace(limits, connect_seconds=timeout),
+            reconnect=reconnect if isinstance(reconnect, Backoff) else Backoff() if reconnect else None,
+            subscribe=settings.get("subscribe", Subscribe.ALL),
+            on_full=settings.get("on_full", OnFull.DROP_OLDEST),
+            delivery=settings.get("delivery", Delivery.EVENTS),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stats:
+    """Counts since the connection was made."""
+
+    received: int
+    """Packets."""
+    rejected: int
+    """Of these, packets that were not acceptable."""
+    sent: int
+    """Packets that the transport acknowledged."""
+    send_failed: int
+    waiting: int
+    """Packets that wait for credit now."""
+    in_flight: int
+    """Packets that the transport has and did not acknowledge yet."""
+    unread_events: int
+    dropped_events: int
+
+
+def resolve(target: str | Adapter, limits: Limits) -> Adapter:
+    """The adapter of a target; LocalProtocolError for a kind that these drivers don't open."""
+    adapter = target if isinstance(target, Adapter) else parse_connection_string(target, limits=limits)
+    if not isinstance(adapter, LiveKitAdapter | SimulatorAdapter):
+        msg = f"these drivers open livekit: and simulator: strings, not {adapter.protocol}:"
+        raise LocalProtocolError(msg)
+    return adapter
+
+
+def _open_link(adapter: Adapter, wake: Callable[[], None], now: float) -> Link:
+    if isinstance(adapter, SimulatorAdapter):
+        return MemoryLink(parse_simulator(adapter.detail), wake, now)
+    # Only here: whoever stays in memory needs no native engine.
+    from dcl_comms_drivers.livekit.link import LiveKitLink  # noqa: PLC0415
+
+    return LiveKitLink(wake)
+
+
+class BaseConnection:
+    """A room as the application sees it, without anything that waits.
+
+    The verbs (``chat``, ``move``, ``emote``, ``send_nowait`` and so on) act at once and raise LocalProtocolError when the room is not open,
+    SendQueueFull when too much waits already, PacketTooLarge, or PermissionMissing.
+    """
+
+    def __init__(self, target: str | Adapter, host: Host, options: Options) -> None:
+        adapter = resolve(target, options.limits)
+        self._session = RoomSession(
+            adapter,
+            limits=options.limits,
+            entropy=secrets.randbits(64),
+            reconnect=options.reconnect,
+            delivery=options.delivery,
+            auto_subscribe=options.subscribe is Subscribe.ALL,
+        )
+        self._host = host
+        self._on_full = options.on_full
+        self._event_limit = options.limits.event_queue
+        self._unread: deque[Event] = deque()
+        self._dropped = 0
+        self._told_full = False
+        self._end: RoomClosed | None = None
+        self._crash: Exception | None = None
+        self._wake_pending = False
+        self._link = _open_link(adapter, self._wake, host.now())
+        self._pump = Pump(
+            self._session, host, self._link, self._take, turn_inputs=options.limits.turn_inputs
+        )
+
+    def start(self) -> None:
+        """Begin to join."""
+        self._set_clock()
+        self._session.open(now=self._host.now())
+        self._guarded(self._pump.turn)
+
+    @property
+    def crash(self) -> Exception | None:
+        """A bug of this library that ended the connection, or None."""
+        return self._crash
+
+    # --- the pump's surroundings
+
+    def _wake(self) -> None:
+        """Thread-safe: have a turn soon."""
+        if not self._wake_pending:
+            self._wake_pending = True
+            self._host.wake(self._turn)
+
+    def _turn(self) -> None:
+        self._wake_pending = False
+        self._guarded(self._pump.turn)
+
+    def _guarded(self, step: Callable[[], None]) -> None:
+        """A bug of ours ends the connection and reaches the application, instead of a loop's log."""
+        try:
+            step()
+        except Exception as error:  # noqa: BLE001 - kept, and raised to whoever reads or closes
+            self._crash = error
+            self._link.abandon()
+            self._changed()
+
+    def _set_clock(self) -> None:
+        now = self._host.now()
+        self._session.receive(ClockSet(unix_offset=time.time() - now), now=now)
+
+    def _take(self, events: list[Event]) -> None:
+        if self._end is not None:
+            return  # we closed it ourselves because nobody read; what follows is only our own leaving
+        unread = self._unread
+        unread.extend(events)
+        last = events[-1]
+        if isinstance(last, RoomClosed):
+            self._end = last
+            self._link.abandon()
+        if len(unread) > self._event_limit:
+            self._overflow(last)
+        self._changed()
+
+    def _overflow(self, last: Event) -> None:
+        if self._on_full is OnFull.CLOSE:
+            self._end = RoomClosed(
+                at=last.at,
+                room=last.room,
+                reason=CloseReason.OVERFLOW,
+                retry=RETRY[CloseReason.OVERFLOW],
+                detail=f"{len(self._unread)} events were not read",
+            )
+            self._unread.append(self._end)
+            self._session.close(drain=0.0)
+            return
+        while len(self._unread) > self._event_limit:
+            self._unread.popleft()
+            self._dropped += 1
+        if not self._told_full:
+            self._told_full = True
+            self._unread.append(
+                LimitReached(at=last.at, room=last.room, limit="event_queue", value=self._event_limit)
+            )
+
+    def _changed(self) -> None:
+        """Something may be there to read, or to go on with; a driver wakes its waiters here."""
+
+    def _ended(self) -> bool:
+        return self._end is not None or self._crash is not None
+
+    def _failure(self) -> Exception | None:
+        """What ended the connection, if it was neither we nor nothing."""
+        if self._crash is not None:
+            return self._crash
+        end = self._end
+        if end is None or end.reason is CloseReason.CLIENT:
+            return None
+        return ConnectionLost(end.reason, end.retry, end.detail)
+
+    def _next_batch(self) -> list[Event]:
+        batch = list(self._unread)
+        self._unread.clear()
+        self._told_full = False
+        return batch
+
+    def _after(self) -> None:
+        """An intent was used: carry it out now."""
+        self._guarded(self._pump.carry_out)
+
+    # --- what is known
+
+    @property
+    def identity(self) -> PeerId | None:
+        """Who we are in the room."""
+        return self._session.identity
+
+    @property
+    def peers(self) -> PeerTable:
+        """Who else is in the room, by PeerId."""
+        return self._session.peers
+
+    @property
+    def state(self) -> RoomState:
+        """Where the connection stands."""
+        return self._session.state
+
+    @property
+    def stats(self) -> Stats:
+        """Counts since the connection was made."""
+        session = self._session
+        counters = session.counters
+        return Stats(
+            received=counters["received"],
+            rejected=sum(count for name, count in counters.items() if name.startswith("rejected.")),
+            sent=counters["sent"],
+            send_failed=counters["send_failed"],
+            waiting=session.waiting,
+            in_flight=session.unacknowledged - session.waiting,
+            unread_events=len(self._unread),
+            dropped_events=self._dropped,
+        )
+
+    # --- verbs
+
+    def chat(self, text: str, to: Addressees = EVERYONE) -> None:
+        """Write to everybody, or privately to each of the peers named."""
+        self._session.chat(text, to=to, now=self._host.now())
+        self._after()
+
+    def move(
+        self,
+        position: tuple[float, float, float] | rfc4.Movement,
+        *,
+        velocity: tuple[float, float, float] = (0.0, 0.0, 0.0),
+        yaw: float = 0.0,
+        grounded: bool = True,
+        instant: bool = False,
+        to: Addressees = EVERYONE,
+    ) -> None:
+        """Be somewhere: metres (x east, y up, z north), m/s, degrees clockwise from north."""
+        self._session.move(
+            position, velocity=velocity, yaw=yaw, grounded=grounded, instant=instant, to=to, now=self._host.now()
+        )
+        self._after()
+
+    def emote(self, urn: str, *, stop: bool = False, to: Addressees = EVERYONE) -> None:
+        """Play an emote by its URN, or stop it."""
+        self._session.emote(urn, stop=stop, to=to, now=self._host.now())
+        self._after()
+
+    def announce_profile(self, version: int, *, to: Addressees = EVERYONE) -> None:
+        """Tell the version of our profile."""
+        self._session.announce_profile(version, to=to, now=self._host.now())
+        self._after()
+
+    def scene_message(self, scene_id: str, data: bytes, *, to: Addressees = EVERYONE) -> None:
+        """Send a scene's message."""
+        self._session.scene_message(scene_id, data, to=to, now=self._host.now())
+        self._after()
+
+    def send_nowait(
+        self, packet: rfc4.Packet, *, to: Addressees = EVERYONE, reliable: bool | None = None, topic: str = ""
+    ) -> None:
+        """Send any packet; ``reliable=None``: as the explorers do for its kind."""
+        self._session.send(packet, to=to, reliable=reliable, topic=topic, now=self._host.now())
+        self._after()
+
+    def send_bytes(
+        self, data: bytes, *, to: Addressees = EVERYONE, reliable: bool = True, topic: str = ""
+    ) -> None:
+        """Send bytes as they are."""
+        self._session.send_bytes(data, to=to, reliable=reliable, topic=topic, now=self._host.now())
+        self._after()
+
+    def _begin_close(self, drain: float | None) -> None:
+        self._session.close(drain=drain, now=self._host.now())
+        self._guarded(self._pump.turn)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self._session.state.value} as {self._session.identity}>"
+

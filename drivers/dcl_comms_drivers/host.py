@@ -1,0 +1,84 @@
+"""What a driver needs of a loop (Host), of a transport (Link) and of a session: three small protocols."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from dcl_comms_core.commands import Command
+    from dcl_comms_core.events import Event
+    from dcl_comms_core.inputs import Input
+
+__all__ = ["Host", "Link", "Receiver", "Session"]
+
+
+class Host(Protocol):
+    """A loop's three services."""
+
+    def now(self) -> float:
+        """Monotonic seconds."""
+        ...
+
+    def call_at(self, when: float | None, callback: Callable[[], None]) -> None:
+        """Call back at a time, in the loop's thread; replaces the call asked for before.  None: no call."""
+        ...
+
+    def wake(self, callback: Callable[[], None]) -> None:
+        """Call back soon, in the loop's thread.  May be called from any thread, also after the loop ended."""
+        ...
+
+
+class Receiver(Protocol):
+    """Where a link delivers: the receiving half of a session."""
+
+    def receive(self, inp: Input, *, now: float) -> None:
+        """Take one input."""
+        ...
+
+    def receive_data(
+        self, sender: str | None, data: bytes, *, reliable: bool = ..., topic: str = ..., now: float
+    ) -> None:
+        """Take one packet."""
+        ...
+
+
+class Session(Receiver, Protocol):
+    """A machine of the core."""
+
+    def commands(self) -> list[Command]:
+        """Drain what the transport is to do."""
+        ...
+
+    def events(self) -> list[Event]:
+        """Drain what happened."""
+        ...
+
+    def deadline(self) -> float | None:
+        """The next timer."""
+        ...
+
+    def handle_timeout(self, now: float) -> None:
+        """Let time pass."""
+        ...
+
+
+class Link(Protocol):
+    """A transport.  All of it is called in the loop's thread, and none of it blocks."""
+
+    def execute(self, command: Command, *, now: float) -> None:
+        """Carry a command out; what comes of it arrives through ``drain``."""
+        ...
+
+    def drain(self, session: Receiver, *, now: float, limit: int) -> bool:
+        """Deliver up to ``limit`` inputs.  True: more are waiting."""
+        ...
+
+    def deadline(self) -> float | None:
+        """When ``drain`` must be called although nothing woke us; None: not needed."""
+        ...
+
+    def abandon(self) -> None:
+        """Let go of everything now: a cancelled connect, or a loop that ends.  Late results are cleaned up in the background."""
+        ...

@@ -1,0 +1,167 @@
+"""dcl-comms on any other loop: a game loop, a GUI, a select loop.
+
+::
+
+    with polled.open("livekit:wss://comms.example.com?access_token=...") as room:
+        while running:
+            for event in room.poll():
+                ...
+            draw_a_frame()
+
+``poll()`` never blocks, and nothing is called back outside of it.  A loop that sleeps may wait until ``fileno()`` is readable
+or ``deadline()`` has come, whichever is first, and then poll.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import threading
+import time
+from typing import TYPE_CHECKING, Self, Unpack
+
+from dcl_comms_core.room import Delivery
+from dcl_comms_core.states import RoomState
+from dcl_comms_drivers.connection import BaseConnection, OnFull, Options, Subscribe
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import TracebackType
+
+    from dcl_comms_core.connection import Adapter
+    from dcl_comms_drivers.connection import Settings
+    from dcl_comms_core.events import Event
+
+__all__ = ["Delivery", "OnFull", "PolledConnection", "Subscribe", "open"]
+
+
+class _PolledHost:
+    """A loop that is somebody else's: the timer is a number, waking makes a file descriptor readable."""
+
+    def __init__(self) -> None:
+        self.due: float | None = None
+        self._reader, self._writer = os.pipe()
+        os.set_blocking(self._reader, False)
+        os.set_blocking(self._writer, False)
+        self._closed = False
+        # A native thread may wake us while we close; its byte must not go into a descriptor that is somebody else's by then.
+        self._lock = threading.Lock()
+
+    def now(self) -> float:
+        return time.monotonic()
+
+    def call_at(self, when: float | None, callback: Callable[[], None]) -> None:
+        del callback  # always the pump's turn, which poll() takes
+        self.due = when
+
+    def wake(self, callback: Callable[[], None]) -> None:
+        del callback
+        with self._lock:
+            if self._closed:
+                return
+            try:
+                os.write(self._writer, b"\0")
+            except BlockingIOError:
+                return  # full: it is readable, which is all that waking means
+
+    def fileno(self) -> int:
+        return self._reader
+
+    def calm(self) -> None:
+        """Not readable any more, until the next wake."""
+        try:
+            os.read(self._reader, 4096)
+        except BlockingIOError:
+            return  # nobody woke us
+
+    def close(self) -> None:
+        with self._lock:
+            if self._closed:
+                return
+            self._closed = True
+            os.close(self._reader)
+            os.close(self._writer)
+
+
+class PolledConnection(BaseConnection):
+    """A room that its owner polls.  Its verbs act at once; what happens is in the lists that ``poll`` returns.
+
+    The end of the room is the event RoomClosed; after it ``poll`` returns empty lists.
+    """
+
+    def __init__(self, target: str | Adapter, options: Options) -> None:
+        self._polled = _PolledHost()
+        try:
+            super().__init__(target, self._polled, options)
+        except BaseException:
+            self._polled.close()
+            raise
+        self.start()
+
+    def poll(self) -> list[Event]:
+        """Handle what came in and what is due; returns the events since the last call.  Never blocks."""
+        if not self.closed:
+            self._polled.calm()
+            self._turn()
+        batch = self._next_batch()
+        if not batch and self._crash is not None:
+            raise self._crash
+        return batch
+
+    def deadline(self) -> float | None:
+        """When to poll at the latest, as ``time.monotonic()`` seconds; None: not before ``fileno()`` is readable."""
+        return self._polled.due
+
+    def fileno(self) -> int:
+        """A file descriptor that is readable when there is something to poll for: for select and its kin."""
+        return self._polled.fileno()
+
+    @property
+    def closed(self) -> bool:
+        """Is the room over?"""
+        return self._session.state is RoomState.CLOSED or self._crash is not None
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Block until there is something to poll for, at most ``timeout`` seconds.  False: it took that long."""
+        if self._unread:
+            return True
+        due = self._polled.due
+        limit = None if due is None else max(due - time.monotonic(), 0.0)
+        patience = limit if timeout is None else timeout if limit is None else min(limit, timeout)
+        readable = select.select([self._polled.fileno()], [], [], patience)[0]
+        return bool(readable) or (due is not None and time.monotonic() >= due)
+
+    def begin_close(self, drain: float | None = None) -> None:
+        """Start to leave; go on polling until RoomClosed."""
+        self._begin_close(drain)
+
+    def close(self, drain: float | None = None) -> None:
+        """Leave, and block until that is done: at most ``drain`` and Limits.close_seconds together.  Events are kept for ``poll``."""
+        if not self.closed:
+            self._begin_close(drain)
+        while not self.closed:
+            self._block()
+            self._polled.calm()
+            self._turn()
+        self._link.abandon()
+        self._polled.close()
+
+    def _block(self) -> None:
+        due = self._polled.due
+        select.select([self._polled.fileno()], [], [], None if due is None else max(due - time.monotonic(), 0.0))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close(drain=None if kind is None else 0.0)
+
+
+def open(target: str | Adapter, **settings: Unpack[Settings]) -> PolledConnection:  # noqa: A001 - the name that the design gives it: polled.open(...)
+    """Begin to join a room; poll until RoomOpened or RoomClosed.
+
+    ``target``: a connection string or an Adapter; ``settings``: see :class:`~dcl_comms_drivers.connection.Settings`.
+    """
+    return PolledConnection(target, Options.of(settings))

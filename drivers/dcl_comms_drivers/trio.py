@@ -1,0 +1,107 @@
+"""dcl-comms on trio, without asyncio::
+
+    async with connect("livekit:wss://comms.example.com?access_token=...") as room:
+        room.chat("hello")
+        async for event in room:
+            ...
+"""
+
+from __future__ import annotations
+
+from math import inf
+from typing import TYPE_CHECKING, Unpack
+
+import trio
+
+from dcl_comms_core.room import Delivery
+from dcl_comms_drivers.connection import OnFull, Options, Subscribe
+from dcl_comms_drivers.waiting import Connecting, Signal, WaitingConnection, WaitingHost
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
+
+    from dcl_comms_core.connection import Adapter
+    from dcl_comms_drivers.connection import Settings
+
+__all__ = ["Connection", "Delivery", "OnFull", "Subscribe", "TrioHost", "connect"]
+
+Connection = WaitingConnection
+"""A room."""
+
+
+class _Signal(Signal):
+    def __init__(self) -> None:
+        self._lot = trio.lowlevel.ParkingLot()
+
+    def notify(self) -> None:
+        self._lot.unpark_all()
+
+    async def wait(self) -> None:
+        await self._lot.park()
+
+
+class TrioHost(WaitingHost):
+    """The running trio loop.
+
+    Its one timer is a system task, so that no nursery of ours wraps the application's exceptions in a group.
+    """
+
+    def __init__(self) -> None:
+        self._token = trio.lowlevel.current_trio_token()
+        self._when = inf
+        self._callback: Callable[[], None] | None = None
+        self._scope: trio.CancelScope | None = None
+        self._closed = False
+        self._running = False
+
+    def now(self) -> float:
+        return trio.current_time()
+
+    def call_at(self, when: float | None, callback: Callable[[], None]) -> None:
+        self._when = inf if when is None else when
+        self._callback = callback
+        if self._scope is not None:
+            self._scope.deadline = self._when
+        elif not self._running and when is not None:
+            self._running = True
+            trio.lowlevel.spawn_system_task(self._run_timer, name="dcl-comms timer")
+
+    async def _run_timer(self) -> None:
+        while not self._closed:
+            with trio.CancelScope(deadline=self._when) as self._scope:
+                await trio.sleep_forever()
+            self._scope = None
+            if not self._closed and self._callback is not None and trio.current_time() >= self._when:
+                self._when = inf
+                self._callback()
+
+    def wake(self, callback: Callable[[], None]) -> None:
+        try:
+            self._token.run_sync_soon(callback)
+        except trio.RunFinishedError:
+            # The loop ended meanwhile: there is nobody left to wake.
+            return
+
+    def signal(self) -> Signal:
+        return _Signal()
+
+    def shield(self) -> AbstractContextManager[object]:
+        return trio.CancelScope(shield=True)
+
+    async def checkpoint(self) -> None:
+        await trio.lowlevel.checkpoint()
+
+    def close(self) -> None:
+        self._closed = True
+        if self._scope is not None:
+            self._scope.cancel()
+
+
+def connect(target: str | Adapter, **settings: Unpack[Settings]) -> Connecting:
+    """Join a room for the length of an ``async with`` block: the same as ``dcl_comms_drivers.asyncio.connect``.
+
+    ``target``: a connection string or an Adapter; ``settings``: see :class:`~dcl_comms_drivers.connection.Settings`.
+    Entering raises ConnectionLost, InvalidConnectionString or LocalProtocolError.
+    """
+    return Connecting(target, Options.of(settings), TrioHost)

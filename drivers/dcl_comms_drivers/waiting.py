@@ -1,0 +1,249 @@
+"""The application's handle on a loop with ``await``: everything that waits, the same for asyncio and trio."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Self
+
+from dcl_comms_core.errors import ConnectionLost, LocalProtocolError, SendQueueFull
+from dcl_comms_core.peers import EVERYONE
+from dcl_comms_core.states import RoomState
+from dcl_comms_drivers.connection import BaseConnection
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from contextlib import AbstractContextManager
+    from types import TracebackType
+
+    from dcl_comms_core.connection import Adapter
+    from dcl_comms_core.events import Event
+    from dcl_comms_core.peers import Addressees
+    from dcl_comms_core.proto import rfc4
+    from dcl_comms_drivers.connection import Options
+    from dcl_comms_drivers.host import Host
+
+__all__ = ["Batches", "Connecting", "Signal", "WaitingConnection", "WaitingHost"]
+
+
+class Signal(ABC):
+    """Wakes whoever waits for something to change."""
+
+    @abstractmethod
+    def notify(self) -> None:
+        """Wake all waiters; from the loop's thread."""
+
+    @abstractmethod
+    async def wait(self) -> None:
+        """Wait for the next ``notify``.  Always lets other tasks run."""
+
+
+class WaitingHost(ABC):
+    """A loop with ``await``: a Host, and what a connection needs to wait on it."""
+
+    @abstractmethod
+    def now(self) -> float: ...
+
+    @abstractmethod
+    def call_at(self, when: float | None, callback: Callable[[], None]) -> None: ...
+
+    @abstractmethod
+    def wake(self, callback: Callable[[], None]) -> None: ...
+
+    @abstractmethod
+    def signal(self) -> Signal:
+        """A new signal on this loop."""
+
+    @abstractmethod
+    def shield(self) -> AbstractContextManager[object]:
+        """Inside, waiting goes on although the task was cancelled.  Only for waits that are bounded in time."""
+
+    @abstractmethod
+    async def checkpoint(self) -> None:
+        """Let other tasks run."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Stop the timer."""
+
+
+class Batches:
+    """Events as they come, all that are there at once: ``async for batch in connection.batches()``."""
+
+    def __init__(self, take: Callable[[], Awaitable[list[Event]]]) -> None:
+        self._take = take
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> list[Event]:
+        batch = await self._take()
+        if not batch:
+            raise StopAsyncIteration
+        return batch
+
+
+class WaitingConnection(BaseConnection):
+    """A room.  ``async for event in connection`` gives its events until it is over.
+
+    The loop over events ends when we closed the room, and raises ConnectionLost when somebody else did.  Cancelling a wait
+    loses no event.  Two tasks may not read at once.
+    """
+
+    def __init__(self, target: str | Adapter, host: WaitingHost, options: Options) -> None:
+        self._loop = host
+        self._signal = host.signal()
+        self._reading = False
+        super().__init__(target, host, options)
+
+    def _changed(self) -> None:
+        self._signal.notify()
+
+    # --- reading
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Event:
+        if not self._unread:
+            await self._readable()
+        elif not self._reading:
+            await self._loop.checkpoint()
+        self._check_reader()
+        if not self._unread:
+            raise StopAsyncIteration
+        event = self._unread.popleft()
+        self._told_full = False
+        return event
+
+    def batches(self) -> Batches:
+        """All events that are there, as lists: for whoever handles thousands a second."""
+        return Batches(self._next_events)
+
+    async def _next_events(self) -> list[Event]:
+        await self._readable()
+        return self._next_batch()
+
+    def _check_reader(self) -> None:
+        if self._reading:
+            msg = "another task is reading this connection's events: read them in one task and pass them on"
+            raise LocalProtocolError(msg)
+
+    async def _readable(self) -> None:
+        """Wait until there is an event, or nothing more will come; then raise what ended it, if that was an error."""
+        self._check_reader()
+        self._reading = True
+        try:
+            if self._unread or self._ended():
+                await self._loop.checkpoint()
+            while not self._unread and not self._ended():
+                await self._signal.wait()
+        finally:
+            self._reading = False
+        if not self._unread and (failure := self._failure()) is not None:
+            raise failure
+
+    # --- sending
+
+    async def send(
+        self, packet: rfc4.Packet, *, to: Addressees = EVERYONE, reliable: bool | None = None, topic: str = ""
+    ) -> None:
+        """Send any packet, after waiting until the transport has credit for it.  ConnectionLost: the room is over."""
+        while True:
+            while not self._session.has_credit and not self._ended():
+                await self._signal.wait()
+            if self._ended():
+                raise self._failure() or _closed()
+            try:
+                self.send_nowait(packet, to=to, reliable=reliable, topic=topic)
+            except SendQueueFull:
+                # More bytes than the queue takes at once, although it was empty: that will not change.
+                if self._session.waiting == 0:
+                    raise
+            else:
+                break
+        await self._loop.checkpoint()
+
+    async def flush(self) -> None:
+        """Wait until the transport has acknowledged everything sent so far.  ConnectionLost: the room ended before that."""
+        await self._loop.checkpoint()
+        while self._session.unacknowledged and not self._ended():
+            await self._signal.wait()
+        if self._ended() and (failure := self._failure()) is not None:
+            raise failure
+
+    # --- the end
+
+    async def opened(self) -> None:
+        """Wait until we are in the room; ConnectionLost says why we are not."""
+        while self._session.state in _OPENING and not self._ended():
+            await self._signal.wait()
+        if self._ended():
+            raise self._failure() or _closed()
+
+    async def aclose(self, drain: float | None = None) -> None:
+        """Leave.  Reliable packets already accepted get up to ``drain`` seconds (Limits.drain_seconds) to go out."""
+        if not self._ended():
+            self._begin_close(drain)
+        # Bounded by the core's own timers, so that waiting for it also while being cancelled ends.
+        with self._loop.shield():
+            while not self._over():
+                await self._signal.wait()
+        self.let_go()
+        await self._loop.checkpoint()
+
+    def _over(self) -> bool:
+        return self._session.state is RoomState.CLOSED or self._crash is not None
+
+    def let_go(self) -> None:
+        """Drop everything at once, without a word to the server if need be."""
+        self._link.abandon()
+        self._loop.close()
+        self._signal.notify()
+
+
+_OPENING = frozenset({RoomState.NEW, RoomState.CONNECTING})
+
+
+def _closed() -> LocalProtocolError:
+    return LocalProtocolError("the connection is closed: connect again")
+
+
+class Connecting:
+    """What ``connect()`` returns: ``async with connect(...) as connection``.  Leaving the block leaves the room."""
+
+    def __init__(self, target: str | Adapter, options: Options, host: Callable[[], WaitingHost]) -> None:
+        self._target = target
+        self._options = options
+        self._host = host
+        self._connection: WaitingConnection | None = None
+
+    async def __aenter__(self) -> WaitingConnection:
+        if self._connection is not None:
+            msg = "a connect() is used once: call connect() again"
+            raise LocalProtocolError(msg)
+        host = self._host()
+        try:
+            connection = self._connection = WaitingConnection(self._target, host, self._options)
+        except BaseException:
+            host.close()
+            raise
+        try:
+            connection.start()
+            await connection.opened()
+        except BaseException:
+            connection.let_go()
+            raise
+        return connection
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        connection = self._connection
+        assert connection is not None  # noqa: S101 - __aenter__ ran
+        try:
+            # A block that ends well lets packets go out; one that fails or is cancelled does not wait for them.
+            await connection.aclose(drain=None if kind is None else 0.0)
+        finally:
+            connection.let_go()
+        if kind is None and (crash := connection.crash) is not None:
+            raise crash
