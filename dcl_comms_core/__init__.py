@@ -130,23 +130,6 @@ from dcl_comms_core.peers import (
     Peer,
     PeerId,
 )
-from dcl_comms_core.room import (
-    Delivery,
-    RoomSession,
-)
-from dcl_comms_core.states import (
-    RETRY,
-    ROOM_TRANSITIONS,
-    CloseReason,
-    Retry,
-    RoomState,
-    Timer,
-)
-from dcl_comms_core.token import (
-    AccessToken,
-    Claims,
-    Grants,
-)
 from dcl_comms_core.proto._gen.rfc4 import (
     AnnounceProfileVersion,
     Chat,
@@ -195,8 +178,29 @@ from dcl_comms_core.proto._gen.v3 import (
     SignedChallengeMessage,
     WelcomeMessage,
 )
+from dcl_comms_core.room import (
+    Delivery,
+    RoomSession,
+)
+from dcl_comms_core.states import (
+    RETRY,
+    ROOM_TRANSITIONS,
+    CloseReason,
+    Retry,
+    RoomState,
+    Timer,
+)
+from dcl_comms_core.token import (
+    AccessToken,
+    Claims,
+    Grants,
+)
 
 __all__ = [
+    "DEFAULT_LIMITS",
+    "EVERYONE",
+    "RETRY",
+    "ROOM_TRANSITIONS",
     "AccessToken",
     "Adapter",
     "Addressees",
@@ -218,11 +222,9 @@ __all__ = [
     "ConnectionLost",
     "ConnectionStringProblem",
     "CredentialsNeeded",
-    "DEFAULT_LIMITS",
     "DataReceived",
     "DecodeError",
     "Delivery",
-    "EVERYONE",
     "EncodeError",
     "Faults",
     "GlideState",
@@ -283,8 +285,6 @@ __all__ = [
     "ProfileResponse",
     "ProtocolError",
     "PublishMicrophone",
-    "RETRY",
-    "ROOM_TRANSITIONS",
     "Reaction",
     "ReactionReceived",
     "Reconnected",

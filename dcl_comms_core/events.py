@@ -88,7 +88,10 @@ class WarningCode(Enum):
     """What a Warning is about."""
 
     ANNOUNCED_LATE = "announced late"
-    """The token allows neither attributes nor a track: others learn of us up to 3 s late, our first packets have no sender."""
+    """The token allows neither attributes nor a track.
+
+    Others learn of us up to 3 s late, and our first packets have no sender.
+    """
     SEND_FAILED = "send failed"
     """The transport did not take a packet."""
     SENDS_UNCONFIRMED = "sends unconfirmed"
@@ -106,7 +109,7 @@ class _Event:
 
 
 @dataclass(slots=True, kw_only=True)
-class PacketEvent:
+class _PacketEvent:
     """What every event about a packet has."""
 
     at: float
@@ -208,7 +211,10 @@ class PeerLeft(_Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PeerIdentified(_Event):
-    """The transport said now who sent some earlier packets; ``early`` are their events again, with the sender filled in."""
+    """The transport said now who sent some earlier packets.
+
+    ``early`` are their events again, with the sender filled in.
+    """
 
     sender: PeerId
     early: tuple[PacketEvent, ...]
@@ -218,7 +224,7 @@ class PeerIdentified(_Event):
 
 
 @dataclass(slots=True, kw_only=True)
-class PeerMoved(PacketEvent):
+class PeerMoved(_PacketEvent):
     """Somebody is at a position."""
 
     position: Vector3
@@ -233,7 +239,7 @@ class PeerMoved(PacketEvent):
 
 
 @dataclass(slots=True, kw_only=True)
-class PeerEmoted(PacketEvent):
+class PeerEmoted(_PacketEvent):
     """Somebody plays an emote, or stops it."""
 
     urn: str
@@ -245,7 +251,7 @@ class PeerEmoted(PacketEvent):
 
 
 @dataclass(slots=True, kw_only=True)
-class ChatReceived(PacketEvent):
+class ChatReceived(_PacketEvent):
     """Somebody wrote a message."""
 
     text: str
@@ -260,7 +266,7 @@ class ChatReceived(PacketEvent):
 
 
 @dataclass(slots=True, kw_only=True)
-class SceneMessageReceived(PacketEvent):
+class SceneMessageReceived(_PacketEvent):
     """A scene's message."""
 
     scene_id: str
@@ -269,14 +275,14 @@ class SceneMessageReceived(PacketEvent):
 
 
 @dataclass(slots=True, kw_only=True)
-class ProfileAnnounced(PacketEvent):
+class ProfileAnnounced(_PacketEvent):
     """Somebody's profile has this version."""
 
     version: int
 
 
 @dataclass(slots=True, kw_only=True)
-class ProfileRequested(PacketEvent):
+class ProfileRequested(_PacketEvent):
     """Somebody asks for the profile of an address."""
 
     address: str
@@ -284,7 +290,7 @@ class ProfileRequested(PacketEvent):
 
 
 @dataclass(slots=True, kw_only=True)
-class ProfileReceived(PacketEvent):
+class ProfileReceived(_PacketEvent):
     """A profile as its sender tells it.  The address inside is a claim; the sender is not."""
 
     serialized: str
@@ -294,7 +300,7 @@ class ProfileReceived(PacketEvent):
 
 
 @dataclass(slots=True, kw_only=True)
-class ReactionReceived(PacketEvent):
+class ReactionReceived(_PacketEvent):
     """Somebody reacts with an emoji."""
 
     emoji_index: int
@@ -303,7 +309,7 @@ class ReactionReceived(PacketEvent):
 
 
 @dataclass(slots=True, kw_only=True)
-class VoiceReceived(PacketEvent):
+class VoiceReceived(_PacketEvent):
     """Legacy voice samples inside a packet; today's voice is a LiveKit track."""
 
     encoded_samples: bytes
@@ -312,7 +318,7 @@ class VoiceReceived(PacketEvent):
 
 
 @dataclass(slots=True, kw_only=True)
-class PacketReceived(PacketEvent):
+class PacketReceived(_PacketEvent):
     """A packet of a kind that has no event of its own, or any packet when raw delivery was asked for."""
 
     data: bytes
@@ -325,15 +331,18 @@ class PacketReceived(PacketEvent):
     _packet: rfc4.Packet | None = field(default=None, repr=False, compare=False)
 
     @property
-    def packet(self) -> Packet:
-        """The decoded packet; decoded on first use.  DecodeError: only possible with raw delivery, which looks no further."""
+    def packet(self) -> rfc4.Packet:
+        """The decoded packet; decoded on first use.
+
+        DecodeError is possible with raw delivery only, which looks no further than the kind.
+        """
         if self._packet is None:
             self._packet = decode(self.data)
         return self._packet
 
 
 @dataclass(slots=True, kw_only=True)
-class PacketRejected(PacketEvent):
+class PacketRejected(_PacketEvent):
     """Bytes that are not an acceptable packet.  Counted in ``RoomSession.counters``."""
 
     reason: RejectReason
@@ -400,6 +409,21 @@ class Warning(_Event):  # noqa: A001 - the word that the design gives it; it liv
     """For people; holds no secret."""
 
 
+PacketEvent = (
+    PeerMoved
+    | PeerEmoted
+    | ChatReceived
+    | SceneMessageReceived
+    | ProfileAnnounced
+    | ProfileRequested
+    | ProfileReceived
+    | ReactionReceived
+    | VoiceReceived
+    | PacketReceived
+    | PacketRejected
+)
+"""Any event about one packet."""
+
 Event = (
     RoomOpened
     | RoomClosed
@@ -412,17 +436,7 @@ Event = (
     | PeerJoined
     | PeerLeft
     | PeerIdentified
-    | PeerMoved
-    | PeerEmoted
-    | ChatReceived
-    | SceneMessageReceived
-    | ProfileAnnounced
-    | ProfileRequested
-    | ProfileReceived
-    | ReactionReceived
-    | VoiceReceived
-    | PacketReceived
-    | PacketRejected
+    | PacketEvent
     | TrackPublished
     | TrackUnpublished
     | TrackSubscribed

@@ -1,8 +1,8 @@
 """Inputs: everything that a transport can tell the core.
 
-A driver makes these from what its socket or engine reports and hands them to ``receive(inp, now=...)``.  Data packets may
-skip the object: ``receive_data(sender, data, ...)``.  Each input of a link names it by :class:`LinkRef`, so that late news of a
-link that was given up is recognised and ignored.
+A driver makes these from what its socket or engine reports and hands them to ``receive(inp, now=...)``.  Data packets
+may skip the object: ``receive_data(sender, data, ...)``.  Each input of a link names it by :class:`LinkRef`, so that
+late news of a link that was given up is recognised and ignored.
 """
 
 from __future__ import annotations
@@ -93,7 +93,10 @@ class Track:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClockSet:
-    """Wall-clock time: unix seconds = monotonic seconds + ``unix_offset``.  May come again when the clock is changed."""
+    """Wall-clock time: unix seconds = monotonic seconds + ``unix_offset``.
+
+    May come again when the clock is changed.
+    """
 
     unix_offset: float
 
@@ -151,7 +154,7 @@ class ParticipantJoined:
     link: LinkRef
     participant: Participant
     source: int | None = None
-    """The transport's own handle of this sender, where it has one: attributes earlier data that carried the same handle."""
+    """The transport's own handle of this sender, where it has one: names the sender of earlier data."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,6 +1,7 @@
 """Intents: what an application wants of a room, turned into packets.
 
-What is reliable and what is lossy follows the real explorers: movement, voice and profile requests may be lost, the rest may not.
+What is reliable and what is lossy follows the real explorers: movement, voice and profile requests may be lost, the
+rest may not.
 """
 
 from __future__ import annotations
@@ -35,9 +36,9 @@ _LARGEST_VERSION: Final = 0xFFFFFFFF
 class Intents(ABC):
     """The verbs of an application.
 
-    All of them take ``to`` (EVERYONE, a PeerId, a Peer, or a collection of these; an empty one sends to nobody) and raise
-    LocalProtocolError when the room is not open, PermissionMissing when the token forbids data, PacketTooLarge and
-    SendQueueFull; then nothing was sent.
+    All of them take ``to`` (EVERYONE, a PeerId, a Peer, or a collection of these; an empty one sends to nobody), and
+    raise LocalProtocolError when the room is not open, PermissionMissing when the token forbids data, PacketTooLarge
+    and SendQueueFull; then nothing was sent.
     """
 
     def __init__(self, limits: Limits) -> None:
@@ -62,7 +63,7 @@ class Intents(ABC):
         """
         at = self._now if now is None else max(now, self._now)
         stamp = at if self._unix_offset is None else chat_timestamp(at + self._unix_offset)
-        # Receivers tell messages apart by their stamps, so no two of ours may be equal.  One step is 0.9 us of a day count.
+        # Receivers tell messages apart by their stamps, so no two of ours may be equal.
         stamp = max(stamp, self._last_stamp + 1e-11 * max(self._last_stamp, 1.0))
         data = encode(rfc4.Packet(chat=rfc4.Chat(message=text, timestamp=stamp), protocol_version=PROTOCOL_VERSION))
         named = addressees(to)
@@ -83,14 +84,15 @@ class Intents(ABC):
         to: Addressees = EVERYONE,
         now: float | None = None,
     ) -> None:
-        """Be somewhere: metres (x east, y up, z north), m/s, degrees clockwise from north.  Or send a whole Movement as it is."""
+        """Be somewhere: metres (x east, y up, z north), m/s, degrees clockwise from north.
+
+        Or give a whole Movement, which is sent as it is.
+        """
         at = self._now if now is None else max(now, self._now)
         movement = (
             position
             if isinstance(position, rfc4.Movement)
-            else build_movement(
-                position, velocity, yaw, at - self._opened_at, grounded=grounded, instant=instant
-            )
+            else build_movement(position, velocity, yaw, at - self._opened_at, grounded=grounded, instant=instant)
         )
         self.send(rfc4.Packet(movement=movement), to=to, now=now)
 
@@ -114,9 +116,7 @@ class Intents(ABC):
             raise LocalProtocolError(msg)
         self.send(rfc4.Packet(profile_version=rfc4.AnnounceProfileVersion(profile_version=version)), to=to, now=now)
 
-    def scene_message(
-        self, scene_id: str, data: bytes, *, to: Addressees = EVERYONE, now: float | None = None
-    ) -> None:
+    def scene_message(self, scene_id: str, data: bytes, *, to: Addressees = EVERYONE, now: float | None = None) -> None:
         """Send a scene's message; ``data`` goes out as it is, its first byte says how the rest is framed."""
         self.send(rfc4.Packet(scene=rfc4.Scene(scene_id=scene_id, data=data)), to=to, now=now)
 
@@ -129,7 +129,10 @@ class Intents(ABC):
         topic: str = "",
         now: float | None = None,
     ) -> None:
-        """Send any packet; ``reliable=None``: as the explorers do for its kind.  A protocol_version of 0 becomes 100."""
+        """Send any packet; ``reliable=None``: as the explorers do for its kind.
+
+        A protocol_version of 0 becomes 100.
+        """
         if packet.protocol_version == 0:
             packet.protocol_version = PROTOCOL_VERSION
         if reliable is None:

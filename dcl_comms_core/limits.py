@@ -1,14 +1,15 @@
 """Every limit and default of the core: its name, its default, and what happens at it.
 
-=========================  ===========  ===============================================================================
+=========================  ===========  ================================================================================
 limit                      default      at the limit
-=========================  ===========  ===============================================================================
-connection_string_chars    16,384       InvalidConnectionString, unread
+=========================  ===========  ================================================================================
+connection_string_chars    16,384       InvalidConnectionString or InvalidToken, unread
 packet_bytes               131,072      an incoming packet that is larger becomes PacketRejected, unread
 unknown_bytes              65,536       DecodeError: the unknown fields of one packet, together, take more than this
-nesting                    100          DecodeError: messages or groups nested deeper (protobuf's own limit)
-peers                      1,024        a further peer is not in ``peers`` and has no PeerJoined; its packets still come;
-                                        LimitReached, once each time the table fills up
+nesting                    100          DecodeError: messages or groups nested deeper (protobuf's own limit);
+                                        InvalidToken: a token's JSON nested deeper
+peers                      1,024        a further peer is not in ``peers`` and has no PeerJoined; its packets still
+                                        come; LimitReached, once each time the table fills up
 tracks                     1,024        a further track has no events; LimitReached likewise
 early_packets              256          events of unnamed senders kept for PeerIdentified; the oldest are let go
 in_flight                  64           packets given to the transport and not yet acknowledged; further ones queue
@@ -19,7 +20,7 @@ close_seconds              5.0          how long after draining a link may take 
 drain_seconds              5.0          how long ``close()`` lets accepted reliable packets leave, unless told otherwise
 event_queue                16,384       (drivers) events not yet read by the application; ``on_full`` says what happens
 turn_inputs                256          (drivers) inputs handled in one turn before other tasks get theirs
-=========================  ===========  ===============================================================================
+=========================  ===========  ================================================================================
 """
 
 from __future__ import annotations

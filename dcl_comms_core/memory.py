@@ -3,8 +3,8 @@
 It speaks the vocabulary of a transport: give a port the commands of a session, take the inputs that are due.  What it
 does on its way is what a LiveKit room does, as measured: packets in order and never lost when reliable; latency, loss,
 duplication and reordering when lossy; a participant that did nothing to make itself known is announced in batches,
-up to ``announce_every`` seconds late, and until then its packets carry no sender; one identity has one session, the newer one;
-identities are compared as they are written, and unknown addressees get nothing.
+up to ``announce_every`` seconds late, and until then its packets carry no sender; one identity has one session, the
+newer one; identities are compared as they are written, and unknown addressees get nothing.
 
 The same seed and the same calls give the same inputs at the same times.
 """
@@ -12,6 +12,7 @@ The same seed and the same calls give the same inputs at the same times.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from heapq import heappop, heappush
 from typing import TYPE_CHECKING, Final
 
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Faults", "MemoryPort", "MemoryRoom", "Simulator", "parse_simulator"]
 
+_FOREVER: Final = 1e9
 _REORDER_STEPS: Final = 3.0
 """A reordered packet is held back by up to this many latencies."""
 _OUTGOING: Final = "from "
@@ -65,7 +67,7 @@ class Faults:
     reorder: float = 0.0
     """Chance that a lossy packet is held back behind later ones."""
     announce_every: float = 3.0
-    """How often participants who did nothing to make themselves known are announced, and their leaving told; 0: at once."""
+    """How often participants who did not make themselves known are announced, and their leaving told; 0: at once."""
     notice: float = 0.1
     """How long until a client notices that it is cut off."""
     give_up: float = 15.0
@@ -74,7 +76,7 @@ class Faults:
     def __post_init__(self) -> None:
         times = (self.latency, self.jitter, self.announce_every, self.notice, self.give_up)
         chances = (self.loss, self.duplicate, self.reorder)
-        if not (all(0.0 <= time < 1e9 for time in times) and all(0.0 <= chance <= 1.0 for chance in chances)):
+        if not (all(0.0 <= time < _FOREVER for time in times) and all(0.0 <= chance <= 1.0 for chance in chances)):
             msg = "Faults takes times in seconds from 0 and chances from 0 to 1"
             raise LocalProtocolError(msg)
 
@@ -150,7 +152,7 @@ class MemoryPort:
                 self._room.make_known(member, command, now)
 
     def is_opening(self, link: LinkRef) -> bool:
-        """Was this link asked for and not given up since?"""
+        """Whether this link was asked for and not given up since."""
         return self._opening == link
 
     def opened(self, member: _Member) -> None:
@@ -218,9 +220,9 @@ class MemoryRoom:
             if member.cut_at is None:
                 member.cut_at = now
                 faults = self.faults
-                member.port.schedule(now + faults.notice, _Deferred(lambda m=member, t=now: self._notice(m, t)))
+                member.port.schedule(now + faults.notice, _Deferred(partial(self._notice, member, now)))
                 end = now + faults.notice + faults.give_up
-                member.port.schedule(end, _Deferred(lambda m=member, t=now, e=end: self._give_up(m, t, e)))
+                member.port.schedule(end, _Deferred(partial(self._give_up, member, now, end)))
 
     def heal(self, *identities: str, now: float) -> None:
         """Let these clients reach the server again; reliable packets that waited go on their way."""
@@ -273,7 +275,7 @@ class MemoryRoom:
     def join(self, port: MemoryPort, link: LinkRef, now: float) -> None:
         """A port wants to come in; it is there one latency later."""
         when = now + self.faults.latency
-        port.schedule(when, _Deferred(lambda: self._enter(port, link, when)))
+        port.schedule(when, _Deferred(partial(self._enter, port, link, when)))
 
     def _enter(self, port: MemoryPort, link: LinkRef, now: float) -> None:
         if not port.is_opening(link):
@@ -304,7 +306,7 @@ class MemoryRoom:
                 port.schedule(now, TrackAppeared(link=link, identity=other.identity, track=other.track))
         announce_at = self._next_batch(now)
         for other in others:
-            other.port.schedule(announce_at, _Deferred(lambda o=other, t=announce_at: self._announce(member, o, t)))
+            other.port.schedule(announce_at, _Deferred(partial(self._announce, member, other, announce_at)))
 
     def _next_batch(self, now: float) -> float:
         every = self.faults.announce_every
@@ -349,7 +351,7 @@ class MemoryRoom:
         for pair in [pair for pair in self._last_reliable if member.sid in pair]:
             del self._last_reliable[pair]
         for other in self._others(member):
-            other.port.schedule(when, _Deferred(lambda o=other: self._tell_left(member.sid, o, when)))
+            other.port.schedule(when, _Deferred(partial(self._tell_left, member.sid, other, when)))
 
     def _tell_left(self, sid: str, to: _Member, now: float) -> None:
         if to.cut_at is not None or to.port.member is not to:
@@ -409,11 +411,11 @@ class MemoryRoom:
             if prng.chance(faults.reorder):
                 when += prng.between(0.0, _REORDER_STEPS * faults.latency)
             if prng.chance(faults.duplicate):
-                to.port.schedule(when, _Deferred(lambda: self._arrive(sender, to, command, when)))
-        to.port.schedule(when, _Deferred(lambda: self._arrive(sender, to, command, when)))
+                to.port.schedule(when, _Deferred(partial(self._arrive, sender, to, command, when)))
+        to.port.schedule(when, _Deferred(partial(self._arrive, sender, to, command, when)))
 
     def _arrive(self, sender: _Member, to: _Member, command: SendData, now: float) -> None:
-        """Decided on arrival, as a real client does: is the sender known by now?"""
+        """Name the sender only if it is known on arrival, as a real client does."""
         if to.port.member is not to:
             return
         if to.cut_at is not None:
@@ -458,7 +460,10 @@ class Simulator:
 def parse_simulator(detail: str) -> Simulator:
     """Read ``NAME?identity=...&seed=...&latency=...`` with any field of Faults; InvalidConnectionString otherwise."""
     name, _, query = detail.partition("?")
-    texts = dict(part.partition("=")[::2] for part in query.split("&") if part)
+    texts: dict[str, str] = {}
+    for part in filter(None, query.split("&")):
+        key, _, text = part.partition("=")
+        texts[key] = text
     unknown = texts.keys() - _FAULT_NAMES - {"identity", "seed"}
     if unknown:
         raise InvalidConnectionString(ConnectionStringProblem.BAD_URL, "a simulator takes identity, seed and Faults")

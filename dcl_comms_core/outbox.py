@@ -110,5 +110,5 @@ class Outbox:
 
     @property
     def has_credit(self) -> bool:
-        """Would a packet sent now go straight to the transport?"""
+        """Whether a packet sent now goes straight to the transport."""
         return not self._queue and len(self._in_flight) < self._limits.in_flight

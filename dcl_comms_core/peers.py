@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias, cast
 
 from dcl_comms_core.errors import LocalProtocolError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
 __all__ = ["EVERYONE", "Addressees", "Peer", "PeerId", "PeerTable", "addressees"]
 
@@ -79,7 +80,7 @@ class Peer:
     """Free text that the participant or its token's issuer set.  Untrusted."""
 
 
-Addressees = Literal[_Everyone.EVERYONE] | PeerId | Peer | "Iterable[PeerId | Peer]"
+Addressees: TypeAlias = Literal[_Everyone.EVERYONE] | PeerId | Peer | Iterable[PeerId | Peer]
 """Whom a packet is for.  An empty collection is nobody."""
 
 
@@ -94,12 +95,10 @@ def addressees(to: object) -> tuple[str, ...] | None:
     if to is None or isinstance(to, (str, bytes)):
         msg = f"to={type(to).__name__} is ambiguous: use EVERYONE, PeerId(text), a Peer, or a collection of these"
         raise LocalProtocolError(msg)
-    try:
-        items = list(to)  # type: ignore[call-overload]  # checked right here: the caller may pass anything
-    except TypeError:
+    if not isinstance(to, Iterable):
         msg = f"to={type(to).__name__} is not an addressee: use EVERYONE, PeerId(text), a Peer, or a collection of these"
-        raise LocalProtocolError(msg) from None
-    return tuple(dict.fromkeys(_identity(item) for item in items))
+        raise LocalProtocolError(msg)
+    return tuple(dict.fromkeys(_identity(item) for item in cast("Iterable[object]", to)))
 
 
 def _identity(item: object) -> str:

@@ -7,7 +7,7 @@ number that must be finite is not.  Kinds without a reader reach the application
 from __future__ import annotations
 
 from math import isfinite
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from dcl_comms_core.chat import chat_sent_at
 from dcl_comms_core.events import (
@@ -28,11 +28,11 @@ from dcl_comms_core.motion import position_yaw
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from dcl_comms_core.events import Event
+    from dcl_comms_core.events import PacketEvent
     from dcl_comms_core.peers import PeerId
     from dcl_comms_core.proto import rfc4
 
-    Reader = Callable[[float, str, PeerId | None, bool, str, object], Event | None]
+    Reader = Callable[[float, str, PeerId | None, bool, str, Any], PacketEvent | None]
 
 __all__ = ["READERS"]
 

@@ -7,10 +7,11 @@ The canonical loop, after any call::
     arm_one_timer(session.deadline())
 
 Feed facts with ``receive(inp, now=...)`` or, for packets, ``receive_data(...)``; let time pass with
-``handle_timeout(now)``.  Neither raises for anything that a peer or a server sent.  Intents (``chat``, ``move``, ...) say what
-the application wants and raise LocalProtocolError when they are misused.
+``handle_timeout(now)``.  Neither raises for anything that a peer or a server sent.  Intents (``chat``, ``move``, ...)
+say what the application wants and raise LocalProtocolError when they are misused.
 
-``now`` is monotonic seconds of the host's clock.  Intents may leave it out; they then use the latest one the session saw.
+``now`` is monotonic seconds of the host's clock.  Intents may leave it out; they then use the latest one that the
+session saw.
 """
 
 from __future__ import annotations
@@ -86,10 +87,10 @@ class Delivery(Enum):
 class RoomSession(Intents):
     """One room.  Makes no connection, reads no clock, starts nothing.
 
-    ``adapter``: where to go, from ``parse_connection_string``.  ``room``: the label in events.  ``reconnect``: how to join anew after the
-    link is lost, None for never; the first attempt is never repeated.  ``entropy``: seeds the jitter of the pauses.
-    ``announce``: let the server announce us at once, where the token allows it (else others learn of us up to 3 s late and
-    see our first packets without a sender).
+    ``adapter``: where to go, from ``parse_connection_string``.  ``room``: the label in events.  ``reconnect``: how to
+    join anew after the link is lost, None for never; the first attempt is never repeated.  ``entropy``: seeds the
+    jitter of the pauses.  ``announce``: let the server announce us at once, where the token allows it (else others
+    learn of us up to 3 s late and see our first packets without a sender).
     """
 
     def __init__(
@@ -170,7 +171,7 @@ class RoomSession(Intents):
 
     @property
     def has_credit(self) -> bool:
-        """Would a packet sent now go straight to the transport?"""
+        """Whether a packet sent now goes straight to the transport."""
         return self._state is RoomState.OPEN and self._outbox.has_credit
 
     def commands(self) -> list[Command]:
@@ -244,9 +245,7 @@ class RoomSession(Intents):
     def _open_link(self) -> None:
         self._link = LinkRef(self._link.link, self._link.generation + 1)
         self._timers.arm(Timer.CONNECT, self._now + self._limits.connect_seconds)
-        self._commands.append(
-            OpenLink(link=self._link, adapter=self._adapter, auto_subscribe=self._auto_subscribe)
-        )
+        self._commands.append(OpenLink(link=self._link, adapter=self._adapter, auto_subscribe=self._auto_subscribe))
 
     def _refused(self) -> bool:
         """Close the session if the token can't be used any more (or yet, or at all)."""
@@ -294,13 +293,13 @@ class RoomSession(Intents):
 
     # --- inputs
 
-    def receive(self, inp: Input, *, now: float) -> None:
+    def receive(self, inp: Input, *, now: float) -> None:  # noqa: C901, PLR0912 - one flat dispatch
         """Take a fact from outside.  Raises only for something that is not an input."""
         self._pass_time(now)
         if isinstance(inp, ClockSet):
             self._unix_offset = inp.unix_offset
             return
-        if not isinstance(inp, LinkInput):
+        if not isinstance(inp, LinkInput):  # pyright: ignore[reportUnnecessaryIsInstance]  # callers may be untyped
             msg = f"receive() takes an input of dcl_comms_core.inputs, not {type(inp).__name__}"
             raise LocalProtocolError(msg)
         if inp.link != self._link or self._state is RoomState.CLOSED:
@@ -343,8 +342,7 @@ class RoomSession(Intents):
         source: int | None = None,
     ) -> None:
         """Take a packet of the current link: what ``receive(DataReceived(...))`` does, without the object."""
-        if now > self._now:
-            self._now = now
+        self._now = max(self._now, now)
         if self._state not in _RECEIVING:
             self.counters["late"] += 1
             return
@@ -356,7 +354,7 @@ class RoomSession(Intents):
         if who is None and source is not None:
             self._roster.remember_early(source, event)
 
-    def _read(self, who: PeerId | None, private: bool, data: bytes, reliable: bool, topic: str) -> ev.Event:
+    def _read(self, who: PeerId | None, private: bool, data: bytes, reliable: bool, topic: str) -> ev.PacketEvent:
         """The event for one packet's bytes."""
         if len(data) > self._limits.packet_bytes:
             return self._reject(who, private, data, ev.RejectReason.TOO_LARGE, 0, "")
@@ -432,9 +430,7 @@ class RoomSession(Intents):
 
     def _on_reconnecting(self) -> None:
         if self._moved(RoomTrigger.RECONNECTING):
-            self._events.append(
-                ev.Reconnecting(at=self._now, room=self._room, attempt=0, reason=CloseReason.NETWORK)
-            )
+            self._events.append(ev.Reconnecting(at=self._now, room=self._room, attempt=0, reason=CloseReason.NETWORK))
 
     def _on_reconnected(self) -> None:
         if self._moved(RoomTrigger.RECONNECTED):
@@ -490,9 +486,7 @@ class RoomSession(Intents):
             self._warn(ev.WarningCode.SENDS_UNCONFIRMED, f"{lost} packets were not acknowledged")
         self._attempt += 1
         self._timers.arm(Timer.RETRY, self._now + backoff.pause(self._attempt, self._prng))
-        self._events.append(
-            ev.Reconnecting(at=self._now, room=self._room, attempt=self._attempt, reason=reason)
-        )
+        self._events.append(ev.Reconnecting(at=self._now, room=self._room, attempt=self._attempt, reason=reason))
 
     def _finish(self, reason: CloseReason, detail: str) -> None:
         self._timers.clear()
@@ -513,7 +507,7 @@ class RoomSession(Intents):
             raise LocalProtocolError(msg)
         token = self._token
         if token is not None and not token.grants.can_publish_data:
-            raise PermissionMissing("canPublishData", "the server would drop every packet in silence")  # noqa: EM101
+            raise PermissionMissing("canPublishData", "the server would drop every packet in silence")
         identity = "" if self._identity is None else self._identity.text
         for number, (data, to, topic) in enumerate(messages, self._outbox.next_sequence):
             size = livekit_packet_size(
@@ -564,4 +558,3 @@ class RoomSession(Intents):
                     topic=message.topic,
                 )
             )
-

@@ -59,9 +59,7 @@ class Roster:
             if known.sid == participant.sid:
                 return events
             events += self.leave(known.id.text, now)
-        peer = Peer(
-            id=who, joined_at=now, sid=participant.sid, name=participant.name, metadata=participant.metadata
-        )
+        peer = Peer(id=who, joined_at=now, sid=participant.sid, name=participant.name, metadata=participant.metadata)
         if not self.peers.put(peer):
             return events + self._reached("peers", self._limits.peers, now)
         self._by_text[participant.identity] = who

@@ -27,7 +27,7 @@ _WIDE_TAG: Final = 2
 _SID_CHARS: Final = 15
 
 
-def livekit_packet_size(  # noqa: PLR0913  # each is a field of the envelope
+def livekit_packet_size(  # each is a field of the envelope
     payload: int,
     *,
     identity: str,

@@ -74,7 +74,9 @@ class Party:
 
 
 class Pair:
-    """Two (or more) sessions in one memory room, on one virtual clock::
+    """Two (or more) sessions in one memory room, on one virtual clock.
+
+    A conversation::
 
         pair = Pair(seed=1)
         pair.open()

@@ -1,9 +1,11 @@
-"""dcl-comms on asyncio::
+"""dcl-comms on asyncio.
 
-    async with connect("livekit:wss://comms.example.com?access_token=...") as room:
-        room.chat("hello")
-        async for event in room:
-            ...
+::
+
+async with connect("livekit:wss://comms.example.com?access_token=...") as room:
+    room.chat("hello")
+    async for event in room:
+        ...
 """
 
 from __future__ import annotations
@@ -58,14 +60,17 @@ class AsyncioHost(WaitingHost):
         self._timer: asyncio.TimerHandle | None = None
 
     def now(self) -> float:
+        """Monotonic seconds of the loop."""
         return self._loop.time()
 
     def call_at(self, when: float | None, callback: Callable[[], None]) -> None:
+        """Call back at a time; replaces the call asked for before."""
         if self._timer is not None:
             self._timer.cancel()
         self._timer = None if when is None else self._loop.call_at(when, callback)
 
     def wake(self, callback: Callable[[], None]) -> None:
+        """Call back soon; from any thread."""
         # A loop that was closed meanwhile needs no waking.  It can still close between the question and the call.
         if not self._loop.is_closed():
             try:
@@ -75,16 +80,20 @@ class AsyncioHost(WaitingHost):
                     raise
 
     def signal(self) -> Signal:
+        """A new signal."""
         return _Signal(self._loop)
 
     def shield(self) -> AbstractContextManager[object]:
+        """Waiting goes on inside, although the task was cancelled."""
         # asyncio delivers a cancellation once: a task that handles it may go on waiting.
         return nullcontext()
 
     async def checkpoint(self) -> None:
+        """Let other tasks run."""
         await asyncio.sleep(0)
 
     def close(self) -> None:
+        """Stop the timer."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

@@ -37,7 +37,10 @@ class OnFull(Enum):
     """What happens when the application does not read its events and ``Limits.event_queue`` is reached."""
 
     DROP_OLDEST = "drop oldest"
-    """The oldest event goes; ``stats.dropped_events`` counts, and a LimitReached tells once until there is room again."""
+    """The oldest event goes.
+
+    ``stats.dropped_events`` counts, and a LimitReached tells once until there is room again.
+    """
     CLOSE = "close"
     """The room is closed and ConnectionLost(OVERFLOW) raised."""
 
@@ -137,8 +140,8 @@ def _open_link(adapter: Adapter, wake: Callable[[], None], now: float) -> Link:
 class BaseConnection:
     """A room as the application sees it, without anything that waits.
 
-    The verbs (``chat``, ``move``, ``emote``, ``send_nowait`` and so on) act at once and raise LocalProtocolError when the room is not open,
-    SendQueueFull when too much waits already, PacketTooLarge, or PermissionMissing.
+    The verbs (``chat``, ``move``, ``emote``, ``send_nowait`` and so on) act at once and raise LocalProtocolError when
+    the room is not open, SendQueueFull when too much waits already, PacketTooLarge, or PermissionMissing.
     """
 
     def __init__(self, target: str | Adapter, host: Host, options: Options) -> None:
@@ -161,9 +164,7 @@ class BaseConnection:
         self._crash: Exception | None = None
         self._wake_pending = False
         self._link = _open_link(adapter, self._wake, host.now())
-        self._pump = Pump(
-            self._session, host, self._link, self._take, turn_inputs=options.limits.turn_inputs
-        )
+        self._pump = Pump(self._session, host, self._link, self._take, turn_inputs=options.limits.turn_inputs)
 
     def start(self) -> None:
         """Begin to join."""
@@ -231,9 +232,7 @@ class BaseConnection:
             self._dropped += 1
         if not self._told_full:
             self._told_full = True
-            self._unread.append(
-                LimitReached(at=last.at, room=last.room, limit="event_queue", value=self._event_limit)
-            )
+            self._unread.append(LimitReached(at=last.at, room=last.room, limit="event_queue", value=self._event_limit))
 
     def _changed(self) -> None:
         """Something may be there to read, or to go on with; a driver wakes its waiters here."""
@@ -338,9 +337,7 @@ class BaseConnection:
         self._session.send(packet, to=to, reliable=reliable, topic=topic, now=self._host.now())
         self._after()
 
-    def send_bytes(
-        self, data: bytes, *, to: Addressees = EVERYONE, reliable: bool = True, topic: str = ""
-    ) -> None:
+    def send_bytes(self, data: bytes, *, to: Addressees = EVERYONE, reliable: bool = True, topic: str = "") -> None:
         """Send bytes as they are."""
         self._session.send_bytes(data, to=to, reliable=reliable, topic=topic, now=self._host.now())
         self._after()
@@ -351,4 +348,3 @@ class BaseConnection:
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self._session.state.value} as {self._session.identity}>"
-

@@ -80,5 +80,8 @@ class Link(Protocol):
         ...
 
     def abandon(self) -> None:
-        """Let go of everything now: a cancelled connect, or a loop that ends.  Late results are cleaned up in the background."""
+        """Let go of everything now: a cancelled connect, or a loop that ends.
+
+        Late results are cleaned up in the background.  Commands that come after this do nothing.
+        """
         ...

@@ -31,8 +31,9 @@ _rooms_lock = threading.Lock()
 
 
 class MemoryLink:
-    """One client's link to a simulated room of this process; the first string that names a room sets its seed and faults.
+    """One client's link to a simulated room of this process.
 
+    The first string that names a room sets its seed and faults.
     ``wake`` may be called from the thread of another link of the same room.
     """
 

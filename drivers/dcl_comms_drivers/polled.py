@@ -8,8 +8,8 @@
                 ...
             draw_a_frame()
 
-``poll()`` never blocks, and nothing is called back outside of it.  A loop that sleeps may wait until ``fileno()`` is readable
-or ``deadline()`` has come, whichever is first, and then poll.
+``poll()`` never blocks, and nothing is called back outside of it.  A loop that sleeps may wait until ``fileno()`` is
+readable or ``deadline()`` has come, whichever is first, and then poll.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from dcl_comms_core.connection import Adapter
-    from dcl_comms_drivers.connection import Settings
     from dcl_comms_core.events import Event
+    from dcl_comms_drivers.connection import Settings
 
 __all__ = ["Delivery", "OnFull", "PolledConnection", "Subscribe", "open"]
 
@@ -44,7 +44,7 @@ class _PolledHost:
         os.set_blocking(self._reader, False)
         os.set_blocking(self._writer, False)
         self._closed = False
-        # A native thread may wake us while we close; its byte must not go into a descriptor that is somebody else's by then.
+        # A native thread may wake us while we close, and the descriptor may be somebody else's right after.
         self._lock = threading.Lock()
 
     def now(self) -> float:
@@ -118,7 +118,7 @@ class PolledConnection(BaseConnection):
 
     @property
     def closed(self) -> bool:
-        """Is the room over?"""
+        """Whether the room is over."""
         return self._session.state is RoomState.CLOSED or self._crash is not None
 
     def wait(self, timeout: float | None = None) -> bool:
@@ -136,7 +136,10 @@ class PolledConnection(BaseConnection):
         self._begin_close(drain)
 
     def close(self, drain: float | None = None) -> None:
-        """Leave, and block until that is done: at most ``drain`` and Limits.close_seconds together.  Events are kept for ``poll``."""
+        """Leave, and block until that is done: at most ``drain`` and Limits.close_seconds together.
+
+        Events that come meanwhile are kept for ``poll``.
+        """
         if not self.closed:
             self._begin_close(drain)
         while not self.closed:

@@ -21,8 +21,8 @@ __all__ = ["Pump"]
 class Pump:
     """Turns a session over a link on a host.
 
-    ``on_events`` gets each turn's events as one list.  It may use the session's intents: they are carried out at the end of
-    the turn, never inside each other.
+    ``on_events`` gets each turn's events as one list.  It may use the session's intents: they are carried out at the
+    end of the turn, never inside each other.
     """
 
     def __init__(

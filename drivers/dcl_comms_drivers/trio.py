@@ -1,9 +1,11 @@
-"""dcl-comms on trio, without asyncio::
+"""dcl-comms on trio, without asyncio.
 
-    async with connect("livekit:wss://comms.example.com?access_token=...") as room:
-        room.chat("hello")
-        async for event in room:
-            ...
+::
+
+async with connect("livekit:wss://comms.example.com?access_token=...") as room:
+    room.chat("hello")
+    async for event in room:
+        ...
 """
 
 from __future__ import annotations
@@ -56,9 +58,11 @@ class TrioHost(WaitingHost):
         self._running = False
 
     def now(self) -> float:
+        """Monotonic seconds of the loop."""
         return trio.current_time()
 
     def call_at(self, when: float | None, callback: Callable[[], None]) -> None:
+        """Call back at a time; replaces the call asked for before."""
         self._when = inf if when is None else when
         self._callback = callback
         if self._scope is not None:
@@ -77,6 +81,7 @@ class TrioHost(WaitingHost):
                 self._callback()
 
     def wake(self, callback: Callable[[], None]) -> None:
+        """Call back soon; from any thread."""
         try:
             self._token.run_sync_soon(callback)
         except trio.RunFinishedError:
@@ -84,15 +89,19 @@ class TrioHost(WaitingHost):
             return
 
     def signal(self) -> Signal:
+        """A new signal."""
         return _Signal()
 
     def shield(self) -> AbstractContextManager[object]:
+        """Waiting goes on inside, although the task was cancelled."""
         return trio.CancelScope(shield=True)
 
     async def checkpoint(self) -> None:
+        """Let other tasks run."""
         await trio.lowlevel.checkpoint()
 
     def close(self) -> None:
+        """Stop the timer."""
         self._closed = True
         if self._scope is not None:
             self._scope.cancel()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Self
 
-from dcl_comms_core.errors import ConnectionLost, LocalProtocolError, SendQueueFull
+from dcl_comms_core.errors import LocalProtocolError, SendQueueFull
 from dcl_comms_core.peers import EVERYONE
 from dcl_comms_core.states import RoomState
 from dcl_comms_drivers.connection import BaseConnection
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from dcl_comms_core.peers import Addressees
     from dcl_comms_core.proto import rfc4
     from dcl_comms_drivers.connection import Options
-    from dcl_comms_drivers.host import Host
 
 __all__ = ["Batches", "Connecting", "Signal", "WaitingConnection", "WaitingHost"]
 
@@ -41,13 +40,16 @@ class WaitingHost(ABC):
     """A loop with ``await``: a Host, and what a connection needs to wait on it."""
 
     @abstractmethod
-    def now(self) -> float: ...
+    def now(self) -> float:
+        """Monotonic seconds."""
 
     @abstractmethod
-    def call_at(self, when: float | None, callback: Callable[[], None]) -> None: ...
+    def call_at(self, when: float | None, callback: Callable[[], None]) -> None:
+        """Call back at a time; replaces the call asked for before."""
 
     @abstractmethod
-    def wake(self, callback: Callable[[], None]) -> None: ...
+    def wake(self, callback: Callable[[], None]) -> None:
+        """Call back soon; from any thread."""
 
     @abstractmethod
     def signal(self) -> Signal:
@@ -85,8 +87,8 @@ class Batches:
 class WaitingConnection(BaseConnection):
     """A room.  ``async for event in connection`` gives its events until it is over.
 
-    The loop over events ends when we closed the room, and raises ConnectionLost when somebody else did.  Cancelling a wait
-    loses no event.  Two tasks may not read at once.
+    The loop over events ends when we closed the room, and raises ConnectionLost when somebody else did.  Cancelling a
+    wait loses no event.  Two tasks may not read at once.
     """
 
     def __init__(self, target: str | Adapter, host: WaitingHost, options: Options) -> None:
@@ -164,7 +166,10 @@ class WaitingConnection(BaseConnection):
         await self._loop.checkpoint()
 
     async def flush(self) -> None:
-        """Wait until the transport has acknowledged everything sent so far.  ConnectionLost: the room ended before that."""
+        """Wait until the transport has acknowledged everything sent so far.
+
+        ConnectionLost: the room ended before that.
+        """
         await self._loop.checkpoint()
         while self._session.unacknowledged and not self._ended():
             await self._signal.wait()

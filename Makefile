@@ -1,0 +1,56 @@
+# What contributors and CI call.  README documents demo and test; CONTRIBUTING the rest.
+# Every target makes its own environment; nothing needs to be installed by hand but Python >= 3.11 (and Go for livekit-server).
+
+PYTHON ?= $(shell for v in 3.11 3.12 3.13 3; do p=$$(command -v python$$v 2>/dev/null) && $$p -c 'import sys, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
+VENV := .venv
+BIN := $(VENV)/bin
+SECONDS ?= 60
+ONLY ?=
+
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: demo test check bench fuzz nightly test-all ci-deps env generate compare-protocol clean
+
+env: $(VENV)/.ready
+
+$(VENV)/.ready: pyproject.toml .ci/make-env
+	@.ci/make-env "$(PYTHON)" $(VENV) dev
+	@touch $@
+
+demo: env
+	@$(BIN)/dcl-comms demo
+
+test: env
+	@$(BIN)/python -m dcl_comms_drivers.realm.livekit_server --prepare || true
+	$(BIN)/python -m pytest -q
+
+check: env
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/basedpyright
+	$(BIN)/python .ci/tools/gen_proto.py --check
+
+generate: env
+	$(BIN)/python .ci/tools/gen_proto.py
+
+compare-protocol: env
+	$(BIN)/python .ci/tools/compare_protocol.py
+
+bench: env
+	$(BIN)/python benchmarks/run.py $(ONLY)
+
+fuzz: env
+	$(BIN)/python fuzz/run.py --seconds $(SECONDS)
+
+nightly: env
+	@.ci/nightly
+
+test-all:
+	@.ci/test-all
+
+ci-deps:
+	@.ci/ci-deps
+
+clean:
+	rm -rf $(VENV) .venv-* build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage

@@ -1,0 +1,275 @@
+"""Hypothesis strategies for messages and for bytes (needs the extra ``testing``).
+
+* ``messages(cls)``: valid messages of any class of ours, with extreme numbers, -0.0, infinities, NaN and unknown fields
+* ``packets()``: rfc4 Packets with at most one member
+* ``valid_bytes(cls)``: encodings that every protobuf decoder accepts: reordered, repeated, merged, long-winded
+* ``mutated_bytes(cls)``, ``truncated_bytes(cls)``, ``hostile_bytes(cls)``: encodings after edits, cut, or made to hurt
+* ``wire_bytes(cls)``: any of these
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from hypothesis import strategies as st
+
+from dcl_comms_core.proto._gen.rfc4 import Packet
+from dcl_comms_core.proto._gen.tables import TABLES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from hypothesis.strategies import DrawFn, SearchStrategy
+
+    from dcl_comms_core.proto.base import WireMessage
+    from dcl_comms_core.proto.fields import Field
+
+    M = TypeVar("M", bound=WireMessage)
+
+__all__ = [
+    "hostile_bytes",
+    "message_classes",
+    "messages",
+    "mutated_bytes",
+    "packets",
+    "truncated_bytes",
+    "unknown_fields",
+    "valid_bytes",
+    "varints",
+    "wire_bytes",
+]
+
+_FIELDS: Final = {table.cls: table.fields for table in TABLES}
+_WIRE: Final = {"double": 1, "float": 5, "string": 2, "bytes": 2, "message": 2, "map": 2}
+_SCALARS: Final[dict[str, SearchStrategy[Any]]] = {
+    "bool": st.booleans(),
+    "bytes": st.binary(max_size=40),
+    "double": st.floats(),
+    "enum": st.integers(-(1 << 31), (1 << 31) - 1) | st.integers(0, 4),
+    "float": st.floats(width=32) | st.just(-0.0),
+    "int32": st.integers(-(1 << 31), (1 << 31) - 1),
+    "int64": st.integers(-(1 << 63), (1 << 63) - 1),
+    "string": st.text(max_size=20),
+    "uint32": st.integers(0, (1 << 32) - 1),
+    "uint64": st.integers(0, (1 << 64) - 1),
+}
+
+
+def message_classes() -> SearchStrategy[type[WireMessage]]:
+    """Any message class of rfc4, rfc5, v3 and common."""
+    return st.sampled_from([table.cls for table in TABLES])
+
+
+def messages(cls: type[M]) -> SearchStrategy[M]:
+    """Valid messages of one class, with the fields that it has and sometimes unknown ones."""
+    return _messages(cls)
+
+
+@st.composite
+def _messages(draw: DrawFn, cls: Any) -> Any:
+    fields = _FIELDS[cls]
+    members = [field.name for field in fields if field.presence == "oneof"]
+    chosen = draw(st.sampled_from([None, *members])) if members else None
+    values: dict[str, Any] = {}
+    for field in fields:
+        if field.presence == "oneof":
+            if field.name == chosen:
+                values[field.name] = draw(_scalar(field, field.type))
+        elif draw(st.booleans()):
+            values[field.name] = draw(_whole_field(field))
+    message = cls(**values)
+    if draw(st.integers(0, 3)) == 0:
+        message._unknown_fields = b"".join(draw(st.lists(unknown_fields(cls), max_size=3)))
+    return message
+
+
+def _scalar(field: Field, kind: str) -> SearchStrategy[Any]:
+    if kind == "message":
+        assert field.message is not None
+        return messages(field.message)
+    if kind == "enum":
+        assert field.enum is not None
+        return _SCALARS["enum"].map(field.enum)
+    return _SCALARS[kind]
+
+
+def _whole_field(field: Field) -> SearchStrategy[Any]:
+    if field.presence == "repeated":
+        return st.lists(_scalar(field, field.type), max_size=3)
+    if field.presence == "map":
+        return st.dictionaries(_scalar(field, str(field.key)), _scalar(field, str(field.value)), max_size=3)
+    return _scalar(field, field.type)
+
+
+def packets() -> SearchStrategy[Packet]:
+    """Valid rfc4 Packets."""
+    return messages(Packet)
+
+
+@st.composite
+def varints(draw: DrawFn, values: SearchStrategy[int] | None = None, *, longest: int = 10) -> bytes:
+    """A varint, sometimes longer than it needs."""
+    value = draw(st.integers(0, (1 << 64) - 1) if values is None else values)
+    out = bytearray()
+    while value > 127:
+        out.append(value & 127 | 128)
+        value >>= 7
+    out.append(value)
+    pad = draw(st.integers(0, longest - len(out))) if draw(st.integers(0, 7)) == 0 else 0
+    if pad:
+        out[-1] |= 128
+        out += b"\x80" * (pad - 1) + b"\x00"
+    return bytes(out)
+
+
+@st.composite
+def unknown_fields(draw: DrawFn, cls: type[WireMessage] | None = None) -> bytes:
+    """One well-formed field that ``cls`` does not know: a new number, or a known one with another wire type."""
+    known = {field.number << 3 | _WIRE.get(field.type, 0) for field in _FIELDS[cls]} if cls else set[int]()
+    numbers = st.integers(1, 30) | st.integers(1, (1 << 29) - 1)
+    tag = draw(st.builds(lambda n, w: n << 3 | w, numbers, st.sampled_from([0, 1, 2, 3, 5])).filter(lambda t: t not in known))
+    return draw(_unknown(tag, 0))
+
+
+@st.composite
+def _unknown(draw: DrawFn, tag: int, depth: int) -> bytes:
+    head = draw(varints(st.just(tag), longest=5))
+    wire = tag & 7
+    if wire == 0:
+        return head + draw(varints())
+    if wire == 2:
+        body = draw(st.binary(max_size=8))
+        return head + draw(varints(st.just(len(body)), longest=5)) + body
+    if wire != 3:
+        return head + draw(st.binary(min_size=8 if wire == 1 else 4, max_size=8 if wire == 1 else 4))
+    inner = b""
+    if depth < 3:
+        tags = st.builds(lambda n, w: n << 3 | w, st.integers(1, 30), st.sampled_from([0, 1, 2, 3, 5]))
+        inner = b"".join(draw(_unknown(t, depth + 1)) for t in draw(st.lists(tags, max_size=2)))
+    return head + inner + draw(varints(st.just(tag + 1), longest=5))
+
+
+@st.composite
+def valid_bytes(draw: DrawFn, cls: type[WireMessage]) -> bytes:
+    """An encoding in any order, fields repeated, members merged, numbers long-winded, unknown fields between them."""
+    parts: list[bytes] = []
+    for field in draw(st.lists(st.sampled_from(_FIELDS[cls]), max_size=6)):
+        if draw(st.integers(0, 9)) == 0:
+            parts.append(draw(unknown_fields(cls)))
+        tag = draw(varints(st.just(field.number << 3 | _WIRE.get(field.type, 0)), longest=5))
+        if field.type == "map":
+            halves = [b"\x08" if field.key == "uint32" else b"\x0a", b"\x12"]
+            body = halves[0] + draw(_wire_value(field, str(field.key))) + halves[1] + draw(_wire_value(field, str(field.value)))
+            parts.append(tag + draw(varints(st.just(len(body)), longest=5)) + body)
+        else:
+            parts.append(tag + draw(_wire_value(field, field.type)))
+    return b"".join(parts)
+
+
+@st.composite
+def _wire_value(draw: DrawFn, field: Field, kind: str) -> bytes:
+    if kind == "float":
+        return struct.pack("<f", draw(_SCALARS["float"]))
+    if kind == "double":
+        return struct.pack("<d", draw(_SCALARS["double"]))
+    if kind == "message":
+        assert field.message is not None
+        body = draw(valid_bytes(field.message))
+    elif kind == "string":
+        body = draw(_SCALARS["string"]).encode()
+    elif kind == "bytes":
+        body = draw(_SCALARS["bytes"])
+    else:
+        return draw(varints())
+    return draw(varints(st.just(len(body)), longest=5)) + body
+
+
+_PIECES: Final = (
+    b"\xff", b"\x80", b"\x00", b"\x7f", b"\x0a\x00", b"\x0b", b"\x0c", b"\xff\xff\xff\xff\x0f", b"\x12\x81\x00",
+    b"\xed\xa0\x80", b"\xc0\x80", b"\xff" * 9 + b"\x01", b"\xff" * 9 + b"\x7f", b"\x80" * 10 + b"\x01",
+    b"\x00\x00\x80\x7f", b"\x00\x00\xc0\x7f", b"\x6a\x02\x0a\x00", b"\x58\x64",
+)  # fmt: skip
+
+
+@st.composite
+def mutated_bytes(draw: DrawFn, cls: type[WireMessage]) -> bytes:
+    """A valid encoding after one to three edits."""
+    out = bytearray(draw(valid_bytes(cls)))
+    for _ in range(draw(st.integers(1, 3))):
+        at = draw(st.integers(0, len(out)))
+        edit = draw(st.sampled_from(["replace", "delete", "insert", "piece", "repeat"]))
+        if edit == "replace":
+            out[at : at + 1] = draw(st.binary(min_size=1, max_size=1))
+        elif edit == "delete":
+            del out[at : at + draw(st.integers(1, 4))]
+        elif edit == "insert":
+            out[at:at] = draw(st.binary(min_size=1, max_size=4))
+        elif edit == "piece":
+            out[at:at] = draw(st.sampled_from(_PIECES))
+        else:
+            out += out[at : at + draw(st.integers(1, 20))]
+    return bytes(out)
+
+
+@st.composite
+def truncated_bytes(draw: DrawFn, cls: type[WireMessage]) -> bytes:
+    """A valid encoding that ends too soon (or, where a field ends there, just sooner)."""
+    data = draw(valid_bytes(cls).filter(len))
+    return data[: draw(st.integers(0, len(data) - 1))]
+
+
+@st.composite
+def hostile_bytes(draw: DrawFn, cls: type[WireMessage]) -> bytes:
+    """Nesting, groups, huge lengths, endless numbers, runs of tiny fields, several messages in a row, noise."""
+    return draw(draw(st.sampled_from(_HOSTILE))(cls))
+
+
+@st.composite
+def _groups(draw: DrawFn, _cls: type[WireMessage]) -> bytes:
+    depth = draw(st.sampled_from([1, 2, 96, 97, 98, 99, 100, 101, 300]))
+    number = draw(st.sampled_from([1, 15, 16, (1 << 29) - 1]))
+    opening, closing = (draw(varints(st.just(number << 3 | wire), longest=5)) for wire in (3, 4))
+    data = opening * depth + closing * (depth - draw(st.integers(0, 1)))
+    for _ in range(draw(st.integers(0, 3))):
+        data = draw(varints(st.just(draw(st.integers(1, 4)) << 3 | 2), longest=5)) + draw(varints(st.just(len(data)), longest=5)) + data
+    return data
+
+
+@st.composite
+def _lengths(draw: DrawFn, cls: type[WireMessage]) -> bytes:
+    field = draw(st.sampled_from(_FIELDS[cls]))
+    length = draw(st.sampled_from([5, (1 << 31) - 1, 1 << 31, 1 << 32, 1 << 62, (1 << 64) - 1]))
+    return draw(varints(st.just(field.number << 3 | 2), longest=5)) + draw(varints(st.just(length)))
+
+
+@st.composite
+def _endless(draw: DrawFn, cls: type[WireMessage]) -> bytes:
+    field = draw(st.sampled_from(_FIELDS[cls]))
+    return draw(varints(st.just(field.number << 3), longest=5)) + b"\xff" * draw(st.integers(7, 12)) + draw(st.binary(max_size=2))
+
+
+@st.composite
+def _runs(draw: DrawFn, cls: type[WireMessage]) -> bytes:
+    piece = draw(st.sampled_from(_PIECES) | unknown_fields(cls) | unknown_fields(None))
+    return piece * draw(st.integers(1, 50))
+
+
+@st.composite
+def _rows(draw: DrawFn, _cls: type[WireMessage]) -> bytes:
+    classes = draw(st.lists(message_classes(), min_size=1, max_size=3))
+    return b"".join(draw(valid_bytes(cls)) for cls in classes)
+
+
+def _noise(_cls: type[WireMessage]) -> SearchStrategy[bytes]:
+    return st.binary(max_size=64)
+
+
+_HOSTILE: Final[tuple[Callable[[type[WireMessage]], SearchStrategy[bytes]], ...]] = (
+    _groups, _lengths, _endless, _runs, _rows, _noise,
+)  # fmt: skip
+
+
+def wire_bytes(cls: type[WireMessage]) -> SearchStrategy[bytes]:
+    """Any bytes that may arrive in place of a message of this class."""
+    return st.one_of(valid_bytes(cls), mutated_bytes(cls), truncated_bytes(cls), hostile_bytes(cls))
