@@ -39,7 +39,7 @@ class OnFull(Enum):
     DROP_OLDEST = "drop oldest"
     """The oldest event goes.
 
-    ``stats.dropped_events`` counts, and a LimitReached tells once until there is room again.
+    ``stats.dropped_events`` counts, and a LimitReached stands in the place of what is missing.
     """
     CLOSE = "close"
     """The room is closed and ConnectionLost(OVERFLOW) raised."""
@@ -159,12 +159,13 @@ class BaseConnection:
         self._event_limit = options.limits.event_queue
         self._unread: deque[Event] = deque()
         self._dropped = 0
-        self._told_full = False
+        self._notice: LimitReached | None = None
         self._end: RoomClosed | None = None
         self._crash: Exception | None = None
         self._wake_pending = False
         self._link = _open_link(adapter, self._wake, host.now())
-        self._pump = Pump(self._session, host, self._link, self._take, turn_inputs=options.limits.turn_inputs)
+        turn_inputs = options.limits.turn_inputs
+        self._pump = Pump(self._session, host, self._link, self._take, turn_inputs=turn_inputs, later=self._turn)
 
     def start(self) -> None:
         """Begin to join."""
@@ -197,6 +198,7 @@ class BaseConnection:
             self._crash = error
             self._link.abandon()
             self._changed()
+        self._progressed()
 
     def _set_clock(self) -> None:
         now = self._host.now()
@@ -227,15 +229,21 @@ class BaseConnection:
             self._unread.append(self._end)
             self._session.close(drain=0.0)
             return
-        while len(self._unread) > self._event_limit:
-            self._unread.popleft()
+        unread = self._unread
+        if unread[0] is self._notice:
+            unread.popleft()
+        while len(unread) >= self._event_limit:
+            unread.popleft()
             self._dropped += 1
-        if not self._told_full:
-            self._told_full = True
-            self._unread.append(LimitReached(at=last.at, room=last.room, limit="event_queue", value=self._event_limit))
+        # Before what is left, so that whoever reads learns of the gap where it is.
+        self._notice = LimitReached(at=last.at, room=last.room, limit="event_queue", value=self._event_limit)
+        unread.appendleft(self._notice)
 
     def _changed(self) -> None:
         """Something may be there to read, or to go on with; a driver wakes its waiters here."""
+
+    def _progressed(self) -> None:
+        """The session had a turn: acknowledgements may have come in."""
 
     def _ended(self) -> bool:
         return self._end is not None or self._crash is not None
@@ -252,7 +260,6 @@ class BaseConnection:
     def _next_batch(self) -> list[Event]:
         batch = list(self._unread)
         self._unread.clear()
-        self._told_full = False
         return batch
 
     def _after(self) -> None:

@@ -33,12 +33,14 @@ class Pump:
         on_events: Callable[[list[Event]], None],
         *,
         turn_inputs: int = DEFAULT_LIMITS.turn_inputs,
+        later: Callable[[], None] | None = None,
     ) -> None:
         self._session = session
         self._host = host
         self._link = link
         self._on_events = on_events
         self._turn_inputs = turn_inputs
+        self._later = self.turn if later is None else later
         self._running = False
         self._armed: float | None = None
 
@@ -63,7 +65,7 @@ class Pump:
         finally:
             self._running = False
         if more:
-            host.wake(self.turn)
+            host.wake(self._later)
         self._arm(now)
 
     def carry_out(self) -> None:
@@ -84,4 +86,4 @@ class Pump:
         # A timer that has fired is spent even where the next one is for the same time.
         if when != self._armed or (when is not None and when <= now):
             self._armed = when
-            self._host.call_at(when, self.turn)
+            self._host.call_at(when, self._later)

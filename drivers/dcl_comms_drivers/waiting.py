@@ -94,11 +94,17 @@ class WaitingConnection(BaseConnection):
     def __init__(self, target: str | Adapter, host: WaitingHost, options: Options) -> None:
         self._loop = host
         self._signal = host.signal()
+        """There is an event to read, or there will be no more."""
+        self._progress = host.signal()
+        """The session had a turn."""
         self._reading = False
         super().__init__(target, host, options)
 
     def _changed(self) -> None:
         self._signal.notify()
+
+    def _progressed(self) -> None:
+        self._progress.notify()
 
     # --- reading
 
@@ -113,9 +119,7 @@ class WaitingConnection(BaseConnection):
         self._check_reader()
         if not self._unread:
             raise StopAsyncIteration
-        event = self._unread.popleft()
-        self._told_full = False
-        return event
+        return self._unread.popleft()
 
     def batches(self) -> Batches:
         """All events that are there, as lists: for whoever handles thousands a second."""
@@ -152,7 +156,7 @@ class WaitingConnection(BaseConnection):
         """Send any packet, after waiting until the transport has credit for it.  ConnectionLost: the room is over."""
         while True:
             while not self._session.has_credit and not self._ended():
-                await self._signal.wait()
+                await self._progress.wait()
             if self._ended():
                 raise self._failure() or _closed()
             try:
@@ -172,7 +176,7 @@ class WaitingConnection(BaseConnection):
         """
         await self._loop.checkpoint()
         while self._session.unacknowledged and not self._ended():
-            await self._signal.wait()
+            await self._progress.wait()
         if self._ended() and (failure := self._failure()) is not None:
             raise failure
 
@@ -181,7 +185,7 @@ class WaitingConnection(BaseConnection):
     async def opened(self) -> None:
         """Wait until we are in the room; ConnectionLost says why we are not."""
         while self._session.state in _OPENING and not self._ended():
-            await self._signal.wait()
+            await self._progress.wait()
         if self._ended():
             raise self._failure() or _closed()
 
@@ -192,7 +196,7 @@ class WaitingConnection(BaseConnection):
         # Bounded by the core's own timers, so that waiting for it also while being cancelled ends.
         with self._loop.shield():
             while not self._over():
-                await self._signal.wait()
+                await self._progress.wait()
         self.let_go()
         await self._loop.checkpoint()
 
@@ -204,6 +208,7 @@ class WaitingConnection(BaseConnection):
         self._link.abandon()
         self._loop.close()
         self._signal.notify()
+        self._progress.notify()
 
 
 _OPENING = frozenset({RoomState.NEW, RoomState.CONNECTING})

@@ -1,0 +1,169 @@
+"""One way to write a scenario for asyncio, trio and polled connections alike.
+
+A scenario is an async function that gets a Kit.  On asyncio and trio it runs on that loop; polled connections are polled from
+an asyncio task, as a host program would poll them from its own loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextlib import asynccontextmanager
+
+import trio
+
+from dcl_comms_core import ConnectionLost, CloseReason, RoomClosed, RoomOpened
+from dcl_comms_drivers import asyncio as on_asyncio
+from dcl_comms_drivers import polled
+from dcl_comms_drivers import trio as on_trio
+
+LOOPS = ("asyncio", "trio", "polled")
+
+
+class Client:
+    """A connection, and everything that was read from it."""
+
+    def __init__(self, kit, connection):
+        self.kit = kit
+        self.connection = connection
+        self.seen = []
+
+    def __getattr__(self, name):
+        return getattr(self.connection, name)
+
+    async def next(self):
+        event = await self.connection.__anext__()
+        self.seen.append(event)
+        return event
+
+    async def expect(self, kind, timeout=10.0, **fields):
+        """Read until an event of this kind with these field values comes."""
+
+        def fits(event):
+            return isinstance(event, kind) and all(getattr(event, name) == value for name, value in fields.items())
+
+        async def reading():
+            while True:
+                event = await self.next()
+                if fits(event):
+                    return event
+
+        return await self.kit.within(timeout, reading)
+
+    async def read_for(self, seconds):
+        """Read whatever comes for a while."""
+        await self.kit.until_timeout(seconds, self.next)
+
+    def all(self, kind):
+        return [event for event in self.seen if isinstance(event, kind)]
+
+
+class PolledClient(Client):
+    async def next(self):
+        while not (self.buffer or self.connection.closed):
+            await asyncio.sleep(0.001)
+            self.buffer += self.connection.poll()
+        if not self.buffer:
+            self.buffer += self.connection.poll()
+        if not self.buffer:
+            raise StopAsyncIteration
+        event = self.buffer.pop(0)
+        self.seen.append(event)
+        if isinstance(event, RoomClosed) and event.reason is not CloseReason.CLIENT:
+            self.failure = ConnectionLost(event.reason, event.retry, event.detail)
+        if self.failure is not None and not self.buffer and self.connection.closed:
+            raise self.failure
+        return event
+
+    buffer: list
+    failure = None
+
+    async def send(self, packet, **how):
+        while self.connection.stats.waiting or self.connection.stats.in_flight >= 64:
+            self.buffer += self.connection.poll()
+            await asyncio.sleep(0.001)
+        self.connection.send_nowait(packet, **how)
+
+    async def flush(self):
+        while (stats := self.connection.stats).waiting or stats.in_flight:
+            self.buffer += self.connection.poll()
+            await asyncio.sleep(0.001)
+
+    async def aclose(self, drain=None):
+        self.connection.begin_close(drain)
+        while not self.connection.closed:
+            self.buffer += self.connection.poll()
+            await asyncio.sleep(0.001)
+
+
+class Kit:
+    """What a scenario needs of a loop."""
+
+    def __init__(self, loop):
+        self.loop = loop
+
+    def run(self, scenario, *args):
+        if self.loop == "trio":
+            return trio.run(scenario, self, *args)
+        return asyncio.run(scenario(self, *args))
+
+    async def sleep(self, seconds):
+        await (trio.sleep(seconds) if self.loop == "trio" else asyncio.sleep(seconds))
+
+    async def within(self, seconds, function):
+        if self.loop == "trio":
+            with trio.fail_after(seconds):
+                return await function()
+        async with asyncio.timeout(seconds):
+            return await function()
+
+    async def until_timeout(self, seconds, function):
+        """Call again and again until the time is over."""
+        end = time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0:
+            try:
+                await self.within(left, function)
+            except (TimeoutError, trio.TooSlowError):
+                return
+
+    async def all(self, *functions):
+        """Run several at once."""
+        results = [None] * len(functions)
+
+        async def one(index, function):
+            results[index] = await function()
+
+        if self.loop == "trio":
+            async with trio.open_nursery() as nursery:
+                for index, function in enumerate(functions):
+                    nursery.start_soon(one, index, function)
+        else:
+            async with asyncio.TaskGroup() as group:
+                for index, function in enumerate(functions):
+                    group.create_task(one(index, function))
+        return results
+
+    @asynccontextmanager
+    async def connect(self, target, **settings):
+        if self.loop == "polled":
+            connection = polled.open(target, **settings)
+            client = PolledClient(self, connection)
+            client.buffer = []
+            try:
+                while True:
+                    event = await client.next()
+                    if isinstance(event, RoomOpened):
+                        client.buffer.insert(0, event)
+                        client.seen.clear()
+                        break
+                    if isinstance(event, RoomClosed):
+                        raise ConnectionLost(event.reason, event.retry, event.detail)
+                yield client
+            finally:
+                if not connection.closed:
+                    await client.aclose()
+                connection.close()
+            return
+        connect = on_trio.connect if self.loop == "trio" else on_asyncio.connect
+        async with connect(target, **settings) as connection:
+            yield Client(self, connection)
