@@ -7,10 +7,13 @@
 * ``wire_bytes(cls)``: any of these
 """
 
+# _unknown_fields is the name that betterproto2 gave it.
+# pyright: reportPrivateUsage=false
+
 from __future__ import annotations
 
 import struct
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 from hypothesis import strategies as st
 
@@ -19,6 +22,7 @@ from dcl_comms_core.proto._gen.tables import TABLES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from enum import IntEnum
 
     from hypothesis.strategies import DrawFn, SearchStrategy
 
@@ -41,6 +45,9 @@ __all__ = [
 ]
 
 _FIELDS: Final = {table.cls: table.fields for table in TABLES}
+_CONTINUES: Final = 128
+_DELIMITED, _GROUP = 2, 3
+_DEEPEST: Final = 3
 _WIRE: Final = {"double": 1, "float": 5, "string": 2, "bytes": 2, "message": 2, "map": 2}
 _SCALARS: Final[dict[str, SearchStrategy[Any]]] = {
     "bool": st.booleans(),
@@ -86,11 +93,9 @@ def _messages(draw: DrawFn, cls: Any) -> Any:
 
 def _scalar(field: Field, kind: str) -> SearchStrategy[Any]:
     if kind == "message":
-        assert field.message is not None
-        return messages(field.message)
+        return messages(cast("type[WireMessage]", field.message))
     if kind == "enum":
-        assert field.enum is not None
-        return _SCALARS["enum"].map(field.enum)
+        return _SCALARS["enum"].map(cast("type[IntEnum]", field.enum))
     return _SCALARS[kind]
 
 
@@ -112,8 +117,8 @@ def varints(draw: DrawFn, values: SearchStrategy[int] | None = None, *, longest:
     """A varint, sometimes longer than it needs."""
     value = draw(st.integers(0, (1 << 64) - 1) if values is None else values)
     out = bytearray()
-    while value > 127:
-        out.append(value & 127 | 128)
+    while value >= _CONTINUES:
+        out.append(value & 127 | _CONTINUES)
         value >>= 7
     out.append(value)
     pad = draw(st.integers(0, longest - len(out))) if draw(st.integers(0, 7)) == 0 else 0
@@ -128,8 +133,12 @@ def unknown_fields(draw: DrawFn, cls: type[WireMessage] | None = None) -> bytes:
     """One well-formed field that ``cls`` does not know: a new number, or a known one with another wire type."""
     known = {field.number << 3 | _WIRE.get(field.type, 0) for field in _FIELDS[cls]} if cls else set[int]()
     numbers = st.integers(1, 30) | st.integers(1, (1 << 29) - 1)
-    tag = draw(st.builds(lambda n, w: n << 3 | w, numbers, st.sampled_from([0, 1, 2, 3, 5])).filter(lambda t: t not in known))
+    tag = draw(_tags(numbers).filter(lambda tag: tag not in known))
     return draw(_unknown(tag, 0))
+
+
+def _tags(numbers: SearchStrategy[int]) -> SearchStrategy[int]:
+    return st.tuples(numbers, st.sampled_from([0, 1, 2, 3, 5])).map(lambda pair: pair[0] << 3 | pair[1])
 
 
 @st.composite
@@ -138,15 +147,15 @@ def _unknown(draw: DrawFn, tag: int, depth: int) -> bytes:
     wire = tag & 7
     if wire == 0:
         return head + draw(varints())
-    if wire == 2:
+    if wire == _DELIMITED:
         body = draw(st.binary(max_size=8))
         return head + draw(varints(st.just(len(body)), longest=5)) + body
-    if wire != 3:
+    if wire != _GROUP:
         return head + draw(st.binary(min_size=8 if wire == 1 else 4, max_size=8 if wire == 1 else 4))
     inner = b""
-    if depth < 3:
-        tags = st.builds(lambda n, w: n << 3 | w, st.integers(1, 30), st.sampled_from([0, 1, 2, 3, 5]))
-        inner = b"".join(draw(_unknown(t, depth + 1)) for t in draw(st.lists(tags, max_size=2)))
+    if depth < _DEEPEST:
+        tags = draw(st.lists(_tags(st.integers(1, 30)), max_size=2))
+        inner = b"".join(draw(_unknown(one, depth + 1)) for one in tags)
     return head + inner + draw(varints(st.just(tag + 1), longest=5))
 
 
@@ -159,8 +168,8 @@ def valid_bytes(draw: DrawFn, cls: type[WireMessage]) -> bytes:
             parts.append(draw(unknown_fields(cls)))
         tag = draw(varints(st.just(field.number << 3 | _WIRE.get(field.type, 0)), longest=5))
         if field.type == "map":
-            halves = [b"\x08" if field.key == "uint32" else b"\x0a", b"\x12"]
-            body = halves[0] + draw(_wire_value(field, str(field.key))) + halves[1] + draw(_wire_value(field, str(field.value)))
+            key, value = draw(_wire_value(field, str(field.key))), draw(_wire_value(field, str(field.value)))
+            body = (b"\x08" if field.key == "uint32" else b"\x0a") + key + b"\x12" + value
             parts.append(tag + draw(varints(st.just(len(body)), longest=5)) + body)
         else:
             parts.append(tag + draw(_wire_value(field, field.type)))
@@ -174,8 +183,7 @@ def _wire_value(draw: DrawFn, field: Field, kind: str) -> bytes:
     if kind == "double":
         return struct.pack("<d", draw(_SCALARS["double"]))
     if kind == "message":
-        assert field.message is not None
-        body = draw(valid_bytes(field.message))
+        body = draw(valid_bytes(cast("type[WireMessage]", field.message)))
     elif kind == "string":
         body = draw(_SCALARS["string"]).encode()
     elif kind == "bytes":
@@ -232,7 +240,8 @@ def _groups(draw: DrawFn, _cls: type[WireMessage]) -> bytes:
     opening, closing = (draw(varints(st.just(number << 3 | wire), longest=5)) for wire in (3, 4))
     data = opening * depth + closing * (depth - draw(st.integers(0, 1)))
     for _ in range(draw(st.integers(0, 3))):
-        data = draw(varints(st.just(draw(st.integers(1, 4)) << 3 | 2), longest=5)) + draw(varints(st.just(len(data)), longest=5)) + data
+        tag = draw(st.integers(1, 4)) << 3 | 2
+        data = draw(varints(st.just(tag), longest=5)) + draw(varints(st.just(len(data)), longest=5)) + data
     return data
 
 
@@ -246,7 +255,8 @@ def _lengths(draw: DrawFn, cls: type[WireMessage]) -> bytes:
 @st.composite
 def _endless(draw: DrawFn, cls: type[WireMessage]) -> bytes:
     field = draw(st.sampled_from(_FIELDS[cls]))
-    return draw(varints(st.just(field.number << 3), longest=5)) + b"\xff" * draw(st.integers(7, 12)) + draw(st.binary(max_size=2))
+    tag = draw(varints(st.just(field.number << 3), longest=5))
+    return tag + b"\xff" * draw(st.integers(7, 12)) + draw(st.binary(max_size=2))
 
 
 @st.composite

@@ -79,7 +79,7 @@ class LiveKitTargets:
 def targets(request):
     if request.param == "memory":
         return MemoryTargets()
-    return LiveKitTargets(request.getfixturevalue("livekit_room"))
+    return LiveKitTargets(request.getfixturevalue("livekit_room")())
 
 
 async def meet(*clients):

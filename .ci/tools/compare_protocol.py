@@ -1,0 +1,143 @@
+"""Compare our .proto files with the published npm package @dcl/protocol, field by field.
+
+Fetches the package with ``npm pack`` into a temporary folder, compiles both sides with protoc, and prints every
+difference.  Allowed ones stand in protocol_differences.toml, each with a reason; exit 1 on one that is not listed, and
+on a listed one that no longer exists.  ``--package FILE`` compares with a tarball that is already there.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tarfile
+import tempfile
+import tomllib
+from pathlib import Path
+
+from google.protobuf import descriptor_pb2
+
+ROOT = Path(__file__).resolve().parents[2]
+OURS = ROOT / "dcl_comms_core" / "proto"
+ALLOWED = Path(__file__).with_name("protocol_differences.toml")
+SOURCES = (
+    "decentraland/kernel/comms/rfc4/comms.proto",
+    "decentraland/kernel/comms/rfc5/ws_comms.proto",
+    "decentraland/kernel/comms/v3/archipelago.proto",
+)
+PACKAGES = ("decentraland.kernel.comms.", "decentraland.common.Position")
+TYPES = descriptor_pb2.FieldDescriptorProto.Type
+Facts = dict[str, str]
+
+
+def facts(proto: Path, scratch: Path) -> Facts:
+    """Everything that matters on the wire, as name -> text: fields, reserved numbers, enum values, messages."""
+    out = scratch / "set.pb"
+    command = [
+        sys.executable,
+        "-m",
+        "grpc_tools.protoc",
+        f"-I{proto}",
+        "--include_imports",
+        f"--descriptor_set_out={out}",
+    ]
+    subprocess.run([*command, *SOURCES], check=True)
+    found: Facts = {}
+    for file in descriptor_pb2.FileDescriptorSet.FromString(out.read_bytes()).file:
+        for message in file.message_type:
+            _message(f"{file.package}.{message.name}", message, found)
+        for enum in file.enum_type:
+            _enum(f"{file.package}.{enum.name}", enum, found)
+    return {name: text for name, text in found.items() if name.startswith(PACKAGES)}
+
+
+def _message(name: str, message: descriptor_pb2.DescriptorProto, found: Facts) -> None:
+    found[name] = "message"
+    for field in message.field:
+        parts = ["repeated"] if field.label == field.LABEL_REPEATED else []
+        parts += ["optional"] if field.proto3_optional else []
+        if field.HasField("oneof_index") and not field.proto3_optional:
+            parts += [f"oneof {message.oneof_decl[field.oneof_index].name}"]
+        kind = field.type_name.removeprefix(".") or TYPES.Name(field.type).removeprefix("TYPE_").lower()
+        found[f"{name}.{field.name}"] = " ".join([*parts, kind, f"= {field.number}"])
+    for span in message.reserved_range:
+        found[f"{name} reserved {span.start} to {span.end - 1}"] = "numbers"
+    for word in message.reserved_name:
+        found[f"{name} reserved {word}"] = "name"
+    for nested in message.nested_type:
+        _message(f"{name}.{nested.name}", nested, found)
+    for enum in message.enum_type:
+        _enum(f"{name}.{enum.name}", enum, found)
+
+
+def _enum(name: str, enum: descriptor_pb2.EnumDescriptorProto, found: Facts) -> None:
+    found[name] = "enum"
+    found.update({f"{name}.{value.name}": f"= {value.number}" for value in enum.value})
+
+
+def compare(ours: Facts, theirs: Facts) -> list[str]:
+    """Every difference as one line."""
+    lines: list[str] = []
+    for name in sorted(ours | theirs):
+        mine, published = ours.get(name), theirs.get(name)
+        if mine is None:
+            lines.append(f"{name}: published only ({published})")
+        elif published is None:
+            lines.append(f"{name}: ours only ({mine})")
+        elif mine != published:
+            lines.append(f"{name}: ours {mine}, published {published}")
+    return lines
+
+
+def allowed(path: Path) -> dict[str, str]:
+    """The listed differences and their reasons."""
+    entries = tomllib.loads(path.read_text(encoding="utf-8")).get("difference", [])
+    for entry in entries:
+        if not entry.get("reason", "").strip():
+            raise SystemExit(f"{path.name}: no reason for {entry['what']!r}")
+    return {entry["what"]: entry["reason"] for entry in entries}
+
+
+def verdict(found: list[str], listed: dict[str, str]) -> tuple[list[str], int]:
+    """The lines to print and the exit code."""
+    lines = [f"allowed   {line}\n          {listed[line]}" for line in found if line in listed]
+    unlisted = [line for line in found if line not in listed]
+    stale = [line for line in listed if line not in found]
+    lines += [f"UNLISTED  {line}" for line in unlisted] + [f"STALE     {line}" for line in stale]
+    lines += [f"{len(found)} differences: {len(unlisted)} not listed; {len(stale)} listed ones no longer exist"]
+    return lines, 1 if unlisted or stale else 0
+
+
+def _fetch(scratch: Path) -> Path:
+    done = subprocess.run(
+        ["npm", "pack", "--json", "@dcl/protocol"],
+        cwd=scratch,
+        check=True,
+        stdout=subprocess.PIPE,
+        text=True,
+        timeout=300,
+    )
+    (answer,) = json.loads(done.stdout)
+    print(f"{answer['name']} {answer['version']}")
+    return scratch / str(answer["filename"])
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--package", type=Path, help="a tarball from `npm pack`, in place of fetching one")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        scratch = Path(folder)
+        tarball = arguments.package or _fetch(scratch)
+        with tarfile.open(tarball) as archive:
+            archive.extractall(scratch, filter="data")
+        lines, code = verdict(
+            compare(facts(OURS, scratch), facts(scratch / "package" / "proto", scratch)), allowed(ALLOWED)
+        )
+    print("\n".join(lines))
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""The parts of gen_proto.py: read the schema, write classes, write the fast codec paths."""

@@ -1,0 +1,47 @@
+"""What can go wrong with the LiveKit engine itself, and how its texts are made safe to show."""
+
+from __future__ import annotations
+
+import re
+from enum import Enum
+from typing import Final
+
+from dcl_comms_core.errors import CommsError
+
+__all__ = ["EngineProblem", "EngineUnavailable", "redact"]
+
+# The first two parts of a JWT are JSON objects, and base64 of "{" is "e" and one of "yw".
+_JWT: Final = re.compile(r"\be[yw][A-Za-z0-9_-]{4,}\.e[yw][A-Za-z0-9_-]{4,}(\.[A-Za-z0-9_-]*)?")
+_PARAMETER: Final = re.compile(r"(access_token=)[^&\s\"']+", re.IGNORECASE)
+
+
+class EngineProblem(Enum):
+    """Why the LiveKit engine can't be used."""
+
+    NOT_INSTALLED = "the livekit package is not installed"
+    UNKNOWN_WHEEL = "this version of the livekit package is not known to work"
+    NOT_LOADED = "the native library of the livekit package could not be loaded"
+    FORKED = "this process was forked after the LiveKit engine had started"
+    STOPPED = "the LiveKit engine has stopped"
+
+
+class EngineUnavailable(CommsError):
+    """The LiveKit engine can't be used in this process.  ``problem`` says why; ``detail`` is for people."""
+
+    def __init__(self, problem: EngineProblem, detail: str = "") -> None:
+        super().__init__(problem, detail)
+        self.problem = problem
+        self.detail = detail
+
+    def __str__(self) -> str:
+        return f"{self.problem.value}: {self.detail}" if self.detail else self.problem.value
+
+
+def redact(text: str, token: str = "") -> str:
+    """Return a text of the engine or of a server without the access tokens that they like to repeat.
+
+    Whatever looks like a JWT goes, and ``token`` itself where it is known.
+    """
+    if token:
+        text = text.replace(token, "***")
+    return _JWT.sub("***", _PARAMETER.sub(r"\1***", text))

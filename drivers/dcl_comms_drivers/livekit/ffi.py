@@ -1,0 +1,300 @@
+"""The LiveKit wheel's private side.  No other module of ours touches it.
+
+The wheel's native library takes protobuf requests and answers with protobuf events through one callback.  Neither the
+library's functions nor the messages are a public interface: between 1.1.0 and 1.2.1 fields of ParticipantInfo were
+renumbered and ``ready_for_room_event`` became mandatory.  So the messages are always those of the installed wheel, and
+every name and field that we rely on is looked up here, when this module is imported, which raises
+:class:`EngineUnavailable` when one is missing.
+"""
+
+# Private names of the wheel are what this module is for.
+# pyright: reportPrivateUsage=false
+
+from __future__ import annotations
+
+import ctypes
+import logging
+import os
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Any, Final, cast
+
+from dcl_comms_core.errors import CommsError
+from dcl_comms_drivers.livekit.errors import EngineProblem, EngineUnavailable, redact
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from google.protobuf.descriptor import Descriptor
+
+try:
+    from livekit.rtc import _ffi_client as _sdk
+    from livekit.rtc._proto import (
+        audio_frame_pb2,
+        handle_pb2,
+        participant_pb2,
+        room_pb2,
+        track_pb2,
+    )
+    from livekit.rtc._proto.ffi_pb2 import FfiEvent, FfiRequest, FfiResponse
+except ImportError as error:
+    try:
+        _found = version("livekit")
+    except PackageNotFoundError:
+        raise EngineUnavailable(EngineProblem.NOT_INSTALLED, 'pip install "dcl-comms[livekit]"') from None
+    raise EngineUnavailable(EngineProblem.UNKNOWN_WHEEL, f"livekit {_found} lacks {error.name}") from None
+
+__all__ = [
+    "ASYNC_EVENTS",
+    "OWNING_ROOM_EVENTS",
+    "FfiEvent",
+    "FfiRequest",
+    "FfiResponse",
+    "Native",
+    "NativeRefusal",
+    "address_of",
+    "audio_frame_pb2",
+    "copy_memory",
+    "owned_handles",
+    "participant_pb2",
+    "room_pb2",
+    "track_pb2",
+]
+
+_FIELDS: Final[Mapping[str, str]] = {
+    "FfiRequest": "connect disconnect publish_data set_local_attributes ready_for_room_event publish_track "
+    "unpublish_track new_audio_source create_audio_track capture_audio_frame clear_audio_buffer new_audio_stream "
+    "local_track_mute set_subscribed set_data_channel_buffered_amount_low_threshold",
+    "FfiResponse": "new_audio_source create_audio_track new_audio_stream",
+    "FfiEvent": "room_event connect disconnect publish_data set_local_attributes publish_track unpublish_track "
+    "capture_audio_frame audio_stream_event logs panic",
+    "ConnectRequest": "url token options request_async_id",
+    "RoomOptions": "auto_subscribe adaptive_stream dynacast join_retries connect_timeout_ms",
+    "ConnectCallback": "async_id error result",
+    "ConnectCallback.Result": "room local_participant participants",
+    "ConnectCallback.ParticipantWithTracks": "participant publications",
+    "DisconnectRequest": "room_handle request_async_id reason",
+    "ReadyForRoomEventRequest": "room_handle",
+    "PublishDataRequest": "local_participant_handle data_ptr data_len reliable topic destination_identities "
+    "request_async_id",
+    "PublishDataCallback": "async_id error",
+    "SetLocalAttributesRequest": "local_participant_handle attributes request_async_id",
+    "SetLocalAttributesCallback": "async_id error",
+    "SetDataChannelBufferedAmountLowThresholdRequest": "local_participant_handle threshold kind",
+    "PublishTrackRequest": "local_participant_handle track_handle options request_async_id",
+    "PublishTrackCallback": "async_id error publication",
+    "UnpublishTrackRequest": "local_participant_handle track_sid stop_on_unpublish request_async_id",
+    "RoomEvent": "room_handle participant_connected participant_disconnected track_published track_unpublished "
+    "track_subscribed track_unsubscribed track_muted track_unmuted participant_metadata_changed "
+    "participant_name_changed disconnected reconnecting reconnected eos data_packet_received room_sid_changed",
+    "DataPacketReceived": "kind participant_identity user",
+    "UserPacket": "data topic",
+    "OwnedBuffer": "handle data",
+    "BufferInfo": "data_ptr data_len",
+    "RoomInfo": "sid name",
+    "Disconnected": "reason",
+    "ParticipantInfo": "sid name identity metadata",
+    "OwnedParticipant": "handle info",
+    "TrackInfo": "sid name kind muted",
+    "OwnedTrack": "handle info",
+    "TrackPublicationInfo": "sid name kind source muted",
+    "OwnedTrackPublication": "handle info",
+    "FfiOwnedHandle": "id",
+    "AudioFrameBufferInfo": "data_ptr num_channels sample_rate samples_per_channel",
+    "OwnedAudioFrameBuffer": "handle info",
+    "NewAudioSourceRequest": "type sample_rate num_channels queue_size_ms",
+    "CaptureAudioFrameRequest": "source_handle buffer request_async_id",
+    "CaptureAudioFrameCallback": "async_id error",
+    "NewAudioStreamRequest": "track_handle type sample_rate num_channels",
+    "AudioStreamEvent": "stream_handle frame_received eos",
+}
+_LOG_VARIABLE: Final = "DCL_COMMS_NATIVE_LOG"
+_PRECEDING: Final = "RUST_LOG"
+_NO_HANDLE: Final = 0
+
+_sdk_logger: Final = logging.getLogger("livekit")
+
+
+def _missing() -> list[str]:
+    """Every name that we use and that the installed wheel doesn't have."""
+    lacking: list[str] = []
+    pool = _descriptor(FfiEvent).file.pool
+    for message, names in _FIELDS.items():
+        try:
+            known = pool.FindMessageTypeByName(f"livekit.proto.{message}").fields_by_name
+        except KeyError:
+            lacking.append(message)
+        else:
+            lacking += [f"{message}.{name}" for name in names.split() if name not in known]
+    lacking += [name for name in ("FfiClient", "to_python_level") if not hasattr(_sdk, name)]
+    # `instance` is not asked for: that would start the engine.
+    lacking += [f"FfiClient.{name}" for name in ("_instance", "_dispose", "queue") if not hasattr(_sdk.FfiClient, name)]
+    return lacking
+
+
+def _descriptor(message: Any) -> Descriptor:  # generated classes have no common typed base
+    return cast("Descriptor", message.DESCRIPTOR)
+
+
+def _owning(descriptor: Descriptor, seen: frozenset[str] = frozenset()) -> bool:
+    """Whether a message of this type can hold a handle that its receiver has to drop."""
+    if descriptor.full_name == _HANDLE:
+        return True
+    if descriptor.full_name in seen:
+        return False
+    seen |= {descriptor.full_name}
+    return any(field.message_type is not None and _owning(field.message_type, seen) for field in descriptor.fields)
+
+
+@cache
+def _hands_over(descriptor: Descriptor) -> bool:
+    return _owning(descriptor)
+
+
+_HANDLE: Final = _descriptor(handle_pb2.FfiOwnedHandle).full_name
+_lacking = _missing()
+if _lacking:
+    raise EngineUnavailable(EngineProblem.UNKNOWN_WHEEL, f"livekit {version('livekit')} lacks {', '.join(_lacking)}")
+
+ASYNC_EVENTS: Final = frozenset(
+    field.name
+    for field in _descriptor(FfiEvent).fields
+    if field.message_type is not None and "async_id" in field.message_type.fields_by_name
+)
+"""The kinds of event that answer one request."""
+
+OWNING_ROOM_EVENTS: Final = frozenset(
+    field.name
+    for field in _descriptor(room_pb2.RoomEvent).fields
+    if field.message_type is not None and _owning(field.message_type)
+)
+"""The kinds of room event that hand over something that has to be dropped."""
+
+
+def owned_handles(message: Any) -> Iterator[int]:  # generated classes have no common typed base
+    """Every handle that a message hands over, however deep."""
+    if _descriptor(message).full_name == _HANDLE:
+        yield message.id
+        return
+    for field, value in message.ListFields():
+        if field.message_type is not None and _hands_over(field.message_type):
+            for item in value if field.is_repeated else (value,):
+                yield from owned_handles(item)
+
+
+def copy_memory(address: int, length: int) -> bytes:
+    """Copy native memory that an event points to."""
+    return ctypes.string_at(address, length)
+
+
+_bytes_address = ctypes.pythonapi.PyBytes_AsString
+_bytes_address.argtypes = [ctypes.py_object]
+_bytes_address.restype = ctypes.c_void_p
+
+
+def address_of(data: bytes) -> int:
+    """Return the address of a bytes object's content.  The caller keeps the object alive while it is used."""
+    return cast("int", _bytes_address(data))
+
+
+class NativeRefusal(CommsError):
+    """The engine refused a request at once: a bug of ours, or a handle that is gone."""
+
+
+class Native:
+    """The native library, shared with the SDK in the same process.
+
+    The library has one callback and the last one to be registered wins.  So the SDK is made to register its own first,
+    then ours takes its place, and ``forward`` passes on to the SDK whatever turns out not to be ours.
+
+    ``on_event`` is called on the library's own threads.
+    """
+
+    def __init__(self, on_event: Callable[[FfiEvent], None]) -> None:
+        sdk_was_first = _sdk.FfiClient._instance is not None
+        # The library writes its log to standard error, errors by default, and these repeat access tokens.  It reads its
+        # filter from the environment once, when it starts.
+        before = os.environ.get(_PRECEDING)
+        os.environ[_PRECEDING] = os.environ.get(_LOG_VARIABLE, "off")
+        try:
+            self._sdk_client: Any = _sdk.FfiClient.instance
+        except ImportError as error:
+            raise EngineUnavailable(EngineProblem.NOT_LOADED, str(error).splitlines()[0]) from None
+        finally:
+            if before is None:
+                del os.environ[_PRECEDING]
+            else:
+                os.environ[_PRECEDING] = before
+        self._sdk_queue: Any = self._sdk_client.queue
+        self._on_event = on_event
+        # Another object for the same loaded library, because ctypes keeps argument types per object.
+        self._library = ctypes.CDLL(self._sdk_client._ffi_lib._name)
+        self._request = self._library.livekit_ffi_request
+        self._request.argtypes = [
+            ctypes.c_char_p,
+            ctypes.c_size_t,
+            ctypes.POINTER(ctypes.c_void_p),
+            ctypes.POINTER(ctypes.c_size_t),
+        ]
+        self._request.restype = ctypes.c_uint64
+        self._drop = self._library.livekit_ffi_drop_handle
+        self._drop.argtypes = [ctypes.c_uint64]
+        self._drop.restype = ctypes.c_bool
+        callback_type = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_size_t)
+        self._callback = callback_type(self._receive)
+        initialize = self._library.livekit_ffi_initialize
+        initialize.argtypes = [callback_type, ctypes.c_bool, ctypes.c_char_p, ctypes.c_char_p]
+        initialize.restype = None
+        # When the SDK was first, the filter was not ours: then logs keep coming as events, as the SDK wants them.
+        initialize(self._callback, sdk_was_first, b"python", version("livekit").encode())
+
+    def request(self, message: FfiRequest) -> FfiResponse:
+        """Send a request and return the engine's immediate response."""
+        response = FfiResponse()
+        response.ParseFromString(self._exchange(message.SerializeToString()))
+        return response
+
+    def send(self, message: FfiRequest) -> None:
+        """Send a request whose immediate response says nothing."""
+        self._exchange(message.SerializeToString())
+
+    def drop(self, handle: int) -> bool:
+        """Give up a handle; False when the engine did not know it."""
+        return bool(self._drop(handle))
+
+    def forward(self, event: FfiEvent) -> None:
+        """Pass on an event that belongs to the SDK."""
+        self._sdk_queue.put(event)
+
+    def dispose(self) -> None:
+        """Stop the engine, for the SDK too.  Its threads must not outlive the interpreter."""
+        self._sdk_client._dispose()
+
+    def _exchange(self, data: bytes) -> bytes:
+        address = ctypes.c_void_p()
+        length = ctypes.c_size_t()
+        handle = self._request(data, len(data), ctypes.byref(address), ctypes.byref(length))
+        if handle == _NO_HANDLE:
+            msg = "the LiveKit engine refused a request"
+            raise NativeRefusal(msg)
+        response = ctypes.string_at(address.value or 0, length.value)
+        self._drop(handle)
+        return response
+
+    def _receive(self, address: int, length: int) -> None:
+        event = FfiEvent()
+        event.ParseFromString(ctypes.string_at(address, length))
+        if event.WhichOneof("message") == "logs":
+            _log(event)
+        else:
+            self._on_event(event)
+
+
+def _log(event: FfiEvent) -> None:
+    """What the SDK does with the engine's log, without the tokens."""
+    for record in event.logs.records:
+        level = _sdk.to_python_level(record.level)
+        if level is not None and level > logging.DEBUG:
+            _sdk_logger.log(
+                level, "%s:%s:%s - %s", record.target, record.line, record.module_path, redact(record.message)
+            )

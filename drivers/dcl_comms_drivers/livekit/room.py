@@ -1,0 +1,420 @@
+"""One attempt to be in one room, from the connect request to the last event.
+
+Theory of operation.  The engine's threads only put events into the mailbox; everything else here runs in the thread of
+the loop that owns the link, in ``execute`` and ``drain``.
+
+    CONNECTING --result--> OPEN --close--> DRAINING --marker--> SETTLING --> LEAVING --eos and callback--> OVER
+
+An error, a cancelled connect, the end of the room by the server, and a panic go to OVER directly, once: at that moment
+each handle is given back and the mailbox is closed, so that what comes later is given back unread.
+
+Draining.  The engine acknowledges a packet when libwebrtc takes it, with up to 2 MiB in front of it, and disconnecting
+throws these away.  So before leaving we lower that threshold to nothing and send one empty packet to ourselves, which
+reaches nobody: its acknowledgement means that everything before it has left the buffer.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from enum import Enum
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+from dcl_comms_core.inputs import (
+    CommandFailed,
+    Input,
+    LinkClosed,
+    LinkFailed,
+    LinkOpened,
+    LinkReconnected,
+    LinkReconnecting,
+    LinkRef,
+    SendAcknowledged,
+)
+from dcl_comms_core.states import CloseReason
+from dcl_comms_drivers.livekit import requests
+from dcl_comms_drivers.livekit.engine import Engine, NativeRefusal
+from dcl_comms_drivers.livekit.errors import redact
+from dcl_comms_drivers.livekit.ffi import (
+    OWNING_ROOM_EVENTS,
+    FfiEvent,
+    FfiRequest,
+    copy_memory,
+    participant_pb2,
+    room_pb2,
+)
+from dcl_comms_drivers.livekit.mailbox import Mailbox
+from dcl_comms_drivers.livekit.members import Members
+from dcl_comms_drivers.livekit.reasons import connect_failure, disconnect_reason
+from dcl_comms_drivers.livekit.teardown import leave_late_room, leave_room
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from dcl_comms_core.commands import OpenLink, SendData
+    from dcl_comms_core.connection import LiveKitAdapter
+    from dcl_comms_drivers.host import Receiver
+
+__all__ = ["Room"]
+
+_LEAVE_SECONDS: Final = 3.0
+_SETTLE_SECONDS: Final = 0.1
+"""What has left the buffer is still on its way, and leaving ends its retransmission."""
+_QUIET_SECONDS: Final = 1.0
+
+_STATE_INPUTS: Final[dict[str, type[LinkReconnecting | LinkReconnected]]] = {
+    "reconnecting": LinkReconnecting,
+    "reconnected": LinkReconnected,
+}
+
+
+class _Phase(Enum):
+    CONNECTING = "connecting"
+    OPEN = "open"
+    DRAINING = "draining"
+    SETTLING = "settling"
+    LEAVING = "leaving"
+    OVER = "over"
+
+
+class Room:
+    """One generation of a link."""
+
+    def __init__(self, ref: LinkRef, wake: Callable[[], None]) -> None:
+        self.ref = ref
+        self.engine = Engine.get()
+        self.handle = 0
+        self.me = 0
+        """The engine's handle of the local participant."""
+        self.members = Members(ref, self.engine)
+        self.on_over: list[Callable[[], None]] = []
+        """Called once, when the room is over: what hangs on it ends with it."""
+        self._phase = _Phase.CONNECTING
+        self._wake = wake
+        self._mailbox: Mailbox[FfiEvent] = Mailbox(wake, self._discard)
+        self._callbacks: Mailbox[Callable[[], None]] = Mailbox(wake, _forget)
+        self._local: deque[Input] = deque()
+        self._continuations: dict[int, Callable[[FfiEvent], None]] = {}
+        self._tokens: dict[int, int] = {}
+        self._due: float | None = None
+        self._sent_reliable = False
+        self._acknowledged_at = 0.0
+        self._closing_at = 0.0
+        self._left_for = {"eos", "disconnect"}
+        self._reason: CloseReason | None = None
+        self._identity = ""
+        self._token = ""
+        self._now = 0.0
+
+    @property
+    def open(self) -> bool:
+        """Whether tracks may be published and opened."""
+        return self._phase is _Phase.OPEN
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing more will come, except what ``drain`` has not yet delivered."""
+        return self._phase is _Phase.OVER
+
+    # -- commands
+
+    def connect(self, command: OpenLink, adapter: LiveKitAdapter) -> None:
+        """Ask the engine to join; the answer is LinkOpened or LinkFailed."""
+        self._token = adapter.token.reveal()
+        async_id = self.engine.next_id()
+        request = requests.connect(adapter, async_id, auto_subscribe=command.auto_subscribe)
+        try:
+            self.call(request, async_id, self._on_connect)
+        except NativeRefusal as error:
+            self._fail(CloseReason.ENGINE, str(error))
+
+    def send(self, command: SendData) -> None:
+        """Give one packet to the engine; the answer is SendAcknowledged."""
+        if self._phase is not _Phase.OPEN:
+            return
+        if command.to is not None and not command.to:
+            # In LiveKit's own interface an empty list of addressees means everybody.
+            self.post(SendAcknowledged(link=self.ref, token=command.token))
+            return
+        async_id = self.engine.next_id()
+        self._tokens[async_id] = command.token
+        self._sent_reliable |= command.reliable
+        try:
+            self.engine.call(
+                requests.publish_data(
+                    self.me, command.data, command.to or (), command.topic, async_id, reliable=command.reliable
+                ),
+                async_id,
+                self._mailbox.put,
+            )
+        except NativeRefusal as error:
+            del self._tokens[async_id]
+            self.post(SendAcknowledged(link=self.ref, token=command.token, error=str(error)))
+
+    def set_attributes(self, attributes: tuple[tuple[str, str], ...]) -> None:
+        """Set attributes of our own participant; CommandFailed when that is not allowed."""
+        if self._phase is not _Phase.OPEN:
+            return
+
+        def answered(event: FfiEvent) -> None:
+            if event.set_local_attributes.error:
+                self.failed("SetAttributes", event.set_local_attributes.error)
+
+        async_id = self.engine.next_id()
+        try:
+            self.call(requests.set_attributes(self.me, attributes, async_id), async_id, answered)
+        except NativeRefusal as error:
+            self.failed("SetAttributes", str(error))
+
+    def subscribe(self, track_sid: str, *, wanted: bool) -> None:
+        """Ask for a published track, or decline it.  A track that is gone by now is no error."""
+        handle = self.members.publication_handle(track_sid)
+        if handle is not None:
+            self.engine.send(requests.subscribe(handle, wanted=wanted))
+
+    def close(self, drain: float, now: float) -> None:
+        """Leave, after up to ``drain`` seconds in which reliable data may go out; the answer is LinkClosed."""
+        if self._phase is _Phase.CONNECTING:
+            self._finish(CloseReason.CLIENT, "")
+        elif self._phase is _Phase.OPEN:
+            self._closing_at = now
+            if drain > 0 and self._sent_reliable:
+                self._drain_first(now + drain)
+            else:
+                self._leave(now)
+
+    def abandon(self) -> None:
+        """Let go of everything; nothing is delivered any more."""
+        self._finish(CloseReason.CLIENT, "")
+        self._local.clear()
+
+    # -- delivery
+
+    def drain(self, session: Receiver, *, now: float, limit: int) -> bool:
+        """Deliver up to ``limit`` inputs; True when more are waiting."""
+        self._now = now
+        mailbox = self._mailbox
+        mailbox.begin()
+        self._callbacks.begin()
+        while (callback := self._callbacks.get()) is not None:
+            callback()
+        while limit > 0:
+            limit -= 1
+            if self._local:
+                session.receive(self._local.popleft(), now=now)
+                continue
+            event = mailbox.get()
+            if event is None:
+                break
+            self._on_event(event, session)
+        if self._due is not None and now >= self._due:
+            self._time_is_up(now)
+        return bool(self._local) or len(mailbox) > 0
+
+    def deadline(self) -> float | None:
+        """When ``drain`` must be called for the sake of time."""
+        return self._due
+
+    def post(self, inp: Input) -> None:
+        """Deliver an input that no event of the engine stands for."""
+        self._local.append(inp)
+        self._wake()
+
+    def failed(self, what: str, detail: str) -> None:
+        """Deliver that a command was not carried out."""
+        self.post(CommandFailed(link=self.ref, what=what, detail=redact(detail, self._token)))
+
+    def in_loop(self, callback: Callable[[], None]) -> None:
+        """Call back in the thread of our loop, unless the room is over by then.  From any thread."""
+        self._callbacks.put(callback)
+
+    def call(
+        self, request: FfiRequest, async_id: int, then: Callable[[FfiEvent], None], *, keep: object = None
+    ) -> None:
+        """Send a request whose answer goes to ``then``, in the thread of our loop.
+
+        ``keep`` is kept alive until the engine answers, even when the room is over by then.
+        """
+        self._continuations[async_id] = then
+        put = self._mailbox.put
+        try:
+            self.engine.call(request, async_id, put if keep is None else partial(_put_keeping, put, keep))
+        except NativeRefusal:
+            del self._continuations[async_id]
+            raise
+
+    # -- events of the engine, in the thread of our loop
+
+    def _on_event(self, event: FfiEvent, session: Receiver) -> None:
+        kind = event.WhichOneof("message")
+        if kind == "room_event":
+            self._on_room_event(event.room_event, session)
+        elif kind == "publish_data" and event.publish_data.async_id in self._tokens:
+            answer = event.publish_data
+            self._acknowledged_at = self._now
+            token = self._tokens.pop(answer.async_id)
+            error = redact(answer.error, self._token) if answer.error else ""
+            session.receive(SendAcknowledged(link=self.ref, token=token, error=error), now=self._now)
+        elif kind == "panic":
+            self._finish(CloseReason.ENGINE, redact(event.panic.message, self._token))
+        elif kind is not None:
+            then = self._continuations.pop(getattr(event, kind).async_id, None)
+            if then is not None:
+                then(event)
+
+    def _on_room_event(self, event: room_pb2.RoomEvent, session: Receiver) -> None:
+        what = event.WhichOneof("message")
+        if what is None:
+            return
+        if what == "data_packet_received":
+            self._on_data(event.data_packet_received, session)
+        elif what == "disconnected":
+            name = participant_pb2.DisconnectReason.Name(event.disconnected.reason)
+            self._reason = disconnect_reason(name)
+        elif what == "eos":
+            self._on_eos()
+        elif what in _STATE_INPUTS:
+            session.receive(_STATE_INPUTS[what](link=self.ref), now=self._now)
+        else:
+            news = self.members.inputs(what, event)
+            if news is not None:
+                for inp in news:
+                    session.receive(inp, now=self._now)
+            elif what in OWNING_ROOM_EVENTS:
+                # Something of LiveKit's that Decentraland doesn't use: a byte stream, a data track.
+                self.engine.discard(event)
+
+    def _on_data(self, packet: room_pb2.DataPacketReceived, session: Receiver) -> None:
+        if packet.WhichOneof("value") != "user":
+            return
+        user = packet.user
+        data = copy_memory(user.data.data.data_ptr, user.data.data.data_len)
+        self.engine.release(user.data.handle.id)
+        session.receive_data(
+            packet.participant_identity or None,
+            data,
+            reliable=packet.kind == room_pb2.KIND_RELIABLE,
+            topic=user.topic,
+            now=self._now,
+        )
+
+    def _on_connect(self, event: FfiEvent) -> None:
+        answer = event.connect
+        if answer.WhichOneof("message") != "result":
+            self._fail(*connect_failure(answer.error, self._token))
+            return
+        result = answer.result
+        self.handle = self.engine.own(result.room.handle.id)
+        self.me = self.engine.own(result.local_participant.handle.id)
+        self._identity = result.local_participant.info.identity
+        people, tracks = self.members.begin(self._identity, result.participants)
+        self.engine.attach_room(self.handle, self._mailbox.put)
+        self._phase = _Phase.OPEN
+        try:
+            self.engine.send(requests.ready(self.handle))
+        except NativeRefusal as error:
+            self._finish(CloseReason.ENGINE, str(error))
+            return
+        info = result.room.info
+        self.post(
+            LinkOpened(link=self.ref, identity=self._identity, room=info.name, sid=info.sid, participants=tuple(people))
+        )
+        self._local.extend(tracks)
+
+    # -- leaving
+
+    def _drain_first(self, until: float) -> None:
+        self._phase = _Phase.DRAINING
+        self._due = until
+        async_id = self.engine.next_id()
+        marker = requests.publish_data(self.me, b"", (self._identity,), "", async_id, reliable=True)
+        try:
+            self.engine.send(requests.no_send_buffer(self.me))
+            self.call(marker, async_id, self._on_marker)
+        except NativeRefusal:
+            # The engine has stopped or the room is gone; its end is on its way to us.
+            self._leave(self._closing_at)
+
+    def _on_marker(self, event: FfiEvent) -> None:
+        if self._phase is not _Phase.DRAINING or self._due is None:
+            return
+        quiet = self._now - max(self._closing_at, self._acknowledged_at) > _QUIET_SECONDS
+        if event.publish_data.error or quiet:
+            self._leave(self._now)
+        else:
+            self._phase = _Phase.SETTLING
+            self._due = min(self._due, self._now + _SETTLE_SECONDS)
+
+    def _leave(self, now: float) -> None:
+        self._phase = _Phase.LEAVING
+        self._due = now + _LEAVE_SECONDS
+        async_id = self.engine.next_id()
+        try:
+            self.call(requests.leave(self.handle, async_id), async_id, lambda _: self._left("disconnect"))
+        except NativeRefusal:
+            self._due = now
+
+    def _left(self, what: str) -> None:
+        self._left_for.discard(what)
+        if not self._left_for:
+            self._finish(CloseReason.CLIENT, "")
+
+    def _on_eos(self) -> None:
+        if self._phase is _Phase.LEAVING:
+            self._left("eos")
+        else:
+            self._left_for.clear()
+            self._finish(self._reason or CloseReason.NETWORK, "")
+
+    def _time_is_up(self, now: float) -> None:
+        if self._phase in {_Phase.DRAINING, _Phase.SETTLING}:
+            self._leave(now)
+        else:
+            self._finish(CloseReason.CLIENT, "")
+
+    def _fail(self, reason: CloseReason, detail: str) -> None:
+        self._phase = _Phase.OVER
+        self._mailbox.close()
+        self.post(LinkFailed(link=self.ref, reason=reason, detail=detail))
+
+    def _finish(self, reason: CloseReason, detail: str) -> None:
+        if self._phase is _Phase.OVER:
+            return
+        was_in = self._phase is not _Phase.CONNECTING
+        self._phase = _Phase.OVER
+        self._due = None
+        self._mailbox.close()
+        self._callbacks.close()
+        self._continuations.clear()
+        self._tokens.clear()
+        for callback in self.on_over:
+            callback()
+        self.on_over.clear()
+        if was_in:
+            self._give_back()
+        self.post(LinkClosed(link=self.ref, reason=reason, detail=detail))
+
+    def _give_back(self) -> None:
+        handles = [self.handle, self.me, *self.members.end()]
+        if self._left_for and self.engine.running:
+            leave_room(self.engine, self.handle, handles)
+            return
+        self.engine.detach_room(self.handle)
+        for handle in handles:
+            self.engine.drop(handle)
+
+    # -- on any thread
+
+    def _discard(self, event: FfiEvent) -> None:
+        if event.WhichOneof("message") == "connect":
+            leave_late_room(self.engine, event)
+        else:
+            self.engine.discard(event)
+
+
+def _put_keeping(put: Callable[[FfiEvent], None], _kept: object, event: FfiEvent) -> None:
+    put(event)
+
+
+def _forget(_: object) -> None:
+    """What becomes of a callback for a room that is over."""

@@ -1,0 +1,75 @@
+"""Leaving a room that nobody looks after any more: a cancelled connect, an abandoned link, a leave that took too long.
+
+A connect can't be cancelled in the engine.  Its result comes later, and then the engine waits 15 seconds to hear that
+somebody is ready for the room's events; where nobody says so it panics, for the whole process.  So a late room is told
+that we are ready, left, and its handles are given back, all of it on the engine's own threads.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+from dcl_comms_drivers.livekit import requests
+from dcl_comms_drivers.livekit.engine import Engine, NativeRefusal
+from dcl_comms_drivers.livekit.errors import EngineUnavailable
+from dcl_comms_drivers.livekit.ffi import FfiEvent, owned_handles
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = ["leave_late_room", "leave_room"]
+
+
+def leave_late_room(engine: Engine, event: FfiEvent) -> None:
+    """Leave the room of a connect result that came too late; a failed connect needs nothing."""
+    result = event.connect.result
+    if not result.room.handle.id or not engine.running:
+        return
+    handles = [engine.own(handle) for handle in owned_handles(result)]
+    leave_room(engine, result.room.handle.id, handles, ready=True)
+
+
+def leave_room(engine: Engine, room: int, handles: Iterable[int], *, ready: bool = False) -> None:
+    """Leave a room in the background and give its handles back afterwards.  Nobody reads its events any more.
+
+    ``ready``: the engine has not yet been told that we are ready for events.
+    """
+    _Teardown(engine, room, list(handles)).start(ready=ready)
+
+
+class _Teardown:
+    def __init__(self, engine: Engine, room: int, handles: list[int]) -> None:
+        self._engine = engine
+        self._room = room
+        self._handles = handles
+        self._lock = threading.Lock()
+        self._waiting_for = {"eos", "disconnect"}
+
+    def start(self, *, ready: bool) -> None:
+        self._engine.attach_room(self._room, self._on_event)
+        try:
+            if ready:
+                self._engine.send(requests.ready(self._room))
+            async_id = self._engine.next_id()
+            self._engine.call(requests.leave(self._room, async_id), async_id, lambda _: self._seen("disconnect"))
+        except (NativeRefusal, EngineUnavailable):
+            # The engine no longer knows the room, or has stopped: there is nothing to wait for.
+            self._seen("eos")
+            self._seen("disconnect")
+
+    def _on_event(self, event: FfiEvent) -> None:
+        self._engine.discard(event)
+        if event.WhichOneof("message") != "room_event" or event.room_event.WhichOneof("message") == "eos":
+            self._seen("eos")
+
+    def _seen(self, what: str) -> None:
+        with self._lock:
+            if what not in self._waiting_for:
+                return
+            self._waiting_for.remove(what)
+            if self._waiting_for:
+                return
+        self._engine.detach_room(self._room)
+        for handle in self._handles:
+            self._engine.drop(handle)

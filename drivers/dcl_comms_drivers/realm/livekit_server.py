@@ -1,0 +1,305 @@
+"""A private livekit-server: loopback only, keys of its own, gone when we are.
+
+    with LiveKitServer.start() as server:
+        target = server.connection_string("0xalice", "plaza")
+
+Everything here blocks for as long as it takes and needs no event loop; call it before one runs, or in a thread.
+The key and the secret reach the server through its environment, never through arguments.  An authenticated request
+proves that the server that answers is the one that was started.  It ends by ``stop()``, at the end of the ``with``
+block, or when this process dies in whatever way (see ``supervisor.py``).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from http.client import HTTPConnection, HTTPException
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Self, cast
+from urllib.parse import quote
+
+from dcl_comms_drivers.realm.livekit_binary import ServerProblem, ServerUnavailable, build_server, find_server
+from dcl_comms_drivers.realm.mint import mint_admin_token, mint_token
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+# What LiveKit's API answers: lists of objects by name.
+_Answer = dict[str, list[dict[str, object]]]
+
+__all__ = ["LiveKitServer", "ServerProblem", "ServerUnavailable"]
+
+_HOST: Final = "127.0.0.1"
+_ATTEMPTS: Final = 5
+_START_SECONDS: Final = 20.0
+_REQUEST_SECONDS: Final = 5.0
+_TERM_GRACE_SECONDS: Final = 0.5
+_KILL_SECONDS: Final = 5.0
+_SUPERVISOR: Final = Path(__file__).with_name("supervisor.py")
+_HTTP_OK: Final = 200
+
+
+class LiveKitServer:
+    """One running livekit-server; made by :meth:`start`.
+
+    ``url`` is its WebSocket address, ``key`` and ``secret`` sign its tokens, ``pid`` is its process.
+    """
+
+    def __init__(self, program: Path, *, empty_timeout: int, departure_timeout: int) -> None:
+        self.key = "API" + secrets.token_hex(6)
+        self.secret = secrets.token_urlsafe(32)
+        self.port = 0
+        self.pid = 0
+        self._program = program
+        self._empty_timeout = empty_timeout
+        self._departure_timeout = departure_timeout
+        self._udp_port = 0
+        self._process: subprocess.Popen[bytes] | None = None
+        self._folder = Path(tempfile.mkdtemp(prefix="dcl-comms-livekit-"))
+
+    @classmethod
+    def start(
+        cls, program: Path | None = None, *, build: bool = True, empty_timeout: int = 300, departure_timeout: int = 20
+    ) -> Self:
+        """Start a server and return it once it has proved to be ours.
+
+        ``program`` is found, or with ``build`` built, when it is not given.  The timeouts are whole seconds after which
+        the server closes a room that nobody joined, or that everybody left.  Raises ServerUnavailable.
+        """
+        if program is None:
+            program = find_server()
+        if program is None:
+            if not build:
+                hint = "set LIVEKIT_SERVER, or run python -m dcl_comms_drivers.realm.livekit_binary to build it once"
+                raise ServerUnavailable(ServerProblem.NOT_FOUND, hint)
+            program = build_server()
+        server = cls(program, empty_timeout=empty_timeout, departure_timeout=departure_timeout)
+        try:
+            server._start()
+        except BaseException:
+            server.stop()
+            raise
+        return server
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def __repr__(self) -> str:
+        return f"<LiveKitServer {self.url} pid={self.pid}>"
+
+    @property
+    def url(self) -> str:
+        """The server's address, ``ws://127.0.0.1:PORT``."""
+        return f"ws://{_HOST}:{self.port}"
+
+    @property
+    def alive(self) -> bool:
+        """Whether the process is running."""
+        return self._process is not None and self._process.poll() is None
+
+    def token(
+        self,
+        identity: str,
+        room: str,
+        *,
+        ttl: float = 300.0,
+        now: float | None = None,
+        name: str = "",
+        metadata: str = "",
+        **grants: object,
+    ) -> str:
+        """Return an access token's text; see :func:`~dcl_comms_drivers.realm.mint.mint_token`."""
+        return mint_token(
+            self.key, self.secret, identity, room, ttl=ttl, now=now, name=name, metadata=metadata, **grants
+        )
+
+    def connection_string(
+        self,
+        identity: str,
+        room: str,
+        *,
+        ttl: float = 300.0,
+        now: float | None = None,
+        name: str = "",
+        metadata: str = "",
+        **grants: object,
+    ) -> str:
+        """Return a ``livekit:`` connection string with a token of that identity for that room."""
+        token = self.token(identity, room, ttl=ttl, now=now, name=name, metadata=metadata, **grants)
+        return f"livekit:{self.url}?access_token={quote(token, safe='')}"
+
+    def list_rooms(self) -> list[str]:
+        """Names of the rooms that exist."""
+        return _names(self._ask("ListRooms", {}), "rooms", "name")
+
+    def list_participants(self, room: str) -> list[str]:
+        """Identities of those who are in a room."""
+        return _names(self._ask("ListParticipants", {"room": room}), "participants", "identity")
+
+    def remove_participant(self, room: str, identity: str) -> None:
+        """Remove somebody from a room."""
+        self._ask("RemoveParticipant", {"room": room, "identity": identity})
+
+    def delete_room(self, room: str) -> None:
+        """Delete a room; everybody in it is disconnected."""
+        self._ask("DeleteRoom", {"room": room})
+
+    def kill(self) -> None:
+        """End the server at once, as a crash would."""
+        self._end(b"K", _KILL_SECONDS)
+
+    def restart(self) -> None:
+        """Start a server with the same port and keys, after ``kill()`` or instead of the running one."""
+        self.kill()
+        deadline = time.monotonic() + _START_SECONDS
+        while not self._launch():
+            if time.monotonic() > deadline:
+                raise ServerUnavailable(ServerProblem.NOT_STARTED, self._last_line())
+
+    def stop(self) -> None:
+        """End the server: rooms are deleted first, because it would wait for their participants.  May be repeated."""
+        if self.alive and self.port:
+            with contextlib.suppress(ServerUnavailable):
+                for room in self.list_rooms():
+                    self.delete_room(room)
+        self._end(b"T", _TERM_GRACE_SECONDS)
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    # -- the process
+
+    def _start(self) -> None:
+        # A port that is free now may be taken before the server binds it.
+        for _ in range(_ATTEMPTS):
+            self.port = _free_port(socket.SOCK_STREAM)
+            self._udp_port = _free_port(socket.SOCK_DGRAM)
+            if self._launch():
+                return
+        raise ServerUnavailable(ServerProblem.NOT_STARTED, self._last_line())
+
+    def _launch(self) -> bool:
+        """Start the process; False when it ended before it answered."""
+        env = {**os.environ, "LIVEKIT_CONFIG": self._config()}
+        with self._log().open("wb") as log:
+            process = subprocess.Popen(  # noqa: S603  # our own supervisor and the program that the user chose
+                [sys.executable, "-I", "-S", str(_SUPERVISOR), str(self._program)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                env=env,
+                # Ctrl-C in a terminal is for us; we end the server after having left its rooms.
+                start_new_session=True,
+            )
+        self._process = process
+        assert process.stdout is not None  # noqa: S101  # it is a pipe
+        first = process.stdout.readline()
+        self.pid = int(first.split()[1]) if first.startswith(b"pid ") else 0
+        deadline = time.monotonic() + _START_SECONDS
+        while process.poll() is None:
+            with contextlib.suppress(ServerUnavailable):
+                self._ask("ListRooms", {})
+                return True
+            if time.monotonic() > deadline:
+                break
+            time.sleep(0.05)
+        self._end(b"K", _KILL_SECONDS)
+        return False
+
+    def _end(self, letter: bytes, grace: float) -> None:
+        process = self._process
+        if process is None:
+            return
+        self._process = None
+        assert process.stdin is not None  # noqa: S101  # it is a pipe
+        assert process.stdout is not None  # noqa: S101  # it is a pipe
+        with contextlib.suppress(BrokenPipeError):
+            process.stdin.write(letter)
+            process.stdin.flush()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(grace)
+        with contextlib.suppress(BrokenPipeError):
+            process.stdin.close()  # the supervisor takes this for our death, and kills
+        try:
+            process.wait(_KILL_SECONDS)
+        except subprocess.TimeoutExpired:
+            # The supervisor hangs: it has not reaped its child, so the id is still that child's.
+            if self.pid:
+                os.kill(self.pid, signal.SIGKILL)
+            process.kill()
+            process.wait()
+        process.stdout.close()
+        self.pid = 0
+
+    def _config(self) -> str:
+        # JSON is YAML.  `--dev --bind 127.0.0.1` would still listen on every address at 7881.
+        return json.dumps(
+            {
+                "port": self.port,
+                "bind_addresses": [_HOST],
+                "rtc": {
+                    "tcp_port": 0,
+                    "udp_port": self._udp_port,
+                    "node_ip": _HOST,
+                    "interfaces": {"includes": ["lo"]},
+                    "ips": {"includes": [f"{_HOST}/32"]},
+                    "enable_loopback_candidate": True,
+                },
+                "room": {"empty_timeout": self._empty_timeout, "departure_timeout": self._departure_timeout},
+                "keys": {self.key: self.secret},
+                "logging": {"level": "error"},
+            }
+        )
+
+    def _log(self) -> Path:
+        return self._folder / "server.log"
+
+    def _last_line(self) -> str:
+        log = self._log()
+        lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines() if log.exists() else []
+        return lines[-1][:300].replace(self.secret, "***") if lines else "it wrote nothing"
+
+    # -- its API
+
+    def _ask(self, method: str, body: dict[str, str]) -> _Answer:
+        token = mint_admin_token(self.key, self.secret, room=body.get("room", ""))
+        headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+        connection = HTTPConnection(_HOST, self.port, timeout=_REQUEST_SECONDS)
+        try:
+            connection.request("POST", f"/twirp/livekit.RoomService/{method}", json.dumps(body), headers)
+            response = connection.getresponse()
+            content = response.read()
+            status = response.status
+        except (OSError, HTTPException) as error:
+            raise ServerUnavailable(ServerProblem.REFUSED, f"{method}: {type(error).__name__}") from None
+        finally:
+            connection.close()
+        if status != _HTTP_OK:
+            raise ServerUnavailable(ServerProblem.REFUSED, f"{method}: HTTP {status}")
+        try:
+            return cast("_Answer", json.loads(content))
+        except ValueError:
+            raise ServerUnavailable(ServerProblem.REFUSED, f"{method}: not JSON") from None
+
+
+def _names(answer: _Answer, kind: str, field: str) -> list[str]:
+    return [str(item[field]) for item in answer.get(kind, [])]
+
+
+def _free_port(kind: socket.SocketKind) -> int:
+    with socket.socket(socket.AF_INET, kind) as probe:
+        probe.bind((_HOST, 0))
+        port: int = probe.getsockname()[1]
+        return port

@@ -1,0 +1,67 @@
+"""Fixtures for tests that need a real livekit-server.
+
+Where there is none they skip with the reason; where REQUIRE_LIVEKIT=1 they fail.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from itertools import count
+from typing import TYPE_CHECKING
+
+import pytest
+from dcl_comms_drivers.realm.livekit_server import LiveKitServer, ServerUnavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+_numbers = count(1)
+
+
+@dataclass(frozen=True)
+class RoomOnServer:
+    """A room that no other test uses, on the session's server."""
+
+    server: LiveKitServer
+    name: str
+
+    @property
+    def url(self) -> str:
+        return self.server.url
+
+    def token(self, identity: str, **claims: object) -> str:
+        return self.server.token(identity, self.name, **claims)  # type: ignore[arg-type]  # the callee's keywords
+
+    def connection_string(self, identity: str, **claims: object) -> str:
+        return self.server.connection_string(identity, self.name, **claims)  # type: ignore[arg-type]  # likewise
+
+
+def start_livekit_server() -> LiveKitServer:
+    """Start a private server, or skip, or fail where one is required."""
+    try:
+        return LiveKitServer.start(build=False)
+    except ServerUnavailable as error:
+        if os.environ.get("REQUIRE_LIVEKIT") == "1":
+            pytest.fail(str(error))
+        pytest.skip(str(error))
+
+
+@pytest.fixture(scope="session")
+def livekit_server() -> Iterator[LiveKitServer]:
+    """The session's server.  Tests that kill a server start their own."""
+    with start_livekit_server() as server:
+        yield server
+
+
+@pytest.fixture
+def private_livekit_server() -> Iterator[LiveKitServer]:
+    """A server for one test, which may kill it."""
+    with start_livekit_server() as server:
+        yield server
+
+
+@pytest.fixture
+def livekit_room(livekit_server: LiveKitServer) -> Callable[[], RoomOnServer]:
+    """Make a room of its own with each call."""
+    return lambda: RoomOnServer(livekit_server, f"room-{os.getpid()}-{next(_numbers)}")

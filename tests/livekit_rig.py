@@ -1,0 +1,151 @@
+"""A LiveKitLink without any loop: a condition variable wakes, a method polls."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING, TypeVar
+
+from dcl_comms_drivers.livekit.link import LiveKitLink
+
+from dcl_comms_core.commands import CloseLink, OpenLink, SendData, SetAttributes
+from dcl_comms_core.connection import LiveKitAdapter, parse_connection_string
+from dcl_comms_core.inputs import (
+    DataReceived,
+    Input,
+    LinkClosed,
+    LinkFailed,
+    LinkOpened,
+    LinkRef,
+    ParticipantJoined,
+    SendAcknowledged,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from dcl_comms_core.commands import Command
+
+T = TypeVar("T")
+
+
+class Player:
+    """Drives one link in the test's own thread and keeps every input."""
+
+    def __init__(self) -> None:
+        self.inputs: list[Input] = []
+        self.packets: list[DataReceived] = []
+        self.generation = 0
+        self.ref = LinkRef(0, 0)
+        self._awake = threading.Event()
+        self.wakes = 0
+        self.link = LiveKitLink(self._wake)
+        self._tokens = 0
+
+    # -- the session's side of the link
+
+    def receive(self, inp: Input, *, now: float) -> None:
+        self.inputs.append(inp)
+
+    def receive_data(
+        self, sender: str | None, data: bytes, *, reliable: bool = True, topic: str = "", now: float
+    ) -> None:
+        packet = DataReceived(link=self.ref, sender=sender, data=data, reliable=reliable, topic=topic)
+        self.packets.append(packet)
+        self.inputs.append(packet)
+
+    # -- what tests do
+
+    def execute(self, command: Command) -> None:
+        self.link.execute(command, now=time.monotonic())
+
+    def open(self, connection_string: str, *, auto_subscribe: bool = True) -> None:
+        adapter = parse_connection_string(connection_string)
+        assert isinstance(adapter, LiveKitAdapter)
+        self.generation += 1
+        self.ref = LinkRef(0, self.generation)
+        self.execute(OpenLink(link=self.ref, adapter=adapter, auto_subscribe=auto_subscribe))
+
+    def join(self, connection_string: str, *, announce: bool = True, auto_subscribe: bool = True) -> LinkOpened:
+        self.open(connection_string, auto_subscribe=auto_subscribe)
+        opened = self.wait(LinkOpened, LinkFailed)
+        assert isinstance(opened, LinkOpened), opened
+        if announce:
+            self.execute(SetAttributes(link=self.ref, attributes=(("client", "test"),)))
+        return opened
+
+    def send(self, data: bytes, *, to: tuple[str, ...] | None = None, reliable: bool = True, topic: str = "") -> int:
+        self._tokens += 1
+        self.execute(SendData(link=self.ref, token=self._tokens, data=data, to=to, reliable=reliable, topic=topic))
+        return self._tokens
+
+    def send_and_wait(
+        self, data: bytes, *, to: tuple[str, ...] | None = None, reliable: bool = True, topic: str = ""
+    ) -> str:
+        """Send, and return what the acknowledgement says: empty when all went well."""
+        token = self.send(data, to=to, reliable=reliable, topic=topic)
+        return self.until(
+            lambda: next(
+                (i.error for i in reversed(self.inputs) if isinstance(i, SendAcknowledged) and i.token == token), None
+            )
+        )
+
+    def close(self, *, drain: float = 0.0) -> LinkClosed:
+        self.execute(CloseLink(link=self.ref, drain=drain))
+        return self.wait(LinkClosed)
+
+    def turn(self) -> None:
+        """One turn of a pump."""
+        self._awake.clear()
+        while self.link.drain(self, now=time.monotonic(), limit=64):
+            pass
+
+    def until(self, condition: Callable[[], T | None], timeout: float = 15.0) -> T:
+        """Turn until the condition gives something other than None."""
+        end = time.monotonic() + timeout
+        while True:
+            self.turn()
+            found = condition()
+            if found is not None:
+                return found
+            now = time.monotonic()
+            assert now < end, f"not within {timeout} s; got {[type(i).__name__ for i in self.inputs][-20:]}"
+            due = self.link.deadline()
+            self._awake.wait(max(0.0, min(end, due if due is not None else end) - now))
+
+    def wait(self, *kinds: type[T], timeout: float = 15.0) -> T:
+        """Wait for the first input of one of these kinds that belongs to the current attempt."""
+        return self.until(lambda: next((i for i in self.of(*kinds)), None), timeout)
+
+    def of(self, *kinds: type[T]) -> list[T]:
+        return [i for i in self.inputs if isinstance(i, kinds) and getattr(i, "link", self.ref) == self.ref]
+
+    def present(self) -> set[str]:
+        """Identities of everybody who was ever announced to us."""
+        there = {i.participant.identity for i in self.of(ParticipantJoined)}
+        return there | {p.identity for i in self.of(LinkOpened) for p in i.participants}
+
+    def sees(self, identity: str) -> None:
+        """Wait until somebody is there."""
+        self.until(lambda: identity in self.present() or None)
+
+    def rest(self, seconds: float) -> None:
+        """Keep turning for some time."""
+        end = time.monotonic() + seconds
+        while (now := time.monotonic()) < end:
+            self.turn()
+            self._awake.wait(min(end - now, 0.05))
+
+    def _wake(self) -> None:
+        self.wakes += 1
+        self._awake.set()
+
+
+def settle(condition: Callable[[], bool], timeout: float = 10.0) -> bool:
+    """Wait for something that happens on other threads."""
+    end = time.monotonic() + timeout
+    while not condition():
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.02)
+    return True
