@@ -1,8 +1,8 @@
 """How large a packet is in LiveKit's envelope, computed without encoding it.
 
-The engine wraps each packet in a protobuf message and refuses, by itself and before anything is sent, what is larger than
-the size that it negotiated with the server.  Knowing the size beforehand, the core can refuse the same packets with a
-clear error.  Measured on livekit 1.2.1 with livekit-server 1.13.5, field by field::
+The engine wraps each packet in a protobuf message and refuses, by itself and before anything is sent, what is larger
+than the size that it negotiated with the server.  Knowing the size beforehand, the core can refuse the same packets
+with a clear error.  Measured on livekit 1.2.1 with livekit-server 1.13.5, field by field::
 
     kind                    reliable packets only: 2 bytes
     participant_identity    our own identity
@@ -38,8 +38,8 @@ def livekit_packet_size(  # each is a field of the envelope
 ) -> int:
     """Bytes that a packet of ``payload`` bytes takes in its envelope; compare with :data:`LIVEKIT_MAX_PACKET`.
 
-    ``identity`` is our own, ``to`` the addressees (None: everybody), ``sequence`` the number that a reliable packet gets:
-    1 for the first one that is given to the engine on a connection.
+    ``identity`` is our own, ``to`` the addressees (None: everybody), ``sequence`` the number that a reliable packet
+    gets: 1 for the first one that is given to the engine on a connection.
     """
     user = _field(payload) + _text(topic) if payload else _text(topic)
     size = _text(identity) + 1 + _varint(user) + user + _WIDE_TAG + 1 + _SID_CHARS

@@ -7,7 +7,7 @@ import time
 from collections import deque
 from dataclasses import dataclass, replace
 from enum import Enum
-from typing import TYPE_CHECKING, Self, TypedDict
+from typing import TYPE_CHECKING, Self, TypedDict, cast
 
 from dcl_comms_core.backoff import Backoff
 from dcl_comms_core.connection import Adapter, LiveKitAdapter, SimulatorAdapter, parse_connection_string
@@ -26,9 +26,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from dcl_comms_core.events import Event
+    from dcl_comms_core.inputs import Track, TrackSource
     from dcl_comms_core.peers import Addressees, PeerId, PeerTable
     from dcl_comms_core.proto import rfc4
     from dcl_comms_drivers.host import Host, Link
+    from dcl_comms_drivers.livekit.audio import AudioSink, AudioSource
+    from dcl_comms_drivers.livekit.link import LiveKitLink
 
 __all__ = ["BaseConnection", "OnFull", "Options", "Settings", "Stats", "Subscribe"]
 
@@ -348,6 +351,22 @@ class BaseConnection:
         """Send bytes as they are."""
         self._session.send_bytes(data, to=to, reliable=reliable, topic=topic, now=self._host.now())
         self._after()
+
+    # --- sound
+
+    def _media(self) -> LiveKitLink:
+        if isinstance(self._link, MemoryLink):
+            msg = "a simulated room carries no sound: use a livekit: string"
+            raise LocalProtocolError(msg)
+        return cast("LiveKitLink", self._link)
+
+    def _publish_audio(self, name: str, source: TrackSource, sample_rate: int, channels: int) -> AudioSource:
+        self._session.check_publish(source)
+        return self._media().publish_audio(name, source=source, sample_rate=sample_rate, channels=channels)
+
+    def _open_audio(self, track: Track | str, sample_rate: int, channels: int, max_frames: int) -> AudioSink:
+        sid = track if isinstance(track, str) else track.sid
+        return self._media().open_audio(sid, sample_rate=sample_rate, channels=channels, max_frames=max_frames)
 
     def _begin_close(self, drain: float | None) -> None:
         self._session.close(drain=drain, now=self._host.now())

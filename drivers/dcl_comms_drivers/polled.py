@@ -20,6 +20,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Self, Unpack
 
+from dcl_comms_core.inputs import TrackSource
 from dcl_comms_core.room import Delivery
 from dcl_comms_core.states import RoomState
 from dcl_comms_drivers.connection import BaseConnection, OnFull, Options, Subscribe
@@ -30,7 +31,9 @@ if TYPE_CHECKING:
 
     from dcl_comms_core.connection import Adapter
     from dcl_comms_core.events import Event
+    from dcl_comms_core.inputs import Track
     from dcl_comms_drivers.connection import Settings
+    from dcl_comms_drivers.livekit.audio import AudioSink, AudioSource
 
 __all__ = ["Delivery", "OnFull", "PolledConnection", "Subscribe", "open"]
 
@@ -130,6 +133,23 @@ class PolledConnection(BaseConnection):
         patience = limit if timeout is None else timeout if limit is None else min(limit, timeout)
         readable = select.select([self._polled.fileno()], [], [], patience)[0]
         return bool(readable) or (due is not None and time.monotonic() >= due)
+
+    def publish_audio(
+        self,
+        name: str = "mic",
+        *,
+        source: TrackSource = TrackSource.MICROPHONE,
+        sample_rate: int = 48_000,
+        channels: int = 1,
+    ) -> AudioSource:
+        """Publish an audio track; give it sound with ``capture``, which is False as long as it has enough."""
+        return self._publish_audio(name, source, sample_rate, channels)
+
+    def audio(
+        self, track: Track | str, *, sample_rate: int = 48_000, channels: int = 1, max_frames: int = 100
+    ) -> AudioSink:
+        """The sound of a subscribed track; take frames with ``poll``, which is None when there is none yet."""
+        return self._open_audio(track, sample_rate, channels, max_frames)
 
     def begin_close(self, drain: float | None = None) -> None:
         """Start to leave; go on polling until RoomClosed."""

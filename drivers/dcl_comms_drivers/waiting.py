@@ -6,9 +6,11 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Self
 
 from dcl_comms_core.errors import LocalProtocolError, SendQueueFull
+from dcl_comms_core.inputs import TrackSource
 from dcl_comms_core.peers import EVERYONE
 from dcl_comms_core.states import RoomState
 from dcl_comms_drivers.connection import BaseConnection
+from dcl_comms_drivers.media import AudioIn, AudioOut
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
 
     from dcl_comms_core.connection import Adapter
     from dcl_comms_core.events import Event
+    from dcl_comms_core.inputs import Track
     from dcl_comms_core.peers import Addressees
     from dcl_comms_core.proto import rfc4
     from dcl_comms_drivers.connection import Options
@@ -179,6 +182,28 @@ class WaitingConnection(BaseConnection):
             await self._progress.wait()
         if self._ended() and (failure := self._failure()) is not None:
             raise failure
+
+    # --- sound
+
+    def publish_audio(
+        self,
+        name: str = "mic",
+        *,
+        source: TrackSource = TrackSource.MICROPHONE,
+        sample_rate: int = 48_000,
+        channels: int = 1,
+    ) -> AudioOut:
+        """Publish an audio track: ``async with connection.publish_audio() as microphone``.
+
+        PermissionMissing: the token does not grant it; LocalProtocolError: the room is not open, or simulated.
+        """
+        return AudioOut(self._publish_audio(name, source, sample_rate, channels), self._loop.signal())
+
+    def audio(
+        self, track: Track | str, *, sample_rate: int = 48_000, channels: int = 1, max_frames: int = 100
+    ) -> AudioIn:
+        """The sound of a subscribed track, resampled and mixed to what is asked for: ``async for frame in ...``."""
+        return AudioIn(self._open_audio(track, sample_rate, channels, max_frames), self._loop.signal())
 
     # --- the end
 

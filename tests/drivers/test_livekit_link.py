@@ -7,8 +7,7 @@ import threading
 from typing import TYPE_CHECKING
 
 import pytest
-from dcl_comms_drivers.livekit.engine import Engine
-from livekit_rig import Player, settle
+from livekit_rig import Player, nothing_left, settle
 
 from dcl_comms_core.commands import CloseLink, PublishMicrophone, SendData, SetAttributes
 from dcl_comms_core.connection import SimulatorAdapter
@@ -43,9 +42,8 @@ pytestmark = pytest.mark.livekit
 @pytest.fixture(autouse=True)
 def every_handle_is_given_back() -> Iterator[None]:
     """Whatever a test does, afterwards nothing of the engine's is left in our hands."""
-    before = Engine.get().live_handles
     yield
-    assert settle(lambda: Engine.get().live_handles == before), Engine.get().live_handles
+    assert nothing_left()
 
 
 @pytest.fixture
@@ -379,7 +377,7 @@ def test_cancelled_connects_leave_nothing_behind(room: RoomOnServer, players: Ca
             # The result lies unread in the mailbox when the link is abandoned.
             assert settle(lambda a=alice: a.wakes > 0)
             alice.link.abandon()
-    assert settle(lambda: Engine.get().live_handles == 0)
+    assert nothing_left()
     assert settle(lambda: counts()[0] <= files + 2 and counts()[1] <= threads + 2), (files, threads, counts())
     assert settle(lambda: room.server.list_participants(room.name) == [])
 

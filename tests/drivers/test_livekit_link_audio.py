@@ -6,20 +6,17 @@ import array
 import asyncio
 import math
 import time
-from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING
-from urllib.parse import unquote
 
 import numpy as np
 import pytest
-from dcl_comms_drivers.livekit.engine import Engine
-from livekit_rig import Player, settle
+from livekit_rig import Player, eventually, nothing_left, sdk_room, turning
 
 from dcl_comms_core.errors import LocalProtocolError
 from dcl_comms_core.inputs import TrackAppeared, TrackAttached, TrackKind, TrackMuteChanged, TrackSource, TrackVanished
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import Callable
 
     from conftest import RoomOnServer
     from livekit import rtc
@@ -44,42 +41,6 @@ def dominant(pcm: bytes) -> tuple[float, float]:
     top = float(frequencies[int(np.argmax(power))])
     near = np.abs(frequencies - top) <= 60
     return top, float(10 * np.log10(power[near].sum() / power[~near].sum()))
-
-
-@asynccontextmanager
-async def turning(*players: Player) -> AsyncIterator[None]:
-    """Turn the players while the SDK's tasks run on the same loop."""
-
-    async def turn() -> None:
-        while True:
-            for player in players:
-                player.turn()
-            await asyncio.sleep(0.004)
-
-    task = asyncio.create_task(turn())
-    try:
-        yield
-    finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
-
-
-async def eventually(condition: Callable[[], object]) -> None:
-    for _ in range(1000):
-        if condition():
-            return
-        await asyncio.sleep(0.01)
-    pytest.fail("not within 10 s")
-
-
-async def sdk_room(text: str) -> rtc.Room:
-    from livekit import rtc
-
-    url, _, token = text.removeprefix("livekit:").partition("?access_token=")
-    room = rtc.Room()
-    await room.connect(url, unquote(token))
-    return room
 
 
 @pytest.fixture
@@ -134,7 +95,7 @@ def test_the_sdk_hears_our_tone(room: RoomOnServer, frequency: float) -> None:
     top, above = dominant(heard[RATE:])
     assert abs(top - frequency) < 5
     assert above > 20
-    assert settle(lambda: Engine.get().live_handles == 0)
+    assert nothing_left()
 
 
 @pytest.mark.slow
@@ -188,7 +149,7 @@ def test_we_hear_the_sdks_tone(room: RoomOnServer) -> None:
     top, above = dominant(heard[RATE:])
     assert abs(top - 440) < 5
     assert above > 20
-    assert settle(lambda: Engine.get().live_handles == 0)
+    assert nothing_left()
 
 
 @pytest.fixture
@@ -222,7 +183,7 @@ def test_the_newest_frames_are_kept_and_the_others_counted(two: tuple[Player, Pl
     source.close()
     speaker.close()
     listener.close()
-    assert settle(lambda: Engine.get().live_handles == 0)
+    assert nothing_left()
 
 
 def test_the_end_of_the_room_ends_sources_and_sinks(two: tuple[Player, Player, str]) -> None:
@@ -242,7 +203,7 @@ def test_the_end_of_the_room_ends_sources_and_sinks(two: tuple[Player, Player, s
     sink.close()
     with pytest.raises(LocalProtocolError, match="closed"):
         source.capture(bytes(2 * FRAME))
-    assert settle(lambda: Engine.get().live_handles == 0)
+    assert nothing_left()
 
 
 def test_a_source_closed_before_it_was_published_is_taken_back(two: tuple[Player, Player, str]) -> None:
@@ -253,7 +214,7 @@ def test_a_source_closed_before_it_was_published_is_taken_back(two: tuple[Player
     both(speaker, listener, lambda: len(listener.of(TrackAppeared)) == len(listener.of(TrackVanished)))
     speaker.close()
     listener.close()
-    assert settle(lambda: Engine.get().live_handles == 0)
+    assert nothing_left()
 
 
 def test_misuse_is_said(two: tuple[Player, Player, str]) -> None:
@@ -270,4 +231,4 @@ def test_misuse_is_said(two: tuple[Player, Player, str]) -> None:
     listener.link.abandon()
     source.mute(muted=False)
     source.clear()
-    assert settle(lambda: Engine.get().live_handles == 0)
+    assert nothing_left()

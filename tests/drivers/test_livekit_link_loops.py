@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import trio
-from dcl_comms_drivers.livekit.engine import Engine
-from livekit_rig import Player, settle
+from livekit_rig import Player, nothing_left
 
 from dcl_comms_core.commands import CloseLink
 from dcl_comms_core.inputs import LinkClosed, LinkOpened, SendAcknowledged
@@ -134,4 +133,4 @@ def test_three_loops_share_the_engine(livekit_room: Callable[[], RoomOnServer]) 
             assert [packet.data for packet in got] == [b"%s %d" % (other.encode(), n) for n in range(PACKETS)]
             # Who has not been announced yet has no name.
             assert {packet.sender for packet in got} <= {other, None}
-    assert settle(lambda: Engine.get().live_handles == 0)
+    assert nothing_left()

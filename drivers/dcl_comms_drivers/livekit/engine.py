@@ -168,7 +168,6 @@ class Engine:
     def release(self, handle: int) -> None:
         """Give back a handle that was never noted by :meth:`own`: a packet's buffer, a media frame."""
         if self._problem is None and not self._native.drop(handle):
-            import traceback, sys; traceback.print_stack(file=sys.stderr)
             self.refused_drops += 1
 
     def discard(self, message: Any) -> None:

@@ -250,13 +250,16 @@ class Native:
 
     def request(self, message: FfiRequest) -> FfiResponse:
         """Send a request and return the engine's immediate response."""
+        handle, address, length = self._exchange(message)
         response = FfiResponse()
-        response.ParseFromString(self._exchange(message.SerializeToString()))
+        response.ParseFromString(ctypes.string_at(address, length))
+        self._drop(handle)
         return response
 
     def send(self, message: FfiRequest) -> None:
         """Send a request whose immediate response says nothing."""
-        self._exchange(message.SerializeToString())
+        handle, _, _ = self._exchange(message)
+        self._drop(handle)
 
     def drop(self, handle: int) -> bool:
         """Give up a handle; False when the engine did not know it."""
@@ -270,16 +273,16 @@ class Native:
         """Stop the engine, for the SDK too.  Its threads must not outlive the interpreter."""
         self._sdk_client._dispose()
 
-    def _exchange(self, data: bytes) -> bytes:
+    def _exchange(self, message: FfiRequest) -> tuple[int, int, int]:
+        """Hand a request over; return handle, address and length of the response, which is to be dropped."""
+        data = message.SerializeToString()
         address = ctypes.c_void_p()
         length = ctypes.c_size_t()
-        handle = self._request(data, len(data), ctypes.byref(address), ctypes.byref(length))
+        handle: int = self._request(data, len(data), ctypes.byref(address), ctypes.byref(length))
         if handle == _NO_HANDLE:
             msg = "the LiveKit engine refused a request"
             raise NativeRefusal(msg)
-        response = ctypes.string_at(address.value or 0, length.value)
-        self._drop(handle)
-        return response
+        return handle, address.value or 0, length.value
 
     def _receive(self, address: int, length: int) -> None:
         event = FfiEvent()
