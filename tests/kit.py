@@ -11,11 +11,11 @@ import time
 from contextlib import asynccontextmanager
 
 import trio
-
-from dcl_comms_core import ConnectionLost, CloseReason, RoomClosed, RoomOpened
 from dcl_comms_drivers import asyncio as on_asyncio
 from dcl_comms_drivers import polled
 from dcl_comms_drivers import trio as on_trio
+
+from dcl_comms_core import CloseReason, ConnectionLost, RoomClosed, RoomOpened
 
 LOOPS = ("asyncio", "trio", "polled")
 

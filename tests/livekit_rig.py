@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import time
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, TypeVar
+from urllib.parse import unquote
 
+import pytest
+from dcl_comms_drivers.livekit.engine import Engine
 from dcl_comms_drivers.livekit.link import LiveKitLink
 
 from dcl_comms_core.commands import CloseLink, OpenLink, SendData, SetAttributes
@@ -22,7 +27,9 @@ from dcl_comms_core.inputs import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import AsyncIterator, Callable
+
+    from livekit import rtc
 
     from dcl_comms_core.commands import Command
 
@@ -141,6 +148,12 @@ class Player:
         self._awake.set()
 
 
+def nothing_left() -> bool:
+    """Wait until every handle of the engine was given back, each once."""
+    engine = Engine.get()
+    return settle(lambda: engine.live_handles == 0) and engine.refused_drops == 0
+
+
 def settle(condition: Callable[[], bool], timeout: float = 10.0) -> bool:
     """Wait for something that happens on other threads."""
     end = time.monotonic() + timeout
@@ -149,3 +162,42 @@ def settle(condition: Callable[[], bool], timeout: float = 10.0) -> bool:
             return False
         time.sleep(0.02)
     return True
+
+
+# -- with the official SDK at the other end, in the same process
+
+
+@asynccontextmanager
+async def turning(*players: Player) -> AsyncIterator[None]:
+    """Turn the players while the SDK's tasks run on the same loop."""
+
+    async def turn() -> None:
+        while True:
+            for player in players:
+                player.turn()
+            await asyncio.sleep(0.004)
+
+    task = asyncio.create_task(turn())
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+async def eventually(condition: Callable[[], object]) -> None:
+    for _ in range(1000):
+        if condition():
+            return
+        await asyncio.sleep(0.01)
+    pytest.fail("not within 10 s")
+
+
+async def sdk_room(text: str) -> rtc.Room:
+    from livekit import rtc
+
+    url, _, token = text.removeprefix("livekit:").partition("?access_token=")
+    room = rtc.Room()
+    await room.connect(url, unquote(token))
+    return room

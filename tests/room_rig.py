@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from tokens import make_token
+
 from dcl_comms_core import (
     Backoff,
     ClockSet,
@@ -25,7 +27,6 @@ from dcl_comms_core import (
     encode,
     parse_connection_string,
 )
-from tokens import make_token
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -55,6 +55,15 @@ class SdkPeer:
             if report["event"] == what and all(report.get(key) == value for key, value in fields.items()):
                 return report
 
+    def until(self, condition, timeout=15.0):
+        """Read reports until a condition on what was seen holds; lossy packets may come after later reliable ones."""
+        end = time.monotonic() + timeout
+        while not condition():
+            try:
+                self.seen.append(self._lines.get(timeout=max(end - time.monotonic(), 0.01)))
+            except queue.Empty:
+                raise AssertionError(f"the SDK peer said no more than {self.seen}") from None
+
     def data(self):
         """Packets it got so far: (sender, bytes, topic)."""
         return [
@@ -121,9 +130,7 @@ async def play_tone(room, frequency, seconds):
 
     source = rtc.AudioSource(48000, 1)
     track = rtc.LocalAudioTrack.create_audio_track("mic", source)
-    await room.local_participant.publish_track(
-        track, rtc.TrackPublishOptions(source=rtc.TrackSource.SOURCE_MICROPHONE)
-    )
+    await room.local_participant.publish_track(track, rtc.TrackPublishOptions(source=rtc.TrackSource.SOURCE_MICROPHONE))
     for index in range(int(seconds * 100)):
         times = (np.arange(480) + index * 480) / 48000
         data = (np.sin(2 * np.pi * frequency * times) * 12000).astype(np.int16)
@@ -185,7 +192,7 @@ async def main():
                     destination_identities=order["to"],
                     topic=order["topic"],
                 )
-            except Exception as error:  # noqa: BLE001
+            except Exception as error:
                 say("send_failed", error=type(error).__name__)
             else:
                 say("sent")

@@ -97,8 +97,11 @@ class TrioHost(WaitingHost):
         return trio.CancelScope(shield=True)
 
     async def checkpoint(self) -> None:
-        """Let other tasks run."""
-        await trio.lowlevel.checkpoint()
+        """Notice a cancellation.
+
+        Other tasks run when the queue is empty: it is bounded, and only a turn of the loop refills it.
+        """
+        await trio.lowlevel.checkpoint_if_cancelled()
 
     def close(self) -> None:
         """Stop the timer."""

@@ -64,7 +64,7 @@ class WaitingHost(ABC):
 
     @abstractmethod
     async def checkpoint(self) -> None:
-        """Let other tasks run."""
+        """Where nothing had to be waited for: what this loop expects of an operation that could have waited."""
 
     @abstractmethod
     def close(self) -> None:
@@ -154,16 +154,22 @@ class WaitingConnection(BaseConnection):
     # --- sending
 
     async def send(
-        self, packet: rfc4.Packet, *, to: Addressees = EVERYONE, reliable: bool | None = None, topic: str = ""
+        self, packet: rfc4.Packet | bytes, *, to: Addressees = EVERYONE, reliable: bool | None = None, topic: str = ""
     ) -> None:
-        """Send any packet, after waiting until the transport has credit for it.  ConnectionLost: the room is over."""
+        """Send a packet, or bytes as they are, after waiting until the transport has credit for it.
+
+        ``reliable=None``: as the explorers do for its kind; bytes are reliable.  ConnectionLost: the room is over.
+        """
         while True:
             while not self._session.has_credit and not self._ended():
                 await self._progress.wait()
             if self._ended():
                 raise self._failure() or _closed()
             try:
-                self.send_nowait(packet, to=to, reliable=reliable, topic=topic)
+                if isinstance(packet, bytes):
+                    self.send_bytes(packet, to=to, reliable=reliable is not False, topic=topic)
+                else:
+                    self.send_nowait(packet, to=to, reliable=reliable, topic=topic)
             except SendQueueFull:
                 # More bytes than the queue takes at once, although it was empty: that will not change.
                 if self._session.waiting == 0:

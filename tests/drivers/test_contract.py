@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 
 import pytest
+from dcl_comms_drivers.connection import OnFull
 from kit import LOOPS, Kit
 
 from dcl_comms_core import (
@@ -34,7 +35,6 @@ from dcl_comms_core import (
     Voice,
     VoiceReceived,
 )
-from dcl_comms_drivers.connection import OnFull
 
 ALICE = "0x" + "a1" * 20
 BOB = "0x" + "b0" * 20
@@ -349,6 +349,7 @@ def test_a_full_send_queue_is_told_at_once(kit, targets):
 def test_unread_events_are_bounded_and_the_oldest_go(kit, targets):
     if kit.loop == "polled":
         pytest.skip("whoever polls takes all events each time: nothing is left unread")
+
     async def scenario(kit):
         limits = Limits(event_queue=10)
         async with kit.connect(targets(ALICE)) as alice, kit.connect(targets(BOB), limits=limits) as bob:

@@ -1,0 +1,108 @@
+"""RoomSession: bytes in, event out, beside the decoding that it can't do without; and with 1, 50 and 500 peers."""
+
+from __future__ import annotations
+
+import time
+from statistics import median
+
+from dcl_comms_core import (
+    Chat,
+    LinkOpened,
+    Movement,
+    Packet,
+    Participant,
+    PeerId,
+    PeerMoved,
+    RoomSession,
+    Scene,
+    decode,
+    encode,
+    parse_connection_string,
+)
+from dcl_comms_core.events import MovementKind, Vector3
+
+Row = dict[str, object]
+
+PACKETS = {
+    "movement": encode(Packet(movement=Movement(timestamp=1.0, position_x=1.0, rotation_y=90.0), protocol_version=100)),
+    "chat": encode(Packet(chat=Chat(message="hello", timestamp=46_000.5), protocol_version=100)),
+    "scene 1 KiB": encode(Packet(scene=Scene(scene_id="bafk", data=bytes(1024)), protocol_version=100)),
+}
+BATCH = 3_000
+
+
+def open_session(peers: int) -> RoomSession:
+    session = RoomSession(parse_connection_string("simulator:bench"), announce=False)
+    session.open(now=0.0)
+    (command,) = session.commands()
+    participants = tuple(Participant(identity=f"0x{number:040x}") for number in range(peers))
+    session.receive(LinkOpened(link=command.link, identity="me", room="r", participants=participants), now=0.0)
+    session.events()
+    return session
+
+
+def time_session(session: RoomSession, data: bytes) -> float:
+    """Seconds a packet, events drained as a driver does."""
+    sender = f"0x{0:040x}"
+    receive, events = session.receive_data, session.events
+    start = time.perf_counter()
+    for index in range(BATCH):
+        receive(sender, data, now=1.0)
+        if index % 64 == 0:
+            events()
+    elapsed = time.perf_counter() - start
+    events()
+    return elapsed / BATCH
+
+
+def time_floor(data: bytes) -> float:
+    """Seconds to decode a packet and build one event."""
+    who, position = PeerId("0x"), Vector3(0.0, 0.0, 0.0)
+    message = decode(data)
+    start = time.perf_counter()
+    for _ in range(BATCH):
+        decode(data)
+        PeerMoved(
+            at=1.0,
+            room="main",
+            sender=who,
+            private=False,
+            position=position,
+            velocity=position,
+            yaw=0.0,
+            kind=MovementKind.MOVEMENT,
+            message=message,
+        )
+    return (time.perf_counter() - start) / BATCH
+
+
+def _row(case: str, name: str, pairs: list[tuple[float, float]]) -> Row:
+    return {
+        "bench": "room",
+        "case": case,
+        "unit": "ns",
+        "ours": round(median(ours for ours, _ in pairs) * 1e9),
+        "baseline": round(median(theirs for _, theirs in pairs) * 1e9),
+        "baseline_name": name,
+        "ratio": round(median(ours / theirs for ours, theirs in pairs), 3),
+        "rounds": [[round(ours * 1e9), round(theirs * 1e9)] for ours, theirs in pairs],
+    }
+
+
+def run(rounds: int = 7, only: str = "") -> list[Row]:
+    """Every row whose case has ``only`` in it."""
+    rows: list[Row] = []
+    for kind, data in PACKETS.items():
+        case = f"bytes to event, {kind}"
+        if only in case:
+            session = open_session(1)
+            pairs = [(time_session(session, data), time_floor(data)) for _ in range(rounds)]
+            rows.append(_row(case, "decode + one event built", pairs))
+    for peers in (50, 500):
+        case = f"bytes to event, movement, {peers} peers"
+        if only in case:
+            few, many = open_session(1), open_session(peers)
+            data = PACKETS["movement"]
+            pairs = [(time_session(many, data), time_session(few, data)) for _ in range(rounds)]
+            rows.append(_row(case, "1 peer", pairs))
+    return rows

@@ -1,0 +1,188 @@
+"""One end of a LiveKit benchmark, in a process of its own: ``livekit_party.py asyncio|trio|sdk URL TOKEN-FROM-STDIN``.
+
+Told what to do by JSON lines on standard input, it answers with JSON lines.  ``send`` sends packets with consecutive sequence numbers,
+at most ``window`` of them unacknowledged; ``receive`` counts the distinct sequence numbers that the application saw.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import resource
+import sys
+import threading
+import time
+from queue import Queue
+
+TAG = b"bench"
+
+
+def payload(size: int, sequence: int) -> bytes:
+    """A Scene packet of about ``size`` bytes that ends with its sequence number."""
+    from dcl_comms_core import Packet, Scene, encode
+
+    body = encode(Packet(scene=Scene(scene_id="bench", data=b""), protocol_version=100))
+    fill = max(size - len(body) - 16, 0)
+    return encode(
+        Packet(
+            scene=Scene(scene_id="bench", data=bytes(fill) + TAG + sequence.to_bytes(8, "big")), protocol_version=100
+        )
+    )
+
+
+def sequence_of(data: bytes) -> int:
+    at = data.rfind(TAG)
+    return int.from_bytes(data[at + len(TAG) : at + len(TAG) + 8], "big") if at >= 0 else -1
+
+
+def cpu() -> float:
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    return usage.ru_utime + usage.ru_stime
+
+
+class Counter:
+    """What the receiving application saw since the last reset."""
+
+    def __init__(self) -> None:
+        self.reset(0, 0)
+
+    def reset(self, first: int, count: int) -> None:
+        self.first, self.count = first, count
+        self.seen: set[int] = set()
+        self.start = self.end = 0.0
+
+    def take(self, data: bytes) -> None:
+        now = time.perf_counter()
+        number = sequence_of(data)
+        if self.first <= number < self.first + self.count:
+            self.seen.add(number)
+            self.start = self.start or now
+            self.end = now
+
+
+def orders() -> Queue[dict[str, object] | None]:
+    lines: Queue[dict[str, object] | None] = Queue()
+
+    def read() -> None:
+        for line in sys.stdin:
+            lines.put(json.loads(line))
+        lines.put(None)
+
+    threading.Thread(target=read, daemon=True).start()
+    return lines
+
+
+def say(**report: object) -> None:
+    print(json.dumps(report), flush=True)
+
+
+async def obey(sleep, send, counter: Counter) -> None:
+    """Carry out orders until there are no more."""
+    lines = orders()
+    while True:
+        while lines.empty():
+            await sleep(0.002)
+        order = lines.get()
+        if order is None:
+            return
+        if order["do"] == "send":
+            packets = [payload(order["size"], order["first"] + index) for index in range(order["count"])]
+            before, start = cpu(), time.perf_counter()
+            await send(packets, order["window"], order["reliable"])
+            say(did="send", cpu=cpu() - before, seconds=time.perf_counter() - start)
+        elif order["do"] == "expect":
+            counter.reset(order["first"], order["count"])
+            counter.before = cpu()
+            say(did="expect")
+        elif order["do"] == "result":
+            patience = time.perf_counter() + order["patience"]
+            while len(counter.seen) < counter.count and time.perf_counter() < patience:
+                await sleep(0.005)
+            say(
+                did="result",
+                distinct=len(counter.seen),
+                seconds=counter.end - counter.start,
+                cpu=cpu() - counter.before,
+            )
+
+
+async def ours(loop: str, url: str, token: str) -> None:
+    from dcl_comms_core import Limits, PacketReceived
+    from dcl_comms_core.room import Delivery
+
+    counter = Counter()
+    if loop == "trio":
+        import trio
+        from dcl_comms_drivers.trio import connect
+
+        sleep = trio.sleep
+    else:
+        from dcl_comms_drivers.asyncio import connect
+
+        sleep = asyncio.sleep
+
+    async def receive(room) -> None:
+        async for batch in room.batches():
+            for event in batch:
+                if isinstance(event, PacketReceived):
+                    counter.take(event.data)
+
+    window = int(os.environ["BENCH_WINDOW"])
+    target = f"livekit:{url}?access_token={token}"
+    async with connect(target, delivery=Delivery.PACKETS, limits=Limits(in_flight=window)) as room:
+
+        async def send(packets, _window, reliable) -> None:
+            for packet in packets:
+                await room.send(packet, reliable=reliable)
+            await room.flush()
+
+        say(did="connect")
+        if loop == "trio":
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(receive, room)
+                await obey(sleep, send, counter)
+                nursery.cancel_scope.cancel()
+        else:
+            receiving = asyncio.ensure_future(receive(room))
+            await obey(sleep, send, counter)
+            receiving.cancel()
+
+
+async def sdk(url: str, token: str) -> None:
+    from livekit import rtc
+
+    counter = Counter()
+    room = rtc.Room()
+    room.on("data_received", lambda packet: counter.take(packet.data))
+    await room.connect(url, token)
+
+    async def send(packets, window, reliable) -> None:
+        remaining = iter(packets)
+
+        async def worker() -> None:
+            for packet in remaining:
+                await room.local_participant.publish_data(packet, reliable=reliable)
+
+        await asyncio.gather(*(worker() for _ in range(window)))
+
+    say(did="connect")
+    await obey(asyncio.sleep, send, counter)
+    await room.disconnect()
+
+
+def main() -> None:
+    kind, url = sys.argv[1:3]
+    token = sys.stdin.readline().strip()
+    if kind == "sdk":
+        asyncio.run(sdk(url, token))
+    elif kind == "trio":
+        import trio
+
+        trio.run(ours, "trio", url, token)
+    else:
+        asyncio.run(ours("asyncio", url, token))
+
+
+if __name__ == "__main__":
+    main()
