@@ -22,7 +22,8 @@ class Pump:
     """Turns a session over a link on a host.
 
     ``on_events`` gets each turn's events as one list.  It may use the session's intents: they are carried out at the
-    end of the turn, never inside each other.
+    end of the turn, never inside each other.  ``later`` is what the host calls when a turn is due: ``turn``, or
+    something of the driver's around it.
     """
 
     def __init__(

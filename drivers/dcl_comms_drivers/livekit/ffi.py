@@ -64,10 +64,10 @@ __all__ = [
 _FIELDS: Final[Mapping[str, str]] = {
     "FfiRequest": "connect disconnect publish_data set_local_attributes ready_for_room_event publish_track "
     "unpublish_track new_audio_source create_audio_track capture_audio_frame clear_audio_buffer new_audio_stream "
-    "local_track_mute set_subscribed set_data_channel_buffered_amount_low_threshold",
+    "local_track_mute set_subscribed get_session_stats set_data_channel_buffered_amount_low_threshold",
     "FfiResponse": "new_audio_source create_audio_track new_audio_stream",
     "FfiEvent": "room_event connect disconnect publish_data set_local_attributes publish_track unpublish_track "
-    "capture_audio_frame audio_stream_event logs panic",
+    "capture_audio_frame audio_stream_event get_session_stats logs panic",
     "ConnectRequest": "url token options request_async_id",
     "RoomOptions": "auto_subscribe adaptive_stream dynacast join_retries connect_timeout_ms",
     "ConnectCallback": "async_id error result",
@@ -81,6 +81,14 @@ _FIELDS: Final[Mapping[str, str]] = {
     "SetLocalAttributesRequest": "local_participant_handle attributes request_async_id",
     "SetLocalAttributesCallback": "async_id error",
     "SetDataChannelBufferedAmountLowThresholdRequest": "local_participant_handle threshold kind",
+    "GetSessionStatsRequest": "room_handle request_async_id",
+    "GetSessionStatsCallback": "async_id error result",
+    "GetSessionStatsCallback.Result": "publisher_stats",
+    "RtcStats": "transport candidate_pair",
+    "RtcStats.Transport": "transport",
+    "RtcStats.CandidatePair": "candidate_pair",
+    "TransportStats": "bytes_sent packets_received",
+    "CandidatePairStats": "current_round_trip_time",
     "PublishTrackRequest": "local_participant_handle track_handle options request_async_id",
     "PublishTrackCallback": "async_id error publication",
     "UnpublishTrackRequest": "local_participant_handle track_sid stop_on_unpublish request_async_id",

@@ -9,7 +9,17 @@ from dcl_comms_drivers.livekit.ffi import FfiRequest, address_of, participant_pb
 if TYPE_CHECKING:
     from dcl_comms_core.connection import LiveKitAdapter
 
-__all__ = ["connect", "leave", "no_send_buffer", "publish_data", "ready", "set_attributes", "subscribe", "unpublish"]
+__all__ = [
+    "connect",
+    "leave",
+    "no_send_buffer",
+    "publish_data",
+    "ready",
+    "set_attributes",
+    "subscribe",
+    "transport_counters",
+    "unpublish",
+]
 
 _CONNECT_TIMEOUT_MS: Final = 5_000
 """For one of the up to four connections that the engine tries; the deadline of the whole is the core's."""
@@ -68,6 +78,14 @@ def no_send_buffer(me: int) -> FfiRequest:
     request.set_data_channel_buffered_amount_low_threshold.local_participant_handle = me
     request.set_data_channel_buffered_amount_low_threshold.threshold = 0
     request.set_data_channel_buffered_amount_low_threshold.kind = room_pb2.KIND_RELIABLE
+    return request
+
+
+def transport_counters(room: int, async_id: int) -> FfiRequest:
+    """Read the counters of the room's transports."""
+    request = FfiRequest()
+    request.get_session_stats.room_handle = room
+    request.get_session_stats.request_async_id = async_id
     return request
 
 

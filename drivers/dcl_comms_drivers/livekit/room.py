@@ -3,14 +3,10 @@
 Theory of operation.  The engine's threads only put events into the mailbox; everything else here runs in the thread of
 the loop that owns the link, in ``execute`` and ``drain``.
 
-    CONNECTING --result--> OPEN --close--> DRAINING --marker--> SETTLING --> LEAVING --eos and callback--> OVER
+    CONNECTING --result--> OPEN --close--> DRAINING --> LEAVING --eos and callback--> OVER
 
 An error, a cancelled connect, the end of the room by the server, and a panic go to OVER directly, once: at that moment
 each handle is given back and the mailbox is closed, so that what comes later is given back unread.
-
-Draining.  The engine acknowledges a packet when libwebrtc takes it, with up to 2 MiB in front of it, and disconnecting
-throws these away.  So before leaving we lower that threshold to nothing and send one empty packet to ourselves, which
-reaches nobody: its acknowledgement means that everything before it has left the buffer.
 """
 
 from __future__ import annotations
@@ -33,6 +29,7 @@ from dcl_comms_core.inputs import (
 )
 from dcl_comms_core.states import CloseReason
 from dcl_comms_drivers.livekit import requests
+from dcl_comms_drivers.livekit.drain import Drain
 from dcl_comms_drivers.livekit.engine import Engine, NativeRefusal
 from dcl_comms_drivers.livekit.errors import redact
 from dcl_comms_drivers.livekit.ffi import (
@@ -58,9 +55,6 @@ if TYPE_CHECKING:
 __all__ = ["Room"]
 
 _LEAVE_SECONDS: Final = 3.0
-_SETTLE_SECONDS: Final = 0.1
-"""What has left the buffer is still on its way, and leaving ends its retransmission."""
-_QUIET_SECONDS: Final = 1.0
 
 _STATE_INPUTS: Final[dict[str, type[LinkReconnecting | LinkReconnected]]] = {
     "reconnecting": LinkReconnecting,
@@ -72,7 +66,6 @@ class _Phase(Enum):
     CONNECTING = "connecting"
     OPEN = "open"
     DRAINING = "draining"
-    SETTLING = "settling"
     LEAVING = "leaving"
     OVER = "over"
 
@@ -97,14 +90,16 @@ class Room:
         self._continuations: dict[int, Callable[[FfiEvent], None]] = {}
         self._tokens: dict[int, int] = {}
         self._due: float | None = None
+        self._drain: Drain | None = None
         self._sent_reliable = False
-        self._acknowledged_at = 0.0
-        self._closing_at = 0.0
         self._left_for = {"eos", "disconnect"}
         self._reason: CloseReason | None = None
         self._identity = ""
         self._token = ""
-        self._now = 0.0
+        self.now = 0.0
+        """The time of the latest call."""
+        self.acknowledged_at = 0.0
+        """When the engine last acknowledged a packet."""
 
     @property
     def open(self) -> bool:
@@ -174,14 +169,15 @@ class Room:
 
     def close(self, drain: float, now: float) -> None:
         """Leave, after up to ``drain`` seconds in which reliable data may go out; the answer is LinkClosed."""
+        self.now = now
         if self._phase is _Phase.CONNECTING:
             self._finish(CloseReason.CLIENT, "")
+        elif self._phase is _Phase.OPEN and drain > 0 and self._sent_reliable:
+            self._phase = _Phase.DRAINING
+            self._drain = Drain(self, self._identity, now + drain, self._leave)
+            self._drain.start()
         elif self._phase is _Phase.OPEN:
-            self._closing_at = now
-            if drain > 0 and self._sent_reliable:
-                self._drain_first(now + drain)
-            else:
-                self._leave(now)
+            self._leave()
 
     def abandon(self) -> None:
         """Let go of everything; nothing is delivered any more."""
@@ -192,7 +188,7 @@ class Room:
 
     def drain(self, session: Receiver, *, now: float, limit: int) -> bool:
         """Deliver up to ``limit`` inputs; True when more are waiting."""
-        self._now = now
+        self.now = now
         mailbox = self._mailbox
         mailbox.begin()
         self._callbacks.begin()
@@ -207,13 +203,15 @@ class Room:
             if event is None:
                 break
             self._on_event(event, session)
-        if self._due is not None and now >= self._due:
-            self._time_is_up(now)
+        if self._drain is not None:
+            self._drain.handle_timeout(now)
+        elif self._due is not None and now >= self._due:
+            self._finish(CloseReason.CLIENT, "")
         return bool(self._local) or len(mailbox) > 0
 
     def deadline(self) -> float | None:
         """When ``drain`` must be called for the sake of time."""
-        return self._due
+        return self._due if self._drain is None else self._drain.deadline()
 
     def post(self, inp: Input) -> None:
         """Deliver an input that no event of the engine stands for."""
@@ -251,10 +249,10 @@ class Room:
             self._on_room_event(event.room_event, session)
         elif kind == "publish_data" and event.publish_data.async_id in self._tokens:
             answer = event.publish_data
-            self._acknowledged_at = self._now
+            self.acknowledged_at = self.now
             token = self._tokens.pop(answer.async_id)
             error = redact(answer.error, self._token) if answer.error else ""
-            session.receive(SendAcknowledged(link=self.ref, token=token, error=error), now=self._now)
+            session.receive(SendAcknowledged(link=self.ref, token=token, error=error), now=self.now)
         elif kind == "panic":
             self._finish(CloseReason.ENGINE, redact(event.panic.message, self._token))
         elif kind is not None:
@@ -274,12 +272,12 @@ class Room:
         elif what == "eos":
             self._on_eos()
         elif what in _STATE_INPUTS:
-            session.receive(_STATE_INPUTS[what](link=self.ref), now=self._now)
+            session.receive(_STATE_INPUTS[what](link=self.ref), now=self.now)
         else:
             news = self.members.inputs(what, event)
             if news is not None:
                 for inp in news:
-                    session.receive(inp, now=self._now)
+                    session.receive(inp, now=self.now)
             elif what in OWNING_ROOM_EVENTS:
                 # Something of LiveKit's that Decentraland doesn't use: a byte stream, a data track.
                 self.engine.discard(event)
@@ -295,7 +293,7 @@ class Room:
             data,
             reliable=packet.kind == room_pb2.KIND_RELIABLE,
             topic=user.topic,
-            now=self._now,
+            now=self.now,
         )
 
     def _on_connect(self, event: FfiEvent) -> None:
@@ -323,36 +321,15 @@ class Room:
 
     # -- leaving
 
-    def _drain_first(self, until: float) -> None:
-        self._phase = _Phase.DRAINING
-        self._due = until
-        async_id = self.engine.next_id()
-        marker = requests.publish_data(self.me, b"", (self._identity,), "", async_id, reliable=True)
-        try:
-            self.engine.send(requests.no_send_buffer(self.me))
-            self.call(marker, async_id, self._on_marker)
-        except NativeRefusal:
-            # The engine has stopped or the room is gone; its end is on its way to us.
-            self._leave(self._closing_at)
-
-    def _on_marker(self, event: FfiEvent) -> None:
-        if self._phase is not _Phase.DRAINING or self._due is None:
-            return
-        quiet = self._now - max(self._closing_at, self._acknowledged_at) > _QUIET_SECONDS
-        if event.publish_data.error or quiet:
-            self._leave(self._now)
-        else:
-            self._phase = _Phase.SETTLING
-            self._due = min(self._due, self._now + _SETTLE_SECONDS)
-
-    def _leave(self, now: float) -> None:
+    def _leave(self) -> None:
         self._phase = _Phase.LEAVING
-        self._due = now + _LEAVE_SECONDS
+        self._drain = None
+        self._due = self.now + _LEAVE_SECONDS
         async_id = self.engine.next_id()
         try:
             self.call(requests.leave(self.handle, async_id), async_id, lambda _: self._left("disconnect"))
         except NativeRefusal:
-            self._due = now
+            self._due = self.now
 
     def _left(self, what: str) -> None:
         self._left_for.discard(what)
@@ -366,12 +343,6 @@ class Room:
             self._left_for.clear()
             self._finish(self._reason or CloseReason.NETWORK, "")
 
-    def _time_is_up(self, now: float) -> None:
-        if self._phase in {_Phase.DRAINING, _Phase.SETTLING}:
-            self._leave(now)
-        else:
-            self._finish(CloseReason.CLIENT, "")
-
     def _fail(self, reason: CloseReason, detail: str) -> None:
         self._phase = _Phase.OVER
         self._mailbox.close()
@@ -382,6 +353,7 @@ class Room:
             return
         was_in = self._phase is not _Phase.CONNECTING
         self._phase = _Phase.OVER
+        self._drain = None
         self._due = None
         self._mailbox.close()
         self._callbacks.close()
