@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import isfinite
 from typing import TYPE_CHECKING
+
+from dcl_comms_core.errors import LocalProtocolError
 
 if TYPE_CHECKING:
     from dcl_comms_core.prng import Prng
@@ -27,6 +30,18 @@ class Backoff:
     """The largest part of a pause that may be taken off: 0 never, 1 anything down to no pause."""
     attempts: int = 10
     """How often to try before giving up."""
+
+    def __post_init__(self) -> None:
+        times = (self.initial, self.maximum, self.factor)
+        if not (
+            all(isfinite(time) for time in times)
+            and min(self.initial, self.maximum) >= 0.0
+            and self.factor >= 1.0
+            and 0.0 <= self.jitter <= 1.0
+            and self.attempts >= 0
+        ):
+            msg = "Backoff takes pauses in seconds from 0, a factor from 1, a jitter from 0 to 1, and attempts from 0"
+            raise LocalProtocolError(msg)
 
     def pause(self, attempt: int, prng: Prng) -> float:
         """Seconds to wait before attempt number ``attempt``, counted from 1."""

@@ -7,7 +7,6 @@ that matters, so a reader can tell them apart.
 
 from __future__ import annotations
 
-from math import isfinite
 from typing import Final
 
 __all__ = ["chat_sent_at", "chat_timestamp"]
@@ -17,6 +16,7 @@ _OLE_EPOCH: Final = 25_569.0
 _DAY: Final = 86_400.0
 _OLE_RANGE: Final = (40_000.0, 80_000.0)
 _SECONDS_RANGE: Final = (1e9, 1e11)
+_MILLISECONDS_RANGE: Final = (1e11, 1e14)
 
 
 def chat_timestamp(unix_now: float) -> float:
@@ -26,12 +26,10 @@ def chat_timestamp(unix_now: float) -> float:
 
 def chat_sent_at(timestamp: float) -> float | None:
     """Unix seconds of a received stamp, or None when it counts from an origin that only the sender knows."""
-    if not isfinite(timestamp):
-        return None
     if _OLE_RANGE[0] < timestamp < _OLE_RANGE[1]:
         return (timestamp - _OLE_EPOCH) * _DAY
     if _SECONDS_RANGE[0] <= timestamp < _SECONDS_RANGE[1]:
         return timestamp
-    if timestamp >= _SECONDS_RANGE[1]:
+    if _MILLISECONDS_RANGE[0] <= timestamp < _MILLISECONDS_RANGE[1]:
         return timestamp / 1000.0
     return None

@@ -7,6 +7,7 @@ rest may not.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from math import inf, nextafter
 from typing import TYPE_CHECKING, Final
 
 from dcl_comms_core.chat import chat_timestamp
@@ -30,7 +31,11 @@ LOSSY_KINDS: Final = frozenset(
 )
 """Packet kinds that the explorers send unreliably."""
 
+_VERSION_FIELD: Final = bytes((11 << 3, PROTOCOL_VERSION))
+"""protocol_version on the wire, for a packet that has none."""
 _LARGEST_VERSION: Final = 0xFFFFFFFF
+_STAMP_STEP: Final = 1e-11
+"""Days; 0.9 us.  A chat message is at least this much later than the one before."""
 
 
 class Intents(ABC):
@@ -62,9 +67,12 @@ class Intents(ABC):
         A private message goes to its addressee under its own identity as topic, as the explorers do.
         """
         at = self._now if now is None else max(now, self._now)
-        stamp = at if self._unix_offset is None else chat_timestamp(at + self._unix_offset)
-        # Receivers tell messages apart by their stamps, so no two of ours may be equal.
-        stamp = max(stamp, self._last_stamp + 1e-11 * max(self._last_stamp, 1.0))
+        # Without a wall clock: seconds since the room opened, which readers take for what it is.
+        stamp = at - self._opened_at if self._unix_offset is None else chat_timestamp(at + self._unix_offset)
+        # Receivers tell messages apart by their stamps, so no two of ours may be equal, nor may one go back.
+        last = self._last_stamp
+        if stamp <= last:
+            stamp = max(last + _STAMP_STEP, nextafter(last, inf))
         data = encode(rfc4.Packet(chat=rfc4.Chat(message=text, timestamp=stamp), protocol_version=PROTOCOL_VERSION))
         named = addressees(to)
         messages: list[tuple[bytes, tuple[str, ...] | None, str]] = (
@@ -131,17 +139,21 @@ class Intents(ABC):
     ) -> None:
         """Send any packet; ``reliable=None``: as the explorers do for its kind.
 
-        A protocol_version of 0 becomes 100.
+        A protocol_version of 0 goes out as 100; the packet itself is left as it is.
         """
+        if not isinstance(packet, rfc4.Packet):  # pyright: ignore[reportUnnecessaryIsInstance]  # callers may be untyped
+            msg = f"send() takes an rfc4 Packet, not {type(packet).__name__}: put it into one, or use send_bytes()"
+            raise LocalProtocolError(msg)
+        data = encode(packet)
         if packet.protocol_version == 0:
-            packet.protocol_version = PROTOCOL_VERSION
+            data += _VERSION_FIELD
         if reliable is None:
             reliable = kind_of(packet) not in LOSSY_KINDS
-        self.send_bytes(encode(packet), to=to, reliable=reliable, topic=topic, now=now)
+        self.send_bytes(data, to=to, reliable=reliable, topic=topic, now=now)
 
     def send_bytes(
         self,
-        data: bytes,
+        data: bytes | bytearray | memoryview,
         *,
         to: Addressees = EVERYONE,
         reliable: bool = True,
@@ -149,5 +161,9 @@ class Intents(ABC):
         now: float | None = None,
     ) -> None:
         """Send bytes as they are."""
+        # bytes(5) would be five zero bytes.
+        if not isinstance(data, bytes | bytearray | memoryview):  # pyright: ignore[reportUnnecessaryIsInstance]  # untyped
+            msg = f"send_bytes() takes bytes, not {type(data).__name__}"
+            raise LocalProtocolError(msg)
         named = addressees(to)
         self._put([] if named == () else [(bytes(data), named, topic)], reliable=reliable, now=now)

@@ -26,13 +26,20 @@ turn_inputs                256          (drivers) inputs handled in one turn bef
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import isfinite
+from typing import Final
+
+from dcl_comms_core.errors import LocalProtocolError
 
 __all__ = ["DEFAULT_LIMITS", "Limits"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """Bounds of every buffer, table, queue and wait.  The module's table says what happens at each of them."""
+    """Bounds of every buffer, table, queue and wait.  The module's table says what happens at each of them.
+
+    LocalProtocolError: a limit that is negative, not finite, or 0 where then nothing could ever move.
+    """
 
     connection_string_chars: int = 16_384
     packet_bytes: int = 131_072
@@ -49,6 +56,16 @@ class Limits:
     drain_seconds: float = 5.0
     event_queue: int = 16_384
     turn_inputs: int = 256
+
+    def __post_init__(self) -> None:
+        for name in self.__slots__:
+            value = getattr(self, name)
+            if not (isfinite(value) and value >= (1 if name in _AT_LEAST_ONE else 0)):
+                msg = f"Limits.{name} can't be {value!r}"
+                raise LocalProtocolError(msg)
+
+
+_AT_LEAST_ONE: Final = frozenset({"in_flight", "event_queue", "turn_inputs"})
 
 
 DEFAULT_LIMITS = Limits()

@@ -11,6 +11,7 @@ The same seed and the same calls give the same inputs at the same times.
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass
 from functools import partial
 from heapq import heappop, heappush
@@ -43,13 +44,13 @@ from dcl_comms_core.states import CloseReason
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    _Held = SendData | SetAttributes | PublishMicrophone
+
 __all__ = ["Faults", "MemoryPort", "MemoryRoom", "Simulator", "parse_simulator"]
 
 _FOREVER: Final = 1e9
 _REORDER_STEPS: Final = 3.0
 """A reordered packet is held back by up to this many latencies."""
-_OUTGOING: Final = "from "
-"""Marks what waits at its sender; what waits for its receiver goes by the receiver's session id alone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,17 +85,37 @@ class Faults:
 class _Member:
     """One participant's session in the room."""
 
-    __slots__ = ("announced", "cut_at", "identity", "known", "link", "port", "sequence", "sid", "track")
+    __slots__ = (
+        "cut_at",
+        "identity",
+        "inbox",
+        "known",
+        "link",
+        "noticed",
+        "outbox",
+        "port",
+        "sequence",
+        "sid",
+        "track",
+        "tracks",
+    )
 
     def __init__(self, port: MemoryPort, link: LinkRef, identity: str, sid: str) -> None:
         self.port = port
         self.link = link
         self.identity = identity
         self.sid = sid
-        self.announced = False
         self.known: dict[str, str] = {}
         """Session id -> identity of the participants that this one has been told of."""
+        self.tracks: set[str] = set()
+        """Session ids of those whose track it has been told of."""
+        self.inbox: dict[str, _Channel] = {}
+        """Reliable packets on their way to it, by session id of the sender."""
+        self.outbox: list[_Held] = []
+        """What its client holds back until the server can be reached."""
         self.cut_at: float | None = None
+        self.noticed = False
+        """Does its client know that it is cut off?"""
         self.track: Track | None = None
         self.sequence = 0
 
@@ -103,15 +124,30 @@ class _Member:
         return Participant(identity=self.identity, sid=self.sid)
 
 
+class _Channel:
+    """Reliable packets from one participant to another: they arrive in order, each once, however long it takes."""
+
+    __slots__ = ("last", "packets", "sender", "to")
+
+    def __init__(self, sender: _Member, to: _Member) -> None:
+        self.sender = sender
+        self.to = to
+        self.packets: deque[SendData] = deque()
+        self.last = 0.0
+        """When the last of them is due."""
+
+
 class MemoryPort:
     """One client's end of the memory room: commands go in, inputs come out when they are due."""
 
-    __slots__ = ("_due", "_opening", "_room", "identity", "member", "on_schedule")
+    __slots__ = ("_due", "_opening", "_room", "cut", "identity", "member", "on_schedule")
 
     def __init__(self, room: MemoryRoom, identity: str) -> None:
         self._room = room
         self.identity = identity
         self.member: _Member | None = None
+        self.cut = False
+        """Is it cut off from the server?"""
         self._opening: LinkRef | None = None
         self._due: list[tuple[float, int, LinkInput | _Deferred]] = []
         self.on_schedule: Callable[[], None] | None = None
@@ -146,17 +182,14 @@ class MemoryPort:
                 self._opening = None
                 self.schedule(now, LinkClosed(link=command.link, reason=CloseReason.CLIENT))
         elif member is not None and member.link == command.link:
-            if isinstance(command, SendData):
-                self._room.send(member, command, now)
-            else:
-                self._room.make_known(member, command, now)
+            self._room.carry_out(member, command, now)
 
     def is_opening(self, link: LinkRef) -> bool:
         """Whether this link was asked for and not given up since."""
         return self._opening == link
 
-    def opened(self, member: _Member) -> None:
-        """The room let us in."""
+    def answered(self, member: _Member | None) -> None:
+        """The room let us in, or not."""
         self._opening = None
         self.member = member
 
@@ -194,8 +227,7 @@ class MemoryRoom:
         self._numbers = 0
         self._ports = 0
         self._open = True
-        self._last_reliable: dict[tuple[str, str], float] = {}
-        self._held: dict[str, list[tuple[_Member, SendData]]] = {}
+        self._cut: list[MemoryPort] = []
 
     def port(self, identity: str | None = None) -> MemoryPort:
         """A new client's end.  Without an identity it gets a made-up wallet address."""
@@ -215,33 +247,50 @@ class MemoryRoom:
     # --- what a tester may do to the room
 
     def partition(self, *identities: str, now: float) -> None:
-        """Cut these clients off from the server, and so from everybody."""
+        """Cut these clients off from the server, and so from everybody; they can't join either until ``heal``."""
         for member in self._named(identities):
             if member.cut_at is None:
                 member.cut_at = now
-                faults = self.faults
-                member.port.schedule(now + faults.notice, _Deferred(partial(self._notice, member, now)))
-                end = now + faults.notice + faults.give_up
+                member.port.cut = True
+                self._cut.append(member.port)
+                notice = now + self.faults.notice
+                member.port.schedule(notice, _Deferred(partial(self._notice, member, now)))
+                end = self._end_of_patience(now)
                 member.port.schedule(end, _Deferred(partial(self._give_up, member, now, end)))
 
     def heal(self, *identities: str, now: float) -> None:
         """Let these clients reach the server again; reliable packets that waited go on their way."""
-        for member in self._named(identities):
-            if member.cut_at is None:
-                continue
-            noticed = now >= member.cut_at + self.faults.notice
-            member.cut_at = None
-            if noticed:
-                member.port.schedule(now + self.faults.latency, LinkReconnected(link=member.link))
-            present = {other.sid for other in self._members.values()}
-            for sid in [sid for sid in member.known if sid not in present]:
-                self._tell_left(sid, member, now + self.faults.latency)
-            for other in self._others(member):
-                self._announce(other, member, now + self.faults.latency)
-            for sender, command in self._held.pop(member.sid, []):
-                self._deliver(sender, member, command, now)
-            for sender, command in self._held.pop(_OUTGOING + member.sid, []):
-                self.send(sender, command, now)
+        cut = [port for port in self._cut if port.identity in identities]
+        gone = {port.identity for port in cut}.difference(self._members)
+        self._named(tuple(identity for identity in identities if identity not in gone))
+        for port in cut:
+            self._cut.remove(port)
+            port.cut = False
+            if port.member is not None:
+                self._reach_again(port.member, now)
+
+    def _reach_again(self, member: _Member, now: float) -> None:
+        when = now + self.faults.latency
+        member.cut_at = None
+        if member.noticed:
+            member.noticed = False
+            member.port.schedule(when, LinkReconnected(link=member.link))
+        present = {other.sid for other in self._members.values()}
+        for sid in [sid for sid in member.known if sid not in present]:
+            self._tell_left(sid, member, when)
+        for other in self._others(member):
+            self._announce(other, member, when)
+        for channel in member.inbox.values():
+            channel.last = max(channel.last, when)
+            for _ in channel.packets:
+                member.port.schedule(channel.last, _Deferred(partial(self._arrive_in_order, channel, channel.last)))
+        held, member.outbox = member.outbox, []
+        for command in held:
+            if isinstance(command, SendData):
+                self._acknowledge(member, command, "", now)
+                self._route(member, command, now)
+            else:
+                self._make_known(member, command, now)
 
     def remove(self, identity: str, *, now: float) -> None:
         """Put a participant out, as a moderator does."""
@@ -280,8 +329,10 @@ class MemoryRoom:
     def _enter(self, port: MemoryPort, link: LinkRef, now: float) -> None:
         if not port.is_opening(link):
             return
-        if not self._open:
-            port.schedule(now, LinkFailed(link=link, reason=CloseReason.UNREACHABLE, detail="the server is down"))
+        if port.cut or not self._open:
+            port.answered(None)
+            detail = "the network is down" if port.cut else "the server is down"
+            port.schedule(now, LinkFailed(link=link, reason=CloseReason.UNREACHABLE, detail=detail))
             return
         older = self._members.get(port.identity)
         if older is not None:
@@ -290,7 +341,7 @@ class MemoryRoom:
         others = tuple(self._members.values())
         member.known.update((other.sid, other.identity) for other in others)
         self._members[member.identity] = member
-        port.opened(member)
+        port.answered(member)
         port.schedule(
             now,
             LinkOpened(
@@ -302,8 +353,7 @@ class MemoryRoom:
             ),
         )
         for other in others:
-            if other.track is not None:
-                port.schedule(now, TrackAppeared(link=link, identity=other.identity, track=other.track))
+            self._announce(other, member, now)
         announce_at = self._next_batch(now)
         for other in others:
             other.port.schedule(announce_at, _Deferred(partial(self._announce, member, other, announce_at)))
@@ -313,43 +363,47 @@ class MemoryRoom:
         return now + self.faults.latency if every == 0.0 else (now // every + 1.0) * every
 
     def _announce(self, member: _Member, to: _Member, now: float) -> None:
-        """Tell one participant of another, unless it knows already, can't be reached, or one of them is gone."""
-        if (
-            self._members.get(member.identity) is member
-            and member.sid not in to.known
-            and to.cut_at is None
-            and to.port.member is to
-        ):
+        """Tell one participant of another and its track, unless it knows, can't be reached, or one of them is gone."""
+        if self._members.get(member.identity) is not member or to.port.member is not to or to.cut_at is not None:
+            return
+        if member.sid not in to.known:
             to.known[member.sid] = member.identity
             to.port.schedule(now, ParticipantJoined(link=to.link, participant=member.participant))
+        if member.track is not None and member.sid not in to.tracks:
+            to.tracks.add(member.sid)
+            to.port.schedule(now, TrackAppeared(link=to.link, identity=member.identity, track=member.track))
 
-    def make_known(self, member: _Member, command: Command, now: float) -> None:
+    def carry_out(self, member: _Member, command: Command, now: float) -> None:
+        """What a participant's client asks for."""
+        if isinstance(command, SendData):
+            self._send(member, command, now)
+        elif not isinstance(command, SetAttributes | PublishMicrophone):
+            msg = f"a memory room can't carry out {type(command).__name__}"
+            raise LocalProtocolError(msg)
+        elif member.cut_at is not None:
+            member.outbox.append(command)
+        else:
+            self._make_known(member, command, now)
+
+    def _make_known(self, member: _Member, command: SetAttributes | PublishMicrophone, now: float) -> None:
         """Attributes or a track: the server announces the participant at once."""
-        when = now + self.faults.latency
         if isinstance(command, PublishMicrophone):
             member.track = Track(
                 sid="TR_" + member.sid, kind=TrackKind.AUDIO, source=TrackSource.MICROPHONE, name="mic", muted=True
             )
-        elif not isinstance(command, SetAttributes):
-            msg = f"a memory room can't carry out {type(command).__name__}"
-            raise LocalProtocolError(msg)
         for other in self._others(member):
-            self._announce(member, other, when)
-            if member.track is not None:
-                other.port.schedule(when, TrackAppeared(link=other.link, identity=member.identity, track=member.track))
+            self._announce(member, other, now + self.faults.latency)
 
     def leave(self, member: _Member, reason: CloseReason, now: float) -> None:
         """A participant is out of the room."""
-        if self._members.get(member.identity) is member:
-            del self._members[member.identity]
-        self._held.pop(member.sid, None)
-        self._held.pop(_OUTGOING + member.sid, None)
-        if member.port.member is member:
-            member.port.member = None
-        member.port.schedule(now + self.faults.latency, LinkClosed(link=member.link, reason=reason))
+        del self._members[member.identity]
+        member.port.member = None
+        told = now + self.faults.latency
+        if member.cut_at is not None and reason is not CloseReason.CLIENT:
+            # Nobody can tell it.  It gives up by itself.
+            told, reason = self._end_of_patience(member.cut_at), CloseReason.NETWORK
+        member.port.schedule(told, LinkClosed(link=member.link, reason=reason))
         when = now + self.faults.latency if member.track is not None else self._next_batch(now)
-        for pair in [pair for pair in self._last_reliable if member.sid in pair]:
-            del self._last_reliable[pair]
         for other in self._others(member):
             other.port.schedule(when, _Deferred(partial(self._tell_left, member.sid, other, when)))
 
@@ -357,6 +411,9 @@ class MemoryRoom:
         if to.cut_at is not None or to.port.member is not to:
             return
         identity = to.known.pop(sid, None)
+        to.tracks.discard(sid)
+        if sid in to.inbox and not to.inbox[sid].packets:
+            del to.inbox[sid]
         # Whoever came back meanwhile is a new session, which its announcement tells apart.
         if identity is not None and identity not in to.known.values():
             to.port.schedule(now, ParticipantLeft(link=to.link, identity=identity))
@@ -364,15 +421,7 @@ class MemoryRoom:
     def _others(self, member: _Member) -> list[_Member]:
         return [other for other in self._members.values() if other is not member]
 
-    def send(self, sender: _Member, command: SendData, now: float) -> None:
-        """A packet goes to its addressees."""
-        if sender.cut_at is not None:
-            # The client's own buffer takes it; what is reliable waits there for the connection.
-            if command.reliable:
-                self._held.setdefault(_OUTGOING + sender.sid, []).append((sender, command))
-            else:
-                self._acknowledge(sender, command, "", now)
-            return
+    def _send(self, sender: _Member, command: SendData, now: float) -> None:
         if command.reliable:
             sender.sequence += 1
         size = livekit_packet_size(
@@ -383,10 +432,17 @@ class MemoryRoom:
             reliable=command.reliable,
             sequence=sender.sequence,
         )
-        error = f"{size} bytes exceed {LIVEKIT_MAX_PACKET}" if size > LIVEKIT_MAX_PACKET else ""
-        self._acknowledge(sender, command, error, now)
-        if error:
-            return
+        if size > LIVEKIT_MAX_PACKET:
+            self._acknowledge(sender, command, f"{size} bytes exceed {LIVEKIT_MAX_PACKET}", now)
+        elif sender.cut_at is not None and command.reliable:
+            sender.outbox.append(command)
+        else:
+            self._acknowledge(sender, command, "", now)
+            if sender.cut_at is None:
+                self._route(sender, command, now)
+
+    def _route(self, sender: _Member, command: SendData, now: float) -> None:
+        """A packet goes to its addressees."""
         for other in self._others(sender):
             if command.to is None or other.identity in command.to:
                 self._deliver(sender, other, command, now)
@@ -396,31 +452,28 @@ class MemoryRoom:
 
     def _deliver(self, sender: _Member, to: _Member, command: SendData, now: float) -> None:
         faults, prng = self.faults, self._prng
-        if to.cut_at is not None:
-            if command.reliable:
-                self._held.setdefault(to.sid, []).append((sender, command))
-            return
         when = now + faults.latency + (prng.between(0.0, faults.jitter) if faults.jitter else 0.0)
         if command.reliable:
-            pair = (sender.sid, to.sid)
-            when = max(when, self._last_reliable.get(pair, 0.0))
-            self._last_reliable[pair] = when
-        else:
-            if prng.chance(faults.loss):
-                return
-            if prng.chance(faults.reorder):
-                when += prng.between(0.0, _REORDER_STEPS * faults.latency)
-            if prng.chance(faults.duplicate):
-                to.port.schedule(when, _Deferred(partial(self._arrive, sender, to, command, when)))
-        to.port.schedule(when, _Deferred(partial(self._arrive, sender, to, command, when)))
+            channel = to.inbox.setdefault(sender.sid, _Channel(sender, to))
+            channel.packets.append(command)
+            channel.last = max(channel.last, when)
+            to.port.schedule(channel.last, _Deferred(partial(self._arrive_in_order, channel, channel.last)))
+            return
+        if prng.chance(faults.loss):
+            return
+        if prng.chance(faults.reorder):
+            when += prng.between(0.0, _REORDER_STEPS * faults.latency)
+        for _ in range(2 if prng.chance(faults.duplicate) else 1):
+            to.port.schedule(when, _Deferred(partial(self._arrive, sender, to, command, when)))
+
+    def _arrive_in_order(self, channel: _Channel, now: float) -> None:
+        """The next reliable packet is there; behind a cut it waits for ``heal``."""
+        if channel.packets and channel.to.cut_at is None:
+            self._arrive(channel.sender, channel.to, channel.packets.popleft(), now)
 
     def _arrive(self, sender: _Member, to: _Member, command: SendData, now: float) -> None:
         """Name the sender only if it is known on arrival, as a real client does."""
-        if to.port.member is not to:
-            return
-        if to.cut_at is not None:
-            if command.reliable:
-                self._held.setdefault(to.sid, []).append((sender, command))
+        if to.port.member is not to or to.cut_at is not None:
             return
         to.port.schedule(
             now,
@@ -435,13 +488,17 @@ class MemoryRoom:
 
     # --- partitions
 
+    def _end_of_patience(self, cut_at: float) -> float:
+        return cut_at + self.faults.notice + self.faults.give_up
+
     def _notice(self, member: _Member, cut_at: float) -> None:
         if member.cut_at == cut_at and member.port.member is member:
+            member.noticed = True
             member.port.schedule(cut_at + self.faults.notice, LinkReconnecting(link=member.link))
 
     def _give_up(self, member: _Member, cut_at: float, now: float) -> None:
         if member.cut_at == cut_at and member.port.member is member:
-            self.leave(member, CloseReason.NETWORK, now - self.faults.latency)
+            self.leave(member, CloseReason.NETWORK, now)
 
 
 # --- simulator: strings

@@ -8,17 +8,25 @@ from typing import Final
 from dcl_comms_core.errors import LocalProtocolError
 from dcl_comms_core.proto import rfc4
 
-__all__ = ["build_movement", "gait", "position_yaw"]
+__all__ = ["build_movement", "gait", "heading", "position_yaw"]
 
 _WALK: Final = 2.0
 _JOG: Final = 8.0
 _STILL: Final = 0.1
+_TURN: Final = 360.0
+
+
+def heading(yaw: float) -> float:
+    """Any number of degrees as one in [0, 360)."""
+    # The remainder of a tiny negative number is 360 itself, by rounding.
+    turned = yaw % _TURN
+    return turned if turned < _TURN else 0.0
 
 
 def position_yaw(message: rfc4.Position) -> float:
     """Heading of a Position's rotation, degrees clockwise from north in [0, 360); 0 for a rotation of no length."""
     x, y, z, w = message.rotation_x, message.rotation_y, message.rotation_z, message.rotation_w
-    return degrees(atan2(2.0 * (x * z + w * y), w * w + z * z - x * x - y * y)) % 360.0
+    return heading(degrees(atan2(2.0 * (x * z + w * y), w * w + z * z - x * x - y * y)))
 
 
 def gait(speed: float) -> float:
@@ -55,6 +63,6 @@ def build_movement(
         velocity_z=vz,
         movement_blend_value=gait(hypot(vx, vz)),
         is_grounded=grounded,
-        rotation_y=yaw % 360.0,
+        rotation_y=heading(yaw),
         is_instant=instant,
     )

@@ -40,19 +40,24 @@ class Outbox:
         self._given = 0
         self._queued_reliable = 0
 
-    def put(self, messages: list[tuple[bytes, tuple[str, ...] | None, str]], *, reliable: bool) -> None:
-        """Queue packets (data, addressees, topic): all of them, or none and SendQueueFull."""
-        size = sum(len(data) for data, _, _ in messages)
-        if len(self._queue) + len(messages) > self._limits.send_queue:
+    def put(
+        self, messages: list[tuple[bytes, tuple[str, ...] | None, str]], *, reliable: bool, flowing: bool
+    ) -> None:
+        """Queue packets (data, addressees, topic): all of them, or none and SendQueueFull.
+
+        ``flowing``: the link takes packets now, so those that have credit do not count as waiting.
+        """
+        waiting = messages[self._limits.in_flight - len(self._in_flight) if flowing else 0 :]
+        if len(self._queue) + len(waiting) > self._limits.send_queue:
             msg = f"{len(self._queue)} packets wait already (Limits.send_queue): await send(), or send less"
             raise SendQueueFull(msg)
-        if self._bytes + size > self._limits.send_queue_bytes:
+        if self._bytes + sum(len(data) for data, _, _ in waiting) > self._limits.send_queue_bytes:
             msg = f"{self._bytes} bytes wait already (Limits.send_queue_bytes): await send(), or send less"
             raise SendQueueFull(msg)
         for data, to, topic in messages:
             self._queue.append(Outgoing(self._next_token, data, to, topic, reliable=reliable))
             self._next_token += 1
-        self._bytes += size
+            self._bytes += len(data)
         if reliable:
             self._queued_reliable += len(messages)
 

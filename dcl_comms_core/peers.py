@@ -96,7 +96,7 @@ def addressees(to: object) -> tuple[str, ...] | None:
         msg = f"to={type(to).__name__} is ambiguous: use EVERYONE, PeerId(text), a Peer, or a collection of these"
         raise LocalProtocolError(msg)
     if not isinstance(to, Iterable):
-        msg = f"to={type(to).__name__} is not an addressee: use EVERYONE, PeerId(text), a Peer, or a collection of these"
+        msg = f"to={type(to).__name__} is no addressee: use EVERYONE, PeerId(text), a Peer, or a collection of these"
         raise LocalProtocolError(msg)
     return tuple(dict.fromkeys(_identity(item) for item in cast("Iterable[object]", to)))
 

@@ -37,5 +37,5 @@ class Prng:
         return self.unit() < probability
 
     def between(self, low: float, high: float) -> float:
-        """A float in [low, high)."""
+        """A float from low to high; high itself only by rounding."""
         return low + (high - low) * self.unit()

@@ -23,7 +23,7 @@ from dcl_comms_core.events import (
     Vector3,
     VoiceReceived,
 )
-from dcl_comms_core.motion import position_yaw
+from dcl_comms_core.motion import heading, position_yaw
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -43,9 +43,9 @@ def _position(
     at: float, room: str, sender: PeerId | None, private: bool, _topic: str, message: rfc4.Position
 ) -> PeerMoved | None:
     x, y, z = message.position_x, message.position_y, message.position_z
-    yaw = position_yaw(message)
-    # A sum is finite only if every part is, or if it overflows: both are no place in a world.
-    if not isfinite(x + y + z + yaw):
+    rotation = message.rotation_x + message.rotation_y + message.rotation_z + message.rotation_w
+    # A sum of single-precision numbers can't overflow here: it is finite exactly when every part is.
+    if not isfinite(x + y + z + rotation):
         return None
     return PeerMoved(
         at=at,
@@ -54,7 +54,7 @@ def _position(
         private=private,
         position=Vector3(x, y, z),
         velocity=_STANDING,
-        yaw=yaw,
+        yaw=position_yaw(message),
         kind=MovementKind.POSITION,
         message=message,
     )
@@ -76,7 +76,7 @@ def _movement(
         position=Vector3(x, y, z),
         velocity=Vector3(vx, vy, vz),
         # Older senders use signed degrees.
-        yaw=yaw % 360.0,
+        yaw=heading(yaw),
         kind=MovementKind.MOVEMENT,
         message=message,
     )

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections import Counter
 from enum import Enum
+from math import isfinite
 from typing import TYPE_CHECKING, Final
 
 from dcl_comms_core import events as ev
@@ -128,9 +129,11 @@ class RoomSession(Intents):
         self._roster = Roster(room, limits)
         self._commands: list[Command] = []
         self._events: list[ev.Event] = []
+        self._flowing = False
         self._closing_at: float | None = None
         self.counters: Counter[str] = Counter()
-        """How often: received, rejected.<reason name>, late, sent, send_failed, unknown_track."""
+        """How often: received, rejected.<reason name>, late, unknown_track; of our own packets: sent, send_failed,
+        unconfirmed (the link ended before it acknowledged them), dropped (the room closed before their turn)."""
 
     # --- what the world may ask
 
@@ -212,20 +215,24 @@ class RoomSession(Intents):
         """
         self._pass_time(now)
         drain = self._limits.drain_seconds if drain is None else max(drain, 0.0)
+        if not isfinite(drain):
+            msg = "drain is a finite number of seconds"
+            raise LocalProtocolError(msg)
         until = self._now + drain
-        if self._state is RoomState.CLOSING:
-            self._closing_at = min(until, self._closing_at) if self._closing_at is not None else None
-        elif self._state is RoomState.OPEN or self._state is RoomState.RECONNECTING:
-            self._closing_at = until
-        else:
-            self._closing_at = self._now
         before = self._state
         self._move(RoomTrigger.CLOSE)
+        if before is RoomState.CLOSED:
+            return
         if self._state is RoomState.CLOSED:
-            if before is not RoomState.CLOSED:
-                self._finish(CloseReason.CLIENT, "")
-        elif before is not RoomState.CLOSING or self._closing_at is not None:
+            self._finish(CloseReason.CLIENT, "")
+        elif before is not RoomState.CLOSING:
+            self._closing_at = until if before in _RECEIVING else self._now
             self._continue_closing()
+        elif self._closing_at is not None:
+            self._closing_at = min(until, self._closing_at)
+            self._continue_closing()
+        else:
+            self._timers.hasten(Timer.CLOSE, until + self._limits.close_seconds)
 
     def _continue_closing(self) -> None:
         """Tell the link to close as soon as the queue is empty or its time is over."""
@@ -237,7 +244,7 @@ class RoomSession(Intents):
             return
         self._closing_at = None
         self._timers.clear()
-        self._outbox.clear()
+        self.counters["dropped"] += self._outbox.clear()
         left = max(left, 0.0)
         self._timers.arm(Timer.CLOSE, self._now + left + self._limits.close_seconds)
         self._commands.append(CloseLink(link=self._link, drain=left))
@@ -285,18 +292,26 @@ class RoomSession(Intents):
                 self._closing_at = self._now
                 self._continue_closing()
             else:
-                self._link_over(CloseReason.CLIENT, "the link did not confirm its end")
+                self._move(RoomTrigger.ENDED)
+                self._finish(CloseReason.CLIENT, "the link did not confirm its end")
 
     def _pass_time(self, now: float | None) -> None:
-        if now is not None and now > self._now:
-            self._now = now
+        if now is None:
+            return
+        if not isfinite(now):
+            msg = "now is a finite number of seconds"
+            raise LocalProtocolError(msg)
+        self._now = max(now, self._now)
 
     # --- inputs
 
     def receive(self, inp: Input, *, now: float) -> None:  # noqa: C901, PLR0912 - one flat dispatch
-        """Take a fact from outside.  Raises only for something that is not an input."""
+        """Take a fact from outside.  LocalProtocolError: not an input, or the host gave a time that is not finite."""
         self._pass_time(now)
         if isinstance(inp, ClockSet):
+            if not isfinite(inp.unix_offset):
+                msg = "ClockSet takes a finite number of seconds"
+                raise LocalProtocolError(msg)
             self._unix_offset = inp.unix_offset
             return
         if not isinstance(inp, LinkInput):  # pyright: ignore[reportUnnecessaryIsInstance]  # callers may be untyped
@@ -320,6 +335,8 @@ class RoomSession(Intents):
                 self._on_reconnecting()
             case LinkReconnected():
                 self._on_reconnected()
+            case _ if self._state not in _RECEIVING:
+                self.counters["late"] += 1
             case ParticipantJoined():
                 self._events += self._roster.join(inp.participant, self._now, inp.source)
             case ParticipantUpdated():
@@ -342,7 +359,8 @@ class RoomSession(Intents):
         source: int | None = None,
     ) -> None:
         """Take a packet of the current link: what ``receive(DataReceived(...))`` does, without the object."""
-        self._now = max(self._now, now)
+        if now != self._now:
+            self._pass_time(now)
         if self._state not in _RECEIVING:
             self.counters["late"] += 1
             return
@@ -401,6 +419,7 @@ class RoomSession(Intents):
     def _on_opened(self, inp: LinkOpened) -> None:
         if not self._moved(RoomTrigger.OPENED):
             return
+        self._flowing = True
         self._timers.disarm(Timer.CONNECT)
         self._identity = PeerId(inp.identity)
         self._topic_of_ours = inp.identity.lower()
@@ -429,13 +448,20 @@ class RoomSession(Intents):
             self._warn(ev.WarningCode.ANNOUNCED_LATE, "the token allows neither attributes nor a microphone track")
 
     def _on_reconnecting(self) -> None:
-        if self._moved(RoomTrigger.RECONNECTING):
+        if not self._moved(RoomTrigger.RECONNECTING):
+            return
+        self._flowing = False
+        if self._state is RoomState.RECONNECTING:
             self._events.append(ev.Reconnecting(at=self._now, room=self._room, attempt=0, reason=CloseReason.NETWORK))
 
     def _on_reconnected(self) -> None:
-        if self._moved(RoomTrigger.RECONNECTED):
+        if not self._moved(RoomTrigger.RECONNECTED):
+            return
+        self._flowing = True
+        if self._state is RoomState.OPEN:
             self._events.append(ev.Reconnected(at=self._now, room=self._room, attempt=0))
-            self._send_queued()
+        self._send_queued()
+        self._continue_closing()
 
     def _on_acknowledged(self, inp: SendAcknowledged) -> None:
         if not self._outbox.acknowledge(inp.token):
@@ -447,8 +473,7 @@ class RoomSession(Intents):
         else:
             self.counters["sent"] += 1
         self._send_queued()
-        if self._state is RoomState.CLOSING:
-            self._continue_closing()
+        self._continue_closing()
 
     def _on_track(self, inp: TrackInput) -> None:
         events = self._roster.track(inp, self._now)
@@ -461,27 +486,21 @@ class RoomSession(Intents):
     def _link_over(self, reason: CloseReason, detail: str) -> None:
         if self._state is RoomState.CLOSING:
             reason, detail = CloseReason.CLIENT, ""
-        elif self._will_retry(reason):
+        elif (backoff := self._backoff) is not None and self._may_retry(reason, backoff):
             if self._moved(RoomTrigger.LOST):
-                self._retry_later(reason)
+                self._retry_later(reason, backoff)
             return
         if self._moved(RoomTrigger.ENDED):
             self._finish(reason, detail)
 
-    def _will_retry(self, reason: CloseReason) -> bool:
-        backoff = self._backoff
-        return (
-            backoff is not None
-            and self._opened_once
-            and RETRY[reason] is Retry.BACKOFF
-            and self._attempt < backoff.attempts
-        )
+    def _may_retry(self, reason: CloseReason, backoff: Backoff) -> bool:
+        return self._opened_once and RETRY[reason] is Retry.BACKOFF and self._attempt < backoff.attempts
 
-    def _retry_later(self, reason: CloseReason) -> None:
-        backoff = self._backoff
-        assert backoff is not None  # noqa: S101 - _will_retry said so; for the type checkers
+    def _retry_later(self, reason: CloseReason, backoff: Backoff) -> None:
+        self._flowing = False
         self._timers.clear()
         lost = self._outbox.forget_in_flight()
+        self.counters["unconfirmed"] += lost
         if lost:
             self._warn(ev.WarningCode.SENDS_UNCONFIRMED, f"{lost} packets were not acknowledged")
         self._attempt += 1
@@ -490,8 +509,8 @@ class RoomSession(Intents):
 
     def _finish(self, reason: CloseReason, detail: str) -> None:
         self._timers.clear()
-        self._outbox.clear()
-        self._outbox.forget_in_flight()
+        self.counters["dropped"] += self._outbox.clear()
+        self.counters["unconfirmed"] += self._outbox.forget_in_flight()
         self._events.append(
             ev.RoomClosed(at=self._now, room=self._room, reason=reason, retry=RETRY[reason], detail=detail)
         )
@@ -510,12 +529,16 @@ class RoomSession(Intents):
             raise PermissionMissing("canPublishData", "the server would drop every packet in silence")
         identity = "" if self._identity is None else self._identity.text
         for number, (data, to, topic) in enumerate(messages, self._outbox.next_sequence):
-            size = livekit_packet_size(
-                len(data), identity=identity, to=to, topic=topic, reliable=reliable, sequence=number
-            )
+            try:
+                size = livekit_packet_size(
+                    len(data), identity=identity, to=to, topic=topic, reliable=reliable, sequence=number
+                )
+            except UnicodeEncodeError:
+                msg = "an identity or the topic holds half a surrogate pair, which no transport can carry"
+                raise LocalProtocolError(msg) from None
             if size > LIVEKIT_MAX_PACKET:
                 raise PacketTooLarge(size, LIVEKIT_MAX_PACKET)
-        self._outbox.put(messages, reliable=reliable)
+        self._outbox.put(messages, reliable=reliable, flowing=self._flowing)
         self._send_queued()
 
     def check_publish(self, source: TrackSource) -> None:
@@ -545,7 +568,8 @@ class RoomSession(Intents):
         self._events.append(ev.Warning(at=self._now, room=self._room, code=code, text=text))
 
     def _send_queued(self) -> None:
-        if self._state is not RoomState.OPEN and self._state is not RoomState.CLOSING:
+        """Give the transport what has credit, unless it is repairing its connection."""
+        if not self._flowing:
             return
         for message in self._outbox.take():
             self._commands.append(

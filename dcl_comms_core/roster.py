@@ -42,7 +42,9 @@ class Roster:
     def replace_all(self, participants: Iterable[Participant], now: float) -> list[ev.Event]:
         """The transport says who is there, after joining or joining anew."""
         present = {participant.identity: participant for participant in participants}
-        events: list[ev.Event] = []
+        # On a new connection old handles of senders mean nothing, and every track is offered anew.
+        self._early.clear()
+        events = [event for sid in tuple(self._tracks) for event in self._drop_track(sid, now)]
         for peer in self.peers.values():
             if peer.id.text not in present:
                 events += self.leave(peer.id.text, now)
@@ -55,15 +57,18 @@ class Roster:
         who = PeerId(participant.identity)
         events: list[ev.Event] = []
         known = self.peers.get(who)
-        if known is not None:
-            if known.sid == participant.sid:
-                return events
-            events += self.leave(known.id.text, now)
-        peer = Peer(id=who, joined_at=now, sid=participant.sid, name=participant.name, metadata=participant.metadata)
-        if not self.peers.put(peer):
-            return events + self._reached("peers", self._limits.peers, now)
-        self._by_text[participant.identity] = who
-        events.append(ev.PeerJoined(at=now, room=self._room, sender=who))
+        if known is not None and known.sid == participant.sid:
+            self.update(participant)
+        else:
+            if known is not None:
+                events += self.leave(known.id.text, now)
+            peer = Peer(
+                id=who, joined_at=now, sid=participant.sid, name=participant.name, metadata=participant.metadata
+            )
+            if not self.peers.put(peer):
+                return events + self._reached("peers", self._limits.peers, now)
+            self._by_text[participant.identity] = who
+            events.append(ev.PeerJoined(at=now, room=self._room, sender=who))
         if source is not None:
             early = self._take_early(source, who)
             if early:
@@ -78,18 +83,18 @@ class Roster:
 
     def leave(self, identity: str, now: float) -> list[ev.Event]:
         """Somebody left, and its tracks with it."""
-        peer = self.peers.pop(PeerId(identity))
-        if peer is None:
-            return []
-        self._by_text.pop(peer.id.text, None)
-        self._full.discard("peers")
-        events: list[ev.Event] = [
+        who = PeerId(identity)
+        events = [
             event
             for sid, (owner, _) in tuple(self._tracks.items())
-            if owner == peer.id
+            if owner == who
             for event in self._drop_track(sid, now)
         ]
-        events.append(ev.PeerLeft(at=now, room=self._room, sender=peer.id))
+        peer = self.peers.pop(who)
+        if peer is not None:
+            self._by_text.pop(peer.id.text, None)
+            self._full.discard("peers")
+            events.append(ev.PeerLeft(at=now, room=self._room, sender=peer.id))
         return events
 
     # --- early packets

@@ -142,6 +142,8 @@ ROOM_TRANSITIONS: Final[Mapping[tuple[RoomState, RoomTrigger], RoomState]] = Map
         (_S.WAITING, _T.RETRY): _S.CONNECTING,
         (_S.WAITING, _T.REFUSED): _S.CLOSED,
         (_S.WAITING, _T.CLOSE): _S.CLOSED,
+        (_S.CLOSING, _T.RECONNECTING): _S.CLOSING,
+        (_S.CLOSING, _T.RECONNECTED): _S.CLOSING,
         (_S.CLOSING, _T.ENDED): _S.CLOSED,
         (_S.CLOSING, _T.CLOSE): _S.CLOSING,
         (_S.CLOSED, _T.CLOSE): _S.CLOSED,

@@ -25,10 +25,14 @@ class Timers:
         self._due[timer] = when
         self._refresh()
 
+    def hasten(self, timer: Timer, when: float) -> None:
+        """Bring a timer that runs forward to ``when``, if that is earlier."""
+        self.arm(timer, min(when, self._due[timer]))
+
     def disarm(self, timer: Timer) -> None:
-        """Stop a timer that may or may not run."""
-        if self._due.pop(timer, None) is not None:
-            self._refresh()
+        """Stop a timer that runs."""
+        del self._due[timer]
+        self._refresh()
 
     def clear(self) -> None:
         """Stop all."""

@@ -23,7 +23,7 @@ NAN = float("nan")
 
 
 def repickled(message: Any) -> Any:
-    return pickle.loads(pickle.dumps(message))  # noqa: S301  # our own
+    return pickle.loads(pickle.dumps(message))  # our own
 
 
 # What betterproto2.Message defines, and what was decided about each name.  A new one fails the test below until

@@ -287,14 +287,18 @@ def test_the_heading_of_any_rotation_is_a_heading(x: float, y: float, z: float, 
     assert 0.0 <= Rig().join().data(packet).yaw < 360.0
 
 
-anything = st.one_of(
-    st.binary(max_size=60),
-    strategies.wire_bytes(Packet),
-    st.binary(max_size=20).map(lambda data: b"\x2a" + bytes([len(data)]) + data),
+GOOD = [wire(**member) for member, _, _ in CASES]
+cut = st.builds(lambda data, end: data[:end], st.sampled_from(GOOD), st.integers(0, 40))
+edited = st.builds(
+    lambda data, where, what: data[: where % len(data)] + what + data[where % len(data) + 1 :],
+    st.sampled_from(GOOD),
+    st.integers(0, 100),
+    st.binary(max_size=2),
 )
+anything = st.one_of(st.binary(max_size=60), st.sampled_from(GOOD), cut, edited)
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(
     st.lists(
         st.tuples(
@@ -323,6 +327,12 @@ def test_any_bytes_are_one_event_each(packets: list[tuple[bytes, Any, str, bool,
     counters = rig.session.counters
     assert counters["received"] == len(packets)
     assert rejected == sum(count for name, count in counters.items() if name.startswith("rejected."))
+
+
+@settings(max_examples=25)
+@given(strategies.wire_bytes(Packet))
+def test_bytes_of_every_class_that_the_fuzzer_knows(data: bytes) -> None:
+    assert isinstance(Rig().join().data(data), PacketEvent)
 
 
 def test_our_own_bugs_escape(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import os
 import select
 import time
+from pathlib import Path
 
 import pytest
 import trio
@@ -187,7 +187,7 @@ def test_a_simulated_room_has_no_sound(name):
 
 def test_polling_by_descriptor_and_deadline_misses_nothing(name):
     """A select loop that sleeps exactly as long as it is told to."""
-    before = set(os.listdir("/proc/self/fd"))
+    before = set(Path("/proc/self/fd").iterdir())
     with polled.open(target(name)) as alice, polled.open(target(name, "bob")) as bob:
         heard, end = [], time.monotonic() + 10
         asked = False
@@ -204,7 +204,7 @@ def test_polling_by_descriptor_and_deadline_misses_nothing(name):
         assert heard == ["a", "b", "c"]
     assert bob.poll() is not None
     assert bob.closed
-    assert set(os.listdir("/proc/self/fd")) <= before
+    assert set(Path("/proc/self/fd").iterdir()) <= before
 
 
 def test_the_timer_of_trio_is_one_task_and_ends_with_the_connection(name):
