@@ -40,9 +40,7 @@ class Outbox:
         self._given = 0
         self._queued_reliable = 0
 
-    def put(
-        self, messages: list[tuple[bytes, tuple[str, ...] | None, str]], *, reliable: bool, flowing: bool
-    ) -> None:
+    def put(self, messages: list[tuple[bytes, tuple[str, ...] | None, str]], *, reliable: bool, flowing: bool) -> None:
         """Queue packets (data, addressees, topic): all of them, or none and SendQueueFull.
 
         ``flowing``: the link takes packets now, so those that have credit do not count as waiting.

@@ -23,6 +23,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 import dcl_comms_core
+from dcl_comms_core import codec
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -81,3 +82,25 @@ def guard() -> Iterator[dict[Any, tuple[str, ...]]]:
             for name in names:
                 patch.setattr(owner, name, _guarded(getattr(owner, name), f"{owner.__name__}.{name}"))
         yield GUARDED
+
+
+ON_EVERY_ENGINE = ("test_codec_every_field", "test_codec_rules", "test_codec_encode", "test_codec_peek",
+                   "test_codec_tag13", "test_proto_messages", "test_proto_compare")  # fmt: skip
+ON_PYTHON = ("test_codec_shapes",)
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Tests of the codec's rules run on every engine; those of the Python engine's inside on that."""
+    name = metafunc.module.__name__.rpartition(".")[2]
+    if name in ON_EVERY_ENGINE + ON_PYTHON:
+        names = list(codec.engines()) if name in ON_EVERY_ENGINE else ["python"]
+        metafunc.parametrize("engine", names, indirect=True, scope="module")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def engine(request: pytest.FixtureRequest) -> Iterator[str]:
+    """The codec behind the public functions, by its name: the one that is asked for, or the usual one."""
+    before = codec.active()
+    codec.use(getattr(request, "param", before))
+    yield codec.active()
+    codec.use(before)

@@ -170,6 +170,52 @@ def test_other_exits_end_by_themselves(livekit_room: Callable[[], RoomOnServer],
     assert ("planted" in done.stderr) == ("planted" in how)
 
 
+# -- cancelled connects
+
+
+@pytest.mark.livekit
+@pytest.mark.slow
+@pytest.mark.timeout(90)
+def test_cancelled_connects_leave_no_files_and_no_threads(livekit_room: Callable[[], RoomOnServer]) -> None:
+    """The engine itself takes 10 to 15 seconds to close the sockets of a room that was left."""
+    room = livekit_room()
+    done = run(
+        """
+        from dcl_comms_core.commands import CloseLink
+        from livekit_rig import Player, nothing_left, settle
+        def files():
+            return len(os.listdir("/proc/self/fd"))
+        def threads():
+            return len(os.listdir("/proc/self/task"))
+        warm = Player()
+        warm.join(ours)
+        warm.close()
+        before = files(), threads()
+        most = 0
+        for number, target in enumerate(sdk.split()):
+            player = Player()
+            player.open(target)
+            if number % 3 == 0:
+                player.execute(CloseLink(link=player.ref))
+                player.turn()
+            elif number % 3 == 1:
+                player.link.abandon()
+            else:
+                # The result lies unread in the mailbox when the link is abandoned.
+                assert settle(lambda: player.wakes > 0)
+                player.link.abandon()
+            most = max(most, files())
+        assert nothing_left()
+        assert settle(lambda: files() <= before[0] + 2 and threads() <= before[1] + 2, 40.0), (before, files())
+        print("most", most)
+        """,
+        room.connection_string("warm"),
+        " ".join(room.connection_string(f"player{number}") for number in range(12)),
+        timeout=80.0,
+    )
+    assert int(ok(done).split()[1]) > 20
+
+
 # -- fork
 
 

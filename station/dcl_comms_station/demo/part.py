@@ -1,0 +1,182 @@
+"""A part: what one peer does and remembers, the same on every loop.
+
+A loop gives it each event (``take``), asks it to walk ten times a second (``step``) and looks at ``done``.  All it
+needs of a connection are the verbs that connections of every loop have.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import cos, degrees, pi, sin
+from typing import TYPE_CHECKING, Final
+
+from dcl_comms_core import ChatReceived, PeerId, PeerIdentified, PeerLeft, PeerMoved, RoomClosed, RoomOpened
+from dcl_comms_station.clean import clean, short
+from dcl_comms_station.demo.script import CAST, SINGER, Role, farewell, greeting, whisper
+from dcl_comms_station.demo.tone import PITCH
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from dcl_comms_drivers.connection import BaseConnection
+
+    from dcl_comms_core.events import Event
+    from dcl_comms_station.demo.transcript import Transcript
+
+__all__ = ["STEP_SECONDS", "Line", "Part"]
+
+STEP_SECONDS: Final = 0.1
+"""How often a part walks; real explorers send their movement ten times a second at most, too."""
+
+_SETTLE_STEPS: Final = 5
+"""How long a part walks before it speaks.  A server tells the others of a newcomer a moment after it tells the newcomer
+that it is in; what is said in that moment arrives without a sender."""
+_RADIUS: Final = 2.0
+_SPEED: Final = 1.5
+_STRANGER: Final = "somebody"
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """Something that was read."""
+
+    speaker: str
+    text: str
+    private: bool
+
+
+class Part:
+    """One role of the script, in one room."""
+
+    def __init__(self, role: Role, identities: Mapping[str, str], transcript: Transcript, *, sound: bool) -> None:
+        self.role = role
+        self.others = tuple(other for other in CAST if other.name != role.name)
+        self.read: list[Line] = []
+        """Every chat line, in order."""
+        self.seen: set[str] = set()
+        """Whose movements were read."""
+        self.heard: float | None = None
+        """The pitch of the tone that was heard, Hz."""
+        self.done = False
+        """Time to leave: the play is over, or the room is."""
+        self._names = {PeerId(identity): name for name, identity in identities.items()}
+        self._identities = {name: PeerId(identity) for name, identity in identities.items()}
+        self._transcript = transcript
+        self._sound = sound
+        self._open = False
+        self._greeted = False
+        self._parted = False
+        self._sang = False
+        self._steps = 0
+
+    # --- what the loop calls
+
+    def take(self, event: Event, room: BaseConnection) -> None:
+        """Something happened."""
+        match event:
+            case RoomOpened():
+                self._open = True
+                self._note(f"joins as {short(str(event.identity))}")
+            case ChatReceived(sender=PeerId() as sender):
+                self._read(self._name(sender), event)
+            case PeerMoved(sender=PeerId() as sender):
+                self._see(self._name(sender), event)
+            case PeerIdentified():
+                # These came before the room knew whose they were; now their sender is filled in.
+                for early in event.early:
+                    self.take(early, room)
+            case PeerLeft():
+                self._note(f"sees {self._name(event.sender)} leave")
+            case RoomClosed():
+                self._note(f"is out of the room: {clean(event.reason.value)} {clean(event.detail, limit=200)}".rstrip())
+                self.done = True
+            case _:
+                pass  # tracks are the loop's business, the rest is nobody's
+        self._go_on(room)
+
+    def step(self, room: BaseConnection) -> None:
+        """Walk a step, once we are in."""
+        if not self._open or self.done:
+            return
+        if self._steps == 0:
+            self._note("starts to walk")
+        angle = self._steps * STEP_SECONDS * _SPEED / _RADIUS
+        east, north = self.role.centre
+        room.move(
+            (east + _RADIUS * sin(angle), 0.0, north + _RADIUS * cos(angle)),
+            velocity=(_SPEED * cos(angle), 0.0, -_SPEED * sin(angle)),
+            yaw=degrees(angle + pi / 2.0),
+        )
+        self._steps += 1
+        self._go_on(room)
+
+    def hear(self, pitch: float) -> None:
+        """The loop's ear heard a tone."""
+        if self.heard is None:
+            self._note(f"hears {pitch:.0f} Hz")
+            self.heard = pitch
+
+    def takes_the_microphone(self) -> bool:
+        """True once, when it is time for this part to play the tone."""
+        if not (self._sound and self.role.name == SINGER and self._greeted) or self._sang:
+            return False
+        self._sang = True
+        self._note(f"plays {PITCH:.0f} Hz")
+        return True
+
+    # --- what follows from it
+
+    def _go_on(self, room: BaseConnection) -> None:
+        """Say what is due."""
+        if not self._open or self.done:
+            return
+        company = all(self._identities[other.name] in room.peers for other in self.others)
+        if not self._greeted and company and self._steps >= _SETTLE_STEPS:
+            self._greeted = True
+            self._say(room, greeting(self.role))
+            if self.role.whispers_to is not None:
+                self._say(room, whisper(self.role), self.role.whispers_to)
+        if self._greeted and not self._parted and self._has_all():
+            self._parted = True
+            self._say(room, farewell(self.role))
+        if self._parted and all(self.has_read(other, farewell(other)) for other in self.others):
+            self.done = True
+
+    def _say(self, room: BaseConnection, text: str, to: str | None = None) -> None:
+        self._note(f"says to {'everybody' if to is None else f'{to} alone'}", text)
+        if to is None:
+            room.chat(text)
+        else:
+            room.chat(text, to=self._identities[to])
+
+    def _has_all(self) -> bool:
+        """Whether everything was read that is to come before the farewells."""
+        return (
+            all(self.has_read(other, greeting(other)) and other.name in self.seen for other in self.others)
+            and all(self.has_read(other, whisper(other), private=True) for other in self.confidants)
+            and (self.heard is not None or not self._sound or self.role.name == SINGER)
+        )
+
+    @property
+    def confidants(self) -> tuple[Role, ...]:
+        """Who whispers to this part."""
+        return tuple(other for other in self.others if other.whispers_to == self.role.name)
+
+    def has_read(self, speaker: Role, text: str, *, private: bool = False) -> bool:
+        """Whether these very words came from this very peer."""
+        return Line(speaker.name, text, private) in self.read
+
+    def _read(self, speaker: str, event: ChatReceived) -> None:
+        self.read.append(Line(speaker, event.text, event.private))
+        self._note(f"reads {speaker}{' in private' if event.private else ''}", event.text)
+
+    def _see(self, walker: str, event: PeerMoved) -> None:
+        if walker not in self.seen:
+            self.seen.add(walker)
+            self._note(f"sees {walker} at x {event.position.x:.1f}, z {event.position.z:.1f}, heading {event.yaw:.0f}°")
+
+    def _name(self, who: PeerId) -> str:
+        return self._names.get(who, _STRANGER)
+
+    def _note(self, what: str, text: str = "") -> None:
+        self._transcript.note(self.role.name, what, text)

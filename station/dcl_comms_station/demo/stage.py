@@ -1,0 +1,145 @@
+"""The stage: a server or the memory room, three threads with a loop each, a curtain, a verdict."""
+
+from __future__ import annotations
+
+import secrets
+import signal
+import sys
+import threading
+import time
+from contextlib import contextmanager
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Final, cast
+
+from dcl_comms_drivers.realm.livekit_server import LiveKitServer, ServerProblem, ServerUnavailable
+
+from dcl_comms_station.clean import clean
+from dcl_comms_station.demo import on_asyncio, on_polled, on_trio
+from dcl_comms_station.demo.part import Part
+from dcl_comms_station.demo.script import CAST
+from dcl_comms_station.demo.transcript import Transcript
+from dcl_comms_station.demo.verdict import judge, table
+from dcl_comms_station.exits import Interrupted
+from dcl_comms_station.loops import signals_interrupt
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterator, Mapping
+
+__all__ = ["perform"]
+
+_PLAYERS: Final = {"Ada": on_asyncio.play, "Tro": on_trio.play, "Eve": on_polled.play}
+_LEAVING_SECONDS: Final = 15.0
+_GLANCE_SECONDS: Final = 0.1
+
+
+def perform(*, memory: bool, seconds: float, write: Callable[[str], object] = print) -> bool:
+    """Play, write transcript and verdict; True: every check passed.
+
+    ``seconds`` bounds the play, not the start of a server.  Interrupted: a signal ended it.
+    """
+    with signals_interrupt() as seen:
+        try:
+            with _server(memory=memory) as (server, place):
+                return _perform(server, place, seconds, Transcript(write))
+        except KeyboardInterrupt:
+            raise Interrupted(seen[0] if seen else signal.SIGINT) from None
+
+
+@contextmanager
+def _server(*, memory: bool) -> Generator[tuple[LiveKitServer | None, str]]:
+    """A server, or None, and one line about it."""
+    if memory:
+        yield None, "Over the in-memory room, as asked."
+        return
+    try:
+        server = _start_server()
+    except ServerUnavailable as error:
+        print(f"dcl-comms: {clean(str(error))}: so the memory room it is", file=sys.stderr)
+        yield None, "Over the in-memory room."
+        return
+    with server:
+        yield server, f"Over a private livekit-server at {server.url}."
+
+
+def _start_server() -> LiveKitServer:
+    if find_spec("livekit") is None:
+        hint = 'not looked for, as the client is missing: pip install "dcl-comms[livekit]"'
+        raise ServerUnavailable(ServerProblem.NOT_FOUND, hint)
+    return LiveKitServer.start()
+
+
+def _perform(server: LiveKitServer | None, place: str, seconds: float, transcript: Transcript) -> bool:
+    # Wallet addresses of nobody, as identities of players look.
+    identities = {role.name: f"0x{secrets.token_hex(20)}" for role in CAST}
+    targets = _targets(server, identities)
+    parts = [Part(role, identities, transcript, sound=server is not None) for role in CAST]
+    transcript.plain(place)
+    transcript.plain(", ".join(f"{role.name} is on {role.loop}" for role in CAST) + ".")
+    if server is None:
+        transcript.plain("There is no sound in memory: the tone is left out.")
+    transcript.plain()
+    crashed = _play(parts, targets, seconds, transcript)
+    transcript.plain()
+    checks = judge(parts, sound=server is not None)
+    for line in table(parts, checks):
+        transcript.plain(line)
+    passed = not crashed and all(check.passed for check in checks)
+    transcript.plain()
+    transcript.plain("All is well." if passed else "Something is wrong: see above.")
+    return passed
+
+
+def _targets(server: LiveKitServer | None, identities: Mapping[str, str]) -> dict[str, str]:
+    room = f"demo-{secrets.token_hex(4)}"
+    if server is None:
+        return {name: f"simulator:{room}?identity={identity}" for name, identity in identities.items()}
+    return {name: server.connection_string(identity, room, name=name) for name, identity in identities.items()}
+
+
+def _play(parts: list[Part], targets: Mapping[str, str], seconds: float, transcript: Transcript) -> bool:
+    """Let each part play in a thread of its own; True: one of them failed to.
+
+    Ends within ``seconds`` and the time to leave.
+    """
+    curtain = threading.Event()
+    failures: list[str] = []
+
+    def play(part: Part) -> None:
+        name = part.role.name
+        try:
+            _PLAYERS[name](targets[name], part, curtain)
+        except Exception as error:  # noqa: BLE001 - a thread's exception must not get lost: it fails the demo
+            failures.append(name)
+            for cause in _causes(error):
+                transcript.note(name, f"fails: {type(cause).__name__}: {clean(str(cause), limit=300)}")
+
+    # Daemons, so that not even a loop that hangs could keep the process.
+    threads = [threading.Thread(target=play, args=(part,), name=part.role.name, daemon=True) for part in parts]
+    end = time.monotonic() + seconds
+    try:
+        for thread in threads:
+            thread.start()
+        while any(thread.is_alive() for thread in threads) and time.monotonic() < end:
+            time.sleep(_GLANCE_SECONDS)
+    finally:
+        # Also on Ctrl-C: they leave their rooms before the server goes.
+        if any(thread.is_alive() for thread in threads):
+            transcript.plain(f"The curtain falls: not everything came within {seconds:g} s, or we were interrupted.")
+        curtain.set()
+        end = time.monotonic() + _LEAVING_SECONDS
+        for thread in threads:
+            if thread.ident is not None:
+                thread.join(max(end - time.monotonic(), 0.0))
+    stuck = [thread.name for thread in threads if thread.is_alive()]
+    for name in stuck:
+        transcript.note(name, f"does not end within {_LEAVING_SECONDS:g} s")
+    return bool(failures or stuck)
+
+
+def _causes(error: Exception) -> Iterator[Exception]:
+    """What is in a group, and in the groups in it."""
+    if isinstance(error, ExceptionGroup):
+        for inner in cast("ExceptionGroup[Exception]", error).exceptions:
+            yield from _causes(inner)
+    else:
+        yield error

@@ -1,0 +1,88 @@
+"""What each part must have read, and what none may have: the table at the end, and the exit code."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from dcl_comms_station.demo.script import SINGER, farewell, greeting, whisper
+from dcl_comms_station.demo.tone import PITCH
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from dcl_comms_station.demo.part import Part
+
+__all__ = ["Check", "judge", "table"]
+
+_TOLERANCE: Final = 0.05
+"""Of the pitch: a codec and a count of zero crossings lie between."""
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One row: a question, and what each part answers.  None: it was not asked."""
+
+    question: str
+    answers: tuple[bool | None, ...]
+
+    @property
+    def passed(self) -> bool:
+        """Whether somebody was asked, and nobody said no."""
+        return False not in self.answers and True in self.answers
+
+
+def judge(parts: Sequence[Part], *, sound: bool) -> list[Check]:
+    """All checks, over all parts."""
+    questions: list[tuple[str, Callable[[Part], bool | None]]] = [
+        ("read the greetings of both others", _greetings),
+        ("read the whisper that was for it", _whispers),
+        ("got no whisper that was for another", _discretion),
+        ("read the movements of both others", _movements),
+        ("read the farewells of both others", _farewells),
+    ]
+    if sound:
+        questions.append((f"heard {SINGER}'s tone of {PITCH:.0f} Hz", _tone))
+    return [Check(question, tuple(answer(part) for part in parts)) for question, answer in questions]
+
+
+def table(parts: Sequence[Part], checks: Sequence[Check]) -> list[str]:
+    """The checks as lines of text."""
+    width = max(len(check.question) for check in checks)
+    words = {True: "yes", False: "NO", None: "-"}
+    lines = [f"{'':<{width}}" + "".join(f"{part.role.name:>7}" for part in parts)]
+    lines += [
+        f"{check.question:<{width}}" + "".join(f"{words[answer]:>7}" for answer in check.answers) for check in checks
+    ]
+    return lines
+
+
+def _greetings(part: Part) -> bool:
+    return all(part.has_read(other, greeting(other)) for other in part.others)
+
+
+def _whispers(part: Part) -> bool | None:
+    if not part.confidants:
+        return None
+    return all(part.has_read(other, whisper(other), private=True) for other in part.confidants)
+
+
+def _discretion(part: Part) -> bool:
+    """Its absence proves something only if what was sent later has come: the farewells."""
+    secrets = [whisper(other) for other in part.others if other.whispers_to not in {None, part.role.name}]
+    overheard = any(line.text in secrets for line in part.read)
+    return _farewells(part) and not overheard
+
+
+def _movements(part: Part) -> bool:
+    return all(other.name in part.seen for other in part.others)
+
+
+def _farewells(part: Part) -> bool:
+    return all(part.has_read(other, farewell(other)) for other in part.others)
+
+
+def _tone(part: Part) -> bool | None:
+    if part.role.name == SINGER:
+        return None
+    return part.heard is not None and abs(part.heard - PITCH) <= _TOLERANCE * PITCH

@@ -1,0 +1,110 @@
+"""Events as one line each, for people.  Every text of a peer goes through ``clean``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from dcl_comms_core import events as ev
+from dcl_comms_core.errors import DecodeError
+from dcl_comms_station.clean import clean, short
+from dcl_comms_station.forms import dump, event_name, plain, plain_packet
+
+if TYPE_CHECKING:
+    from dcl_comms_core.inputs import Track
+
+__all__ = ["describe", "line"]
+
+_TEXT: Final = 2_000
+_FIELDS: Final = 400
+_NOBODY: Final = "?"
+
+
+def line(event: ev.Event, clock: str) -> str:
+    """One line: time, sender, what happened."""
+    sender = getattr(event, "sender", None)
+    who = short(str(sender)) if sender is not None else _NOBODY if isinstance(event, ev.PacketEvent) else "-"
+    private = " (private)" if isinstance(event, ev.PacketEvent) and event.private else ""
+    return f"{clock}  {who:<17} {describe(event)}{private}"
+
+
+def describe(event: ev.Event) -> str:  # noqa: C901, PLR0911, PLR0912 - one short case for each kind of event
+    """What happened, without when and by whom."""
+    match event:
+        case ev.RoomOpened():
+            return f"room {clean(event.name, limit=80)!r} is open, we are {clean(str(event.identity))}"
+        case ev.RoomClosed():
+            detail = f": {clean(event.detail, limit=300)}" if event.detail else ""
+            return f"room closed: {event.reason.value} (retry: {event.retry.value}){detail}"
+        case ev.Reconnecting():
+            return f"reconnecting, attempt {event.attempt}: {event.reason.value}"
+        case ev.Reconnected():
+            return "connected again"
+        case ev.PeerJoined():
+            return f"joined as {clean(str(event.sender))}"
+        case ev.PeerLeft():
+            return "left"
+        case ev.PeerIdentified():
+            early = "; ".join(describe(packet) for packet in event.early)
+            return f"is who sent before: {early}"
+        case ev.PeerMoved():
+            at = ", ".join(f"{axis:.2f}" for axis in event.position)
+            speed = sum(axis * axis for axis in event.velocity) ** 0.5
+            return f"is at ({at}) heading {event.yaw:.0f} degrees at {speed:.1f} m/s"
+        case ev.PeerEmoted():
+            return f"{'stops' if event.stopping else 'plays'} emote {clean(event.urn, limit=120)}"
+        case ev.ChatReceived():
+            relayed = f" (for {clean(event.forwarded_from, limit=60)})" if event.forwarded_from else ""
+            return f"says: {clean(event.text, limit=_TEXT)}{relayed}"
+        case ev.SceneMessageReceived():
+            return f"scene {clean(event.scene_id, limit=60)}: {_bytes(event.data)}"
+        case ev.ProfileAnnounced():
+            return f"has profile version {event.version}"
+        case ev.ProfileRequested():
+            return f"asks for version {event.version} of the profile of {clean(event.address, limit=60)}"
+        case ev.ProfileReceived():
+            return f"tells a profile of {len(event.serialized)} characters"
+        case ev.ReactionReceived():
+            return f"reacts with emoji {event.emoji_index}, {event.count} times"
+        case ev.VoiceReceived():
+            return f"sends {len(event.encoded_samples)} bytes of voice"
+        case ev.PacketReceived():
+            return _packet(event)
+        case ev.PacketRejected():
+            detail = f": {clean(event.detail, limit=200)}" if event.detail else ""
+            return f"sent {event.size} bytes that are {event.reason.value} (at byte {event.offset}){detail}"
+        case (
+            ev.TrackPublished()
+            | ev.TrackUnpublished()
+            | ev.TrackSubscribed()
+            | ev.TrackUnsubscribed()
+            | ev.TrackMuted()
+        ):
+            return f"{event_name(event).replace('_', ' ')}: {_track(event.track)}"
+        case ev.LimitReached():
+            return f"limit reached: {event.limit} is {event.value}"
+        case ev.Warning():
+            return f"warning: {event.code.value}: {clean(event.text, limit=300)}"
+        case _:
+            return f"{event_name(event).replace('_', ' ')} {clean(dump(plain(event)), limit=_FIELDS)}"
+
+
+def _packet(event: ev.PacketReceived) -> str:
+    delivery = "reliable" if event.reliable else "lossy"
+    topic = f" topic {clean(event.topic, limit=60)!r}" if event.topic else ""
+    try:
+        shown = dump(plain_packet(event.data)["fields"])
+    except DecodeError as error:
+        shown = f"malformed: {error}"
+    shown = clean(shown, limit=_FIELDS)
+    return f"{event.kind or 'unknown'} packet, {len(event.data)} bytes, {delivery}{topic}: {shown}"
+
+
+def _bytes(data: bytes) -> str:
+    head = data[:32].hex()
+    return f"{len(data)} bytes {head}{'…' if len(data) > len(head) // 2 else ''}"
+
+
+def _track(track: Track) -> str:
+    muted = ", muted" if track.muted else ""
+    name, sid = clean(track.name, limit=60), clean(track.sid, limit=40)
+    return f"{track.kind.value} {name!r} from {track.source.value} ({sid}){muted}"

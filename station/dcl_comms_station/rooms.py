@@ -1,0 +1,91 @@
+"""What ``tail`` and ``say`` do in a room: the same code on asyncio and on trio."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from dcl_comms_drivers.connection import Subscribe
+
+from dcl_comms_core.errors import LocalProtocolError
+from dcl_comms_core.peers import EVERYONE, PeerId
+from dcl_comms_core.room import Delivery
+from dcl_comms_station.exits import AddresseeMissing, Exit, Failed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from dcl_comms_drivers.waiting import WaitingConnection
+
+    from dcl_comms_core.events import Event
+    from dcl_comms_core.peers import Peer
+    from dcl_comms_station.loops import Loop
+
+__all__ = ["say", "tail"]
+
+_SETTLE_SECONDS: Final = 0.5
+"""A server tells the others of a newcomer a moment after it tells the newcomer that it is in; what is said in that
+moment arrives without a sender."""
+
+
+async def tail(
+    loop: Loop,
+    target: str,
+    write: Callable[[Event], None],
+    *,
+    packets: bool = False,
+    seconds: float | None = None,
+    count: int | None = None,
+    patience: float = 20.0,
+) -> None:
+    """Write a room's events until it is over, ``seconds`` have passed or ``count`` are written.
+
+    ``patience``: seconds until the room must be open.
+    """
+    delivery = Delivery.PACKETS if packets else Delivery.EVENTS
+    async with (
+        loop.connect(target, timeout=patience, delivery=delivery, subscribe=Subscribe.NONE) as room,
+        loop.limit(seconds),
+    ):
+        left = count
+        async for event in room:
+            write(event)
+            if left is not None:
+                left -= 1
+                if left <= 0:
+                    return
+
+
+async def say(
+    loop: Loop, target: str, text: str, to: Sequence[str], *, wait: float = 10.0, patience: float = 20.0
+) -> None:
+    """Join, write to everybody or privately to each of ``to`` once they are there, and leave.
+
+    AddresseeMissing: somebody was not there within ``wait`` seconds; nothing was sent then.
+    """
+    async with loop.connect(target, timeout=patience, reconnect=False, subscribe=Subscribe.NONE) as room:
+        addressees = await _await_peers(loop, room, to, wait) if to else EVERYONE
+        await loop.sleep(_SETTLE_SECONDS)
+        try:
+            room.chat(text, to=addressees)
+        except LocalProtocolError:
+            # If that is because the room ended meanwhile, flush says why.
+            await room.flush()
+            raise
+        flushed = False
+        async with loop.limit(patience):
+            await room.flush()
+            flushed = True
+        if not flushed or room.stats.send_failed:
+            raise Failed(Exit.NETWORK, "the transport did not take the message")
+
+
+async def _await_peers(loop: Loop, room: WaitingConnection, identities: Sequence[str], seconds: float) -> list[Peer]:
+    """These peers as the room knows them: packets need an identity's exact text, people write it in any case."""
+    wanted = [PeerId(identity) for identity in identities]
+    async with loop.limit(seconds):
+        while any(who not in room.peers for who in wanted):
+            await anext(room)
+    missing = [who.text for who in wanted if who not in room.peers]
+    if missing:
+        raise AddresseeMissing(missing, seconds)
+    return [room.peers[who] for who in wanted]

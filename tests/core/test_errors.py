@@ -1,0 +1,86 @@
+"""Exceptions: one family, texts that say what is wrong, and no harm from pickling."""
+
+from __future__ import annotations
+
+import pickle
+
+import pytest
+
+import dcl_comms_core.errors
+from dcl_comms_core import (
+    CloseReason,
+    CommsError,
+    ConnectionLost,
+    ConnectionStringProblem,
+    DecodeError,
+    EncodeError,
+    InvalidConnectionString,
+    InvalidToken,
+    LocalProtocolError,
+    PacketTooLarge,
+    PermissionMissing,
+    ProtocolError,
+    RemoteProtocolError,
+    Retry,
+    SendQueueFull,
+    TokenError,
+    TokenExpired,
+    TokenNotYetValid,
+)
+
+TEXTS: list[tuple[CommsError, str]] = [
+    (InvalidConnectionString(ConnectionStringProblem.EMPTY), "empty"),
+    (InvalidConnectionString(ConnectionStringProblem.BAD_URL, "a port is a number"), "bad URL: a port is a number"),
+    (InvalidToken(ConnectionStringProblem.NO_ROOM), "access token names no room"),
+    (TokenExpired("late"), "late"),
+    (TokenNotYetValid("early"), "early"),
+    (PermissionMissing("roomJoin"), "the access token does not grant roomJoin"),
+    (PermissionMissing("canPublish", "why"), "the access token does not grant canPublish: why"),
+    (DecodeError("truncated", 7), "truncated at byte 7"),
+    (EncodeError("Chat.message"), "Chat.message"),
+    (LocalProtocolError("do this instead"), "do this instead"),
+    (RemoteProtocolError("they did that"), "they did that"),
+    (PacketTooLarge(64_001, 64_000), "the packet takes 64001 bytes in its envelope and the transport accepts 64000"),
+    (SendQueueFull("full"), "full"),
+    (
+        ConnectionLost(CloseReason.REMOVED, Retry.NEVER),
+        "connection lost: removed from the room (retry: never)",
+    ),
+    (
+        ConnectionLost(CloseReason.TLS, Retry.BACKOFF, "bad certificate"),
+        "connection lost: no secure connection (retry: backoff): bad certificate",
+    ),
+]
+
+
+@pytest.mark.parametrize(("error", "text"), TEXTS)
+def test_texts(error: CommsError, text: str) -> None:
+    assert str(error) == text
+    copy = pickle.loads(pickle.dumps(error))
+    assert type(copy) is type(error)
+    assert (str(copy), copy.__dict__) == (text, error.__dict__)
+
+
+def test_every_exception_is_of_one_family_and_documented() -> None:
+    listed = {name: getattr(dcl_comms_core.errors, name) for name in dcl_comms_core.errors.__all__}
+    errors = {name: cls for name, cls in listed.items() if issubclass(cls, BaseException)}
+    assert all(issubclass(cls, CommsError) for cls in errors.values())
+    raised = {type(error).__name__ for error, _ in TEXTS}
+    assert errors.keys() - raised == {"CommsError", "ProtocolError", "TokenError"}
+    assert all(name in str(dcl_comms_core.errors.__doc__) for name in raised)
+
+
+def test_who_is_a_kind_of_whom() -> None:
+    for cls in (InvalidConnectionString, DecodeError, EncodeError):
+        assert issubclass(cls, ValueError)
+    assert issubclass(InvalidToken, InvalidConnectionString)
+    assert issubclass(PacketTooLarge, LocalProtocolError)
+    assert {TokenExpired.__base__, TokenNotYetValid.__base__, PermissionMissing.__base__} == {TokenError}
+
+
+def test_the_abstract_error_is_one_of_its_two_kinds() -> None:
+    with pytest.raises(TypeError, match="use LocalProtocolError or RemoteProtocolError"):
+        ProtocolError("?")
+    for cls in (LocalProtocolError, RemoteProtocolError):
+        with pytest.raises(ProtocolError):
+            raise cls("x")

@@ -1,0 +1,147 @@
+"""Running the command: in this process, in one of its own, and with company in the room."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from itertools import count
+
+import pytest
+from click.testing import CliRunner
+from dcl_comms_drivers import polled
+from dcl_comms_station.cli import cli
+
+from dcl_comms_core import ChatReceived, PeerJoined, RoomState
+
+COMMAND = [sys.executable, "-m", "dcl_comms_station"]
+_numbers = count(1)
+
+
+@pytest.fixture(autouse=True)
+def no_target(monkeypatch):
+    monkeypatch.delenv("DCL_COMMS_TARGET", raising=False)
+
+
+@pytest.fixture
+def memory_room():
+    """Names of targets in a memory room that no other test uses."""
+    room = f"station-{next(_numbers)}"
+    return lambda identity: f"simulator:{room}?identity={identity}&announce_every=0"
+
+
+@pytest.fixture
+def run_cli():
+    """The command in this process: result.exit_code, .stdout, .stderr."""
+
+    def run(*args, stdin=None, env=None):
+        result = CliRunner().invoke(cli, list(args), input=stdin, env=env)
+        if result.exception is not None and not isinstance(result.exception, SystemExit):
+            raise result.exception
+        return result
+
+    return run
+
+
+@pytest.fixture
+def run_process():
+    """The command in a process of its own, until it ends."""
+
+    def run(*args, stdin="", env=None, command=COMMAND, timeout=45):
+        return subprocess.run(
+            [*command, *args],
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
+            env={**os.environ, **(env or {})},
+        )
+
+    return run
+
+
+@pytest.fixture
+def start_process():
+    """The command in a process of its own, that the test ends."""
+    started = []
+
+    def start(*args, env=None, command=COMMAND):
+        process = subprocess.Popen(
+            [*command, *args],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, **(env or {})},
+        )
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+class Companion:
+    """Somebody else in a room: greets whoever joins, keeps what it reads."""
+
+    def __init__(self, target, *acts):
+        self.chats = []
+        self._acts = acts
+        self._stop = threading.Event()
+        self._room = polled.open(target)
+        self._thread = threading.Thread(target=self._live)
+        end = time.monotonic() + 15
+        while self._room.state is not RoomState.OPEN:
+            assert time.monotonic() < end
+            assert not self._room.closed
+            self._take(self._room.poll())
+            time.sleep(0.005)
+        self._thread.start()
+
+    def _live(self):
+        while not self._stop.is_set():
+            self._take(self._room.poll())
+            time.sleep(0.01)
+        self._room.close()
+
+    def _take(self, events):
+        for event in events:
+            if isinstance(event, ChatReceived):
+                self.chats.append(event)
+            if isinstance(event, PeerJoined):
+                for act in self._acts:
+                    act(self._room, event.sender)
+
+    def await_chat(self, text, timeout=10.0):
+        end = time.monotonic() + timeout
+        while True:
+            for event in self.chats:
+                if event.text == text:
+                    return event
+            assert time.monotonic() < end, f"{text!r} did not come; came: {[event.text for event in self.chats]}"
+            time.sleep(0.02)
+
+    def end(self):
+        self._stop.set()
+        self._thread.join(15)
+        assert not self._thread.is_alive()
+
+
+@pytest.fixture
+def companion():
+    """Put somebody else into a room: companion(target, *what it does when somebody joins)."""
+    all_of_them = []
+
+    def make(target, *acts):
+        one = Companion(target, *acts)
+        all_of_them.append(one)
+        return one
+
+    yield make
+    for one in all_of_them:
+        one.end()

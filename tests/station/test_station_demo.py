@@ -1,0 +1,206 @@
+"""The demo's own parts: the tone, the verdict, a demo that fails."""
+
+from __future__ import annotations
+
+import math
+from array import array
+
+import pytest
+from dcl_comms_station.demo import stage
+from dcl_comms_station.demo.part import Line, Part
+from dcl_comms_station.demo.script import CAST, SINGER, farewell, greeting, whisper
+from dcl_comms_station.demo.tone import PITCH, RATE, Ear, tone
+from dcl_comms_station.demo.transcript import Transcript
+from dcl_comms_station.demo.verdict import judge, table
+
+from dcl_comms_core.peers import PeerId
+
+ADA, TRO, EVE = CAST
+
+
+def hear(frames, rate=RATE):
+    ear = Ear()
+    for frame in frames:
+        pitch = ear.listen(frame, rate)
+        if pitch is not None:
+            return pitch
+    return None
+
+
+@pytest.mark.parametrize("pitch", [220.0, 440.0, 1000.0])
+def test_an_ear_measures_a_tone(pitch):
+    assert hear(tone(pitch)) == pytest.approx(pitch, rel=0.02)
+
+
+def test_a_tone_lasts_as_long_as_it_should_and_does_not_click():
+    samples = array("h", b"".join(tone(seconds=0.5)))
+    assert len(samples) == RATE // 2
+    assert samples[0] == 0
+    assert abs(samples[-1]) < 100
+    assert 7_000 < max(samples) <= 8_000
+
+
+def test_an_ear_ignores_silence_and_short_noise():
+    silence = bytes(960)
+    click = array("h", [20_000, -20_000] * 240).tobytes()
+    assert hear([silence] * 100) is None
+    assert hear([click] * 10 + [silence] + [click] * 10 + [b""]) is None
+
+
+def test_an_ear_keeps_what_it_heard():
+    ear = Ear()
+    for frame in tone():
+        ear.listen(frame, RATE)
+    assert ear.listen(bytes(960), RATE) == ear.pitch
+    assert not math.isnan(ear.pitch)
+
+
+def perfect(*, sound=True):
+    """Three parts that have read everything."""
+    identities = {role.name: f"0x{number:040x}" for number, role in enumerate(CAST)}
+    parts = [Part(role, identities, Transcript(lambda text: None), sound=sound) for role in CAST]
+    for part in parts:
+        for other in part.others:
+            part.seen.add(other.name)
+            part.read += [
+                Line(other.name, greeting(other), private=False),
+                Line(other.name, farewell(other), private=False),
+            ]
+            if other.whispers_to == part.role.name:
+                part.read.append(Line(other.name, whisper(other), private=True))
+        part.heard = None if part.role.name == SINGER else PITCH + 3.0
+    return parts
+
+
+def failing(parts, *, sound=True):
+    return [check.question for check in judge(parts, sound=sound) if not check.passed]
+
+
+def test_a_perfect_play_passes():
+    assert failing(perfect()) == []
+    assert failing(perfect(sound=False), sound=False) == []
+    assert len(judge(perfect(), sound=True)) == len(judge(perfect(), sound=False)) + 1
+
+
+def test_each_thing_that_lacks_fails():
+    ada, tro, eve = parts = perfect()
+    tro.read.remove(Line("Ada", greeting(ADA), private=False))
+    assert failing(parts) == ["read the greetings of both others"]
+
+    ada, tro, eve = parts = perfect()
+    ada.read.remove(Line("Tro", whisper(TRO), private=True))
+    assert failing(parts) == ["read the whisper that was for it"]
+
+    ada, tro, eve = parts = perfect()
+    eve.seen.clear()
+    assert failing(parts) == ["read the movements of both others"]
+
+    ada, tro, eve = parts = perfect()
+    eve.heard = 300.0
+    assert failing(parts) == ["heard Ada's tone of 440 Hz"]
+
+
+def test_a_whisper_that_was_not_marked_as_one_is_no_whisper():
+    ada, tro, eve = parts = perfect()
+    tro.read.remove(Line("Ada", whisper(ADA), private=True))
+    tro.read.append(Line("Ada", whisper(ADA), private=False))
+    assert failing(parts) == ["read the whisper that was for it"]
+
+
+@pytest.mark.parametrize("private", [False, True])
+def test_a_whisper_that_went_astray_fails(private):
+    ada, tro, eve = parts = perfect()
+    eve.read.append(Line("Ada", whisper(ADA), private=private))
+    assert failing(parts) == ["got no whisper that was for another"]
+
+
+def test_discretion_is_not_proved_by_having_read_nothing():
+    ada, tro, eve = parts = perfect()
+    eve.read.clear()
+    assert "got no whisper that was for another" in failing(parts)
+
+
+def test_the_right_words_of_the_wrong_peer_do_not_count():
+    ada, tro, eve = parts = perfect()
+    tro.read.remove(Line("Ada", greeting(ADA), private=False))
+    tro.read.append(Line("Eve", greeting(ADA), private=False))
+    assert failing(parts) == ["read the greetings of both others"]
+
+
+def test_the_table_shows_who_failed():
+    ada, tro, eve = parts = perfect()
+    eve.seen.clear()
+    lines = table(parts, judge(parts, sound=True))
+    assert lines[0].split() == ["Ada", "Tro", "Eve"]
+    assert [text.split()[-3:] for text in lines if "movements" in text] == [["yes", "yes", "NO"]]
+    assert [text.split()[-3:] for text in lines if "whisper that was for it" in text] == [["yes", "yes", "-"]]
+
+
+# --- the stage
+
+
+def perform(**options):
+    lines = []
+    passed = stage.perform(memory=True, write=lines.append, **options)
+    return passed, "\n".join(lines)
+
+
+def test_a_demo_passes():
+    passed, text = perform(seconds=30.0)
+    assert passed, text
+    assert text.endswith("All is well.")
+
+
+def test_a_demo_without_time_fails_and_ends():
+    passed, text = perform(seconds=0.15)
+    assert not passed
+    assert "The curtain falls" in text
+    assert text.endswith("Something is wrong: see above.")
+
+
+def test_a_player_that_breaks_fails_the_demo(monkeypatch):
+    def broken(target, part, curtain):
+        raise ExceptionGroup("outer", [ExceptionGroup("inner", [RuntimeError("bro\x1bken")])])
+
+    monkeypatch.setitem(stage._PLAYERS, "Eve", broken)
+    passed, text = perform(seconds=1.0)
+    assert not passed
+    assert "fails: RuntimeError: broken" in text
+
+
+def test_a_peer_that_overhears_fails_the_demo(monkeypatch):
+    """Whispers that go to everybody: what an empty list of addressees means in LiveKit's own interface."""
+    say = Part._say
+
+    def loud(self, room, text, to=None):
+        say(self, room, text)
+
+    monkeypatch.setattr(Part, "_say", loud)
+    passed, text = perform(seconds=2.0)
+    assert not passed
+    rows = {line[:35].strip(): line.split()[-3:] for line in text.splitlines()}
+    assert rows["got no whisper that was for another"][2] == "NO"
+
+
+def test_a_part_does_not_take_a_stranger_for_a_colleague():
+    part = perfect()[0]
+    assert part._name(PeerId("0x" + "f" * 40)) == "somebody"
+
+
+@pytest.mark.parametrize(("what", "word"), [("server", "needs Go"), ("client", "dcl-comms[livekit]")])
+def test_without_a_server_the_demo_says_so_in_one_line(monkeypatch, capsys, what, word):
+    from dcl_comms_drivers.realm.livekit_server import ServerProblem, ServerUnavailable
+
+    def unavailable():
+        raise ServerUnavailable(ServerProblem.NO_GO, "install Go")
+
+    if what == "server":
+        monkeypatch.setattr(stage.LiveKitServer, "start", unavailable)
+    else:
+        monkeypatch.setattr(stage, "find_spec", lambda name: None)
+    lines = []
+    assert stage.perform(memory=False, seconds=30.0, write=lines.append)
+    shown = capsys.readouterr()
+    assert len(shown.err.splitlines()) == 1
+    assert word in shown.err
+    assert lines[0] == "Over the in-memory room."
