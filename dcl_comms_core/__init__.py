@@ -94,6 +94,7 @@ from dcl_comms_core.events import (
 )
 from dcl_comms_core.inputs import (
     ClockSet,
+    CommandCompleted,
     CommandFailed,
     DataReceived,
     LinkClosed,
@@ -121,7 +122,6 @@ from dcl_comms_core.limits import (
     Limits,
 )
 from dcl_comms_core.memory import (
-    Faults,
     MemoryRoom,
 )
 from dcl_comms_core.peers import (
@@ -182,6 +182,7 @@ from dcl_comms_core.room import (
     Delivery,
     RoomSession,
 )
+from dcl_comms_core.simulator import Faults
 from dcl_comms_core.states import (
     RETRY,
     ROOM_TRANSITIONS,
@@ -217,6 +218,7 @@ __all__ = [
     "ClockSet",
     "CloseLink",
     "CloseReason",
+    "CommandCompleted",
     "CommandFailed",
     "CommsError",
     "ConnectionLost",

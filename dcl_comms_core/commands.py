@@ -50,7 +50,10 @@ class SendData:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SetAttributes:
-    """Set attributes of our own participant.  Also makes the server announce us at once instead of up to 3 s later."""
+    """Set attributes of our own participant.  Also makes the server announce us at once instead of up to 3 s later.
+
+    Answered by CommandCompleted or CommandFailed.
+    """
 
     link: LinkRef
     attributes: tuple[tuple[str, str], ...]
@@ -58,7 +61,10 @@ class SetAttributes:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PublishMicrophone:
-    """Publish a silent, muted microphone track: makes the server announce us at once where attributes are forbidden."""
+    """Publish a silent, muted microphone track: makes the server announce us at once where attributes are forbidden.
+
+    Answered by CommandCompleted or CommandFailed.
+    """
 
     link: LinkRef
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ClockSet",
+    "CommandCompleted",
     "CommandFailed",
     "DataReceived",
     "Input",
@@ -197,6 +198,15 @@ class SendAcknowledged:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CommandCompleted:
+    """The transport carried out SetAttributes or PublishMicrophone: others know us now."""
+
+    link: LinkRef
+    what: str
+    """The command's name."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CommandFailed:
     """The transport could not carry out a command other than SendData, and goes on without it."""
 
@@ -267,6 +277,7 @@ LinkInput = (
     | ParticipantLeft
     | DataReceived
     | SendAcknowledged
+    | CommandCompleted
     | CommandFailed
     | TrackInput
 )

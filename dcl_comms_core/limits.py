@@ -17,6 +17,8 @@ send_queue                 1,024        packets waiting for credit; SendQueueFul
 send_queue_bytes           4,194,304    the same in bytes; SendQueueFull, nothing is queued
 connect_seconds            20.0         a link that did not open by then is given up: CloseReason.TIMEOUT
 close_seconds              5.0          how long after draining a link may take to close before it is given up
+announce_seconds           1.0          how long packets wait, after joining, for the server to make us known; then they
+                                        go out all the same, and who gets them may not be told who sent them
 drain_seconds              5.0          how long ``close()`` lets accepted reliable packets leave, unless told otherwise
 event_queue                16,384       (drivers) events not yet read by the application; ``on_full`` says what happens
 turn_inputs                256          (drivers) inputs handled in one turn before other tasks get theirs
@@ -53,6 +55,7 @@ class Limits:
     send_queue_bytes: int = 4_194_304
     connect_seconds: float = 20.0
     close_seconds: float = 5.0
+    announce_seconds: float = 1.0
     drain_seconds: float = 5.0
     event_queue: int = 16_384
     turn_inputs: int = 256

@@ -12,14 +12,14 @@ The same seed and the same calls give the same inputs at the same times.
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
 from functools import partial
 from heapq import heappop, heappush
 from typing import TYPE_CHECKING, Final
 
 from dcl_comms_core.commands import CloseLink, Command, OpenLink, PublishMicrophone, SendData, SetAttributes
-from dcl_comms_core.errors import ConnectionStringProblem, InvalidConnectionString, LocalProtocolError
+from dcl_comms_core.errors import LocalProtocolError
 from dcl_comms_core.inputs import (
+    CommandCompleted,
     DataReceived,
     LinkClosed,
     LinkFailed,
@@ -38,6 +38,7 @@ from dcl_comms_core.inputs import (
     TrackSource,
 )
 from dcl_comms_core.prng import Prng
+from dcl_comms_core.simulator import Faults
 from dcl_comms_core.sizes import LIVEKIT_MAX_PACKET, livekit_packet_size
 from dcl_comms_core.states import CloseReason
 
@@ -46,40 +47,10 @@ if TYPE_CHECKING:
 
     _Held = SendData | SetAttributes | PublishMicrophone
 
-__all__ = ["Faults", "MemoryPort", "MemoryRoom", "Simulator", "parse_simulator"]
+__all__ = ["MemoryPort", "MemoryRoom"]
 
-_FOREVER: Final = 1e9
 _REORDER_STEPS: Final = 3.0
 """A reordered packet is held back by up to this many latencies."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Faults:
-    """How the simulated network behaves.  Times in seconds, chances from 0 to 1."""
-
-    latency: float = 0.02
-    """From sender to receiver."""
-    jitter: float = 0.0
-    """Up to this much more, by chance."""
-    loss: float = 0.0
-    """Chance that a lossy packet is lost."""
-    duplicate: float = 0.0
-    """Chance that a lossy packet comes twice."""
-    reorder: float = 0.0
-    """Chance that a lossy packet is held back behind later ones."""
-    announce_every: float = 3.0
-    """How often participants who did not make themselves known are announced, and their leaving told; 0: at once."""
-    notice: float = 0.1
-    """How long until a client notices that it is cut off."""
-    give_up: float = 15.0
-    """How long a client tries to repair its connection before it ends."""
-
-    def __post_init__(self) -> None:
-        times = (self.latency, self.jitter, self.announce_every, self.notice, self.give_up)
-        chances = (self.loss, self.duplicate, self.reorder)
-        if not (all(0.0 <= time < _FOREVER for time in times) and all(0.0 <= chance <= 1.0 for chance in chances)):
-            msg = "Faults takes times in seconds from 0 and chances from 0 to 1"
-            raise LocalProtocolError(msg)
 
 
 class _Member:
@@ -393,6 +364,8 @@ class MemoryRoom:
             )
         for other in self._others(member):
             self._announce(member, other, now + self.faults.latency)
+        done = CommandCompleted(link=member.link, what=type(command).__name__)
+        member.port.schedule(now + self.faults.latency, done)
 
     def leave(self, member: _Member, reason: CloseReason, now: float) -> None:
         """A participant is out of the room."""
@@ -499,40 +472,3 @@ class MemoryRoom:
     def _give_up(self, member: _Member, cut_at: float, now: float) -> None:
         if member.cut_at == cut_at and member.port.member is member:
             self.leave(member, CloseReason.NETWORK, now)
-
-
-# --- simulator: strings
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Simulator:
-    """What a ``simulator:`` string asks for."""
-
-    name: str
-    identity: str | None
-    seed: int
-    faults: Faults
-
-
-def parse_simulator(detail: str) -> Simulator:
-    """Read ``NAME?identity=...&seed=...&latency=...`` with any field of Faults; InvalidConnectionString otherwise."""
-    name, _, query = detail.partition("?")
-    texts: dict[str, str] = {}
-    for part in filter(None, query.split("&")):
-        key, _, text = part.partition("=")
-        texts[key] = text
-    unknown = texts.keys() - _FAULT_NAMES - {"identity", "seed"}
-    if unknown:
-        raise InvalidConnectionString(ConnectionStringProblem.BAD_URL, "a simulator takes identity, seed and Faults")
-    identity = texts.pop("identity", "") or None
-    try:
-        seed = int(texts.pop("seed", "0"))
-        faults = Faults(**{key: float(text) for key, text in texts.items()})
-    except (ValueError, LocalProtocolError):
-        detail = "a simulator's options are numbers: times in seconds from 0, chances from 0 to 1"
-    else:
-        return Simulator(name=name or "memory", identity=identity, seed=seed, faults=faults)
-    raise InvalidConnectionString(ConnectionStringProblem.BAD_URL, detail)
-
-
-_FAULT_NAMES: Final = frozenset(Faults.__slots__)

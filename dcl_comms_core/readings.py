@@ -10,15 +10,20 @@ from math import isfinite
 from typing import TYPE_CHECKING, Any, Final
 
 from dcl_comms_core.chat import chat_sent_at
+from dcl_comms_core.codec import decode_kind, peek
+from dcl_comms_core.errors import DecodeError
 from dcl_comms_core.events import (
     ChatReceived,
     MovementKind,
+    PacketReceived,
+    PacketRejected,
     PeerEmoted,
     PeerMoved,
     ProfileAnnounced,
     ProfileReceived,
     ProfileRequested,
     ReactionReceived,
+    RejectReason,
     SceneMessageReceived,
     Vector3,
     VoiceReceived,
@@ -29,12 +34,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from dcl_comms_core.events import PacketEvent
+    from dcl_comms_core.limits import Limits
     from dcl_comms_core.peers import PeerId
     from dcl_comms_core.proto import rfc4
 
     Reader = Callable[[float, str, PeerId | None, bool, str, Any], PacketEvent | None]
 
-__all__ = ["READERS"]
+__all__ = ["READERS", "PacketReader"]
 
 _STANDING: Final = Vector3(0.0, 0.0, 0.0)
 
@@ -196,3 +202,69 @@ READERS: Final[Mapping[str, Reader]] = {
     "voice": _voice,
 }
 """Readers by packet kind."""
+
+
+class PacketReader:
+    """Turns the bytes of one packet into one event: what it means, itself when nothing says that, or its rejection."""
+
+    __slots__ = ("_limits", "_raw", "_room")
+
+    def __init__(self, room: str, limits: Limits, *, raw: bool) -> None:
+        self._room = room
+        self._limits = limits
+        self._raw = raw
+
+    def read(
+        self, at: float, sender: PeerId | None, private: bool, data: bytes, reliable: bool, topic: str
+    ) -> PacketEvent:
+        """The event.  Never raises, whatever the bytes."""
+        if len(data) > self._limits.packet_bytes:
+            return self._reject(at, sender, private, data, RejectReason.TOO_LARGE)
+        packet: rfc4.Packet | None = None
+        try:
+            if self._raw:
+                kind, version = peek(data)
+            else:
+                kind, packet = decode_kind(data, limits=self._limits)
+                version = packet.protocol_version
+        except DecodeError as error:
+            return self._reject(
+                at, sender, private, data, RejectReason.MALFORMED, offset=error.offset, detail=error.reason
+            )
+        if packet is not None and kind is not None and (reader := READERS.get(kind)) is not None:
+            event = reader(at, self._room, sender, private, topic, getattr(packet, kind))
+            return event or self._reject(at, sender, private, data, RejectReason.NOT_FINITE, detail=kind)
+        return PacketReceived(
+            at=at,
+            room=self._room,
+            sender=sender,
+            private=private,
+            data=data,
+            kind=kind,
+            protocol_version=version,
+            reliable=reliable,
+            topic=topic,
+            _packet=packet,
+        )
+
+    def _reject(
+        self,
+        at: float,
+        sender: PeerId | None,
+        private: bool,
+        data: bytes,
+        reason: RejectReason,
+        *,
+        offset: int = 0,
+        detail: str = "",
+    ) -> PacketRejected:
+        return PacketRejected(
+            at=at,
+            room=self._room,
+            sender=sender,
+            private=private,
+            reason=reason,
+            offset=offset,
+            size=len(data),
+            detail=detail,
+        )

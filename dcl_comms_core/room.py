@@ -22,11 +22,9 @@ from math import isfinite
 from typing import TYPE_CHECKING, Final
 
 from dcl_comms_core import events as ev
-from dcl_comms_core.codec import decode_kind, peek
 from dcl_comms_core.commands import CloseLink, OpenLink, PublishMicrophone, SendData, SetAttributes
 from dcl_comms_core.connection import LiveKitAdapter, SimulatorAdapter
 from dcl_comms_core.errors import (
-    DecodeError,
     LocalProtocolError,
     PacketTooLarge,
     PermissionMissing,
@@ -35,6 +33,7 @@ from dcl_comms_core.errors import (
 )
 from dcl_comms_core.inputs import (
     ClockSet,
+    CommandCompleted,
     CommandFailed,
     DataReceived,
     LinkClosed,
@@ -54,7 +53,7 @@ from dcl_comms_core.limits import DEFAULT_LIMITS
 from dcl_comms_core.outbox import Outbox
 from dcl_comms_core.peers import PeerId
 from dcl_comms_core.prng import Prng
-from dcl_comms_core.readings import READERS
+from dcl_comms_core.readings import PacketReader
 from dcl_comms_core.roster import Roster
 from dcl_comms_core.sizes import LIVEKIT_MAX_PACKET, livekit_packet_size
 from dcl_comms_core.states import RETRY, ROOM_TRANSITIONS, CloseReason, Retry, RoomState, RoomTrigger, Timer
@@ -67,7 +66,6 @@ if TYPE_CHECKING:
     from dcl_comms_core.inputs import Input, TrackInput, TrackSource
     from dcl_comms_core.limits import Limits
     from dcl_comms_core.peers import PeerTable
-    from dcl_comms_core.proto import rfc4
 
 __all__ = ["Delivery", "RoomSession"]
 
@@ -117,7 +115,7 @@ class RoomSession(Intents):
         self._prng = Prng(entropy)
         self._backoff = reconnect
         self._token = adapter.token if isinstance(adapter, LiveKitAdapter) else None
-        self._raw = delivery is Delivery.PACKETS
+        self._reader = PacketReader(room, limits, raw=delivery is Delivery.PACKETS)
         self._auto_subscribe = auto_subscribe
         self._announce = announce
         self._state = RoomState.NEW
@@ -175,7 +173,7 @@ class RoomSession(Intents):
     @property
     def has_credit(self) -> bool:
         """Whether a packet sent now goes straight to the transport."""
-        return self._state is RoomState.OPEN and self._outbox.has_credit
+        return self._state is RoomState.OPEN and self._flowing and self._outbox.has_credit
 
     def commands(self) -> list[Command]:
         """Take everything that the transport is to do, in order."""
@@ -284,6 +282,8 @@ class RoomSession(Intents):
             if timer is Timer.CONNECT:
                 self._commands.append(CloseLink(link=self._link))
                 self._link_over(CloseReason.TIMEOUT, f"no answer within {self._limits.connect_seconds:g} s")
+            elif timer is Timer.ANNOUNCE:
+                self._flow()
             elif timer is Timer.RETRY:
                 if not self._refused():
                     self._move(RoomTrigger.RETRY)
@@ -335,6 +335,8 @@ class RoomSession(Intents):
                 self._on_reconnecting()
             case LinkReconnected():
                 self._on_reconnected()
+            case CommandCompleted() | CommandFailed():
+                self._on_answered(inp)
             case _ if self._state not in _RECEIVING:
                 self.counters["late"] += 1
             case ParticipantJoined():
@@ -343,8 +345,6 @@ class RoomSession(Intents):
                 self._roster.update(inp.participant)
             case ParticipantLeft():
                 self._events += self._roster.leave(inp.identity, self._now)
-            case CommandFailed():
-                self._warn(ev.WarningCode.COMMAND_FAILED, f"{inp.what}: {inp.detail}")
             case _:
                 self._on_track(inp)
 
@@ -367,59 +367,16 @@ class RoomSession(Intents):
         self.counters["received"] += 1
         who = self._roster.peer_id(sender) if sender else None
         private = topic != "" and topic.lower() == self._topic_of_ours
-        event = self._read(who, private, data, reliable, topic)
+        event = self._reader.read(self._now, who, private, data, reliable, topic)
+        if isinstance(event, ev.PacketRejected):
+            self.counters["rejected." + event.reason.name.lower()] += 1
         self._events.append(event)
         if who is None and source is not None:
             self._roster.remember_early(source, event)
 
-    def _read(self, who: PeerId | None, private: bool, data: bytes, reliable: bool, topic: str) -> ev.PacketEvent:
-        """The event for one packet's bytes."""
-        if len(data) > self._limits.packet_bytes:
-            return self._reject(who, private, data, ev.RejectReason.TOO_LARGE, 0, "")
-        packet: rfc4.Packet | None = None
-        try:
-            if self._raw:
-                kind, version = peek(data)
-            else:
-                kind, packet = decode_kind(data, limits=self._limits)
-                version = packet.protocol_version
-        except DecodeError as error:
-            return self._reject(who, private, data, ev.RejectReason.MALFORMED, error.offset, error.reason)
-        if packet is not None and kind is not None and (reader := READERS.get(kind)) is not None:
-            event = reader(self._now, self._room, who, private, topic, getattr(packet, kind))
-            return event or self._reject(who, private, data, ev.RejectReason.NOT_FINITE, 0, kind)
-        return ev.PacketReceived(
-            at=self._now,
-            room=self._room,
-            sender=who,
-            private=private,
-            data=data,
-            kind=kind,
-            protocol_version=version,
-            reliable=reliable,
-            topic=topic,
-            _packet=packet,
-        )
-
-    def _reject(
-        self, who: PeerId | None, private: bool, data: bytes, reason: ev.RejectReason, offset: int, detail: str
-    ) -> ev.PacketRejected:
-        self.counters["rejected." + reason.name.lower()] += 1
-        return ev.PacketRejected(
-            at=self._now,
-            room=self._room,
-            sender=who,
-            private=private,
-            reason=reason,
-            offset=offset,
-            size=len(data),
-            detail=detail,
-        )
-
     def _on_opened(self, inp: LinkOpened) -> None:
         if not self._moved(RoomTrigger.OPENED):
             return
-        self._flowing = True
         self._timers.disarm(Timer.CONNECT)
         self._identity = PeerId(inp.identity)
         self._topic_of_ours = inp.identity.lower()
@@ -434,9 +391,11 @@ class RoomSession(Intents):
         self._attempt = 0
         self._events += self._roster.replace_all(inp.participants, self._now)
         self._make_known()
-        self._send_queued()
+        if not self._timers.armed(Timer.ANNOUNCE):
+            self._flow()
 
     def _make_known(self) -> None:
+        """Ask the server to tell others of us; packets wait for that, because the first ones would have no sender."""
         if not self._announce:
             return
         token = self._token
@@ -446,22 +405,40 @@ class RoomSession(Intents):
             self._commands.append(PublishMicrophone(link=self._link))
         else:
             self._warn(ev.WarningCode.ANNOUNCED_LATE, "the token allows neither attributes nor a microphone track")
+            return
+        self._timers.arm(Timer.ANNOUNCE, self._now + self._limits.announce_seconds)
+
+    def _on_answered(self, inp: CommandCompleted | CommandFailed) -> None:
+        waited = self._timers.armed(Timer.ANNOUNCE)
+        if isinstance(inp, CommandFailed) and self._state in _RECEIVING:
+            self._warn(ev.WarningCode.COMMAND_FAILED, f"{inp.what}: {inp.detail}")
+        elif not waited:
+            self.counters["late"] += 1
+        if waited:
+            self._timers.disarm(Timer.ANNOUNCE)
+            self._flow()
+
+    def _flow(self) -> None:
+        """Packets may go out from now on."""
+        self._flowing = True
+        self._send_queued()
+        self._continue_closing()
 
     def _on_reconnecting(self) -> None:
         if not self._moved(RoomTrigger.RECONNECTING):
             return
         self._flowing = False
+        if self._timers.armed(Timer.ANNOUNCE):
+            self._timers.disarm(Timer.ANNOUNCE)
         if self._state is RoomState.RECONNECTING:
             self._events.append(ev.Reconnecting(at=self._now, room=self._room, attempt=0, reason=CloseReason.NETWORK))
 
     def _on_reconnected(self) -> None:
         if not self._moved(RoomTrigger.RECONNECTED):
             return
-        self._flowing = True
         if self._state is RoomState.OPEN:
             self._events.append(ev.Reconnected(at=self._now, room=self._room, attempt=0))
-        self._send_queued()
-        self._continue_closing()
+        self._flow()
 
     def _on_acknowledged(self, inp: SendAcknowledged) -> None:
         if not self._outbox.acknowledge(inp.token):

@@ -44,7 +44,8 @@ def livekit_packet_size(  # each is a field of the envelope
     user = _field(payload) + _text(topic) if payload else _text(topic)
     size = _text(identity) + 1 + _varint(user) + user + _WIDE_TAG + 1 + _SID_CHARS
     for addressee in to or ():
-        size += _text(addressee)
+        # One of many, so it is written even where it is empty.
+        size += _field(len(addressee.encode()))
     return size + _KIND + _WIDE_TAG + _varint(sequence) if reliable else size
 
 

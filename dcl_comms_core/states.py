@@ -57,6 +57,8 @@ class Timer(Enum):
     """When to give up a link that neither opened nor failed."""
     RETRY = "retry"
     """When to open the next link after one was lost."""
+    ANNOUNCE = "announce"
+    """When to send although the server did not confirm that others know us."""
     CLOSE = "close"
     """When to stop waiting for a link that was told to close."""
 

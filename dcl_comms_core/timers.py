@@ -29,6 +29,10 @@ class Timers:
         """Bring a timer that runs forward to ``when``, if that is earlier."""
         self.arm(timer, min(when, self._due[timer]))
 
+    def armed(self, timer: Timer) -> bool:
+        """Whether this timer runs."""
+        return timer in self._due
+
     def disarm(self, timer: Timer) -> None:
         """Stop a timer that runs."""
         del self._due[timer]

@@ -11,6 +11,7 @@ from dcl_comms_core import (
     ClockSet,
     CloseLink,
     CloseReason,
+    CommandCompleted,
     LinkClosed,
     LinkOpened,
     LinkReconnecting,
@@ -24,6 +25,7 @@ from dcl_comms_core import (
     SendAcknowledged,
     SendData,
     SimulatorAdapter,
+    Timer,
     encode,
     parse_connection_string,
 )
@@ -109,11 +111,13 @@ class Rig:
         self.drain()
         return self
 
-    def join(self, *present: str, identity: str = ME, **fields: Any) -> Rig:
-        """Open, and the link is in the room."""
+    def join(self, *present: str, identity: str = ME, known: bool = True, **fields: Any) -> Rig:
+        """Open, and the link is in the room; ``known``: the server told the others of us, so that packets may go out."""
         if self.session.state is RoomState.NEW:
             self.open()
         self.tell(LinkOpened, identity=identity, room="I1", participants=people(*present), **fields)
+        if known and self.session.deadline_reason is Timer.ANNOUNCE:
+            self.tell(CommandCompleted, what="SetAttributes")
         return self
 
     def lose(self, reason: CloseReason = CloseReason.NETWORK, detail: str = "") -> Rig:

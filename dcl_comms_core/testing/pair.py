@@ -8,8 +8,9 @@ from dcl_comms_core.connection import SimulatorAdapter
 from dcl_comms_core.errors import LocalProtocolError
 from dcl_comms_core.inputs import ClockSet
 from dcl_comms_core.limits import DEFAULT_LIMITS
-from dcl_comms_core.memory import Faults, MemoryPort, MemoryRoom
+from dcl_comms_core.memory import MemoryPort, MemoryRoom
 from dcl_comms_core.room import Delivery, RoomSession
+from dcl_comms_core.simulator import Faults
 
 if TYPE_CHECKING:
     from collections.abc import Callable

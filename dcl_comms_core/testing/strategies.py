@@ -3,6 +3,7 @@
 * ``messages(cls)``: valid messages of any class of ours, with extreme numbers, -0.0, infinities, NaN and unknown fields
 * ``packets()``: rfc4 Packets with at most one member
 * ``valid_bytes(cls)``: encodings that every protobuf decoder accepts: reordered, repeated, merged, long-winded
+* ``joined_bytes(cls)``: several of these in a row, which is merging the messages
 * ``mutated_bytes(cls)``, ``truncated_bytes(cls)``, ``hostile_bytes(cls)``: encodings after edits, cut, or made to hurt
 * ``wire_bytes(cls)``: any of these
 """
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "hostile_bytes",
+    "joined_bytes",
     "message_classes",
     "messages",
     "mutated_bytes",
@@ -61,6 +63,14 @@ _SCALARS: Final[dict[str, SearchStrategy[Any]]] = {
     "uint32": st.integers(0, (1 << 32) - 1),
     "uint64": st.integers(0, (1 << 64) - 1),
 }
+
+# NaNs with any payload, but not the signalling ones: reading makes them quiet.
+_FLOATS: Final = st.builds(struct.Struct("<f").pack, _SCALARS["float"]) | st.binary(min_size=2, max_size=2).map(
+    lambda low: low + b"\xc0\xff"
+)
+_DOUBLES: Final = st.builds(struct.Struct("<d").pack, _SCALARS["double"]) | st.binary(min_size=6, max_size=6).map(
+    lambda low: low + b"\xf8\x7f"
+)
 
 
 def message_classes() -> SearchStrategy[type[WireMessage]]:
@@ -137,8 +147,9 @@ def unknown_fields(draw: DrawFn, cls: type[WireMessage] | None = None) -> bytes:
     return draw(_unknown(tag, 0))
 
 
-def _tags(numbers: SearchStrategy[int]) -> SearchStrategy[int]:
-    return st.tuples(numbers, st.sampled_from([0, 1, 2, 3, 5])).map(lambda pair: pair[0] << 3 | pair[1])
+def _tags(numbers: SearchStrategy[int], *, groups: bool = True) -> SearchStrategy[int]:
+    wires = [0, 1, 2, 5, _GROUP] if groups else [0, 1, 2, 5]
+    return st.tuples(numbers, st.sampled_from(wires)).map(lambda pair: pair[0] << 3 | pair[1])
 
 
 @st.composite
@@ -152,10 +163,8 @@ def _unknown(draw: DrawFn, tag: int, depth: int) -> bytes:
         return head + draw(varints(st.just(len(body)), longest=5)) + body
     if wire != _GROUP:
         return head + draw(st.binary(min_size=8 if wire == 1 else 4, max_size=8 if wire == 1 else 4))
-    inner = b""
-    if depth < _DEEPEST:
-        tags = draw(st.lists(_tags(st.integers(1, 30)), max_size=2))
-        inner = b"".join(draw(_unknown(one, depth + 1)) for one in tags)
+    tags = draw(st.lists(_tags(st.integers(1, 30), groups=depth < _DEEPEST), max_size=2))
+    inner = b"".join(draw(_unknown(one, depth + 1)) for one in tags)
     return head + inner + draw(varints(st.just(tag + 1), longest=5))
 
 
@@ -176,12 +185,17 @@ def valid_bytes(draw: DrawFn, cls: type[WireMessage]) -> bytes:
     return b"".join(parts)
 
 
+def joined_bytes(cls: type[WireMessage]) -> SearchStrategy[bytes]:
+    """Two to four encodings of one class in a row."""
+    return st.lists(valid_bytes(cls), min_size=2, max_size=4).map(b"".join)
+
+
 @st.composite
 def _wire_value(draw: DrawFn, field: Field, kind: str) -> bytes:
     if kind == "float":
-        return struct.pack("<f", draw(_SCALARS["float"]))
+        return draw(_FLOATS)
     if kind == "double":
-        return struct.pack("<d", draw(_SCALARS["double"]))
+        return draw(_DOUBLES)
     if kind == "message":
         body = draw(valid_bytes(cast("type[WireMessage]", field.message)))
     elif kind == "string":
@@ -260,6 +274,18 @@ def _endless(draw: DrawFn, cls: type[WireMessage]) -> bytes:
 
 
 @st.composite
+def _texts(draw: DrawFn, cls: type[WireMessage]) -> bytes:
+    """Strings that are nearly UTF-8: surrogates, overlong forms, beyond the last character, cut."""
+    fields = [field for field in _FIELDS[cls] if field.type == "string"]
+    bad = draw(
+        st.sampled_from([b"\xed\xa0\x80", b"\xed\xbf\xbf", b"\xc0\x80", b"\xf4\x90\x80\x80", b"\xe2\x82", b"\x80"])
+    )
+    body = draw(st.text(max_size=8)).encode() + bad
+    number = draw(st.sampled_from(fields)).number if fields else draw(st.integers(1, 15))
+    return draw(varints(st.just(number << 3 | 2), longest=5)) + draw(varints(st.just(len(body)), longest=5)) + body
+
+
+@st.composite
 def _runs(draw: DrawFn, cls: type[WireMessage]) -> bytes:
     piece = draw(st.sampled_from(_PIECES) | unknown_fields(cls) | unknown_fields(None))
     return piece * draw(st.integers(1, 50))
@@ -276,10 +302,10 @@ def _noise(_cls: type[WireMessage]) -> SearchStrategy[bytes]:
 
 
 _HOSTILE: Final[tuple[Callable[[type[WireMessage]], SearchStrategy[bytes]], ...]] = (
-    _groups, _lengths, _endless, _runs, _rows, _noise,
+    _groups, _lengths, _endless, _texts, _runs, _rows, _noise,
 )  # fmt: skip
 
 
 def wire_bytes(cls: type[WireMessage]) -> SearchStrategy[bytes]:
     """Any bytes that may arrive in place of a message of this class."""
-    return st.one_of(valid_bytes(cls), mutated_bytes(cls), truncated_bytes(cls), hostile_bytes(cls))
+    return st.one_of(valid_bytes(cls), joined_bytes(cls), mutated_bytes(cls), truncated_bytes(cls), hostile_bytes(cls))

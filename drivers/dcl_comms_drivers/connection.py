@@ -15,9 +15,9 @@ from dcl_comms_core.errors import ConnectionLost, LocalProtocolError
 from dcl_comms_core.events import LimitReached, RoomClosed
 from dcl_comms_core.inputs import ClockSet
 from dcl_comms_core.limits import DEFAULT_LIMITS, Limits
-from dcl_comms_core.memory import parse_simulator
 from dcl_comms_core.peers import EVERYONE
 from dcl_comms_core.room import Delivery, RoomSession
+from dcl_comms_core.simulator import parse_simulator
 from dcl_comms_core.states import RETRY, CloseReason, RoomState
 from dcl_comms_drivers.memory_link import MemoryLink
 from dcl_comms_drivers.pump import Pump

@@ -6,7 +6,8 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-from dcl_comms_core.memory import MemoryPort, MemoryRoom, Simulator
+from dcl_comms_core.memory import MemoryPort, MemoryRoom
+from dcl_comms_core.simulator import Simulator
 
 if TYPE_CHECKING:
     from collections.abc import Callable

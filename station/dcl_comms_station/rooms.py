@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from dcl_comms_drivers.connection import Subscribe
 
@@ -21,10 +21,6 @@ if TYPE_CHECKING:
     from dcl_comms_station.loops import Loop
 
 __all__ = ["say", "tail"]
-
-_SETTLE_SECONDS: Final = 0.5
-"""A server tells the others of a newcomer a moment after it tells the newcomer that it is in; what is said in that
-moment arrives without a sender."""
 
 
 async def tail(
@@ -64,7 +60,6 @@ async def say(
     """
     async with loop.connect(target, timeout=patience, reconnect=False, subscribe=Subscribe.NONE) as room:
         addressees = await _await_peers(loop, room, to, wait) if to else EVERYONE
-        await loop.sleep(_SETTLE_SECONDS)
         try:
             room.chat(text, to=addressees)
         except LocalProtocolError:

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from room_rig import ME, Rig, wire
 
-import dcl_comms_core.room
+import dcl_comms_core.readings
 from dcl_comms_core import (
     AnnounceProfileVersion,
     Chat,
@@ -340,7 +340,7 @@ def test_our_own_bugs_escape(monkeypatch: pytest.MonkeyPatch) -> None:
         msg = "planted"
         raise RuntimeError(msg)
 
-    monkeypatch.setitem(dcl_comms_core.room.READERS, "chat", broken)  # type: ignore[arg-type]  # a dict underneath
+    monkeypatch.setitem(dcl_comms_core.readings.READERS, "chat", broken)  # type: ignore[arg-type]  # a dict underneath
     rig = Rig().join()
     with pytest.raises(RuntimeError, match="planted"):
         rig.session.receive_data("alice", wire(chat=Chat()), now=0.0)

@@ -17,6 +17,7 @@ from dcl_comms_core import (
     ClockSet,
     CloseLink,
     CloseReason,
+    CommandCompleted,
     CommandFailed,
     DataReceived,
     Limits,
@@ -134,6 +135,46 @@ def test_not_announcing_ourselves() -> None:
     rig = Rig(announce=False).join()
     assert kinds(rig.take_commands(object)) == ["OpenLink"]
     assert kinds(rig.take_events()) == ["RoomOpened"]
+
+
+@pytest.mark.parametrize("answer", [CommandCompleted, CommandFailed, None])
+def test_packets_wait_until_others_know_us(answer: Any) -> None:
+    rig = Rig().join(known=False)
+    rig.session.chat("first")
+    rig.drain()
+    assert rig.take_commands(SendData) == []
+    assert not rig.session.has_credit
+    assert (rig.session.deadline(), rig.session.deadline_reason) == (1.0, Timer.ANNOUNCE)
+    if answer is None:
+        rig.timer()
+    else:
+        rig.tell(answer, what="SetAttributes")
+    assert len(rig.take_commands(SendData)) == 1
+    assert rig.session.deadline() is None
+    # A second answer changes nothing.
+    rig.tell(CommandCompleted, what="SetAttributes")
+    assert rig.take_commands(SendData) == []
+
+
+def test_closing_lets_packets_out_that_wait_until_others_know_us() -> None:
+    rig = Rig().join(known=False)
+    rig.session.chat("last words")
+    rig.session.close(drain=3.0)
+    rig.drain()
+    assert rig.take_commands(SendData | CloseLink) == []  # type: ignore[arg-type]  # isinstance takes it
+    rig.tell(CommandCompleted, what="SetAttributes")
+    assert kinds(rig.take_commands(SendData | CloseLink)) == ["SendData", "CloseLink"]  # type: ignore[arg-type]
+
+
+def test_a_link_that_repairs_itself_need_not_make_us_known_again() -> None:
+    rig = Rig().join(known=False)
+    rig.session.chat("first")
+    rig.tell(LinkReconnecting)
+    assert rig.session.deadline() is None
+    rig.tell(CommandCompleted, what="SetAttributes")
+    assert rig.take_commands(SendData) == []
+    rig.tell(LinkReconnected)
+    assert len(rig.take_commands(SendData)) == 1
 
 
 def test_a_command_that_failed_is_told() -> None:

@@ -80,7 +80,12 @@ class Model(RuleBasedStateMachine):
     @staticmethod
     def new_session() -> RoomSession:
         return RoomSession(
-            SimulatorAdapter("x"), limits=Limits(in_flight=IN_FLIGHT, send_queue=QUEUE), reconnect=STEADY, entropy=5
+            SimulatorAdapter("x"),
+            limits=Limits(in_flight=IN_FLIGHT, send_queue=QUEUE),
+            reconnect=STEADY,
+            entropy=5,
+            # That packets wait until others know us is a matter of its own, with its own tests.
+            announce=False,
         )
 
     # --- calling

@@ -195,6 +195,8 @@ class AudioSource:
         else:
             self._publication = self._engine.own(answer.publication.handle.id)
             self.sid = answer.publication.info.sid
+            if self._command:
+                self._room.completed(self._command)
         self._ready()
 
     def _captured(self, event: FfiEvent) -> None:

@@ -17,6 +17,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from dcl_comms_core.inputs import (
+    CommandCompleted,
     CommandFailed,
     Input,
     LinkClosed,
@@ -154,6 +155,8 @@ class Room:
         def answered(event: FfiEvent) -> None:
             if event.set_local_attributes.error:
                 self.failed("SetAttributes", event.set_local_attributes.error)
+            else:
+                self.completed("SetAttributes")
 
         async_id = self.engine.next_id()
         try:
@@ -221,6 +224,10 @@ class Room:
     def failed(self, what: str, detail: str) -> None:
         """Deliver that a command was not carried out."""
         self.post(CommandFailed(link=self.ref, what=what, detail=redact(detail, self._token)))
+
+    def completed(self, what: str) -> None:
+        """Deliver that a command was carried out."""
+        self.post(CommandCompleted(link=self.ref, what=what))
 
     def in_loop(self, callback: Callable[[], None]) -> None:
         """Call back in the thread of our loop, unless the room is over by then.  From any thread."""

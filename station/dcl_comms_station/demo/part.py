@@ -28,9 +28,6 @@ __all__ = ["STEP_SECONDS", "Line", "Part"]
 STEP_SECONDS: Final = 0.1
 """How often a part walks; real explorers send their movement ten times a second at most, too."""
 
-_SETTLE_STEPS: Final = 5
-"""How long a part walks before it speaks.  A server tells the others of a newcomer a moment after it tells the newcomer
-that it is in; what is said in that moment arrives without a sender."""
 _RADIUS: Final = 2.0
 _SPEED: Final = 1.5
 _STRANGER: Final = "somebody"
@@ -131,7 +128,7 @@ class Part:
         if not self._open or self.done:
             return
         company = all(self._identities[other.name] in room.peers for other in self.others)
-        if not self._greeted and company and self._steps >= _SETTLE_STEPS:
+        if not self._greeted and company:
             self._greeted = True
             self._say(room, greeting(self.role))
             if self.role.whispers_to is not None:
