@@ -10,7 +10,6 @@ from dcl_comms_core.inputs import ClockSet
 from dcl_comms_core.limits import DEFAULT_LIMITS
 from dcl_comms_core.memory import MemoryPort, MemoryRoom
 from dcl_comms_core.room import Delivery, RoomSession
-from dcl_comms_core.simulator import Faults
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
     from dcl_comms_core.backoff import Backoff
     from dcl_comms_core.events import Event
     from dcl_comms_core.limits import Limits
+    from dcl_comms_core.simulator import Faults
 
 __all__ = ["Pair", "Party", "VirtualClock"]
 

@@ -7,12 +7,12 @@ import time
 from typing import TYPE_CHECKING
 
 from dcl_comms_core.memory import MemoryPort, MemoryRoom
-from dcl_comms_core.simulator import Simulator
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from dcl_comms_core.commands import Command
+    from dcl_comms_core.simulator import Simulator
     from dcl_comms_drivers.host import Receiver
 
 __all__ = ["MemoryLink"]
