@@ -9,7 +9,7 @@ ONLY ?=
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test check bench fuzz nightly test-all ci-deps env generate compare-protocol clean
+.PHONY: demo test check bench fuzz nightly test-all ci-deps env coverage mutants conformance generate compare-protocol clean
 
 env: $(VENV)/.ready
 
@@ -31,6 +31,7 @@ check: env
 	$(BIN)/mypy
 	$(BIN)/basedpyright
 	$(BIN)/python .ci/tools/gen_proto.py --check
+	$(BIN)/python .ci/tools/conformance.py --check
 
 generate: env
 	$(BIN)/python .ci/tools/gen_proto.py
@@ -38,11 +39,21 @@ generate: env
 compare-protocol: env
 	$(BIN)/python .ci/tools/compare_protocol.py
 
+coverage: env
+	$(BIN)/coverage run -m pytest -q tests/core
+	$(BIN)/coverage report --fail-under=100
+
 bench: env
 	$(BIN)/python benchmarks/run.py $(ONLY)
 
 fuzz: env
 	$(BIN)/python fuzz/run.py --seconds $(SECONDS)
+
+mutants: env
+	$(BIN)/python fuzz/mutants.py
+
+conformance: env
+	$(BIN)/python .ci/tools/conformance.py
 
 nightly: env
 	@.ci/nightly

@@ -14,6 +14,8 @@ from dcl_comms_core.codec import (
     decode,
     decode_kind,
     decode_message,
+    decode_movements,
+    decode_positions,
     encode,
     encode_chat,
     encode_movement,
@@ -124,6 +126,13 @@ from dcl_comms_core.limits import (
 from dcl_comms_core.memory import (
     MemoryRoom,
 )
+from dcl_comms_core.movement import (
+    GENESIS_BOUNDS,
+    MovementCodec,
+    MovementProblem,
+    MovementRefused,
+    TimestampUnwrapper,
+)
 from dcl_comms_core.peers import (
     EVERYONE,
     Addressees,
@@ -200,6 +209,7 @@ from dcl_comms_core.token import (
 __all__ = [
     "DEFAULT_LIMITS",
     "EVERYONE",
+    "GENESIS_BOUNDS",
     "RETRY",
     "ROOM_TRANSITIONS",
     "AccessToken",
@@ -256,8 +266,11 @@ __all__ = [
     "LookAtPosition",
     "MemoryRoom",
     "Movement",
+    "MovementCodec",
     "MovementCompressed",
     "MovementKind",
+    "MovementProblem",
+    "MovementRefused",
     "OfflineAdapter",
     "OpenLink",
     "Packet",
@@ -314,6 +327,7 @@ __all__ = [
     "SimulatorAdapter",
     "Tag13",
     "Timer",
+    "TimestampUnwrapper",
     "TokenError",
     "TokenExpired",
     "TokenNotYetValid",
@@ -349,6 +363,8 @@ __all__ = [
     "decode",
     "decode_kind",
     "decode_message",
+    "decode_movements",
+    "decode_positions",
     "encode",
     "encode_chat",
     "encode_movement",

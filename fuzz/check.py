@@ -1,29 +1,38 @@
-"""One execution: the same bytes to our codec and to protobuf's runtime; any difference raises Disagreement."""
+"""One execution: the same input to every engine of ours and to protobuf's runtime; any difference raises Disagreement.
+
+``check`` takes bytes, ``check_message`` an object that may or may not be encodable.  Native and Python have to give
+identical objects and identical errors, offset included; protobuf has to accept the same bytes and mean the same.
+"""
 
 from __future__ import annotations
 
-import math
-import struct
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from dcl_comms_core.codec import decode, decode_kind, decode_message, encode, kind_of, peek, strict, tag13
-from dcl_comms_core.errors import DecodeError
-from dcl_comms_core.limits import DEFAULT_LIMITS
+from dcl_comms_core.codec import engines, strict, tag13
+from dcl_comms_core.errors import DecodeError, EncodeError
+from dcl_comms_core.limits import DEFAULT_LIMITS, Limits
 from dcl_comms_core.proto import rfc4
-from dcl_comms_core.proto._gen.tables import TABLES
+from fuzz.compare import FIELDS, against_protobuf, identical
 from fuzz.oracle import OracleError, oracle_classes
 from fuzz.policy import ACCEPTANCE, ENCODING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
-    from dcl_comms_core.proto import Field, WireMessage
+    from dcl_comms_core.proto import WireMessage
     from fuzz.policy import Difference
 
-__all__ = ["Disagreement", "Outcome", "check"]
+__all__ = ["Disagreement", "Outcome", "check", "check_columns", "check_message"]
 
-FIELDS = {table.cls: table.fields for table in TABLES}
+OTHER_LIMITS = (
+    Limits(nesting=0), Limits(nesting=1), Limits(nesting=3), Limits(nesting=5), Limits(nesting=1000),
+    Limits(unknown_bytes=0), Limits(unknown_bytes=6), Limits(packet_bytes=40), Limits(packet_bytes=0),
+)  # fmt: skip
+"""One execution in four also runs under one of these, chosen by its bytes; protobuf has nothing like them."""
+
+MEMBERS = {"position": rfc4.Position, "movement": rfc4.Movement}
+BUILDERS: Mapping[str, str] = {"position": "encode_position", "movement": "encode_movement", "chat": "encode_chat"}
 
 
 class Disagreement(AssertionError):
@@ -31,31 +40,99 @@ class Disagreement(AssertionError):
 
 
 class Outcome(NamedTuple):
-    """``result`` is ``accepted`` or the reason of the DecodeError; ``excused`` names a documented difference."""
+    """``result`` is ``accepted`` or the reason of the refusal, ``place`` a class of its offset; ``excused`` names a
+    documented difference."""
 
     result: str
+    place: str
     excused: str | None
 
 
 def check(cls: type[WireMessage], data: bytes) -> Outcome:
-    """Decode, compare every value, encode again, compare the bytes; and all our entry points with each other."""
+    """Decode, compare every value, encode again, compare the bytes; the same through every entry point."""
     theirs = None
     with suppress(OracleError):
         theirs = oracle_classes()[cls].FromString(data)
-    try:
-        ours = decode_message(cls, data)
-    except DecodeError as error:
-        _same_refusal(cls, data, error)
+    ours = _agreed(lambda engine: engine.decode_message(cls, data), "decode_message")
+    choice = sum(data[:8]) % (4 * len(OTHER_LIMITS))
+    if choice < len(OTHER_LIMITS):
+        limits = OTHER_LIMITS[choice]
+        _agreed(lambda engine: engine.decode_message(cls, data, limits=limits), f"decode_message under {limits}")
+        _agreed(lambda engine: engine.peek(data, limits=limits), f"peek under {limits}")
+    if isinstance(ours, DecodeError):
+        _same_refusal(cls, data, ours)
+        place = _place(ours.offset, len(data))
         if theirs is None:
-            return Outcome(error.reason, None)
-        return Outcome(error.reason, _excuse(ACCEPTANCE, data, f"refused ({error}), protobuf accepts"))
+            return Outcome(ours.reason, place, None)
+        return Outcome(ours.reason, place, _excuse(ACCEPTANCE, data, f"refused ({ours}), protobuf accepts"))
     if theirs is None:
         raise Disagreement("accepted, protobuf refuses")
-    problem = _compare(ours, theirs)
+    problem = against_protobuf(ours, theirs)
     if problem is not None:
         raise Disagreement(problem)
     _same_answer(cls, data, ours)
-    return Outcome("accepted", _compare_bytes(data, ours, theirs))
+    return Outcome("accepted", "-", _compare_bytes(data, ours, theirs))
+
+
+def check_message(message: WireMessage, *, sound: bool) -> Outcome:
+    """Encode an object: every engine writes the same bytes, or refuses with the same text; then check the bytes.
+
+    A ``sound`` message can be encoded, and decodes as itself.  (True stands for 1 in a doubtful one, and so on.)
+    """
+    raw = _agreed(lambda engine: engine.encode(message), "encode")
+    if isinstance(raw, EncodeError):
+        if sound:
+            raise Disagreement(f"encode: {raw}")
+        return Outcome("not encodable", "-", None)
+    outcome = check(type(message), raw)
+    if sound and outcome.result == "accepted" and message != strict.decode(type(message), raw, DEFAULT_LIMITS):
+        raise Disagreement("encoded, and decoded as another message")
+    return outcome
+
+
+def check_columns(kind: str, packets: list[bytes]) -> None:
+    """decode_positions or decode_movements: all engines give the same rows, and those that decode gives."""
+    name = f"decode_{kind}s"
+    found = {engine.name: getattr(engine, name)(packets) for engine in engines().values()}
+    rows = found["python"]
+    for other, columns in found.items():
+        if columns.dtype != rows.dtype or columns.tobytes() != rows.tobytes():
+            raise Disagreement(f"{name}: {other} and python differ")
+    fields = FIELDS[MEMBERS[kind]]
+    for data, row in zip(packets, rows, strict=True):
+        packet = None
+        with suppress(DecodeError):
+            packet = strict.decode(rfc4.Packet, data, DEFAULT_LIMITS)
+        member = None if packet is None else getattr(packet, kind)
+        if (member is not None) != row["valid"]:
+            raise Disagreement(f"{name}: valid is {row['valid']} for {data.hex()}")
+        if packet is None or member is None:
+            continue
+        wanted = {field.name: getattr(member, field.name) for field in fields}
+        wanted["protocol_version"] = packet.protocol_version
+        for column, value in wanted.items():
+            same = row[column] == value or (value != value and row[column] != row[column])  # noqa: PLR0124  # a NaN
+            if not same:
+                raise Disagreement(f"{name}: {column} is {row[column]} for {data.hex()}")
+
+
+def _agreed(call: Callable[[Any], Any], what: str) -> Any:
+    """What every engine answers: a value, or the DecodeError or EncodeError that it raised."""
+    first: Any = None
+    for number, engine in enumerate(engines().values()):
+        answer: Any
+        try:
+            answer = call(engine)
+        except (DecodeError, EncodeError) as error:
+            answer = error
+        if not number:
+            first = answer
+        elif isinstance(answer, DecodeError | EncodeError):
+            if type(answer) is not type(first) or answer.args != first.args:
+                raise Disagreement(f"{what}: the engines answer {first!r} and {answer!r}")
+        elif not identical(answer, first):
+            raise Disagreement(f"{what}: the engines answer {first!r} and {answer!r}")
+    return first
 
 
 def _excuse(known: Iterable[Difference], data: bytes, problem: str) -> str:
@@ -65,36 +142,75 @@ def _excuse(known: Iterable[Difference], data: bytes, problem: str) -> str:
     raise Disagreement(problem)
 
 
+def _place(offset: int, length: int) -> str:
+    """At the start, at the end, or how many bits the offset has."""
+    if offset == length:
+        return "end"
+    return f"{offset.bit_length()} bits" if offset else "start"
+
+
+def _buffer(data: bytes) -> memoryview | bytearray | None:
+    """One execution in two also comes in another kind of buffer."""
+    choice = len(data) & 3
+    return memoryview(data) if choice == 0 else bytearray(data) if choice == 1 else None
+
+
 def _same_refusal(cls: type[WireMessage], data: bytes, error: DecodeError) -> None:
     if not 0 <= error.offset <= len(data):
         raise Disagreement(f"offset {error.offset} outside of {len(data)} bytes")
-    for other in (memoryview(data), bytearray(data)):
-        try:
-            decode_message(cls, other)
-        except DecodeError as again:
-            if again.args == error.args:
-                continue
-        raise Disagreement(f"{type(other).__name__} is answered differently")
+    other = _buffer(data)
+    if other is not None:
+        again = _agreed(lambda engine: engine.decode_message(cls, other), "decode_message of a buffer")
+        if not isinstance(again, DecodeError) or again.args != error.args:
+            raise Disagreement(f"{type(other).__name__} is answered differently")
+    if cls is rfc4.Packet:
+        again = _agreed(lambda engine: engine.decode_kind(data), "decode_kind")
+        if not isinstance(again, DecodeError) or again.args != error.args:
+            raise Disagreement("decode_kind and decode_message differ")
+        _agreed(lambda engine: engine.peek(data), "peek")
 
 
 def _same_answer(cls: type[WireMessage], data: bytes, ours: WireMessage) -> None:
     """The fast paths and the strict decoder agree; so do decode, decode_kind, kind_of and peek for a Packet."""
     careful = strict.decode(cls, data, DEFAULT_LIMITS)
-    if careful != ours or encode(careful) != encode(ours):
+    if not identical(careful, ours):
         raise Disagreement("the fast path and the strict decoder differ")
+    other = _buffer(data)
+    if other is not None and not identical(
+        _agreed(lambda engine: engine.decode_message(cls, other), "decode_message of a buffer"), ours
+    ):
+        raise Disagreement(f"{type(other).__name__} is answered differently")
     if cls is not rfc4.Packet:
         return
-    kind, packet = decode_kind(data)
-    if packet != ours or decode(data) != ours:
-        raise Disagreement("decode, decode_kind and decode_message differ")
-    if kind != kind_of(packet) or peek(data) != (kind, packet.protocol_version):
-        raise Disagreement(f"peek {peek(data)}, decode_kind {kind}, kind_of {kind_of(packet)}")
+    kind, packet = _agreed(lambda engine: engine.decode_kind(data), "decode_kind")
+    if not identical(packet, ours):
+        raise Disagreement("decode_kind and decode_message differ")
+    if len(data) & 1 and not identical(_agreed(lambda engine: engine.decode(data), "decode"), ours):
+        raise Disagreement("decode and decode_message differ")
+    peeked = _agreed(lambda engine: engine.peek(data), "peek")
+    if kind != _agreed(lambda engine: engine.kind_of(packet), "kind_of") or peeked != (kind, packet.protocol_version):
+        raise Disagreement(f"peek {peeked}, decode_kind {kind}")
     if (tag13(packet) is None) != (kind != "look_at_position"):
         raise Disagreement("tag13 and kind differ")
+    if kind in BUILDERS:
+        _same_from_arguments(packet, kind)
+
+
+def _same_from_arguments(packet: Any, kind: str) -> None:
+    """encode_position and its like write what encode writes for the same values."""
+    member = getattr(packet, kind)
+    bare = rfc4.Packet(protocol_version=packet.protocol_version)
+    values = {field.name: getattr(member, field.name) for field in FIELDS[type(member)]}
+    setattr(bare, kind, type(member)(**values))
+    built = _agreed(
+        lambda e: getattr(e, BUILDERS[kind])(**values, protocol_version=packet.protocol_version), BUILDERS[kind]
+    )
+    if built != _agreed(lambda engine: engine.encode(bare), "encode"):
+        raise Disagreement(f"{BUILDERS[kind]} and encode differ")
 
 
 def _compare_bytes(data: bytes, ours: WireMessage, theirs: Any) -> str | None:
-    again = encode(ours)
+    again = _agreed(lambda engine: engine.encode(ours), "encode")
     expected = theirs.SerializeToString(deterministic=True)
     if again == expected:
         return None
@@ -106,42 +222,3 @@ def _compare_bytes(data: bytes, ours: WireMessage, theirs: Any) -> str | None:
     if reread.SerializeToString(deterministic=True) == expected:
         return None
     return _excuse(ENCODING, data, f"encoded as {again.hex()}, by protobuf as {expected.hex()}")
-
-
-def _compare(ours: WireMessage, theirs: Any) -> str | None:
-    for field in FIELDS[type(ours)]:
-        problem = _compare_field(field, getattr(ours, field.name), theirs)
-        if problem is not None:
-            return f"{type(ours).__name__}.{field.name}: {problem}"
-    return None
-
-
-def _compare_field(field: Field, mine: Any, theirs: Any) -> str | None:  # noqa: PLR0911  # one for each presence
-    if field.presence in {"explicit", "oneof"} and (mine is not None) != theirs.HasField(field.name):
-        return f"present here: {mine is not None}"
-    if mine is None:
-        return None
-    yours = getattr(theirs, field.name)
-    if field.presence == "repeated":
-        if len(mine) != len(yours):
-            return f"{len(mine)} items, protobuf {len(yours)}"
-        return next((bad for a, b in zip(mine, yours, strict=True) if (bad := _value(field.type, a, b))), None)
-    if field.presence == "map":
-        if set(mine) != set(yours):
-            return "other keys"
-        return next((bad for key in mine if (bad := _value(str(field.value), mine[key], yours[key]))), None)
-    return _value(field.type, mine, yours)
-
-
-def _value(kind: str, mine: Any, yours: Any) -> str | None:
-    if kind == "message":
-        return _compare(mine, yours)
-    if kind in {"float", "double"}:
-        if math.isnan(mine) and math.isnan(yours):
-            return None
-        same = struct.pack("<d", mine) == struct.pack("<d", yours)
-    elif kind == "enum":
-        same = int(mine) == yours
-    else:
-        same = mine == yours and type(mine) is type(yours)
-    return None if same else f"{mine!r}, protobuf {yours!r}"

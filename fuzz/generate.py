@@ -1,9 +1,11 @@
-"""Fast seeded inputs of four classes, for volume; the Hypothesis strategies give fewer and smaller ones.
+"""Fast seeded inputs of several classes, for volume; the Hypothesis strategies give fewer and smaller ones.
 
 * valid: fields of the schema in any order, repeated, merged, with unknown ones, in long-winded varints
+* joined: two to four valid messages of one class in a row, which is merging them
 * mutated: valid bytes after a few edits
-* truncated: valid bytes cut at any index
-* hostile: nesting, groups, huge lengths, endless varints, bad UTF-8, runs of tiny fields, noise
+* truncated: valid bytes cut at any index; run.py also cuts some at every index
+* hostile: nesting, groups, huge lengths, endless varints, bad UTF-8 and surrogates, runs of tiny fields, messages of
+  other classes in a row, noise, and a few as large as the limits
 """
 
 from __future__ import annotations
@@ -11,6 +13,8 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING, Final
 
+from dcl_comms_core.limits import DEFAULT_LIMITS as LIMITS
+from dcl_comms_core.proto import rfc4
 from dcl_comms_core.proto._gen.tables import TABLES
 
 if TYPE_CHECKING:
@@ -18,15 +22,24 @@ if TYPE_CHECKING:
 
     from dcl_comms_core.proto import Field, WireMessage
 
-__all__ = ["CLASSES", "TARGETS", "make", "varint"]
+__all__ = ["CLASSES", "TARGETS", "alike", "make", "unknown", "varint"]
 
-CLASSES: Final = ("valid", "mutated", "truncated", "hostile")
+CLASSES: Final = ("valid", "joined", "mutated", "truncated", "hostile")
 FIELDS: Final = {table.cls: table.fields for table in TABLES}
 TARGETS: Final = tuple(FIELDS)
 EDGES: Final = (0, 1, 2, 127, 128, 255, 16383, 16384, (1 << 31) - 1, 1 << 31, (1 << 32) - 1, 1 << 32, (1 << 63) - 1,
                 1 << 63,
                 (1 << 64) - 1)  # fmt: skip
-FLOATS: Final = (0.0, -0.0, 1.0, -1.5, float("inf"), float("-inf"), float("nan"), 3.4028234663852886e38, 1e-45)
+FLOATS: Final = tuple(bytes.fromhex(raw) for raw in (
+    "00000000", "00000080", "0000803f", "0000c0bf", "0000807f", "000080ff", "0000c07f", "0000c0ff", "010000c0",
+    "ffffffff", "efbeed7f", "010080ff", "ffff7f7f", "01000000", "ffff7f00", "0100807f",
+))  # fmt: skip
+"""Zeros, infinities, quiet NaNs with and without a payload, the largest and the smallest; and three signalling NaNs."""
+SIGNALLING: Final = frozenset(bytes.fromhex(raw) for raw in ("010080ff", "0100807f"))
+DOUBLES: Final = tuple(bytes.fromhex(raw) for raw in (
+    "0000000000000000", "0000000000000080", "000000000000f03f", "000000000000f07f", "000000000000f0ff",
+    "000000000000f87f", "efbeadde0000f8ff", "efbeadde0000f07f", "0100000000000000", "ffffffffffffef7f",
+))  # fmt: skip
 TEXTS: Final = ("", "a", "hello", "é", "\u2410", "😀", "x" * 130, "\x00", "0x" + "ab" * 20)
 PIECES: Final = (b"\xff", b"\x80", b"\x00", b"\x7f", b"\x0a\x00", b"\x0b", b"\x0c", b"\xff\xff\xff\xff\x0f",
                  b"\x12\x81\x00",
@@ -39,11 +52,39 @@ def make(rng: Random, kind: str, cls: type[WireMessage]) -> bytes:
     if kind == "hostile":
         return _hostile(rng, cls)
     data = valid(rng, cls)
+    if kind == "joined":
+        return b"".join([data, *(valid(rng, cls) for _ in range(rng.randrange(1, 4)))])
     if kind == "mutated":
         return _mutate(rng, data)
     if kind == "truncated":
         return data[: rng.randrange(len(data))] if data else b"\x08"
     return data
+
+
+def alike(rng: Random) -> list[bytes]:
+    """Position or Movement packets of one sender: the same fields and sizes, other values; some with a bit changed.
+
+    What a codec has learned from the first ones (shapes.py, the templates of columns.py) has to fit the others.
+    """
+    cls = rng.choice((rfc4.Position, rfc4.Movement))
+    fields = [field for field in FIELDS[cls] if rng.random() < 0.8]
+    tag = varint((1 if cls is rfc4.Position else 8) << 3 | 2)
+    large = rng.choice((0, 0, 7, 14))
+    ends = rng.choice((b"", b"\x58\x64", b"\x58\x07"))
+    found: list[bytes] = []
+    for _ in range(12):
+        body = b""
+        for field in fields:
+            if field.type == "float":
+                body += varint(field.number << 3 | 5) + _value(rng, "float", field, plain=True)
+            else:
+                bits = 1 if field.type == "bool" else 7
+                body += varint(field.number << 3) + varint(rng.getrandbits(bits) | (bits > 1) << large)
+        packet = bytearray(tag + varint(len(body)) + body + ends)
+        if rng.random() < 0.5:
+            packet[rng.randrange(len(packet))] ^= rng.choice((0x80, 0x80, 0x01, 0x04, 0x10))
+        found.append(bytes(packet))
+    return found
 
 
 def varint(value: int, pad: int = 0) -> bytes:
@@ -93,6 +134,12 @@ def _field(rng: Random, field: Field, *, plain: bool) -> bytes:
     return tag + _value(rng, kind, field, plain=plain)
 
 
+def _rare(rng: Random, patterns: tuple[bytes, ...]) -> bytes:
+    """One of the patterns; signalling NaNs stay few, as each is an excused difference."""
+    found = rng.choice(patterns)
+    return found if found not in SIGNALLING or rng.random() < 0.001 else patterns[0]
+
+
 def _half(rng: Random, number: int, kind: str, field: Field, *, plain: bool) -> bytes:
     return varint(number << 3 | (0 if kind == "uint32" else 2)) + _value(rng, kind, field, plain=plain)
 
@@ -110,13 +157,9 @@ def _value(rng: Random, kind: str, field: Field, *, plain: bool) -> bytes:  # no
     if kind == "bytes":
         return _delimited(rng, rng.randbytes(rng.choice((0, 1, 5, 127, 128, 300))), plain=plain)
     if kind == "float":
-        return (
-            struct.pack("<f", rng.choice(FLOATS)) if rng.random() < 0.5 else struct.pack("<f", rng.uniform(-9e3, 9e3))
-        )
+        return _rare(rng, FLOATS) if rng.random() < 0.5 else struct.pack("<f", rng.uniform(-9e3, 9e3))
     if kind == "double":
-        return (
-            struct.pack("<d", rng.choice(FLOATS)) if rng.random() < 0.5 else struct.pack("<d", rng.uniform(-9e9, 9e9))
-        )
+        return _rare(rng, DOUBLES) if rng.random() < 0.5 else struct.pack("<d", rng.uniform(-9e9, 9e9))
     if plain:
         return varint(rng.getrandbits(1) if kind == "bool" else _number(rng))
     value = _number(rng)
@@ -171,7 +214,7 @@ def _wrap(rng: Random, cls: type[WireMessage], body: bytes) -> bytes:
 
 
 def _hostile(rng: Random, cls: type[WireMessage]) -> bytes:  # noqa: PLR0911  # one for each idea
-    choice = rng.randrange(9)
+    choice = rng.randrange(9) if rng.random() > 0.002 else 9
     number = rng.choice((1, 3, 15, 16, 2047, (1 << 29) - 1))
     opening, closing = varint(number << 3 | 3), varint(number << 3 | 4)
     if choice == 0:
@@ -195,7 +238,17 @@ def _hostile(rng: Random, cls: type[WireMessage]) -> bytes:  # noqa: PLR0911  # 
         )
     if choice == 4:
         text = rng.choice(
-            (b"\xff", b"\xc0\x80", b"\xed\xa0\x80", b"\xf5\x80\x80\x80", b"ok\xe2\x82", b"\x80", b"\xf4\x90\x80\x80")
+            (
+                b"\xff",
+                b"\xc0\x80",
+                b"\xed\xa0\x80",
+                b"x" * 40 + b"\xed\xbf\xbf",
+                b"\xed\xa0\xbd\xed\xb8\x80",
+                b"\xf5\x80\x80\x80",
+                b"ok\xe2\x82",
+                b"\x80",
+                b"\xf4\x90\x80\x80",
+            )
         )
         body = b"".join(varint(f.number << 3 | 2) + varint(len(text)) + text for f in FIELDS[cls] if f.type == "string")
         return _wrap(rng, cls, body or rng.choice(PIECES))
@@ -205,4 +258,14 @@ def _hostile(rng: Random, cls: type[WireMessage]) -> bytes:  # noqa: PLR0911  # 
         return b"".join(valid(rng, rng.choice(TARGETS)) for _ in range(rng.randrange(1, 4)))
     if choice == 7:
         return _wrap(rng, cls, b"".join(unknown(rng, cls) for _ in range(rng.randrange(30))))
+    if choice == 9:
+        return _largest(rng, cls)
     return rng.randbytes(rng.choice((1, 2, 3, 5, 8, 16, 64, 400)))
+
+
+def _largest(rng: Random, cls: type[WireMessage]) -> bytes:
+    """A field, known or not, that fills a packet or the budget of unknown bytes to the last byte, or one more."""
+    size = rng.choice((LIMITS.unknown_bytes, LIMITS.packet_bytes)) + rng.choice((-1, 0, 0, 1))
+    long = [field.number for field in FIELDS[cls] if field.type in {"string", "bytes"}]
+    tag = varint((rng.choice(long) if long and rng.random() < 0.5 else 3000) << 3 | 2)
+    return tag + varint(size - len(tag) - 3) + b"a" * (size - len(tag) - 3)

@@ -2,27 +2,35 @@
 
 from __future__ import annotations
 
+import importlib.util
+import re
+import shutil
+import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, find, given, settings
 from hypothesis import strategies as st
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 pytest.importorskip("grpc_tools", reason="the oracle needs protoc (grpcio-tools)")
 
-from dcl_comms_core.codec import decode_message, encode, python, strict
+from dcl_comms_core.codec import decode_message, encode, engines, python, strict
 from dcl_comms_core.errors import DecodeError
 from dcl_comms_core.proto import rfc4, v3
 from dcl_comms_core.testing import strategies
-from fuzz.check import Disagreement, check
+from fuzz import mutants
+from fuzz.check import Disagreement, check, check_columns, check_message
+from fuzz.compare import identical
 from fuzz.generate import CLASSES, TARGETS, make
+from fuzz.objects import build
 from fuzz.policy import ACCEPTANCE, ENCODING
-from fuzz.run import CORPUS, STRATEGIES, Tally, fuzz, keep, load
+from fuzz.run import CORPUS, KINDS, STRATEGIES, Tally, fuzz, keep, load, main, smaller
 
 if TYPE_CHECKING:
     from dcl_comms_core.proto import WireMessage
@@ -52,6 +60,14 @@ def test_any_message(cls: Any, data: st.DataObject) -> None:
     check(cls, raw)
 
 
+def test_maps_and_groups_are_drawn() -> None:
+    often = settings(QUIET, max_examples=2000, phases=[Phase.generate])
+    found = find(strategies.messages(v3.IslandChangedMessage), lambda message: len(message.peers) > 1, settings=often)
+    assert check_message(found, sound=True).result == "accepted"
+    raw = find(strategies.unknown_fields(), lambda data: data[0] & 7 == 3 and len(data) > 2, settings=often)
+    assert check(rfc4.Packet, raw).result == "accepted"
+
+
 @settings(QUIET, max_examples=50)
 @given(strategies.packets(), strategies.wire_bytes(rfc4.Packet))
 def test_any_packet(packet: rfc4.Packet, data: bytes) -> None:
@@ -66,10 +82,12 @@ def test_any_packet(packet: rfc4.Packet, data: bytes) -> None:
 
 
 def test_generated() -> None:
-    tally = fuzz(seconds=50, examples=6_000, start=3)
-    assert tally.total >= 6_000
-    assert set(tally.classes) == set(CLASSES)
-    assert tally.classes["valid"] < tally.total / 2
+    tally = fuzz(seconds=50, examples=3_000, start=3)
+    assert tally.total >= 3_000
+    assert not tally.failures
+    assert set(tally.classes) == set(KINDS)
+    assert tally.hostile > tally.total / 2
+    assert len(tally.distinct) > 300
     assert tally.excused.total() < tally.total / 100
     assert "executions" in tally.report()
 
@@ -87,8 +105,8 @@ def test_policy_predicates() -> None:
     infinite = b"\x42\x05\x0d\x00\x00\x80\x7f"
     (nan,) = ENCODING
     assert [nan.applies(data) for data in (signalling, quiet, infinite)] == [True, False, False]
-    assert check(rfc4.Packet, signalling) == ("accepted", "signalling NaN")
-    assert check(rfc4.Packet, quiet) == check(rfc4.Packet, infinite) == ("accepted", None)
+    assert check(rfc4.Packet, signalling) == ("accepted", "-", "signalling NaN")
+    assert check(rfc4.Packet, quiet) == check(rfc4.Packet, infinite) == ("accepted", "-", None)
     large, unknown = ACCEPTANCE
     assert check(rfc4.Packet, b"\xfa\x01\x80\x80\x08" + bytes(131_072)).excused == large.name
     assert check(rfc4.Packet, b"\xfa\x01\x80\x80\x04" + bytes(65_536)).excused == unknown.name
@@ -115,10 +133,13 @@ def test_a_planted_bug_is_found(name: str, table: Any, ref: str, break_it: Any, 
 
 
 def test_an_accepting_or_refusing_decoder_is_found(monkeypatch: Any) -> None:
+    alone = {"python": engines()["python"]}
+    monkeypatch.setattr("fuzz.check.engines", lambda: alone)
     monkeypatch.setattr(strict, "read_size", lambda data, pos, end: (min(data[pos], end - pos - 1), pos + 1))
     with pytest.raises(Disagreement, match="accepted"):
         check(rfc4.Packet, b"\x2a\x05\x0a\x01a")
     monkeypatch.undo()
+    monkeypatch.setattr("fuzz.check.engines", lambda: alone)
 
     def no_text(raw: bytes, pos: int) -> str:
         raise DecodeError("no text today", pos)
@@ -126,6 +147,42 @@ def test_an_accepting_or_refusing_decoder_is_found(monkeypatch: Any) -> None:
     monkeypatch.setattr(strict, "_text", no_text)
     with pytest.raises(Disagreement, match="refused"):
         check(v3.IslandData, b"\x12\x01a")
+
+
+def test_the_conformance_page_is_up_to_date() -> None:
+    root = Path(__file__).resolve().parents[2]
+    command = [sys.executable, root / ".ci" / "tools" / "conformance.py", "--check"]
+    run = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert "no differences between python" in run.stdout
+
+
+def test_mutants_apply_and_one_is_found() -> None:
+    listed = mutants.load()
+    assert len(listed) >= 10
+    assert sum(m["file"].startswith("_native/") for m in listed) >= 3
+    with tempfile.TemporaryDirectory() as scratch:
+        shutil.copytree(mutants.ROOT / mutants.CORE, Path(scratch, mutants.CORE))
+        for mutant in listed:
+            path = Path(scratch, mutants.CORE, "codec", mutant["file"])
+            before = path.read_bytes()
+            mutants.plant(Path(scratch), mutant)
+            assert path.read_bytes() != before
+            path.write_bytes(before)
+        with pytest.raises(mutants.Stale):
+            mutants.plant(Path(scratch), {"file": "wire.py", "old": "not in there", "new": ""})
+    finding = mutants.hunt(next(m for m in listed if m["file"] == "wire.py"), seconds=30, seed=1)
+    assert finding.seconds is not None
+    assert "Disagreement" in finding.what
+
+
+def test_without_atheris_it_says_so() -> None:
+    if importlib.util.find_spec("atheris") is not None:
+        pytest.skip("it is installed")
+    target = Path(__file__).resolve().parents[2] / "fuzz" / "atheris_codec.py"
+    run = subprocess.run([sys.executable, target], capture_output=True, text=True, check=False)
+    assert run.returncode == 1
+    assert "pip install atheris" in run.stderr
 
 
 def test_keep_and_load(tmp_path: Path, monkeypatch: Any) -> None:
@@ -138,8 +195,96 @@ def test_keep_and_load(tmp_path: Path, monkeypatch: Any) -> None:
 
 def test_tally_counts() -> None:
     tally = Tally()
-    tally.run("valid", rfc4.Packet, b"\x58\x64")
-    tally.run("hostile", rfc4.Packet, b"\x58", drawn=True)
-    assert tally.total == 2
+    for kind, data in (
+        ("valid", b"\x58\x64"),
+        ("hostile", b"\x58"),
+        ("hostile", b"\x58\x64\x00"),
+        ("hostile", b"\x00"),
+    ):
+        tally.run(kind, rfc4.Packet, lambda data=data: check(rfc4.Packet, data), drawn=kind == "valid")
+    assert tally.total == 4
     assert tally.outcomes["valid", "accepted"] == 1
-    assert "50% of them" in tally.report()
+    assert {place for *_, place in tally.distinct} == {"-", "end", "2 bits", "start"}
+    report = tally.report()
+    assert "75% of them" in report
+    assert "accepted 1, refused 3" in report
+    assert "failures: 0" in report
+
+
+def test_objects() -> None:
+    rng, results = Random(8), set()
+    for _ in range(600):
+        message, sound = build(rng, rng.choice(TARGETS))
+        results.add((check_message(message, sound=sound).result, sound))
+    assert results == {("accepted", True), ("accepted", False), ("not encodable", False)}
+
+
+def test_columns() -> None:
+    rng = Random(2)
+    packets = [make(rng, rng.choice(CLASSES), rfc4.Packet) for _ in range(600)]
+    for kind in ("position", "movement"):
+        check_columns(kind, packets)
+
+
+def test_columns_that_differ_are_found(monkeypatch: Any) -> None:
+    rows = engines()["python"].decode_positions([b"\x0a\x05\x1d\x00\x00\x80\x3f"])
+    assert rows["valid"][0]
+    rows["position_x"][0] = 2.0
+    broken = engines()["python"]._replace(decode_positions=lambda packets: rows)
+    monkeypatch.setattr("fuzz.check.engines", lambda: {"python": broken})
+    with pytest.raises(Disagreement, match="position_x"):
+        check_columns("position", [b"\x0a\x05\x1d\x00\x00\x80\x3f"])
+
+
+@pytest.mark.parametrize(("name", "change"), [
+    ("encode", lambda old: lambda m: old(m) + b"\x00"),
+    ("decode_message", lambda old: lambda cls, data, **more: cls()),
+    ("peek", lambda old: lambda data, **more: old(data, **more)._replace(protocol_version=7)),
+    ("kind_of", lambda old: lambda packet: None),
+    ("encode_position", lambda old: lambda **values: old(**values)[1:]),
+    ("decode_kind", lambda old: lambda data, **more: (None, rfc4.Packet())),
+])  # fmt: skip
+def test_engines_that_differ_are_found(name: str, change: Any, monkeypatch: Any) -> None:
+    good = engines()["python"]
+    bad = good._replace(name="bad", **{name: change(getattr(good, name))})
+    monkeypatch.setattr("fuzz.check.engines", lambda: {"python": good, "bad": bad})
+    with pytest.raises(Disagreement):
+        check(rfc4.Packet, b"\x0a\x05\x1d\x00\x00\x80\x3f\x58\x64")
+
+
+def test_another_error_is_found(monkeypatch: Any) -> None:
+    good = engines()["python"]
+
+    def late(cls: Any, data: Any, **more: Any) -> Any:
+        try:
+            return good.decode_message(cls, data, **more)
+        except DecodeError as error:
+            raise DecodeError(error.reason, error.offset + 1) from None
+
+    monkeypatch.setattr("fuzz.check.engines", lambda: {"python": good, "late": good._replace(decode_message=late)})
+    with pytest.raises(Disagreement, match="the engines answer"):
+        check(rfc4.Packet, b"\x0a\x7f")
+
+
+@pytest.mark.parametrize(("one", "other"), [
+    (0.0, -0.0), (1, True), ([1], [1, 2]), ({"a": 1, "b": 2}, {"b": 2, "a": 1}), (rfc4.Chat(), rfc4.Voice()),
+    (float("nan"), -float("nan")), (rfc4.Chat(message="a"), rfc4.Chat(message="b")),
+])  # fmt: skip
+def test_identical_is_strict(one: Any, other: Any) -> None:
+    assert identical(one, one)
+    assert not identical(one, other)
+
+
+def test_a_failure_is_made_smaller_and_kept(monkeypatch: Any, tmp_path: Path, capsys: Any) -> None:
+    def broken(cls: Any, data: bytes) -> Any:
+        if b"\x58\x64" in data:
+            raise Disagreement("planted")
+        return check(cls, data)
+
+    monkeypatch.setattr("fuzz.run.check", broken)
+    monkeypatch.setattr("fuzz.run.CORPUS", tmp_path / "corpus")
+    assert smaller(rfc4.Packet, b"\x08\x01\x58\x64\x12\x00", Disagreement) == b"\x58\x64"
+    monkeypatch.setattr("sys.argv", ["run.py", "--examples", "3000", "--seed", "1"])
+    assert main() == 1
+    assert re.search(r"failures: 1\d", capsys.readouterr().out)
+    assert ("rfc4.Packet", "5864") in {tuple(path.read_text().split()) for path in (tmp_path / "corpus").iterdir()}
