@@ -1,43 +1,41 @@
-"""The codec against protobuf's own runtime (upb) and against betterproto2's own code, on the same packets.
+"""The codec beside protobuf's own runtime (upb), betterproto2's own code and protobuf-py, on the same packets.
 
-``run(rounds)`` gives one row for each case and operation.  All contenders of a row take turns in one process; a row's
-figures are medians over the rounds and ``rounds`` has every one of them, as (ours, baseline) in nanoseconds.
-``python benchmarks/bench_codec.py [--rounds 7] [--only decode]`` prints them.
+``run(rounds)`` gives one row for each case and operation.  All contenders of a row take turns in one process, in loops
+of the same form; figures are medians over the rounds, and ``rounds`` has every one of them, as (ours, baseline).
+Rows are of the native codec, or where they say so of its pure-Python twin or of numpy without it.
+``python benchmarks/bench_codec.py [--rounds 7] [--only decode]`` prints them, and what design.md asks for.
 """
 
 from __future__ import annotations
 
 import argparse
-import importlib
-import os
-import subprocess
 import sys
-import tempfile
 import time
-from functools import cache
+from collections.abc import Callable
+from math import exp, log
 from pathlib import Path
 from statistics import median
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import betterproto2
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from dcl_comms_core.codec import decode, decode_kind, encode, encode_chat, encode_movement, encode_position, peek
+from benchmarks.codec_baselines import UPB, plain_betterproto2, protobuf_py
+from dcl_comms_core.codec import engines, native_problem
 from dcl_comms_core.errors import DecodeError
 from dcl_comms_core.proto import rfc4
 from dcl_comms_core.proto._gen.tables import TABLES
-from fuzz.oracle import PROTO, OracleError, oracle_classes
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from fuzz.oracle import OracleError
 
 __all__ = ["run"]
 
 Row = dict[str, Any]
+Loop = Callable[[int], float]
 BATCH_NS = 2_000_000
-UPB = {cls.__name__: theirs for cls, theirs in oracle_classes().items() if cls.__module__.endswith("rfc4")}
 FIELDS = {table.cls: [field.name for field in table.fields] for table in TABLES}
+PYTHON = engines()["python"]
+NATIVE = engines().get("native")
 
 PLACE = {"position_x": 1234.5, "position_y": 2.25, "position_z": -87.125}
 WALK = PLACE | {"timestamp": 812.4, "velocity_x": 1.5, "velocity_z": -2.5, "movement_blend_value": 2.0,
@@ -60,50 +58,28 @@ CASES: dict[str, tuple[str, str, dict[str, Any]]] = {
                                 {"serialized_profile": '{"version":7}' * 780, "base_url": "https://example.org/content/"}),
     "voice": ("voice", "Voice", {"encoded_samples": bytes(range(100)), "index": 77}),
 }  # fmt: skip
-DIRECT = {"position": encode_position, "movement": encode_movement, "movement, all fields": encode_movement,
-          "chat": encode_chat}  # fmt: skip
+DIRECT = ("position", "movement", "movement, all fields", "chat")
 
 
-@cache
-def plain_betterproto2() -> Any:
-    """The classes that betterproto2-compiler makes of our files, as they come, over betterproto2's own codec."""
-    env = os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
-    with tempfile.TemporaryDirectory() as scratch:
-        out = Path(scratch, "plain_betterproto2")
-        out.mkdir()
-        command = [sys.executable, "-m", "grpc_tools.protoc", f"-I{PROTO}", f"--python_betterproto2_out={out}"]
-        source = "decentraland/kernel/comms/rfc4/comms.proto"
-        subprocess.run([*command, source], check=True, env=env, capture_output=True, timeout=60)
-        sys.path.insert(0, scratch)
-        try:
-            return importlib.import_module("plain_betterproto2.decentraland.kernel.comms.rfc4")
-        finally:
-            sys.path.remove(scratch)
+def _loop(statement: str, **names: Any) -> Loop:
+    """``loop(n)``: nanoseconds for one time of the statement, which is the loop's whole body on every side."""
+    names["_clock"] = time.perf_counter_ns
+    source = f"def _loop(_n):\n s = _clock()\n for _ in range(_n):\n  {statement}\n return (_clock() - s) / _n\n"
+    exec(source, names)  # noqa: S102  # our own text
+    return names["_loop"]
 
 
-def _batch(call: Callable[[], object]) -> int:
-    """How many calls take about BATCH_NS."""
+def _batch(loop: Loop) -> int:
+    """How many times take about BATCH_NS."""
     n = 1
-    while True:
-        start = time.perf_counter_ns()
-        for _ in range(n):
-            call()
-        spent = time.perf_counter_ns() - start
-        if spent > BATCH_NS / 4:
-            return max(1, int(n * BATCH_NS / spent))
+    while (spent := loop(n) * n) < BATCH_NS / 4:
         n *= 4
+    return max(1, int(n * BATCH_NS / spent))
 
 
-def _time(call: Callable[[], object], n: int) -> float:
-    start = time.perf_counter_ns()
-    for _ in range(n):
-        call()
-    return (time.perf_counter_ns() - start) / n
-
-
-def _row(case: str, rounds: int, ours: Callable[[], object], baseline: Callable[[], object], name: str) -> Row:
+def _row(case: str, rounds: int, ours: Loop, baseline: Loop, name: str) -> Row:
     sizes = _batch(ours), _batch(baseline)
-    pairs = [(_time(ours, sizes[0]), _time(baseline, sizes[1])) for _ in range(rounds)]
+    pairs = [(ours(sizes[0]), baseline(sizes[1])) for _ in range(rounds)]
     mine, theirs = median(a for a, _ in pairs), median(b for _, b in pairs)
     return {
         "bench": "codec", "case": case, "unit": "ns", "ours": round(mine, 1), "baseline": round(theirs, 1),
@@ -113,65 +89,124 @@ def _row(case: str, rounds: int, ours: Callable[[], object], baseline: Callable[
 
 
 def _reader(member: str, names: list[str]) -> Callable[[Any], object]:
-    """A function that reads protocol_version and every field of the member, the same for both sides."""
+    """A function that reads protocol_version and every field of the member, the same for every side."""
     fields = ", ".join(f"m.{name}" for name in names)
     scope: dict[str, Any] = {}
-    exec(f"def read(p):\n    m = p.{member}\n    return p.protocol_version, {fields}\n", scope)  # noqa: S102  # our own text
+    exec(f"def read(p):\n    m = {member}\n    return p.protocol_version, {fields}\n", scope)  # noqa: S102  # our own text
     return scope["read"]
 
 
 def _kinds(case: str, rounds: int) -> list[tuple[str, Callable[[], Row]]]:
     member, name, values = CASES[case]
     cls, upb, packet = getattr(rfc4, name), UPB[name], UPB["Packet"]
+    native = NATIVE or PYTHON
     mine = rfc4.Packet(**{member: cls(**values)}, protocol_version=100)
     theirs = packet(**{member: upb(**values)}, protocol_version=100)
-    data = encode(mine)
-    if data != theirs.SerializeToString():
-        msg = f"{case}: the two encodings differ"
-        raise AssertionError(msg)
-    read = _reader(member, FIELDS[cls])
+    data = native.encode(mine)
+    assert data == theirs.SerializeToString() == PYTHON.encode(mine), f"{case}: the encodings differ"
+    inner = getattr(mine, member)
+    body = native.encode(inner)
+    read = _reader(f"p.{member}", FIELDS[cls])
+    keywords = ", ".join(f"{key}={value!r}" for key, value in values.items())
 
-    def ours_read() -> object:
-        kind, decoded = decode_kind(data)
-        return kind, read(decoded)
+    write = _loop("m.SerializeToString()", m=theirs)
+    parse = _loop("f(d)", f=packet.FromString, d=data)
+    parse_and_read = _loop("p = f(d); p.WhichOneof('message'); read(p)", f=packet.FromString, d=data, read=read)
+    look = _loop("p = f(d); p.WhichOneof('message'); p.protocol_version", f=packet.FromString, d=data)
+    make = _loop(f"P({member}=M({keywords}), protocol_version=100).SerializeToString()", P=packet, M=upb)
 
-    def upb_read() -> object:
-        decoded = packet.FromString(data)
-        return decoded.WhichOneof("message"), read(decoded)
+    def read_loop(engine: Any) -> Loop:
+        return _loop("k, p = f(d); read(p)", f=engine.decode_kind, d=data, read=read)
 
-    def upb_peek() -> object:
-        decoded = packet.FromString(data)
-        return decoded.WhichOneof("message"), decoded.protocol_version
-
-    def build_upb() -> bytes:
-        return packet(**{member: upb(**values)}, protocol_version=100).SerializeToString()
-
-    def build() -> bytes:
-        return encode(rfc4.Packet(**{member: cls(**values)}, protocol_version=100))
-
-    plain = plain_betterproto2()
-    unmodified = plain.Packet(**{member: getattr(plain, name)(**values)}, protocol_version=100)
-
-    def theirs_read() -> object:
-        decoded = plain.Packet.parse(data)
-        return betterproto2.which_one_of(decoded, "message"), read(decoded)
-
-    table: dict[str, tuple[Callable[[], object], Callable[[], object], str]] = {
-        "encode": (lambda: encode(mine), theirs.SerializeToString, "upb"),
-        "decode": (lambda: decode(data), lambda: packet.FromString(data), "upb, no field read"),
-        "decode+read": (ours_read, upb_read, "upb"),
-        "peek": (lambda: peek(data), upb_peek, "upb"),
-        "build+encode": (build, build_upb, "upb"),
-        "encode beside betterproto2": (lambda: encode(mine), lambda: bytes(unmodified), "betterproto2"),
-        "decode+read beside betterproto2": (ours_read, theirs_read, "betterproto2"),
-    }
+    table: dict[str, tuple[Loop, Loop, str]] = {
+        "encode": (_loop("f(m)", f=native.encode, m=mine), write, "upb"),
+        "decode": (_loop("f(d)", f=native.decode, d=data), parse, "upb, no field read"),
+        "decode+read": (read_loop(native), parse_and_read, "upb"),
+        "decode of the member alone": (_loop("f(C, d)", f=native.decode_message, C=cls, d=body),
+                                       _loop("f(d)", f=upb.FromString, d=body), "upb, no field read"),
+        "peek": (_loop("f(d)", f=native.peek, d=data), look, "upb"),
+        "build+encode": (_loop(f"f(P({member}=M({keywords}), protocol_version=100))", f=native.encode, P=rfc4.Packet,
+                               M=cls), make, "upb"),
+        "twin: encode": (_loop("f(m)", f=PYTHON.encode, m=mine), write, "upb"),
+        "twin: decode+read": (read_loop(PYTHON), parse_and_read, "upb"),
+        "twin: peek": (_loop("f(d)", f=PYTHON.peek, d=data), look, "upb"),
+    }  # fmt: skip
     if case in DIRECT:
-        direct = DIRECT[case]
-        table["encode from arguments"] = (lambda: direct(**values), build_upb, "upb build+encode")
+        # Over 15 keywords CPython makes a dict at each call; both sides get theirs ready-made then.
+        given = keywords if len(values) <= 15 else "**v"
+        direct = _loop(f"f({given})", f=getattr(native, f"encode_{member}"), v=values)
+        build_upb = _loop(
+            f"P({member}=M({given}), protocol_version=100).SerializeToString()", P=packet, M=upb, v=values
+        )
+        table["encode from arguments"] = (direct, build_upb, "upb build+encode")
+    table |= _beside_others(case, mine, data, read_loop(native))
     return [
         (f"{case}, {label}", lambda t=three, c=f"{case}, {label}": _row(c, rounds, *t))
         for label, three in table.items()
-    ]
+    ]  # fmt: skip
+
+
+def _beside_others(case: str, mine: Any, data: bytes, read_loop: Loop) -> dict[str, tuple[Loop, Loop, str]]:
+    member, name, values = CASES[case]
+    write = _loop("f(m)", f=(NATIVE or PYTHON).encode, m=mine)
+    plain = plain_betterproto2()
+    unmodified = plain.Packet(**{member: getattr(plain, name)(**values)}, protocol_version=100)
+    read = _reader(f"p.{member}", FIELDS[getattr(rfc4, name)])
+    found = {
+        "encode beside betterproto2": (write, _loop("bytes(m)", m=unmodified), "betterproto2"),
+        "decode+read beside betterproto2": (
+            read_loop,
+            _loop("p = f(d); w(p, 'message'); read(p)", f=plain.Packet.parse, d=data, w=betterproto2.which_one_of, read=read),
+            "betterproto2",
+        ),
+    }  # fmt: skip
+    other = protobuf_py()
+    if other is not None:
+        from protobuf import Oneof  # only where it is installed
+
+        packet = other.Packet(message=Oneof(member, getattr(other, name)(**values)), protocol_version=100)
+        assert PYTHON.decode(packet.to_binary()) == PYTHON.decode(data)  # it writes protocol_version first
+        read = _reader("p.message.value", FIELDS[getattr(rfc4, name)])
+        found["encode beside protobuf-py"] = (write, _loop("m.to_binary()", m=packet), "protobuf-py")
+        found["decode+read beside protobuf-py"] = (
+            read_loop, _loop("p = f(d); p.message.field; read(p)", f=other.Packet.from_binary, d=data, read=read), "protobuf-py",
+        )  # fmt: skip
+    return found
+
+
+# --- batches
+
+BATCH = 20_000
+
+
+def _batches(rounds: int) -> list[tuple[str, Callable[[], Row]]]:
+    """Figures are for one packet of a batch; the baseline reads every field of each."""
+    found: list[tuple[str, Callable[[], Row]]] = []
+    for kind, cls, values in (("position", rfc4.Position, CASES["position"][2]), ("movement", rfc4.Movement, WALK)):
+        packets = [
+            PYTHON.encode(rfc4.Packet(**{kind: cls(**values | {name: n + 0.5})}, protocol_version=100))
+            for n, name in zip(range(BATCH), ("position_x", "position_y", "position_z") * BATCH, strict=False)
+        ]
+        if kind == "position":
+            packets = [PYTHON.encode_position(**values | {"index": n, "position_x": n / 8}) for n in range(BATCH)]
+        read = _reader(f"p.{kind}", FIELDS[cls])
+        loop = _loop("for x in d: read(f(x))", d=packets, f=UPB["Packet"].FromString, read=read)
+        for label, engine in (("native", NATIVE), ("numpy alone", PYTHON)):
+            if engine is not None:
+                batch = engine.decode_positions if kind == "position" else engine.decode_movements
+                assert batch(packets)["valid"].all()
+                case = f"{kind}, batch to columns, {label}"
+                mine = _loop("f(d)", f=batch, d=packets)
+                found.append((case, lambda c=case, m=mine, b=loop: _per_packet(_row(c, rounds, m, b, "upb loop"))))
+    return found
+
+
+def _per_packet(row: Row) -> Row:
+    pairs = [[round(a / BATCH, 1), round(b / BATCH, 1)] for a, b in row["rounds"]]
+    return row | {"ours": row["ours"] / BATCH, "baseline": row["baseline"] / BATCH, "rounds": pairs}
+
+
+# --- hostile input
 
 
 def _group(depth: int) -> bytes:
@@ -184,9 +219,11 @@ HOSTILE: dict[str, Callable[[int], bytes]] = {
     "0a00 runs": lambda n: b"\x0a\x00" * (n // 2),
     "unknown fields in many pieces of one member": lambda n: b"\x0a\x03\xf8\x01\x01" * (n // 5),
     "members taking turns": lambda n: b"\x0a\x00\x12\x00" * (n // 4),
+    "enum numbers without a name": lambda n: b"\x42\x03\xb8\x01\x63" * (n // 5),
     "groups 90 deep": lambda n: _group(90) * (n // 360),
     "numbers of ten bytes": lambda n: (b"\x58" + b"\xff" * 9 + b"\x01") * (n // 11),
     "a string of one letter": lambda n: b"\x2a" + _size(n) + b"\x0a" + _size(n - 4) + b"a" * (n - 4),
+    "a string that ends badly": lambda n: b"\x2a" + _size(n) + b"\x0a" + _size(n - 4) + b"a" * (n - 5) + b"\xff",
 }
 
 
@@ -194,15 +231,19 @@ def _size(n: int) -> bytes:
     return bytes([n & 127 | 128, n >> 7 & 127 | 128, n >> 14])
 
 
-def _hostile(case: str, make: Callable[[int], bytes], rounds: int) -> Row:
-    packet = UPB["Packet"]
-    data, half = make(65_536), make(32_768)
-
-    def ours(data: bytes = data) -> object:
+def _round_trip(engine: Any, data: bytes) -> Callable[[], object]:
+    def ours() -> object:
         try:
-            return encode(decode(data))
+            return engine.encode(engine.decode(data))
         except DecodeError:
             return None
+
+    return ours
+
+
+def _hostile(case: str, make: Callable[[int], bytes], rounds: int, engine: Any, label: str) -> Row:
+    packet = UPB["Packet"]
+    data, half = make(65_536), make(32_768)
 
     def theirs() -> object:
         try:
@@ -210,17 +251,63 @@ def _hostile(case: str, make: Callable[[int], bytes], rounds: int) -> Row:
         except OracleError:
             return None
 
-    row = _row(f"64 KiB of {case}, decode and encode", rounds, ours, theirs, "upb")
+    ours, smaller = (_loop("f()", f=_round_trip(engine, size)) for size in (data, half))
+    row = _row(f"64 KiB of {case}, decode and encode{label}", rounds, ours, _loop("f()", f=theirs), "upb")
     n = _batch(ours)
-    growth = [_time(ours, n) / _time(lambda: ours(half), n) for _ in range(rounds)]
+    growth = [ours(n) / smaller(n) for _ in range(rounds)]
     return row | {"growth_when_doubled": round(median(growth), 2)}
+
+
+def _makers(rounds: int) -> list[tuple[str, Callable[[], Row]]]:
+    makers = [maker for case in CASES for maker in _kinds(case, rounds)] + _batches(rounds)
+    for label, engine in ((", twin", PYTHON), ("", NATIVE)):
+        if engine is not None:
+            makers += [
+                (f"64 KiB of {case}{label}", lambda c=case, m=make, e=engine, n=label: _hostile(c, m, rounds, e, n))
+                for case, make in HOSTILE.items()
+            ]
+    return makers
 
 
 def run(rounds: int = 7, only: str = "") -> list[Row]:
     """Every row whose case has ``only`` in it."""
-    makers = [maker for case in CASES for maker in _kinds(case, rounds)]
-    makers += [(f"64 KiB of {case}", lambda c=case, m=make: _hostile(c, m, rounds)) for case, make in HOSTILE.items()]
-    return [make() for case, make in makers if only in case]
+    return [make() for case, make in _makers(rounds) if only in case]
+
+
+# --- what design.md asks for: (text, the end of the cases' names, must, goal, how the rows' ratios become one)
+
+
+def _mean(ratios: list[float]) -> float:
+    return exp(sum(map(log, ratios)) / len(ratios))
+
+
+BARS: list[tuple[str, str, float, float, Callable[[list[float]], float]]] = [
+    ("encode, worst kind", ", encode", 0.60, 0.40, max),
+    ("decode, geometric mean", ", decode", 0.90, 0.75, _mean),
+    ("decode, worst kind", ", decode", 1.1, 1.0, max),
+    ("decode and read, worst kind", ", decode+read", 0.75, 0.45, max),
+    ("peek, worst kind", ", peek", 0.15, 0.08, max),
+    ("encode from arguments, worst kind", ", encode from arguments", 0.15, 0.08, max),
+    ("batch, native", "columns, native", 0.04, 0.02, max),
+    ("batch, numpy alone", "columns, numpy alone", 0.40, 0.20, max),
+    ("twin, decode and read, worst kind", ", twin: decode+read", 1.8, 1.2, max),
+    ("hostile, worst", "decode and encode", 4.0, 2.0, max),
+]  # fmt: skip
+
+
+def verdict(rows: list[Row]) -> list[str]:
+    """One line for each bar that these rows are enough for."""
+    lines: list[str] = []
+    for text, end, must, goal, combine in BARS:
+        ratios = [row["ratio"] for row in rows if row["case"].endswith(end)]
+        if ratios:
+            got = combine(ratios)
+            says = "goal met" if got <= goal else "must met" if got <= must else "NOT MET"
+            lines.append(f"{text:40} {got:6.3f}   must {must:.2f}  goal {goal:.2f}   {says}")
+    growth = [row["growth_when_doubled"] for row in rows if "growth_when_doubled" in row]
+    if growth:
+        lines.append(f"{'hostile, growth when doubled, worst':40} {max(growth):6.2f}   must 2.20  goal 2.00")
+    return lines
 
 
 def main() -> None:
@@ -228,12 +315,19 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--only", default="", help="cases with this text in their name")
     arguments = parser.parse_args()
-    for row in run(arguments.rounds, arguments.only):
+    print(f"Python {sys.version.split()[0]}; native codec: {native_problem() or 'yes'}")
+    if protobuf_py() is None:
+        print("protobuf-py and protoc-gen-py are not installed: no rows beside it")
+    rows: list[Row] = []
+    for case, make in _makers(arguments.rounds):
+        if arguments.only not in case:
+            continue
+        rows.append(row := make())
         spread = " ".join(f"{a / b:.2f}" for a, b in row["rounds"])
         growth = f"  x{row['growth_when_doubled']} when doubled" if "growth_when_doubled" in row else ""
-        times = f"{row['ours']:>11.0f} {row['baseline']:>10.0f} ns {row['ratio']:7.2f}"
-        print(f"{row['case']:60} {times} of {row['baseline_name']}"
-              f"  [{spread}]{growth}")  # fmt: skip
+        times = f"{row['ours']:>11.0f} {row['baseline']:>10.0f} ns {row['ratio']:7.3f}"
+        print(f"{row['case']:62} {times} of {row['baseline_name']}  [{spread}]{growth}", flush=True)
+    print("\n".join(["", *verdict(rows)]))
 
 
 if __name__ == "__main__":

@@ -22,13 +22,13 @@ from dcl_comms_core.proto._gen.rfc4 import Packet
 from dcl_comms_core.proto._gen.tables import TABLES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     import numpy as np
     from _typeshed import ReadableBuffer
 
     Rows = np.ndarray[Any, np.dtype[np.void]]
-    Fill = Callable[[str, tuple[ReadableBuffer, ...], Rows, int, tuple[int, ...], Limits], None]
+    Fill = Callable[[str, Sequence[ReadableBuffer], Rows, int, tuple[int, ...], Limits], None]
 
 __all__ = ["TEMPLATES", "columns", "decode_movements", "decode_positions"]
 
@@ -57,7 +57,7 @@ def columns(kind: str, packets: Iterable[ReadableBuffer], limits: Limits, fill: 
     """The rows, filled by ``fill`` (the native codec's) or by numpy.  ImportError: numpy is not installed."""
     import numpy  # noqa: ICN001, PLC0415  # an extra; only whoever calls this needs it
 
-    given = tuple(packets)
+    given = packets if isinstance(packets, list) and type(packets) is list else tuple(packets)
     fields = _FIELDS[kind]
     names = ["protocol_version", *(f.name for f in fields), "valid"]
     formats = ["<u4", *(_FORMATS[f.type] for f in fields), "?"]
@@ -72,7 +72,7 @@ def columns(kind: str, packets: Iterable[ReadableBuffer], limits: Limits, fill: 
     return rows
 
 
-def _fill(numpy: Any, kind: str, packets: tuple[ReadableBuffer, ...], rows: Rows, limits: Limits) -> None:
+def _fill(numpy: Any, kind: str, packets: Sequence[ReadableBuffer], rows: Rows, limits: Limits) -> None:
     given = [data if isinstance(data, bytes) else _bytes(data) for data in packets]
     lengths = numpy.fromiter(map(len, given), "i8", len(given))
     left = TEMPLATES

@@ -164,7 +164,7 @@ def test_what_the_native_filler_refuses() -> None:
     good: list[Any] = ["position", packets, np.zeros(2, "V40"), 40, offsets, Limits()]
     _speedups.fill(*good)
     for at, value, error in (
-        (0, "chat", ValueError), (0, "nothing", ValueError), (0, 5, TypeError), (1, [b""], TypeError), (2, rows, ValueError),
+        (0, "chat", ValueError), (0, "nothing", ValueError), (0, 5, TypeError), (1, [b""], ValueError), (1, {}, TypeError), (2, rows, ValueError),
         (2, b"x" * 80, BufferError), (3, 39, ValueError), (3, -1, ValueError), (4, offsets[:-1], ValueError),
         (4, ("x", *offsets[1:]), ValueError), (4, (-1, *offsets[1:]), ValueError), (4, (38, *offsets[1:]), ValueError),
         (5, None, TypeError), (1, (b"", 5), TypeError),
@@ -173,3 +173,19 @@ def test_what_the_native_filler_refuses() -> None:
         bad[at] = value
         with pytest.raises(error):
             _speedups.fill(*bad)
+
+
+@pytest.mark.skipif("native" not in codec.engines(), reason="no native codec")
+def test_a_list_that_changes_under_the_native_filler() -> None:
+    packets: list[Any] = [b"\x0a\x00"] * 9
+
+    class Meddling(list[Any]):
+        """Something with a buffer whose release changes the list, as only 3.12 lets Python code do."""
+
+        def __buffer__(self, flags: int) -> memoryview:
+            packets.clear()
+            return memoryview(b"\x0a\x00")
+
+    packets[3] = Meddling()
+    with pytest.raises((TypeError, ValueError), match="changed meanwhile|bytes-like"):
+        codec.engines()["native"].decode_positions(packets)

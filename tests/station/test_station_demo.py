@@ -152,7 +152,7 @@ def test_a_demo_passes():
 
 
 def test_a_demo_without_time_fails_and_ends():
-    passed, text = perform(seconds=0.15)
+    passed, text = perform(seconds=0.02)
     assert not passed
     assert "The curtain falls" in text
     assert text.endswith("Something is wrong: see above.")

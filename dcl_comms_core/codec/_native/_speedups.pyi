@@ -1,4 +1,4 @@
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from _typeshed import ReadableBuffer
@@ -25,7 +25,7 @@ def register(
 def redirect(to_twin: bool, /) -> None: ...
 def fill(
     kind: str,
-    packets: tuple[ReadableBuffer, ...],
+    packets: Sequence[ReadableBuffer],
     rows: Rows,
     width: int,
     offsets: tuple[int, ...],

@@ -7,7 +7,7 @@ typedef struct {
     struct { uint8_t kind; uint16_t at; } by_tag[TAGS]; /* the same by tag; NO_FIELD for others */
 } Layout;
 
-enum { NO_FIELD = 255, WIDEST_ROW = UINT16_MAX, AHEAD = 6 };
+enum { NO_FIELD = 255, WIDEST_ROW = UINT16_MAX, AHEAD = 16 };
 
 static inline void put_float(uint8_t *place, const uint8_t *bytes)
 {
@@ -71,12 +71,12 @@ static bool quick_row(const Layout *layout, Run *run, const uint8_t *p, const ui
 }
 
 /* From a decoded Packet. */
-static int copy_row(const Layout *layout, PyObject *packet, uint8_t *row)
+static void copy_row(const Layout *layout, PyObject *packet, uint8_t *row)
 {
     PyObject *member = *slot_at(packet, layout->member->offset);
     const Plan *plan = layout->member->message;
     if (member == Py_None)
-        return 0;
+        return;
     for (int i = 0; i < plan->count; i++) {
         PyObject *value = *slot_at(member, plan->fields[i].offset);
         if (plan->fields[i].kind == K_FLOAT) {
@@ -89,33 +89,44 @@ static int copy_row(const Layout *layout, PyObject *packet, uint8_t *row)
     PyObject *version = *slot_at(packet, S.version->offset);
     put_number(K_UINT32, row + layout->version, (uint64_t)PyLong_AsLongLong(version));
     row[layout->valid] = 1;
-    return 0;
 }
 
-static int fill_row(const Layout *layout, const Bounds *bounds, PyObject *data, uint8_t *row)
+/* A row from anything but the usual packet.  Python code may run meanwhile (a buffer's own, or a finalizer's), so the
+ * object must be kept alive here. */
+static int fill_slowly(const Layout *layout, const Bounds *bounds, PyObject *data, uint8_t *row)
 {
     Run run;
     Py_buffer view;
     Py_ssize_t size;
     int result = 0;
-    if (UNLIKELY(!open_bytes(data, &view, &run.data, &size))) {
+    start_run(&run, bounds);
+    if (!open_bytes(data, &view, &run.data, &size)) {
         PyObject *never = ask_twin(F_DECODE, &data, 1, NULL); /* raises */
         Py_XDECREF(never);
         return never == NULL ? -1 : 0;
     }
-    start_run(&run, bounds);
-    if (UNLIKELY(size > bounds->packet_bytes || bounds->nesting < 1 ||
-                 !quick_row(layout, &run, run.data, run.data + size, row))) {
-        memset(row, 0, (size_t)layout->width);
-        run.reason = NO_REASON;
-        PyObject *packet = decode_run(&run, S.packet, size);
-        if (packet != NULL)
-            result = copy_row(layout, packet, row);
-        else if (run.reason == NO_REASON)
-            result = -1;
-        Py_XDECREF(packet);
-    }
+    PyObject *packet = decode_run(&run, S.packet, size);
+    if (packet != NULL)
+        copy_row(layout, packet, row);
+    else if (run.reason == NO_REASON)
+        result = -1;
+    Py_XDECREF(packet);
     close_bytes(&view);
+    return result;
+}
+
+static int fill_row(const Layout *layout, const Bounds *bounds, PyObject *data, uint8_t *row)
+{
+    if (LIKELY(PyBytes_CheckExact(data) && PyBytes_GET_SIZE(data) <= bounds->packet_bytes && bounds->nesting > 0)) {
+        Run run; /* only for the readers of numbers, which leave a reason in it */
+        run.data = (const uint8_t *)PyBytes_AS_STRING(data);
+        if (LIKELY(quick_row(layout, &run, run.data, run.data + PyBytes_GET_SIZE(data), row)))
+            return 0;
+        memset(row, 0, (size_t)layout->width);
+    }
+    Py_INCREF(data);
+    int result = fill_slowly(layout, bounds, data, row);
+    Py_DECREF(data);
     return result;
 }
 
@@ -126,9 +137,11 @@ static PyObject *fill(PyObject *Py_UNUSED(self), PyObject *args)
     Layout layout = {0};
     Bounds bounds;
     Py_buffer out;
-    if (!PyArg_ParseTuple(args, "UO!OnO!O:fill", &kind, &PyTuple_Type, &packets, &rows, &layout.width, &PyTuple_Type,
-                          &offsets, &limits))
+    if (!PyArg_ParseTuple(args, "UOOnO!O:fill", &kind, &packets, &rows, &layout.width, &PyTuple_Type, &offsets,
+                          &limits))
         return NULL;
+    if (!PyTuple_CheckExact(packets) && !PyList_CheckExact(packets))
+        return PyErr_Format(PyExc_TypeError, "packets are a list or a tuple");
     for (int i = 0; S.packet != NULL && i < S.packet->members; i++) {
         const Field *field = &S.packet->fields[S.packet->dynamic[i]];
         if (PyUnicode_Compare(field->name, kind) == 0)
@@ -159,15 +172,24 @@ static PyObject *fill(PyObject *Py_UNUSED(self), PyObject *args)
     if (PyObject_GetBuffer(rows, &out, PyBUF_WRITABLE) < 0)
         return NULL;
     PyObject *result = NULL;
-    if (out.len != PyTuple_GET_SIZE(packets) * layout.width) {
+    Py_ssize_t i = 0, count = PySequence_Fast_GET_SIZE(packets);
+    if (out.len != count * layout.width) {
         PyErr_SetString(PyExc_ValueError, "one row for each packet");
     } else {
         uint8_t *row = out.buf;
-        Py_ssize_t i = 0, count = PyTuple_GET_SIZE(packets);
         while (i < count) {
-            if (i + AHEAD < count) /* these objects are all over the memory */
-                __builtin_prefetch((const char *)PyTuple_GET_ITEM(packets, i + AHEAD) + offsetof(PyBytesObject, ob_sval));
-            if (fill_row(&layout, &bounds, PyTuple_GET_ITEM(packets, i), row) < 0)
+            if (UNLIKELY(PySequence_Fast_GET_SIZE(packets) != count)) {
+                PyErr_SetString(PyExc_ValueError, "the list was changed meanwhile");
+                break;
+            }
+            if (i + AHEAD < count) { /* these objects are all over the memory */
+                const char *later = (const char *)PySequence_Fast_GET_ITEM(packets, i + AHEAD);
+                __builtin_prefetch(later + offsetof(PyBytesObject, ob_sval));
+                __builtin_prefetch(later + offsetof(PyBytesObject, ob_sval) + 64);
+            }
+            /* Counting references would write to each object; as long as nothing but C runs, the list holds them. */
+            PyObject *data = PySequence_Fast_GET_ITEM(packets, i);
+            if (fill_row(&layout, &bounds, data, row) < 0)
                 break;
             row += layout.width;
             i++;
