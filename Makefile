@@ -9,7 +9,7 @@ ONLY ?=
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test check bench fuzz nightly test-all ci-deps env coverage mutants conformance generate compare-protocol clean
+.PHONY: demo test check bench fuzz nightly test-all ci-deps env coverage mutants conformance native generate compare-protocol clean
 
 env: $(VENV)/.ready
 
@@ -32,6 +32,9 @@ check: env
 	$(BIN)/basedpyright
 	$(BIN)/python .ci/tools/gen_proto.py --check
 	$(BIN)/python .ci/tools/conformance.py --check
+
+native: env
+	$(BIN)/python dcl_comms_core/codec/_native/build.py
 
 generate: env
 	$(BIN)/python .ci/tools/gen_proto.py
