@@ -9,11 +9,14 @@ ONLY ?=
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test check bench fuzz nightly test-all ci-deps env coverage mutants conformance native generate compare-protocol clean
+.PHONY: demo test check bench fuzz nightly test-all ci-deps env coverage mutants conformance native bench-readme generate compare-protocol clean
 
 env: $(VENV)/.ready
 
-$(VENV)/.ready: pyproject.toml .ci/make-env
+# The native codec is compiled as part of the installation.
+NATIVE := $(wildcard dcl_comms_core/codec/_native/*.[ch]) dcl_comms_core/proto/_gen/tables.py
+
+$(VENV)/.ready: pyproject.toml .ci/make-env $(NATIVE)
 	@.ci/make-env "$(PYTHON)" $(VENV) dev
 	@touch $@
 
@@ -23,7 +26,12 @@ demo: env
 test: env
 	@# Without it the tests that need it skip with the reason, or fail where REQUIRE_LIVEKIT=1.
 	@$(BIN)/python -m dcl_comms_drivers.realm.livekit_binary || true
+ifeq ($(CI),true)
+	$(MAKE) --no-print-directory coverage
+	$(BIN)/python -m pytest -q tests/drivers tests/station tests/repo
+else
 	$(BIN)/python -m pytest -q
+endif
 
 check: env
 	$(BIN)/ruff format --check .
@@ -48,6 +56,9 @@ coverage: env
 
 bench: env
 	$(BIN)/python benchmarks/run.py $(ONLY)
+
+bench-readme: env
+	$(BIN)/python .ci/tools/readme_table.py
 
 fuzz: env
 	$(BIN)/python fuzz/run.py --seconds $(SECONDS)

@@ -57,7 +57,7 @@ def columns(kind: str, packets: Iterable[ReadableBuffer], limits: Limits, fill: 
     """The rows, filled by ``fill`` (the native codec's) or by numpy.  ImportError: numpy is not installed."""
     import numpy  # noqa: ICN001, PLC0415  # an extra; only whoever calls this needs it
 
-    given = packets if isinstance(packets, list) and type(packets) is list else tuple(packets)
+    given: Sequence[ReadableBuffer] = packets if isinstance(packets, list) else tuple(packets)
     fields = _FIELDS[kind]
     names = ["protocol_version", *(f.name for f in fields), "valid"]
     formats = ["<u4", *(_FORMATS[f.type] for f in fields), "?"]
@@ -73,14 +73,14 @@ def columns(kind: str, packets: Iterable[ReadableBuffer], limits: Limits, fill: 
 
 
 def _fill(numpy: Any, kind: str, packets: Sequence[ReadableBuffer], rows: Rows, limits: Limits) -> None:
-    given = [data if isinstance(data, bytes) else _bytes(data) for data in packets]
+    given: list[bytes] = [data if isinstance(data, bytes) else _bytes(data) for data in packets]
     lengths = numpy.fromiter(map(len, given), "i8", len(given))
     left = TEMPLATES
     for length in numpy.unique(lengths).tolist():
         if not 0 < length <= limits.packet_bytes:
             continue
         todo = numpy.flatnonzero(lengths == length)
-        group = given if len(todo) == len(given) else [given[at] for at in todo.tolist()]
+        group: list[bytes] = given if len(todo) == len(given) else [given[at] for at in todo.tolist()]
         # Rows of whole words: comparing a few long columns is faster than many short ones.
         pad = bytes(-length % 8)
         table = numpy.frombuffer(pad.join(group) + pad, "u1").reshape(len(todo), -1)

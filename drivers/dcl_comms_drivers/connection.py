@@ -7,7 +7,7 @@ import time
 from collections import deque
 from dataclasses import dataclass, replace
 from enum import Enum
-from typing import TYPE_CHECKING, Self, TypedDict, cast
+from typing import TYPE_CHECKING, Self, TypedDict, TypeVar, cast
 
 from dcl_comms_core.backoff import Backoff
 from dcl_comms_core.connection import Adapter, LiveKitAdapter, SimulatorAdapter, parse_connection_string
@@ -66,12 +66,24 @@ class Settings(TypedDict, total=False):
     """Seconds until the room must be open; None: ``limits.connect_seconds``."""
     reconnect: bool | Backoff
     """Join anew when the connection is lost and the reason allows it: True (the default), False, or how."""
-    subscribe: Subscribe
+    subscribe: Subscribe | str
     """Which tracks of others to receive; Subscribe.ALL."""
-    on_full: OnFull
+    on_full: OnFull | str
     """What happens when events are not read; OnFull.DROP_OLDEST."""
-    delivery: Delivery
+    delivery: Delivery | str
     """As events of what packets mean (the default), or every packet as a PacketReceived."""
+
+
+_Choice = TypeVar("_Choice", bound=Enum)
+
+
+def _choice(kind: type[_Choice], value: object) -> _Choice:
+    """A member of an enum, or the one that has this value: settings may come from a file or a command line."""
+    try:
+        return kind(value)
+    except ValueError:
+        msg = f"{value!r} is no {kind.__name__}: there are {', '.join(repr(choice.value) for choice in kind)}"
+        raise LocalProtocolError(msg) from None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,9 +109,9 @@ class Options:
         return cls(
             limits=limits if timeout is None else replace(limits, connect_seconds=timeout),
             reconnect=reconnect if isinstance(reconnect, Backoff) else Backoff() if reconnect else None,
-            subscribe=settings.get("subscribe", Subscribe.ALL),
-            on_full=settings.get("on_full", OnFull.DROP_OLDEST),
-            delivery=settings.get("delivery", Delivery.EVENTS),
+            subscribe=_choice(Subscribe, settings.get("subscribe", Subscribe.ALL)),
+            on_full=_choice(OnFull, settings.get("on_full", OnFull.DROP_OLDEST)),
+            delivery=_choice(Delivery, settings.get("delivery", Delivery.EVENTS)),
         )
 
 

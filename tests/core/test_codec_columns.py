@@ -187,5 +187,5 @@ def test_a_list_that_changes_under_the_native_filler() -> None:
             return memoryview(b"\x0a\x00")
 
     packets[3] = Meddling()
-    with pytest.raises((TypeError, ValueError), match="changed meanwhile|bytes-like"):
+    with pytest.raises((TypeError, ValueError), match=r"changed meanwhile|bytes-like"):
         codec.engines()["native"].decode_positions(packets)

@@ -12,6 +12,7 @@ import pytest
 import trio
 from dcl_comms_drivers import memory_link, polled
 from dcl_comms_drivers import trio as on_trio
+from dcl_comms_drivers.connection import Delivery, OnFull, Options, Subscribe
 from dcl_comms_drivers.pump import Pump
 from kit import Kit
 
@@ -168,6 +169,13 @@ def test_an_exception_in_the_block_leaves_as_it_is(loop, name):
 def test_settings_that_do_not_exist_are_refused():
     with pytest.raises(LocalProtocolError, match="reconect"):
         polled.open("simulator:x", reconect=True)
+
+
+def test_choices_may_be_given_by_their_values():
+    options = Options.of({"subscribe": "none", "on_full": "close", "delivery": "packets"})
+    assert (options.subscribe, options.on_full, options.delivery) == (Subscribe.NONE, OnFull.CLOSE, Delivery.PACKETS)
+    with pytest.raises(LocalProtocolError, match="'some' is no Subscribe: there are 'all', 'none'"):
+        Options.of({"subscribe": "some"})
 
 
 @pytest.mark.parametrize("text", ["ws-room:example.com/room", "archipelago:example.com/ws", "offline:offline"])

@@ -140,7 +140,7 @@ static PyObject *fill(PyObject *Py_UNUSED(self), PyObject *args)
     if (!PyArg_ParseTuple(args, "UOOnO!O:fill", &kind, &packets, &rows, &layout.width, &PyTuple_Type, &offsets,
                           &limits))
         return NULL;
-    if (!PyTuple_CheckExact(packets) && !PyList_CheckExact(packets))
+    if (!PyTuple_Check(packets) && !PyList_Check(packets))
         return PyErr_Format(PyExc_TypeError, "packets are a list or a tuple");
     for (int i = 0; S.packet != NULL && i < S.packet->members; i++) {
         const Field *field = &S.packet->fields[S.packet->dynamic[i]];

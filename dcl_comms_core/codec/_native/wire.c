@@ -45,19 +45,9 @@ static int read_long_varint(Run *run, const uint8_t **at, const uint8_t *end, ui
 {
     const uint8_t *p = *at;
     uint64_t value = 0;
-    if (LIKELY(end - p >= 10)) {
-        /* The usual case again, without a look at the end. */
-        for (unsigned i = 0; i < 10; i++) {
-            value |= (uint64_t)(p[i] & 127) << 7 * i;
-            if (p[i] < 128) {
-                *at = p + i + 1;
-                *out = value;
-                return 0;
-            }
-        }
-        return refuse(run, LONG_NUMBER, p + 9);
-    }
-    for (unsigned shift = 0; p < end; shift += 7) {
+    for (unsigned shift = 0; shift < 70; shift += 7) {
+        if (p >= end)
+            return refuse(run, ENDS_IN_NUMBER, end);
         uint64_t byte = *p++;
         value |= (byte & 127) << shift;
         if (byte < 128) {
@@ -66,7 +56,7 @@ static int read_long_varint(Run *run, const uint8_t **at, const uint8_t *end, ui
             return 0;
         }
     }
-    return refuse(run, ENDS_IN_NUMBER, end); /* fewer than ten were left, so none is too long */
+    return refuse(run, LONG_NUMBER, p - 1);
 }
 
 static inline int read_varint(Run *run, const uint8_t **at, const uint8_t *end, uint64_t *out)
