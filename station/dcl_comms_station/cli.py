@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import time
 from typing import TYPE_CHECKING, Any, Final
@@ -75,6 +76,9 @@ class Commands(click.Group):
         try:
             answer = super().invoke(ctx)
             sys.stdout.flush()
+        except KeyboardInterrupt:
+            # Wherever it struck: click would put an empty line on stderr for it.
+            raise Interrupted(signal.SIGINT) from None
         except BrokenPipeError:
             # What is still in the buffer must not be tried again at exit.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
