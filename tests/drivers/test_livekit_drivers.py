@@ -405,14 +405,21 @@ print("fine")
 
 @pytest.mark.parametrize("loop", ["asyncio", "trio"])
 def test_a_cancelled_connect_leaves_nothing_behind(loop, room):
-    """The room must be empty, and the same identity able to join, right after."""
+    """The room is empty soon after, and the same identity able to join and stay."""
 
     async def scenario(kit):
         for delay in (0.0, 0.001, 0.01, 0.03, 0.05):
             await kit.until_timeout(delay or 0.0001, lambda: _enter(kit))
-        async with kit.connect(room.connection_string("0x" + "cc" * 20)) as other:
-            await other.read_for(3.5)
-            assert PeerId(ALICE) not in other.peers
+        # What was under way is answered and left in the background: it may still come into the room before it leaves it.
+        end, absent_since = time.monotonic() + 20, time.monotonic()
+        while time.monotonic() < absent_since + 3:
+            assert time.monotonic() < end
+            if ALICE in room.server.list_participants(room.name):
+                absent_since = time.monotonic()
+            await kit.sleep(0.2)
+        async with kit.connect(room.connection_string(ALICE)) as alice:
+            alice.chat("here")
+            await alice.flush()
 
     async def _enter(kit):
         async with kit.connect(room.connection_string(ALICE)):
