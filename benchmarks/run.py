@@ -29,7 +29,7 @@ def machine() -> dict[str, str]:
 
 
 def show(row: dict[str, object]) -> None:
-    rounds = " ".join(f"{ours / theirs:.2f}" if theirs else "-" for ours, theirs in row["rounds"])  # type: ignore[union-attr, attr-defined]
+    rounds = " ".join(f"{ours / theirs:.2f}" if theirs else "-" for ours, theirs in row["rounds"])
     figures = f"{row['ours']:>10} {row['baseline']:>10} {row['unit']:14}"
     print(f"{row['case']:52} {figures} {row['ratio']:>7} of {row['baseline_name']}  [{rounds}]", flush=True)
 

@@ -52,7 +52,7 @@ two of ours also give the same offset in an error.  **Differences: {differences}
 | unknown | the field, and one with a number that the message does not have | whether that is kept and written again |
 | wrong wire type | the number of the field with each other wire type, groups included | how many of these are kept as unknown fields |
 | truncated | the field cut at every byte inside of it | how many of the cuts are refused |
-"""  # a table row is one line
+"""
 
 
 class Differs(Exception):
