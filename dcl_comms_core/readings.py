@@ -6,6 +6,7 @@ number that must be finite is not.  Kinds without a reader reach the application
 
 from __future__ import annotations
 
+from enum import Enum
 from math import isfinite
 from typing import TYPE_CHECKING, Any, Final
 
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
 
     Reader = Callable[[float, str, PeerId | None, bool, str, Any], PacketEvent | None]
 
-__all__ = ["READERS", "PacketReader"]
+__all__ = ["READERS", "Delivery", "PacketReader"]
 
 _STANDING: Final = Vector3(0.0, 0.0, 0.0)
 
@@ -202,6 +203,15 @@ READERS: Final[Mapping[str, Reader]] = {
     "voice": _voice,
 }
 """Readers by packet kind."""
+
+
+class Delivery(Enum):
+    """How packets reach the application."""
+
+    EVENTS = "events"
+    """As what they mean: PeerMoved, ChatReceived and so on; PacketReceived for kinds that have no event."""
+    PACKETS = "packets"
+    """Every packet as a PacketReceived that is decoded on first use: for bridges, recorders and load tests."""
 
 
 class PacketReader:

@@ -16,17 +16,14 @@ session saw.
 
 from __future__ import annotations
 
-from collections import Counter
-from enum import Enum
 from math import isfinite
 from typing import TYPE_CHECKING, Final
 
 from dcl_comms_core import events as ev
-from dcl_comms_core.commands import CloseLink, OpenLink, PublishMicrophone, SendData, SetAttributes
+from dcl_comms_core.commands import CloseLink, OpenLink, PublishMicrophone, SetAttributes
 from dcl_comms_core.connection import LiveKitAdapter, SimulatorAdapter
 from dcl_comms_core.errors import (
     LocalProtocolError,
-    PacketTooLarge,
     PermissionMissing,
     TokenExpired,
     TokenNotYetValid,
@@ -48,14 +45,12 @@ from dcl_comms_core.inputs import (
     ParticipantUpdated,
     SendAcknowledged,
 )
-from dcl_comms_core.intents import Intents
 from dcl_comms_core.limits import DEFAULT_LIMITS
-from dcl_comms_core.outbox import Outbox
 from dcl_comms_core.peers import PeerId
 from dcl_comms_core.prng import Prng
-from dcl_comms_core.readings import PacketReader
+from dcl_comms_core.readings import Delivery, PacketReader
 from dcl_comms_core.roster import Roster
-from dcl_comms_core.sizes import LIVEKIT_MAX_PACKET, livekit_packet_size
+from dcl_comms_core.sending import Sending
 from dcl_comms_core.states import RETRY, ROOM_TRANSITIONS, CloseReason, Retry, RoomState, RoomTrigger, Timer
 from dcl_comms_core.timers import Timers
 
@@ -63,7 +58,7 @@ if TYPE_CHECKING:
     from dcl_comms_core.backoff import Backoff
     from dcl_comms_core.commands import Command
     from dcl_comms_core.connection import Adapter
-    from dcl_comms_core.inputs import Input, TrackInput, TrackSource
+    from dcl_comms_core.inputs import Input, TrackInput
     from dcl_comms_core.limits import Limits
     from dcl_comms_core.peers import PeerTable
 
@@ -71,19 +66,9 @@ __all__ = ["Delivery", "RoomSession"]
 
 _ATTRIBUTES: Final = (("client", "dcl-comms"),)
 _RECEIVING: Final = frozenset({RoomState.OPEN, RoomState.RECONNECTING})
-_SENDING: Final = frozenset({RoomState.OPEN, RoomState.RECONNECTING, RoomState.WAITING})
 
 
-class Delivery(Enum):
-    """How packets reach the application."""
-
-    EVENTS = "events"
-    """As what they mean: PeerMoved, ChatReceived and so on; PacketReceived for kinds that have no event."""
-    PACKETS = "packets"
-    """Every packet as a PacketReceived that is decoded on first use: for bridges, recorders and load tests."""
-
-
-class RoomSession(Intents):
+class RoomSession(Sending):
     """One room.  Makes no connection, reads no clock, starts nothing.
 
     ``adapter``: where to go, from ``parse_connection_string``.  ``room``: the label in events.  ``reconnect``: how to
@@ -108,30 +93,20 @@ class RoomSession(Intents):
         if not isinstance(adapter, LiveKitAdapter | SimulatorAdapter):
             msg = f"a RoomSession joins a LiveKit or a simulator room, not {type(adapter).__name__}"
             raise LocalProtocolError(msg)
-        super().__init__(limits)
+        token = adapter.token if isinstance(adapter, LiveKitAdapter) else None
+        super().__init__(room, LinkRef(link, 0), token, limits)
         self._adapter = adapter
-        self._room = room
-        self._link = LinkRef(link, 0)
         self._prng = Prng(entropy)
         self._backoff = reconnect
-        self._token = adapter.token if isinstance(adapter, LiveKitAdapter) else None
         self._reader = PacketReader(room, limits, raw=delivery is Delivery.PACKETS)
         self._auto_subscribe = auto_subscribe
         self._announce = announce
-        self._state = RoomState.NEW
         self._attempt = 0
         self._opened_once = False
         self._topic_of_ours = ""
         self._timers = Timers()
-        self._outbox = Outbox(limits)
         self._roster = Roster(room, limits)
-        self._commands: list[Command] = []
-        self._events: list[ev.Event] = []
-        self._flowing = False
         self._closing_at: float | None = None
-        self.counters: Counter[str] = Counter()
-        """How often: received, rejected.<reason name>, late, unknown_track; of our own packets: sent, send_failed,
-        unconfirmed (the link ended before it acknowledged them), dropped (the room closed before their turn)."""
 
     # --- what the world may ask
 
@@ -159,21 +134,6 @@ class RoomSession(Intents):
     def peers(self) -> PeerTable:
         """Who else is in the room."""
         return self._roster.peers
-
-    @property
-    def waiting(self) -> int:
-        """Packets that wait for credit."""
-        return self._outbox.waiting
-
-    @property
-    def unacknowledged(self) -> int:
-        """Packets that wait for credit or for the transport's acknowledgement."""
-        return self._outbox.waiting + self._outbox.in_flight
-
-    @property
-    def has_credit(self) -> bool:
-        """Whether a packet sent now goes straight to the transport."""
-        return self._state is RoomState.OPEN and self._flowing and self._outbox.has_credit
 
     def commands(self) -> list[Command]:
         """Take everything that the transport is to do, in order."""
@@ -295,14 +255,6 @@ class RoomSession(Intents):
                 self._move(RoomTrigger.ENDED)
                 self._finish(CloseReason.CLIENT, "the link did not confirm its end")
 
-    def _pass_time(self, now: float | None) -> None:
-        if now is None:
-            return
-        if not isfinite(now):
-            msg = "now is a finite number of seconds"
-            raise LocalProtocolError(msg)
-        self._now = max(now, self._now)
-
     # --- inputs
 
     def receive(self, inp: Input, *, now: float) -> None:  # noqa: C901, PLR0912 - one flat dispatch
@@ -323,6 +275,7 @@ class RoomSession(Intents):
         match inp:
             case SendAcknowledged():
                 self._on_acknowledged(inp)
+                self._continue_closing()
             case DataReceived():
                 self.receive_data(
                     inp.sender, inp.data, reliable=inp.reliable, topic=inp.topic, now=self._now, source=inp.source
@@ -440,18 +393,6 @@ class RoomSession(Intents):
             self._events.append(ev.Reconnected(at=self._now, room=self._room, attempt=0))
         self._flow()
 
-    def _on_acknowledged(self, inp: SendAcknowledged) -> None:
-        if not self._outbox.acknowledge(inp.token):
-            self.counters["late"] += 1
-            return
-        if inp.error:
-            self.counters["send_failed"] += 1
-            self._warn(ev.WarningCode.SEND_FAILED, inp.error)
-        else:
-            self.counters["sent"] += 1
-        self._send_queued()
-        self._continue_closing()
-
     def _on_track(self, inp: TrackInput) -> None:
         events = self._roster.track(inp, self._now)
         if not events:
@@ -492,41 +433,6 @@ class RoomSession(Intents):
             ev.RoomClosed(at=self._now, room=self._room, reason=reason, retry=RETRY[reason], detail=detail)
         )
 
-    # --- sending
-
-    def _put(
-        self, messages: list[tuple[bytes, tuple[str, ...] | None, str]], *, reliable: bool, now: float | None
-    ) -> None:
-        self._pass_time(now)
-        if self._state not in _SENDING:
-            msg = f"the room is {self._state.value}: send between RoomOpened and RoomClosed"
-            raise LocalProtocolError(msg)
-        token = self._token
-        if token is not None and not token.grants.can_publish_data:
-            raise PermissionMissing("canPublishData", "the server would drop every packet in silence")
-        identity = "" if self._identity is None else self._identity.text
-        for number, (data, to, topic) in enumerate(messages, self._outbox.next_sequence):
-            try:
-                size = livekit_packet_size(
-                    len(data), identity=identity, to=to, topic=topic, reliable=reliable, sequence=number
-                )
-            except UnicodeEncodeError:
-                msg = "an identity or the topic holds half a surrogate pair, which no transport can carry"
-                raise LocalProtocolError(msg) from None
-            if size > LIVEKIT_MAX_PACKET:
-                raise PacketTooLarge(size, LIVEKIT_MAX_PACKET)
-        self._outbox.put(messages, reliable=reliable, flowing=self._flowing)
-        self._send_queued()
-
-    def check_publish(self, source: TrackSource) -> None:
-        """May we publish a track from this source?  LocalProtocolError: the room is not open; PermissionMissing: no."""
-        if self._state is not RoomState.OPEN:
-            msg = f"the room is {self._state.value}: publish after RoomOpened"
-            raise LocalProtocolError(msg)
-        token = self._token
-        if token is not None and not token.may_publish(source.value):
-            raise PermissionMissing("canPublishSources", f"{source.value} is not among the sources")
-
     # --- small help
 
     def _moved(self, trigger: RoomTrigger) -> bool:
@@ -540,22 +446,3 @@ class RoomSession(Intents):
 
     def _move(self, trigger: RoomTrigger) -> None:
         self._state = ROOM_TRANSITIONS[self._state, trigger]
-
-    def _warn(self, code: ev.WarningCode, text: str) -> None:
-        self._events.append(ev.Warning(at=self._now, room=self._room, code=code, text=text))
-
-    def _send_queued(self) -> None:
-        """Give the transport what has credit, unless it is repairing its connection."""
-        if not self._flowing:
-            return
-        for message in self._outbox.take():
-            self._commands.append(
-                SendData(
-                    link=self._link,
-                    token=message.token,
-                    data=message.data,
-                    to=message.to,
-                    reliable=message.reliable,
-                    topic=message.topic,
-                )
-            )

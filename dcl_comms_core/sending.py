@@ -1,0 +1,129 @@
+"""The half of a room session on its way out: what may be sent, the queue, credits and acknowledgements."""
+
+from __future__ import annotations
+
+from collections import Counter
+from math import isfinite
+from typing import TYPE_CHECKING, Final
+
+from dcl_comms_core import events as ev
+from dcl_comms_core.commands import SendData
+from dcl_comms_core.errors import LocalProtocolError, PacketTooLarge, PermissionMissing
+from dcl_comms_core.intents import Intents
+from dcl_comms_core.outbox import Outbox
+from dcl_comms_core.sizes import LIVEKIT_MAX_PACKET, livekit_packet_size
+from dcl_comms_core.states import RoomState
+
+if TYPE_CHECKING:
+    from dcl_comms_core.commands import Command
+    from dcl_comms_core.inputs import LinkRef, SendAcknowledged, TrackSource
+    from dcl_comms_core.limits import Limits
+    from dcl_comms_core.token import AccessToken
+
+__all__ = ["Sending"]
+
+_SENDING: Final = frozenset({RoomState.OPEN, RoomState.RECONNECTING, RoomState.WAITING})
+
+
+class Sending(Intents):
+    """Carries out intents: checks them, queues packets, and gives the transport what has credit."""
+
+    def __init__(self, room: str, link: LinkRef, token: AccessToken | None, limits: Limits) -> None:
+        super().__init__(limits)
+        self._room = room
+        self._link = link
+        self._token = token
+        self._state = RoomState.NEW
+        self._outbox = Outbox(limits)
+        self._flowing = False
+        self._commands: list[Command] = []
+        self._events: list[ev.Event] = []
+        self.counters: Counter[str] = Counter()
+        """How often: received, rejected.<reason name>, late, unknown_track; of our own packets: sent, send_failed,
+        unconfirmed (the link ended before it acknowledged them), dropped (the room closed before their turn)."""
+
+    @property
+    def waiting(self) -> int:
+        """Packets that wait for credit."""
+        return self._outbox.waiting
+
+    @property
+    def unacknowledged(self) -> int:
+        """Packets that wait for credit or for the transport's acknowledgement."""
+        return self._outbox.waiting + self._outbox.in_flight
+
+    @property
+    def has_credit(self) -> bool:
+        """Whether a packet sent now goes straight to the transport."""
+        return self._state is RoomState.OPEN and self._flowing and self._outbox.has_credit
+
+    def _put(
+        self, messages: list[tuple[bytes, tuple[str, ...] | None, str]], *, reliable: bool, now: float | None
+    ) -> None:
+        self._pass_time(now)
+        if self._state not in _SENDING:
+            msg = f"the room is {self._state.value}: send between RoomOpened and RoomClosed"
+            raise LocalProtocolError(msg)
+        token = self._token
+        if token is not None and not token.grants.can_publish_data:
+            raise PermissionMissing("canPublishData", "the server would drop every packet in silence")
+        identity = "" if self._identity is None else self._identity.text
+        for number, (data, to, topic) in enumerate(messages, self._outbox.next_sequence):
+            try:
+                size = livekit_packet_size(
+                    len(data), identity=identity, to=to, topic=topic, reliable=reliable, sequence=number
+                )
+            except UnicodeEncodeError:
+                msg = "an identity or the topic holds half a surrogate pair, which no transport can carry"
+                raise LocalProtocolError(msg) from None
+            if size > LIVEKIT_MAX_PACKET:
+                raise PacketTooLarge(size, LIVEKIT_MAX_PACKET)
+        self._outbox.put(messages, reliable=reliable, flowing=self._flowing)
+        self._send_queued()
+
+    def check_publish(self, source: TrackSource) -> None:
+        """May we publish a track from this source?  LocalProtocolError: the room is not open; PermissionMissing: no."""
+        if self._state is not RoomState.OPEN:
+            msg = f"the room is {self._state.value}: publish after RoomOpened"
+            raise LocalProtocolError(msg)
+        token = self._token
+        if token is not None and not token.may_publish(source.value):
+            raise PermissionMissing("canPublishSources", f"{source.value} is not among the sources")
+
+    def _on_acknowledged(self, inp: SendAcknowledged) -> None:
+        if not self._outbox.acknowledge(inp.token):
+            self.counters["late"] += 1
+            return
+        if inp.error:
+            self.counters["send_failed"] += 1
+            self._warn(ev.WarningCode.SEND_FAILED, inp.error)
+        else:
+            self.counters["sent"] += 1
+        self._send_queued()
+
+    def _send_queued(self) -> None:
+        """Give the transport what has credit, unless it is repairing its connection."""
+        if not self._flowing:
+            return
+        for message in self._outbox.take():
+            self._commands.append(
+                SendData(
+                    link=self._link,
+                    token=message.token,
+                    data=message.data,
+                    to=message.to,
+                    reliable=message.reliable,
+                    topic=message.topic,
+                )
+            )
+
+    def _pass_time(self, now: float | None) -> None:
+        if now is None:
+            return
+        if not isfinite(now):
+            msg = "now is a finite number of seconds"
+            raise LocalProtocolError(msg)
+        self._now = max(now, self._now)
+
+    def _warn(self, code: ev.WarningCode, text: str) -> None:
+        self._events.append(ev.Warning(at=self._now, room=self._room, code=code, text=text))
