@@ -20,7 +20,6 @@ from __future__ import annotations
 
 from collections import deque
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from dcl_comms_core.errors import LocalProtocolError
@@ -29,6 +28,7 @@ from dcl_comms_drivers.livekit import requests
 from dcl_comms_drivers.livekit.engine import NativeRefusal
 from dcl_comms_drivers.livekit.errors import redact
 from dcl_comms_drivers.livekit.ffi import FfiEvent, FfiRequest, address_of, audio_frame_pb2, copy_memory
+from dcl_comms_drivers.livekit.frames import AudioFrame
 from dcl_comms_drivers.livekit.translate import SOURCES
 
 if TYPE_CHECKING:
@@ -41,18 +41,6 @@ __all__ = ["AudioFrame", "AudioSink", "AudioSource"]
 _SAMPLE_BYTES: Final = 2
 _QUEUE_MS: Final = 200
 """Sound that the engine holds before it stops acknowledging."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AudioFrame:
-    """A piece of sound: 16-bit samples, channels interleaved."""
-
-    data: bytes
-    sample_rate: int
-    """Samples of one channel per second."""
-    channels: int
-    samples: int
-    """Of one channel."""
 
 
 class AudioSource:
