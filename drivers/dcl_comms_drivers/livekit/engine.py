@@ -22,6 +22,7 @@ from dcl_comms_drivers.livekit import requests
 from dcl_comms_drivers.livekit.errors import EngineProblem, EngineUnavailable
 from dcl_comms_drivers.livekit.ffi import (
     ASYNC_EVENTS,
+    STREAM_EVENTS,
     FfiEvent,
     FfiRequest,
     FfiResponse,
@@ -183,8 +184,8 @@ class Engine:
             owner = self._rooms.get(event.room_event.room_handle)
         elif kind in ASYNC_EVENTS:
             owner = self._waiters.pop(getattr(event, kind).async_id, None)
-        elif kind == "audio_stream_event":
-            owner = self._streams.get(event.audio_stream_event.stream_handle)
+        elif kind in STREAM_EVENTS:
+            owner = self._streams.get(getattr(event, kind).stream_handle)
             if owner is None and self._opening:
                 self._early.append(event)
                 if not self._opening:

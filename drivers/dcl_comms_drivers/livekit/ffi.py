@@ -36,6 +36,7 @@ try:
         participant_pb2,
         room_pb2,
         track_pb2,
+        video_frame_pb2,
     )
     from livekit.rtc._proto.ffi_pb2 import FfiEvent, FfiRequest, FfiResponse
 except ImportError as error:
@@ -48,6 +49,7 @@ except ImportError as error:
 __all__ = [
     "ASYNC_EVENTS",
     "OWNING_ROOM_EVENTS",
+    "STREAM_EVENTS",
     "FfiEvent",
     "FfiRequest",
     "FfiResponse",
@@ -60,15 +62,18 @@ __all__ = [
     "participant_pb2",
     "room_pb2",
     "track_pb2",
+    "video_frame_pb2",
 ]
 
 _FIELDS: Final[Mapping[str, str]] = {
     "FfiRequest": "connect disconnect publish_data set_local_attributes ready_for_room_event publish_track "
     "unpublish_track new_audio_source create_audio_track capture_audio_frame clear_audio_buffer new_audio_stream "
+    "new_video_source create_video_track capture_video_frame new_video_stream "
     "local_track_mute set_subscribed get_session_stats set_data_channel_buffered_amount_low_threshold",
-    "FfiResponse": "new_audio_source create_audio_track new_audio_stream",
+    "FfiResponse": "new_audio_source create_audio_track new_audio_stream new_video_source create_video_track "
+    "new_video_stream",
     "FfiEvent": "room_event connect disconnect publish_data set_local_attributes publish_track unpublish_track "
-    "capture_audio_frame audio_stream_event get_session_stats logs panic",
+    "capture_audio_frame audio_stream_event video_stream_event get_session_stats logs panic",
     "ConnectRequest": "url token options request_async_id",
     "RoomOptions": "auto_subscribe adaptive_stream dynacast join_retries connect_timeout_ms",
     "ConnectCallback": "async_id error result",
@@ -91,11 +96,14 @@ _FIELDS: Final[Mapping[str, str]] = {
     "TransportStats": "bytes_sent packets_received",
     "CandidatePairStats": "current_round_trip_time",
     "PublishTrackRequest": "local_participant_handle track_handle options request_async_id",
+    "TrackPublishOptions": "source simulcast video_encoding",
+    "VideoEncoding": "max_bitrate max_framerate",
     "PublishTrackCallback": "async_id error publication",
     "UnpublishTrackRequest": "local_participant_handle track_sid stop_on_unpublish request_async_id",
     "RoomEvent": "room_handle participant_connected participant_disconnected track_published track_unpublished "
-    "track_subscribed track_unsubscribed track_muted track_unmuted participant_metadata_changed "
-    "participant_name_changed disconnected reconnecting reconnected eos data_packet_received room_sid_changed",
+    "track_subscribed track_unsubscribed track_muted track_unmuted active_speakers_changed "
+    "participant_metadata_changed participant_name_changed disconnected reconnecting reconnected eos "
+    "data_packet_received room_sid_changed",
     "DataPacketReceived": "kind participant_identity user",
     "UserPacket": "data topic",
     "OwnedBuffer": "handle data",
@@ -116,6 +124,17 @@ _FIELDS: Final[Mapping[str, str]] = {
     "CaptureAudioFrameCallback": "async_id error",
     "NewAudioStreamRequest": "track_handle type sample_rate num_channels",
     "AudioStreamEvent": "stream_handle frame_received eos",
+    "ActiveSpeakersChanged": "participant_identities",
+    "NewVideoSourceRequest": "type resolution is_screencast",
+    "VideoSourceResolution": "width height",
+    "CreateVideoTrackRequest": "name source_handle",
+    "CaptureVideoFrameRequest": "source_handle buffer timestamp_us rotation",
+    "VideoBufferInfo": "type width height data_ptr stride components",
+    "VideoBufferInfo.ComponentInfo": "data_ptr stride size",
+    "OwnedVideoBuffer": "handle info",
+    "NewVideoStreamRequest": "track_handle type format normalize_stride",
+    "VideoStreamEvent": "stream_handle frame_received eos",
+    "VideoFrameReceived": "buffer timestamp_us rotation",
 }
 _LOG_VARIABLE: Final = "DCL_COMMS_NATIVE_LOG"
 _PRECEDING: Final = "RUST_LOG"
@@ -173,6 +192,13 @@ ASYNC_EVENTS: Final = frozenset(
     if field.message_type is not None and "async_id" in field.message_type.fields_by_name
 )
 """The kinds of event that answer one request."""
+
+STREAM_EVENTS: Final = frozenset(
+    field.name
+    for field in _descriptor(FfiEvent).fields
+    if field.message_type is not None and "stream_handle" in field.message_type.fields_by_name
+)
+"""The kinds of event that belong to a media stream."""
 
 OWNING_ROOM_EVENTS: Final = frozenset(
     field.name
