@@ -29,7 +29,7 @@ class Backoff:
     jitter: float = 0.5
     """The largest part of a pause that may be taken off: 0 never, 1 anything down to no pause."""
     attempts: int = 10
-    """How often to try before giving up."""
+    """How often to try before giving up; counted anew once the room stayed open for Limits.stable_seconds."""
 
     def __post_init__(self) -> None:
         times = (self.initial, self.maximum, self.factor)

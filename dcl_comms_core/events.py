@@ -15,9 +15,11 @@ from enum import Enum
 from typing import TYPE_CHECKING, NamedTuple
 
 from dcl_comms_core.codec import decode
+from dcl_comms_core.limits import DEFAULT_LIMITS
 
 if TYPE_CHECKING:
     from dcl_comms_core.inputs import Track
+    from dcl_comms_core.limits import Limits
     from dcl_comms_core.peers import PeerId
     from dcl_comms_core.proto import rfc4
     from dcl_comms_core.states import CloseReason, Retry
@@ -328,6 +330,7 @@ class PacketReceived(_PacketEvent):
     protocol_version: int
     reliable: bool
     topic: str
+    _limits: Limits = field(default=DEFAULT_LIMITS, repr=False, compare=False)
     _packet: rfc4.Packet | None = field(default=None, repr=False, compare=False)
 
     @property
@@ -337,7 +340,7 @@ class PacketReceived(_PacketEvent):
         DecodeError is possible with raw delivery only, which looks no further than the kind.
         """
         if self._packet is None:
-            self._packet = decode(self.data)
+            self._packet = decode(self.data, limits=self._limits)
         return self._packet
 
 

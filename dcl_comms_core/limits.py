@@ -16,6 +16,8 @@ in_flight                  64           packets given to the transport and not y
 send_queue                 1,024        packets waiting for credit; SendQueueFull, nothing is queued
 send_queue_bytes           4,194,304    the same in bytes; SendQueueFull, nothing is queued
 connect_seconds            20.0         a link that did not open by then is given up: CloseReason.TIMEOUT
+stable_seconds             30.0         a room that stayed open for so long may be tried as often again, and with the same short
+                                        pauses, when it is lost
 close_seconds              5.0          how long after draining a link may take to close before it is given up
 announce_seconds           1.0          how long packets wait, after joining, for the server to make us known; then they
                                         go out all the same, and who gets them may not be told who sent them
@@ -54,6 +56,7 @@ class Limits:
     send_queue: int = 1_024
     send_queue_bytes: int = 4_194_304
     connect_seconds: float = 20.0
+    stable_seconds: float = 30.0
     close_seconds: float = 5.0
     announce_seconds: float = 1.0
     drain_seconds: float = 5.0

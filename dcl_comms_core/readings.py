@@ -73,7 +73,23 @@ def _movement(
     x, y, z = message.position_x, message.position_y, message.position_z
     vx, vy, vz = message.velocity_x, message.velocity_y, message.velocity_z
     yaw = message.rotation_y
-    if not isfinite(x + y + z + vx + vy + vz + yaw + message.timestamp):
+    if not isfinite(
+        x
+        + y
+        + z
+        + vx
+        + vy
+        + vz
+        + yaw
+        + message.timestamp
+        + message.movement_blend_value
+        + message.slide_blend_value
+        + message.head_yaw
+        + message.head_pitch
+        + message.point_at_x
+        + message.point_at_y
+        + message.point_at_z
+    ):
         return None
     return PeerMoved(
         at=at,
@@ -233,7 +249,7 @@ class PacketReader:
         packet: rfc4.Packet | None = None
         try:
             if self._raw:
-                kind, version = peek(data)
+                kind, version = peek(data, limits=self._limits)
             else:
                 kind, packet = decode_kind(data, limits=self._limits)
                 version = packet.protocol_version
@@ -254,6 +270,7 @@ class PacketReader:
             protocol_version=version,
             reliable=reliable,
             topic=topic,
+            _limits=self._limits,
             _packet=packet,
         )
 

@@ -103,6 +103,7 @@ class RoomSession(Sending):
         self._announce = announce
         self._attempt = 0
         self._opened_once = False
+        self._open_since: float | None = None
         self._topic_of_ours = ""
         self._timers = Timers()
         self._roster = Roster(room, limits)
@@ -341,7 +342,7 @@ class RoomSession(Sending):
             self._events.append(
                 ev.RoomOpened(at=self._now, room=self._room, identity=self._identity, name=inp.room, sid=inp.sid)
             )
-        self._attempt = 0
+        self._open_since = self._now
         self._events += self._roster.replace_all(inp.participants, self._now)
         self._make_known()
         if not self._timers.armed(Timer.ANNOUNCE):
@@ -402,6 +403,10 @@ class RoomSession(Sending):
     # --- the end of a link
 
     def _link_over(self, reason: CloseReason, detail: str) -> None:
+        # A server that lets us in and at once loses us again is no better than one that doesn't let us in.
+        if self._open_since is not None and self._now - self._open_since >= self._limits.stable_seconds:
+            self._attempt = 0
+        self._open_since = None
         if self._state is RoomState.CLOSING:
             reason, detail = CloseReason.CLIENT, ""
         elif (backoff := self._backoff) is not None and self._may_retry(reason, backoff):

@@ -213,6 +213,15 @@ def test_raw_delivery_looks_no_further_than_it_must() -> None:
     assert (type(rejected), rejected.reason) == (PacketRejected, RejectReason.MALFORMED)
 
 
+def test_raw_delivery_keeps_to_the_limits_of_its_room() -> None:
+    data = wire(scene=Scene(data=bytes(140_000)))
+    event = Rig(delivery=Delivery.PACKETS, limits=Limits(packet_bytes=150_000)).join().data(data)
+    assert (event.kind, encode(event.packet)) == ("scene", data)
+    event = Rig(delivery=Delivery.PACKETS, limits=Limits(nesting=0)).join().data(wire(chat=Chat(message="hello")))
+    with pytest.raises(DecodeError):
+        _ = event.packet
+
+
 # --- garbage
 
 
@@ -243,6 +252,8 @@ FLOATS = [
     *[("position", Position, name) for name in ("rotation_x", "rotation_y", "rotation_z", "rotation_w")],
     *[("movement", Movement, name) for name in ("position_x", "position_y", "position_z")],
     *[("movement", Movement, name) for name in ("velocity_x", "velocity_y", "velocity_z", "rotation_y", "timestamp")],
+    *[("movement", Movement, name) for name in ("movement_blend_value", "slide_blend_value", "head_yaw", "head_pitch")],
+    *[("movement", Movement, name) for name in ("point_at_x", "point_at_y", "point_at_z")],
     ("chat", Chat, "timestamp"),
     ("player_emote", PlayerEmote, "timestamp"),
     ("reaction", Reaction, "timestamp"),

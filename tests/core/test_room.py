@@ -498,11 +498,26 @@ def test_pauses_grow_and_attempts_end() -> None:
     assert (closed.reason, closed.retry, closed.detail) == (CloseReason.UNREACHABLE, Retry.BACKOFF, "refused")
 
 
-def test_a_room_that_opened_again_may_be_tried_as_often_again() -> None:
+def test_a_server_that_lets_us_in_and_loses_us_again_is_given_up() -> None:
+    rig = at(RoomState.WAITING)
+    pauses = [rig.session.deadline()]
+    for _ in range(STEADY.attempts):
+        rig.timer()
+        rig.join()
+        rig.pass_time(29.9)
+        rig.lose()
+        pauses.append(None if rig.session.deadline() is None else rig.session.deadline() - rig.now)
+    assert pauses == [1.0, 2.0, 4.0, None]
+    assert [event.attempt for event in rig.take_events(Reconnecting, RoomClosed)[:-1]] == [2, 3]
+    assert rig.session.state is RoomState.CLOSED
+
+
+def test_a_room_that_stayed_open_for_a_while_may_be_tried_as_often_again() -> None:
     rig = at(RoomState.WAITING)
     for _ in range(2 * STEADY.attempts):
         rig.timer()
         rig.join()
+        rig.pass_time(30.0)
         rig.lose()
         assert rig.session.state is RoomState.WAITING
         (*_, last) = rig.take_events(Reconnecting)

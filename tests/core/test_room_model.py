@@ -48,7 +48,7 @@ from dcl_comms_core import (
     Timer,
 )
 
-IN_FLIGHT, QUEUE = 2, 3
+IN_FLIGHT, QUEUE, STABLE = 2, 3, 1.0
 NAMES = ("alice", "Bob", "bob", "carol")
 reasons = st.sampled_from([CloseReason.NETWORK] * len(CloseReason) + list(CloseReason))
 IN_ROOM = ("open", "reconnecting")
@@ -70,6 +70,7 @@ class Model(RuleBasedStateMachine):
         self.state = "new"
         self.generation = 0
         self.tried = 0
+        self.open_since: float | None = None
         self.opened_once = False
         self.repairing = False
         self.queue = 0
@@ -81,7 +82,7 @@ class Model(RuleBasedStateMachine):
     def new_session() -> RoomSession:
         return RoomSession(
             SimulatorAdapter("x"),
-            limits=Limits(in_flight=IN_FLIGHT, send_queue=QUEUE),
+            limits=Limits(in_flight=IN_FLIGHT, send_queue=QUEUE, stable_seconds=STABLE),
             reconnect=STEADY,
             entropy=5,
             # That packets wait until others know us is a matter of its own, with its own tests.
@@ -243,7 +244,7 @@ class Model(RuleBasedStateMachine):
         if legal:
             assert type(events[0]) is (Reconnected if self.opened_once else RoomOpened)
             self.opened_once = True
-            self.tried = 0
+            self.open_since = self.now
             assert self.peers.keys() == {name.lower() for name in present}
         else:
             assert events == []
@@ -291,6 +292,9 @@ class Model(RuleBasedStateMachine):
 
     def over(self, reason: CloseReason) -> None:
         """The link is gone."""
+        if self.open_since is not None and self.now - self.open_since >= STABLE:
+            self.tried = 0
+        self.open_since = None
         retry = RETRY[reason] is Retry.BACKOFF and self.opened_once and self.tried < STEADY.attempts
         if retry and self.state != "closing":
             self.state = "waiting"
