@@ -16,8 +16,8 @@ in_flight                  64           packets given to the transport and not y
 send_queue                 1,024        packets waiting for credit; SendQueueFull, nothing is queued
 send_queue_bytes           4,194,304    the same in bytes; SendQueueFull, nothing is queued
 connect_seconds            20.0         a link that did not open by then is given up: CloseReason.TIMEOUT
-stable_seconds             30.0         a room that stayed open for so long may be tried as often again, and with the same short
-                                        pauses, when it is lost
+stable_seconds             30.0         a room that stayed open so long before it was lost is tried as often again, with
+                                        short pauses again
 close_seconds              5.0          how long after draining a link may take to close before it is given up
 announce_seconds           1.0          how long packets wait, after joining, for the server to make us known; then they
                                         go out all the same, and who gets them may not be told who sent them
