@@ -22,6 +22,8 @@ close_seconds              5.0          how long after draining a link may take 
 announce_seconds           1.0          how long packets wait, after joining, for the server to make us known; then they
                                         go out all the same, and who gets them may not be told who sent them
 drain_seconds              5.0          how long ``close()`` lets accepted reliable packets leave, unless told otherwise
+rejoin_seconds             10.0         (drivers) how long a connect waits for one of the same identity that was given up
+                                        on its way and may still come in; then it goes ahead all the same
 event_queue                16,384       (drivers) events not yet read by the application; ``on_full`` says what happens
 turn_inputs                256          (drivers) inputs handled in one turn before other tasks get theirs
 =========================  ===========  ================================================================================
@@ -60,6 +62,7 @@ class Limits:
     close_seconds: float = 5.0
     announce_seconds: float = 1.0
     drain_seconds: float = 5.0
+    rejoin_seconds: float = 10.0
     event_queue: int = 16_384
     turn_inputs: int = 256
 

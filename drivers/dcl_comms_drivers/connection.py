@@ -143,13 +143,13 @@ def resolve(target: str | Adapter, limits: Limits) -> Adapter:
     return adapter
 
 
-def _open_link(adapter: Adapter, wake: Callable[[], None], now: float) -> Link:
+def _open_link(adapter: Adapter, wake: Callable[[], None], limits: Limits, now: float) -> Link:
     if isinstance(adapter, SimulatorAdapter):
         return MemoryLink(parse_simulator(adapter.detail), wake, now)
     # Only here: whoever stays in memory needs no native engine.
     from dcl_comms_drivers.livekit.link import LiveKitLink  # noqa: PLC0415
 
-    return LiveKitLink(wake)
+    return LiveKitLink(wake, rejoin_seconds=limits.rejoin_seconds)
 
 
 class BaseConnection:
@@ -178,7 +178,7 @@ class BaseConnection:
         self._end: RoomClosed | None = None
         self._crash: Exception | None = None
         self._wake_pending = False
-        self._link = _open_link(adapter, self._wake, host.now())
+        self._link = _open_link(adapter, self._wake, options.limits, host.now())
         turn_inputs = options.limits.turn_inputs
         self._pump = Pump(self._session, host, self._link, self._take, turn_inputs=turn_inputs, later=self._turn)
 

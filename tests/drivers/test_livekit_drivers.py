@@ -405,19 +405,13 @@ print("fine")
 
 @pytest.mark.parametrize("loop", ["asyncio", "trio"])
 def test_a_cancelled_connect_leaves_nothing_behind(loop, room):
-    """The room is empty soon after, and the same identity able to join and stay."""
+    """The same identity joins at once and stays: see test_livekit_rejoin.py for the slow ones."""
 
     async def scenario(kit):
         for delay in (0.0, 0.001, 0.01, 0.03, 0.05):
             await kit.until_timeout(delay or 0.0001, lambda: _enter(kit))
-        # What was under way is answered and left in the background: it may still come into the room before it leaves it.
-        end, absent_since = time.monotonic() + 20, time.monotonic()
-        while time.monotonic() < absent_since + 3:
-            assert time.monotonic() < end
-            if ALICE in room.server.list_participants(room.name):
-                absent_since = time.monotonic()
-            await kit.sleep(0.2)
         async with kit.connect(room.connection_string(ALICE)) as alice:
+            await alice.read_for(1.0)
             alice.chat("here")
             await alice.flush()
 

@@ -14,6 +14,7 @@ from dcl_comms_core.commands import CloseLink, OpenLink, PublishMicrophone, Send
 from dcl_comms_core.connection import LiveKitAdapter
 from dcl_comms_core.errors import LocalProtocolError
 from dcl_comms_core.inputs import LinkClosed, LinkFailed, TrackSource
+from dcl_comms_core.limits import DEFAULT_LIMITS
 from dcl_comms_core.states import CloseReason
 from dcl_comms_drivers.livekit.audio import AudioSink, AudioSource
 from dcl_comms_drivers.livekit.engine import Engine, NativeRefusal
@@ -36,19 +37,21 @@ class LiveKitLink:
     """A link to LiveKit rooms.
 
     ``wake`` is called from any thread when ``drain`` has something to deliver; it must not block and must not raise.
+    ``rejoin_seconds``: see Limits.
     Raises EngineUnavailable where the engine can't run: no usable wheel, or a process forked off one that used it.
     """
 
-    def __init__(self, wake: Callable[[], None]) -> None:
+    def __init__(self, wake: Callable[[], None], *, rejoin_seconds: float = DEFAULT_LIMITS.rejoin_seconds) -> None:
         Engine.get()
         self._wake = wake
+        self._rejoin_seconds = rejoin_seconds
         self._room: Room | None = None
         self._local: deque[Input] = deque()
 
     def execute(self, command: Command, *, now: float) -> None:
         """Carry a command out; what comes of it arrives through ``drain``."""
         if isinstance(command, OpenLink):
-            self._open(command)
+            self._open(command, now)
             return
         room = self._room
         if room is None or room.ref != command.link:
@@ -124,7 +127,7 @@ class LiveKitLink:
 
     # --
 
-    def _open(self, command: OpenLink) -> None:
+    def _open(self, command: OpenLink, now: float) -> None:
         adapter = command.adapter
         if not isinstance(adapter, LiveKitAdapter):
             msg = f"a LiveKit link opens livekit: strings, not {adapter.protocol}:"
@@ -140,7 +143,7 @@ class LiveKitLink:
             self._local.append(LinkFailed(link=command.link, reason=CloseReason.ENGINE, detail=str(error)))
             self._wake()
         else:
-            self._room.connect(command, adapter)
+            self._room.connect(command, adapter, rejoin_seconds=self._rejoin_seconds, now=now)
 
     @staticmethod
     def _publish_microphone(room: Room) -> None:

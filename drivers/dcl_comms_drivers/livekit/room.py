@@ -3,7 +3,7 @@
 Theory of operation.  The engine's threads only put events into the mailbox; everything else here runs in the thread of
 the loop that owns the link, in ``execute`` and ``drain``.
 
-    CONNECTING --result--> OPEN --close--> DRAINING --> LEAVING --eos and callback--> OVER
+    HELD --> CONNECTING --result--> OPEN --close--> DRAINING --> LEAVING --eos and callback--> OVER
 
 An error, a cancelled connect, the end of the room by the server, and a panic go to OVER directly, once: at that moment
 each handle is given back and the mailbox is closed, so that what comes later is given back unread.
@@ -44,6 +44,7 @@ from dcl_comms_drivers.livekit.ffi import (
 from dcl_comms_drivers.livekit.mailbox import Mailbox
 from dcl_comms_drivers.livekit.members import Members
 from dcl_comms_drivers.livekit.reasons import connect_failure, disconnect_reason
+from dcl_comms_drivers.livekit.rejoin import GHOSTS, Who
 from dcl_comms_drivers.livekit.teardown import leave_late_room, leave_room
 
 if TYPE_CHECKING:
@@ -64,11 +65,16 @@ _STATE_INPUTS: Final[dict[str, type[LinkReconnecting | LinkReconnected]]] = {
 
 
 class _Phase(Enum):
+    HELD = "held"
+    """An earlier connect of ours has first to be left; see ``rejoin``."""
     CONNECTING = "connecting"
     OPEN = "open"
     DRAINING = "draining"
     LEAVING = "leaving"
     OVER = "over"
+
+
+_JOINING: Final = frozenset({_Phase.HELD, _Phase.CONNECTING})
 
 
 class Room:
@@ -83,7 +89,10 @@ class Room:
         self.members = Members(ref, self.engine)
         self.on_over: list[Callable[[], None]] = []
         """Called once, when the room is over: what hangs on it ends with it."""
-        self._phase = _Phase.CONNECTING
+        self._phase = _Phase.HELD
+        self._connect: Callable[[], None] = _nothing
+        self._who: Who | None = None
+        self._ghost_gone: Callable[[], None] = _nothing
         self._wake = wake
         self._mailbox: Mailbox[FfiEvent] = Mailbox(wake, self._discard)
         self._callbacks: Mailbox[Callable[[], None]] = Mailbox(wake, _forget)
@@ -114,9 +123,24 @@ class Room:
 
     # -- commands
 
-    def connect(self, command: OpenLink, adapter: LiveKitAdapter) -> None:
-        """Ask the engine to join; the answer is LinkOpened or LinkFailed."""
+    def connect(self, command: OpenLink, adapter: LiveKitAdapter, *, rejoin_seconds: float, now: float) -> None:
+        """Join, once no given-up connect of ours can come in the way; the answer is LinkOpened or LinkFailed."""
         self._token = adapter.token.reveal()
+        self._who = Who.of(adapter)
+        self._connect = partial(self._join, command, adapter)
+        seconds = GHOSTS.wait(self._who, partial(self.in_loop, self._release), rejoin_seconds)
+        if seconds:
+            self._due = now + seconds
+        else:
+            self._release()
+
+    def _release(self) -> None:
+        if self._phase is _Phase.HELD:
+            self._phase = _Phase.CONNECTING
+            self._due = None
+            self._connect()
+
+    def _join(self, command: OpenLink, adapter: LiveKitAdapter) -> None:
         async_id = self.engine.next_id()
         request = requests.connect(adapter, async_id, auto_subscribe=command.auto_subscribe)
         try:
@@ -173,7 +197,7 @@ class Room:
     def close(self, drain: float, now: float) -> None:
         """Leave, after up to ``drain`` seconds in which reliable data may go out; the answer is LinkClosed."""
         self.now = now
-        if self._phase is _Phase.CONNECTING:
+        if self._phase in _JOINING:
             self._finish(CloseReason.CLIENT, "")
         elif self._phase is _Phase.OPEN and drain > 0 and self._sent_reliable:
             self._phase = _Phase.DRAINING
@@ -209,7 +233,10 @@ class Room:
         if self._drain is not None:
             self._drain.handle_timeout(now)
         elif self._due is not None and now >= self._due:
-            self._finish(CloseReason.CLIENT, "")
+            if self._phase is _Phase.HELD:
+                self._release()
+            else:
+                self._finish(CloseReason.CLIENT, "")
         return bool(self._local) or len(mailbox) > 0
 
     def deadline(self) -> float | None:
@@ -358,7 +385,9 @@ class Room:
     def _finish(self, reason: CloseReason, detail: str) -> None:
         if self._phase is _Phase.OVER:
             return
-        was_in = self._phase is not _Phase.CONNECTING
+        was_in = self._phase not in _JOINING
+        if self._phase is _Phase.CONNECTING and self._who is not None:
+            self._ghost_gone = GHOSTS.appear(self._who)
         self._phase = _Phase.OVER
         self._drain = None
         self._due = None
@@ -386,13 +415,17 @@ class Room:
 
     def _discard(self, event: FfiEvent) -> None:
         if event.WhichOneof("message") == "connect":
-            leave_late_room(self.engine, event)
+            leave_late_room(self.engine, event, self._ghost_gone)
         else:
             self.engine.discard(event)
 
 
 def _put_keeping(put: Callable[[FfiEvent], None], _kept: object, event: FfiEvent) -> None:
     put(event)
+
+
+def _nothing() -> None:
+    """What is to be done as long as there is nothing to do."""
 
 
 def _forget(_: object) -> None:

@@ -16,37 +16,37 @@ from dcl_comms_drivers.livekit.errors import EngineUnavailable
 from dcl_comms_drivers.livekit.ffi import FfiEvent, owned_handles
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
 __all__ = ["leave_late_room", "leave_room"]
 
 
-def leave_late_room(engine: Engine, event: FfiEvent) -> None:
-    """Leave the room of a connect result that came too late; a failed connect needs nothing."""
+def leave_late_room(engine: Engine, event: FfiEvent, then: Callable[[], None]) -> None:
+    """Leave the room of a connect result that came too late, and call ``then``; a failed connect needs no leaving."""
     result = event.connect.result
     if not result.room.handle.id or not engine.running:
+        then()
         return
     handles = [engine.own(handle) for handle in owned_handles(result)]
-    leave_room(engine, result.room.handle.id, handles, ready=True)
+    _Teardown(engine, result.room.handle.id, handles, then).start(ready=True)
 
 
-def leave_room(engine: Engine, room: int, handles: Iterable[int], *, ready: bool = False) -> None:
-    """Leave a room in the background and give its handles back afterwards.  Nobody reads its events any more.
-
-    ``ready``: the engine has not yet been told that we are ready for events.
-    """
-    _Teardown(engine, room, list(handles)).start(ready=ready)
+def leave_room(engine: Engine, room: int, handles: Iterable[int]) -> None:
+    """Leave a room in the background and give its handles back afterwards.  Nobody reads its events any more."""
+    _Teardown(engine, room, list(handles), lambda: None).start(ready=False)
 
 
 class _Teardown:
-    def __init__(self, engine: Engine, room: int, handles: list[int]) -> None:
+    def __init__(self, engine: Engine, room: int, handles: list[int], then: Callable[[], None]) -> None:
         self._engine = engine
         self._room = room
         self._handles = handles
+        self._then = then
         self._lock = threading.Lock()
         self._waiting_for = {"eos", "disconnect"}
 
     def start(self, *, ready: bool) -> None:
+        """Leave.  ``ready``: the engine is still to be told that we are ready for events."""
         self._engine.attach_room(self._room, self._on_event)
         try:
             if ready:
@@ -73,3 +73,4 @@ class _Teardown:
         self._engine.detach_room(self._room)
         for handle in self._handles:
             self._engine.drop(handle)
+        self._then()
