@@ -30,6 +30,7 @@ from dcl_comms_core.commands import (
     PublishMicrophone,
     SendData,
     SetAttributes,
+    SubscribeTrack,
 )
 from dcl_comms_core.connection import (
     Adapter,
@@ -85,6 +86,7 @@ from dcl_comms_core.events import (
     RoomOpened,
     SceneMessageReceived,
     SignatureNeeded,
+    SpeakersChanged,
     TrackMuted,
     TrackPublished,
     TrackSubscribed,
@@ -110,6 +112,7 @@ from dcl_comms_core.inputs import (
     ParticipantLeft,
     ParticipantUpdated,
     SendAcknowledged,
+    SpeakersHeard,
     Track,
     TrackAppeared,
     TrackAttached,
@@ -200,6 +203,18 @@ from dcl_comms_core.states import (
     RoomState,
     Timer,
 )
+from dcl_comms_core.streams import (
+    CurrentStream,
+    Stream,
+    StreamIdentity,
+    StreamRole,
+    VideoAddress,
+    stream_identity,
+)
+from dcl_comms_core.subscription import (
+    Subscribe,
+    SubscribePolicy,
+)
 from dcl_comms_core.token import (
     AccessToken,
     Claims,
@@ -234,6 +249,7 @@ __all__ = [
     "ConnectionLost",
     "ConnectionStringProblem",
     "CredentialsNeeded",
+    "CurrentStream",
     "DataReceived",
     "DecodeError",
     "Delivery",
@@ -325,6 +341,14 @@ __all__ = [
     "SignedChallengeMessage",
     "SignedLoginAdapter",
     "SimulatorAdapter",
+    "SpeakersChanged",
+    "SpeakersHeard",
+    "Stream",
+    "StreamIdentity",
+    "StreamRole",
+    "Subscribe",
+    "SubscribePolicy",
+    "SubscribeTrack",
     "Tag13",
     "Timer",
     "TimestampUnwrapper",
@@ -345,6 +369,7 @@ __all__ = [
     "TrackUnsubscribed",
     "TrackVanished",
     "Vector3",
+    "VideoAddress",
     "Voice",
     "VoiceCodec",
     "VoiceReceived",
@@ -372,5 +397,6 @@ __all__ = [
     "kind_of",
     "parse_connection_string",
     "peek",
+    "stream_identity",
     "tag13",
 ]

@@ -13,7 +13,15 @@ if TYPE_CHECKING:
     from dcl_comms_core.connection import Adapter
     from dcl_comms_core.inputs import LinkRef
 
-__all__ = ["CloseLink", "Command", "OpenLink", "PublishMicrophone", "SendData", "SetAttributes"]
+__all__ = [
+    "CloseLink",
+    "Command",
+    "OpenLink",
+    "PublishMicrophone",
+    "SendData",
+    "SetAttributes",
+    "SubscribeTrack",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,5 +77,19 @@ class PublishMicrophone:
     link: LinkRef
 
 
-Command = OpenLink | CloseLink | SendData | SetAttributes | PublishMicrophone
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubscribeTrack:
+    """Receive a track that somebody published, or stop receiving it.
+
+    TrackAttached or TrackDetached tells what comes of it; nothing does where the track is gone by now.
+    """
+
+    link: LinkRef
+    identity: str
+    """Whose track it is."""
+    sid: str
+    wanted: bool
+
+
+Command = OpenLink | CloseLink | SendData | SetAttributes | PublishMicrophone | SubscribeTrack
 """Any command."""

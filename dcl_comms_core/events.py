@@ -51,6 +51,7 @@ __all__ = [
     "RoomOpened",
     "SceneMessageReceived",
     "SignatureNeeded",
+    "SpeakersChanged",
     "TrackMuted",
     "TrackPublished",
     "TrackSubscribed",
@@ -390,6 +391,14 @@ class TrackMuted(_TrackEvent):
     """The track was muted or unmuted: see ``track.muted``."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpeakersChanged(_Event):
+    """Others speak than before, or in another order of loudness."""
+
+    speakers: tuple[PeerId, ...]
+    """The loudest first; may include ourselves."""
+
+
 # --- notices
 
 
@@ -445,6 +454,7 @@ Event = (
     | TrackSubscribed
     | TrackUnsubscribed
     | TrackMuted
+    | SpeakersChanged
     | LimitReached
     | Warning
 )

@@ -32,6 +32,7 @@ __all__ = [
     "ParticipantLeft",
     "ParticipantUpdated",
     "SendAcknowledged",
+    "SpeakersHeard",
     "Track",
     "TrackAppeared",
     "TrackAttached",
@@ -263,6 +264,14 @@ class TrackMuteChanged:
     muted: bool
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpeakersHeard:
+    """Who speaks now, the loudest first; nobody when it is empty.  Includes ourselves."""
+
+    link: LinkRef
+    identities: tuple[str, ...]
+
+
 TrackInput = TrackAppeared | TrackVanished | TrackAttached | TrackDetached | TrackMuteChanged
 """Any input about a track."""
 
@@ -280,6 +289,7 @@ LinkInput = (
     | CommandCompleted
     | CommandFailed
     | TrackInput
+    | SpeakersHeard
 )
 """Any input that comes from a link."""
 

@@ -25,6 +25,9 @@ drain_seconds              5.0          how long ``close()`` lets accepted relia
 rejoin_seconds             10.0         (drivers) how long a connect waits for one of the same identity that was given up
                                         on its way and may still come in; then it goes ahead all the same
 event_queue                16,384       (drivers) events not yet read by the application; ``on_full`` says what happens
+audio_frames               100          (drivers) pieces of sound, 10 ms each, that wait for one reader of a track; the
+                                        oldest are let go, and the reader's ``dropped`` counts them
+video_frames               4            (drivers) the same for pictures, each of which is megabytes of native memory
 turn_inputs                256          (drivers) inputs handled in one turn before other tasks get theirs
 =========================  ===========  ================================================================================
 """
@@ -64,6 +67,8 @@ class Limits:
     drain_seconds: float = 5.0
     rejoin_seconds: float = 10.0
     event_queue: int = 16_384
+    audio_frames: int = 100
+    video_frames: int = 4
     turn_inputs: int = 256
 
     def __post_init__(self) -> None:
@@ -74,7 +79,7 @@ class Limits:
                 raise LocalProtocolError(msg)
 
 
-_AT_LEAST_ONE: Final = frozenset({"in_flight", "event_queue", "turn_inputs"})
+_AT_LEAST_ONE: Final = frozenset({"in_flight", "event_queue", "audio_frames", "video_frames", "turn_inputs"})
 
 
 DEFAULT_LIMITS = Limits()

@@ -16,7 +16,15 @@ from functools import partial
 from heapq import heappop, heappush
 from typing import TYPE_CHECKING, Final
 
-from dcl_comms_core.commands import CloseLink, Command, OpenLink, PublishMicrophone, SendData, SetAttributes
+from dcl_comms_core.commands import (
+    CloseLink,
+    Command,
+    OpenLink,
+    PublishMicrophone,
+    SendData,
+    SetAttributes,
+    SubscribeTrack,
+)
 from dcl_comms_core.errors import LocalProtocolError
 from dcl_comms_core.inputs import (
     CommandCompleted,
@@ -348,6 +356,8 @@ class MemoryRoom:
         """What a participant's client asks for."""
         if isinstance(command, SendData):
             self._send(member, command, now)
+        elif isinstance(command, SubscribeTrack):
+            return  # a simulated track is announced, and carries nothing that could be received
         elif not isinstance(command, SetAttributes | PublishMicrophone):
             msg = f"a memory room can't carry out {type(command).__name__}"
             raise LocalProtocolError(msg)

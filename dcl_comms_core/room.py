@@ -20,7 +20,7 @@ from math import isfinite
 from typing import TYPE_CHECKING, Final
 
 from dcl_comms_core import events as ev
-from dcl_comms_core.commands import CloseLink, OpenLink, PublishMicrophone, SetAttributes
+from dcl_comms_core.commands import CloseLink, OpenLink, PublishMicrophone, SetAttributes, SubscribeTrack
 from dcl_comms_core.connection import LiveKitAdapter, SimulatorAdapter
 from dcl_comms_core.errors import (
     LocalProtocolError,
@@ -44,6 +44,7 @@ from dcl_comms_core.inputs import (
     ParticipantLeft,
     ParticipantUpdated,
     SendAcknowledged,
+    SpeakersHeard,
 )
 from dcl_comms_core.limits import DEFAULT_LIMITS
 from dcl_comms_core.peers import PeerId
@@ -52,15 +53,17 @@ from dcl_comms_core.readings import Delivery, PacketReader
 from dcl_comms_core.roster import Roster
 from dcl_comms_core.sending import Sending
 from dcl_comms_core.states import RETRY, ROOM_TRANSITIONS, CloseReason, Retry, RoomState, RoomTrigger, Timer
+from dcl_comms_core.subscription import Subscribe, wants
 from dcl_comms_core.timers import Timers
 
 if TYPE_CHECKING:
     from dcl_comms_core.backoff import Backoff
     from dcl_comms_core.commands import Command
     from dcl_comms_core.connection import Adapter
-    from dcl_comms_core.inputs import Input, TrackInput
+    from dcl_comms_core.inputs import Input, Track, TrackInput
     from dcl_comms_core.limits import Limits
     from dcl_comms_core.peers import PeerTable
+    from dcl_comms_core.subscription import SubscribePolicy
 
 __all__ = ["Delivery", "RoomSession"]
 
@@ -74,7 +77,8 @@ class RoomSession(Sending):
     ``adapter``: where to go, from ``parse_connection_string``.  ``room``: the label in events.  ``reconnect``: how to
     join anew after the link is lost, None for never; the first attempt is never repeated.  ``entropy``: seeds the
     jitter of the pauses.  ``announce``: let the server announce us at once, where the token allows it (else others
-    learn of us up to 3 s late and see our first packets without a sender).
+    learn of us up to 3 s late and see our first packets without a sender).  ``subscribe``: which tracks of others to
+    receive.
     """
 
     def __init__(
@@ -87,7 +91,7 @@ class RoomSession(Sending):
         entropy: int = 0,
         reconnect: Backoff | None = None,
         delivery: Delivery = Delivery.EVENTS,
-        auto_subscribe: bool = True,
+        subscribe: SubscribePolicy = Subscribe.ALL,
         announce: bool = True,
     ) -> None:
         if not isinstance(adapter, LiveKitAdapter | SimulatorAdapter):
@@ -99,7 +103,7 @@ class RoomSession(Sending):
         self._prng = Prng(entropy)
         self._backoff = reconnect
         self._reader = PacketReader(room, limits, raw=delivery is Delivery.PACKETS)
-        self._auto_subscribe = auto_subscribe
+        self._policy = subscribe
         self._announce = announce
         self._attempt = 0
         self._opened_once = False
@@ -211,7 +215,8 @@ class RoomSession(Sending):
     def _open_link(self) -> None:
         self._link = LinkRef(self._link.link, self._link.generation + 1)
         self._timers.arm(Timer.CONNECT, self._now + self._limits.connect_seconds)
-        self._commands.append(OpenLink(link=self._link, adapter=self._adapter, auto_subscribe=self._auto_subscribe))
+        auto_subscribe = self._policy is Subscribe.ALL
+        self._commands.append(OpenLink(link=self._link, adapter=self._adapter, auto_subscribe=auto_subscribe))
 
     def _refused(self) -> bool:
         """Close the session if the token can't be used any more (or yet, or at all)."""
@@ -299,6 +304,9 @@ class RoomSession(Sending):
                 self._roster.update(inp.participant)
             case ParticipantLeft():
                 self._events += self._roster.leave(inp.identity, self._now)
+            case SpeakersHeard():
+                speakers = tuple(map(self._roster.peer_id, inp.identities))
+                self._events.append(ev.SpeakersChanged(at=self._now, room=self._room, speakers=speakers))
             case _:
                 self._on_track(inp)
 
@@ -399,6 +407,30 @@ class RoomSession(Sending):
         if not events:
             self.counters["unknown_track"] += 1
         self._events += events
+        for event in events:
+            if isinstance(event, ev.TrackPublished) and wants(self._policy, event.sender, event.track):
+                self._ask_for(event.sender, event.track.sid, wanted=True)
+
+    def subscribe(self, track: Track | str, *, wanted: bool = True, now: float | None = None) -> bool:
+        """Receive a track, or (``wanted=False``) stop receiving it, whatever the policy says; a Track or its id.
+
+        False: there is no such track any more.  LocalProtocolError: the room is not open; PermissionMissing: the token
+        does not grant it.  Joining anew, where all tracks are offered anew, asks the policy again.
+        """
+        self._pass_time(now)
+        if self._state not in _RECEIVING:
+            msg = f"the room is {self._state.value}: subscribe between RoomOpened and RoomClosed"
+            raise LocalProtocolError(msg)
+        if self._token is not None and not self._token.grants.can_subscribe:
+            raise PermissionMissing("canSubscribe", "the server would send no track")
+        sid = track if isinstance(track, str) else track.sid
+        owner = self._roster.owner_of(sid)
+        if owner is not None:
+            self._ask_for(owner, sid, wanted=wanted)
+        return owner is not None
+
+    def _ask_for(self, owner: PeerId, sid: str, *, wanted: bool) -> None:
+        self._commands.append(SubscribeTrack(link=self._link, identity=owner.text, sid=sid, wanted=wanted))
 
     # --- the end of a link
 

@@ -131,6 +131,11 @@ class Roster:
         self._tracks[inp.sid] = (owner, track)
         return [ev.TrackMuted(at=now, room=self._room, sender=owner, track=track)]
 
+    def owner_of(self, sid: str) -> PeerId | None:
+        """Whose track it is; None: no such track is published."""
+        known = self._tracks.get(sid)
+        return None if known is None else known[0]
+
     def _add_track(self, inp: TrackAppeared, now: float) -> list[ev.Event]:
         if len(self._tracks) >= self._limits.tracks and inp.track.sid not in self._tracks:
             return self._reached("tracks", self._limits.tracks, now)

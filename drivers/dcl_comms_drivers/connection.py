@@ -19,6 +19,7 @@ from dcl_comms_core.peers import EVERYONE
 from dcl_comms_core.room import Delivery, RoomSession
 from dcl_comms_core.simulator import parse_simulator
 from dcl_comms_core.states import RETRY, CloseReason, RoomState
+from dcl_comms_core.subscription import Subscribe
 from dcl_comms_drivers.memory_link import MemoryLink
 from dcl_comms_drivers.pump import Pump
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from dcl_comms_core.inputs import Track, TrackSource
     from dcl_comms_core.peers import Addressees, PeerId, PeerTable
     from dcl_comms_core.proto import rfc4
+    from dcl_comms_core.subscription import SubscribePolicy
     from dcl_comms_drivers.host import Host, Link
     from dcl_comms_drivers.livekit.audio import AudioSink, AudioSource
     from dcl_comms_drivers.livekit.link import LiveKitLink
@@ -48,13 +50,6 @@ class OnFull(Enum):
     """The room is closed and ConnectionLost(OVERFLOW) raised."""
 
 
-class Subscribe(Enum):
-    """Which tracks of others we receive."""
-
-    ALL = "all"
-    NONE = "none"
-
-
 class Settings(TypedDict, total=False):
     """The keyword arguments of ``connect`` and ``open``, the same for every driver."""
 
@@ -66,8 +61,11 @@ class Settings(TypedDict, total=False):
     """Seconds until the room must be open; None: ``limits.connect_seconds``."""
     reconnect: bool | Backoff
     """Join anew when the connection is lost and the reason allows it: True (the default), False, or how."""
-    subscribe: Subscribe | str
-    """Which tracks of others to receive; Subscribe.ALL."""
+    subscribe: SubscribePolicy | str
+    """Which tracks of others to receive: a Subscribe (ALL), or a function of the sender and the Track that says.
+
+    An error in the function ends the connection, and whoever reads its events gets it.
+    """
     on_full: OnFull | str
     """What happens when events are not read; OnFull.DROP_OLDEST."""
     delivery: Delivery | str
@@ -92,7 +90,7 @@ class Options:
 
     limits: Limits
     reconnect: Backoff | None
-    subscribe: Subscribe
+    subscribe: SubscribePolicy
     on_full: OnFull
     delivery: Delivery
 
@@ -106,10 +104,11 @@ class Options:
         limits = settings.get("limits", DEFAULT_LIMITS)
         timeout = settings.get("timeout")
         reconnect = settings.get("reconnect", True)
+        policy = settings.get("subscribe", Subscribe.ALL)
         return cls(
             limits=limits if timeout is None else replace(limits, connect_seconds=timeout),
             reconnect=reconnect if isinstance(reconnect, Backoff) else Backoff() if reconnect else None,
-            subscribe=_choice(Subscribe, settings.get("subscribe", Subscribe.ALL)),
+            subscribe=policy if callable(policy) else _choice(Subscribe, policy),
             on_full=_choice(OnFull, settings.get("on_full", OnFull.DROP_OLDEST)),
             delivery=_choice(Delivery, settings.get("delivery", Delivery.EVENTS)),
         )
@@ -167,7 +166,7 @@ class BaseConnection:
             entropy=secrets.randbits(64),
             reconnect=options.reconnect,
             delivery=options.delivery,
-            auto_subscribe=options.subscribe is Subscribe.ALL,
+            subscribe=options.subscribe,
         )
         self._host = host
         self._on_full = options.on_full
@@ -364,7 +363,23 @@ class BaseConnection:
         self._session.send_bytes(data, to=to, reliable=reliable, topic=topic, now=self._host.now())
         self._after()
 
-    # --- sound
+    # --- sound and pictures
+
+    def subscribe(self, track: Track | str) -> bool:
+        """Receive a track, whatever the policy said; TrackSubscribed follows.  False: it is gone.
+
+        PermissionMissing: the token does not grant it; LocalProtocolError: the room is not open.
+        """
+        return self._subscribe(track, wanted=True)
+
+    def unsubscribe(self, track: Track | str) -> bool:
+        """Stop receiving a track; TrackUnsubscribed follows.  False: it is gone."""
+        return self._subscribe(track, wanted=False)
+
+    def _subscribe(self, track: Track | str, *, wanted: bool) -> bool:
+        known = self._session.subscribe(track, wanted=wanted, now=self._host.now())
+        self._after()
+        return known
 
     def _media(self) -> LiveKitLink:
         if isinstance(self._link, MemoryLink):

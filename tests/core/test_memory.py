@@ -40,6 +40,7 @@ from dcl_comms_core import (
     SendData,
     SetAttributes,
     SimulatorAdapter,
+    SubscribeTrack,
     TrackAppeared,
     TrackPublished,
     TrackUnpublished,
@@ -223,6 +224,9 @@ def test_a_microphone_makes_us_known_at_once_and_tells_our_leaving_at_once() -> 
     assert (joined.participant.identity, track.identity, track.track.muted) == ("speaker", "speaker", True)
     # Once: not for attributes that follow, nor when its batch is due.
     speaker.execute(SetAttributes(link=LINK, attributes=(("client", "x"),)), now=0.3)
+    assert listener.inputs(4.0) == []
+    # A simulated track carries nothing: asking for it changes nothing.
+    listener.execute(SubscribeTrack(link=LINK, identity="speaker", sid=track.track.sid, wanted=True), now=4.0)
     assert listener.inputs(4.0) == []
     # Whoever comes later is told of the track as well.
     late = room.port("late")

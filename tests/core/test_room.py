@@ -42,6 +42,7 @@ from dcl_comms_core import (
     RoomState,
     SendData,
     SetAttributes,
+    Subscribe,
     Timer,
     TrackSource,
     WarningCode,
@@ -52,7 +53,7 @@ from dcl_comms_core import (
 
 def test_opening() -> None:
     adapter = livekit()
-    rig = Rig(adapter, room="island", auto_subscribe=False)
+    rig = Rig(adapter, room="island", subscribe=Subscribe.NONE)
     assert (rig.session.state, rig.session.identity, rig.session.deadline()) == (RoomState.NEW, None, None)
     rig.open()
     (opening,) = rig.take_commands(OpenLink)

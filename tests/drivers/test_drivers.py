@@ -174,7 +174,7 @@ def test_settings_that_do_not_exist_are_refused():
 def test_choices_may_be_given_by_their_values():
     options = Options.of({"subscribe": "none", "on_full": "close", "delivery": "packets"})
     assert (options.subscribe, options.on_full, options.delivery) == (Subscribe.NONE, OnFull.CLOSE, Delivery.PACKETS)
-    with pytest.raises(LocalProtocolError, match="'some' is no Subscribe: there are 'all', 'none'"):
+    with pytest.raises(LocalProtocolError, match="'some' is no Subscribe: there are 'all', 'audio', 'none'"):
         Options.of({"subscribe": "some"})
 
 

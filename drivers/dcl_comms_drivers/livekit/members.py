@@ -16,6 +16,7 @@ from dcl_comms_core.inputs import (
     ParticipantJoined,
     ParticipantLeft,
     ParticipantUpdated,
+    SpeakersHeard,
     TrackAppeared,
     TrackAttached,
     TrackDetached,
@@ -53,6 +54,7 @@ class Members:
             "track_subscribed": self._subscribed,
             "track_unsubscribed": lambda event: self._detached(event.track_unsubscribed.track_sid),
             "track_muted": lambda event: self._muted(event.track_muted.track_sid, muted=True),
+            "active_speakers_changed": self._speakers,
             "track_unmuted": lambda event: self._muted(event.track_unmuted.track_sid, muted=False),
         }
 
@@ -161,6 +163,10 @@ class Members:
         if known is not None:
             self._engine.drop(known[1])
             yield TrackDetached(link=self._ref, identity=known[0], sid=sid)
+
+    def _speakers(self, event: room_pb2.RoomEvent) -> Iterator[Input]:
+        identities = tuple(event.active_speakers_changed.participant_identities)
+        yield SpeakersHeard(link=self._ref, identities=identities)
 
     def _muted(self, sid: str, *, muted: bool) -> Iterator[Input]:
         # Our own tracks are reported too; they are not among the publications of others.

@@ -12,6 +12,7 @@ each handle is given back and the mailbox is closed, so that what comes later is
 from __future__ import annotations
 
 from collections import deque
+from contextlib import suppress
 from enum import Enum
 from functools import partial
 from typing import TYPE_CHECKING, Final
@@ -192,7 +193,8 @@ class Room:
         """Ask for a published track, or decline it.  A track that is gone by now is no error."""
         handle = self.members.publication_handle(track_sid)
         if handle is not None:
-            self.engine.send(requests.subscribe(handle, wanted=wanted))
+            with suppress(NativeRefusal):
+                self.engine.send(requests.subscribe(handle, wanted=wanted))
 
     def close(self, drain: float, now: float) -> None:
         """Leave, after up to ``drain`` seconds in which reliable data may go out; the answer is LinkClosed."""

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections import deque
 from typing import TYPE_CHECKING, ClassVar, Generic, Protocol, TypeVar
 
-from dcl_comms_core.commands import CloseLink, OpenLink, PublishMicrophone, SendData, SetAttributes
+from dcl_comms_core.commands import CloseLink, OpenLink, PublishMicrophone, SendData, SetAttributes, SubscribeTrack
 from dcl_comms_core.connection import LiveKitAdapter
 from dcl_comms_core.errors import LocalProtocolError
 from dcl_comms_core.inputs import LinkClosed, LinkFailed, LinkRef
@@ -117,6 +117,8 @@ class RoomLink(ABC, Generic[_Room]):
                 room.set_attributes(command.attributes)
             case PublishMicrophone():
                 self._publish_microphone(room)
+            case SubscribeTrack():
+                room.subscribe(command.sid, wanted=command.wanted)
 
     def drain(self, session: Receiver, *, now: float, limit: int) -> bool:
         """Deliver up to ``limit`` inputs.  True: more are waiting."""
