@@ -22,8 +22,8 @@ close_seconds              5.0          how long after draining a link may take 
 announce_seconds           1.0          how long packets wait, after joining, for the server to make us known; then they
                                         go out all the same, and who gets them may not be told who sent them
 drain_seconds              5.0          how long ``close()`` lets accepted reliable packets leave, unless told otherwise
-rejoin_seconds             10.0         (drivers) how long a connect waits for one of the same identity that was given up
-                                        on its way and may still come in; then it goes ahead all the same
+rejoin_seconds             10.0         (drivers) how long a connect waits for one of the same identity that was given
+                                        up on its way and may still come in; then it goes ahead all the same
 event_queue                16,384       (drivers) events not yet read by the application; ``on_full`` says what happens
 audio_frames               100          (drivers) pieces of sound, 10 ms each, that wait for one reader of a track; the
                                         oldest are let go, and the reader's ``dropped`` counts them

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from itertools import count
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from dcl_comms_drivers.realm.livekit_server import LiveKitServer, ServerUnavailable
@@ -37,10 +37,10 @@ class RoomOnServer:
         return self.server.connection_string(identity, self.name, **claims)  # type: ignore[arg-type]  # likewise
 
 
-def start_livekit_server() -> LiveKitServer:
+def start_livekit_server(**settings: Any) -> LiveKitServer:
     """Start a private server, or skip, or fail where one is required."""
     try:
-        return LiveKitServer.start(build=False)
+        return LiveKitServer.start(build=False, **settings)
     except ServerUnavailable as error:
         if os.environ.get("REQUIRE_LIVEKIT") == "1":
             pytest.fail(str(error))

@@ -18,9 +18,15 @@ import time
 class SdkPeer:
     """A peer in a process of its own."""
 
+    script = __file__
+
     def __init__(self, url, token, **options):
+        self.start()
+        self.tell("connect", url=url, token=token, **options)
+
+    def start(self, *arguments):
         self._process = subprocess.Popen(
-            [sys.executable, "-W", "ignore", __file__],
+            [sys.executable, "-W", "ignore", self.script, *arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -30,7 +36,6 @@ class SdkPeer:
         self.seen = []
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
-        self.tell("connect", url=url, token=token, **options)
 
     def _read(self):
         for line in self._process.stdout:
@@ -50,7 +55,7 @@ class SdkPeer:
             try:
                 report = self._lines.get(timeout=max(end - time.monotonic(), 0.01))
             except queue.Empty:
-                raise AssertionError(f"no {what} {fields} from the SDK peer; it said {self.seen}") from None
+                raise AssertionError(f"no {what} {fields} from the peer; it said {self.seen}") from None
             self.seen.append(report)
             if report["event"] == what and all(report.get(key) == value for key, value in fields.items()):
                 return report
@@ -62,7 +67,7 @@ class SdkPeer:
             try:
                 self.seen.append(self._lines.get(timeout=max(end - time.monotonic(), 0.01)))
             except queue.Empty:
-                raise AssertionError(f"the SDK peer said no more than {self.seen}") from None
+                raise AssertionError(f"the peer said no more than {self.seen}") from None
 
     def data(self):
         """Packets it got so far: (sender, bytes, topic)."""

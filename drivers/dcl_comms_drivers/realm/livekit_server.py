@@ -51,10 +51,11 @@ _HTTP_OK: Final = 200
 class LiveKitServer:
     """One running livekit-server; made by :meth:`start`.
 
-    ``url`` is its WebSocket address, ``key`` and ``secret`` sign its tokens, ``pid`` is its process.
+    ``url`` is its WebSocket address, ``udp_port`` takes the media, ``key`` and ``secret`` sign its tokens, ``pid`` is
+    its process.
     """
 
-    def __init__(self, program: Path, *, empty_timeout: int, departure_timeout: int) -> None:
+    def __init__(self, program: Path, *, empty_timeout: int, departure_timeout: int, node_ip: str = _HOST) -> None:
         self.key = "API" + secrets.token_hex(6)
         self.secret = secrets.token_urlsafe(32)
         self.port = 0
@@ -62,18 +63,26 @@ class LiveKitServer:
         self._program = program
         self._empty_timeout = empty_timeout
         self._departure_timeout = departure_timeout
-        self._udp_port = 0
+        self._node_ip = node_ip
+        self.udp_port = 0
         self._process: subprocess.Popen[bytes] | None = None
         self._folder = Path(tempfile.mkdtemp(prefix="dcl-comms-livekit-"))
 
     @classmethod
     def start(
-        cls, program: Path | None = None, *, build: bool = True, empty_timeout: int = 300, departure_timeout: int = 20
+        cls,
+        program: Path | None = None,
+        *,
+        build: bool = True,
+        empty_timeout: int = 300,
+        departure_timeout: int = 20,
+        node_ip: str = _HOST,
     ) -> Self:
         """Start a server and return it once it has proved to be ours.
 
         ``program`` is found, or with ``build`` built, when it is not given.  The timeouts are whole seconds after which
-        the server closes a room that nobody joined, or that everybody left.  Raises ServerUnavailable.
+        the server closes a room that nobody joined, or that everybody left.  ``node_ip`` is where clients are told to
+        send media, when something forwards that to loopback.  Raises ServerUnavailable.
         """
         if program is None:
             program = find_server()
@@ -82,7 +91,7 @@ class LiveKitServer:
                 hint = "set LIVEKIT_SERVER, or run python -m dcl_comms_drivers.realm.livekit_binary to build it once"
                 raise ServerUnavailable(ServerProblem.NOT_FOUND, hint)
             program = build_server()
-        server = cls(program, empty_timeout=empty_timeout, departure_timeout=departure_timeout)
+        server = cls(program, empty_timeout=empty_timeout, departure_timeout=departure_timeout, node_ip=node_ip)
         try:
             server._start()
         except BaseException:
@@ -185,7 +194,7 @@ class LiveKitServer:
         # A port that is free now may be taken before the server binds it.
         for _ in range(_ATTEMPTS):
             self.port = _free_port(socket.SOCK_STREAM)
-            self._udp_port = _free_port(socket.SOCK_DGRAM)
+            self.udp_port = _free_port(socket.SOCK_DGRAM)
             if self._launch():
                 return
         raise ServerUnavailable(ServerProblem.NOT_STARTED, self._last_line())
@@ -251,8 +260,8 @@ class LiveKitServer:
                 "bind_addresses": [_HOST],
                 "rtc": {
                     "tcp_port": 0,
-                    "udp_port": self._udp_port,
-                    "node_ip": _HOST,
+                    "udp_port": self.udp_port,
+                    "node_ip": self._node_ip,
                     "interfaces": {"includes": ["lo"]},
                     "ips": {"includes": [f"{_HOST}/32"]},
                     "enable_loopback_candidate": True,

@@ -1,0 +1,119 @@
+"""A peer on our own drivers in a process of its own, on asyncio, trio or polled, driven by JSON lines.
+
+Run as a script it is the peer; imported, ``RoomPeer`` starts one and talks to it.  It reports each event by its name,
+with what is worth knowing of it, and how the room ended.
+"""
+
+from __future__ import annotations
+
+import json
+import queue
+import sys
+import threading
+
+from sdk_peer import SdkPeer, say
+
+
+class RoomPeer(SdkPeer):
+    """``target`` goes in through standard input; ``settings`` are those of connect()."""
+
+    script = __file__
+
+    def __init__(self, loop, target, **settings):
+        self.loop = loop
+        self.start(loop)
+        self.tell("connect", target=target, settings=settings)
+
+
+class _Program:
+    def __init__(self, kit):
+        self.kit = kit
+        self.orders = queue.SimpleQueue()
+        threading.Thread(target=self._read, daemon=True).start()
+        self.over = False
+        self.numbers = []
+
+    def _read(self):
+        for line in sys.stdin:
+            self.orders.put(json.loads(line))
+        self.orders.put({"do": "quit"})
+
+    async def run(self, _):
+        from dcl_comms_core import ConnectionLost
+
+        order = self.orders.get()
+        settings = order["settings"]
+        if "limits" in settings:
+            from dcl_comms_core import Limits
+
+            settings["limits"] = Limits(**settings["limits"])
+        try:
+            async with self.kit.connect(order["target"], **settings) as client:
+                await self.kit.all(lambda: self._watch(client), lambda: self._obey(client))
+        except ConnectionLost as error:
+            say("lost", reason=error.reason.name, retry=error.retry.name)
+        say("end")
+
+    async def _watch(self, client):
+        from dcl_comms_core import ConnectionLost
+
+        try:
+            while True:
+                event = await client.next()
+                client.seen.clear()
+                details = {}
+                match type(event).__name__:
+                    case "VoiceReceived":
+                        # Thousands of them: told of in one piece, when asked for.
+                        self.numbers.append(event.index)
+                        continue
+                    case "PacketReceived":
+                        details = {"size": len(event.data)}
+                    case "RoomOpened":
+                        details = {"identity": event.identity.text}
+                    case "PeerJoined" | "PeerLeft":
+                        details = {"identity": event.sender.text}
+                    case "Reconnecting":
+                        details = {"attempt": event.attempt, "reason": event.reason.name}
+                    case "Reconnected":
+                        details = {"attempt": event.attempt}
+                    case "RoomClosed":
+                        details = {"reason": event.reason.name, "retry": event.retry.name}
+                say(type(event).__name__, **details)
+        except StopAsyncIteration:
+            say("closed")
+        except ConnectionLost as error:
+            say("lost", reason=error.reason.name, retry=error.retry.name)
+        self.over = True
+
+    async def _obey(self, client):
+        from dcl_comms_core import Packet, Voice
+
+        while not self.over:
+            try:
+                order = self.orders.get_nowait()
+            except queue.Empty:
+                await self.kit.sleep(0.02)
+                continue
+            match order["do"]:
+                case "send":
+                    # ``count`` numbered packets of ``size`` bytes, from ``start`` on.
+                    padding = bytes(max(order.get("size", 0) - 10, 0))
+                    for number in range(order["start"], order["start"] + order["count"]):
+                        await client.send(
+                            Packet(voice=Voice(index=number, encoded_samples=padding)), reliable=order["reliable"]
+                        )
+                    await client.flush()
+                    say("sent")
+                case "numbers":
+                    say("numbers", numbers=self.numbers)
+                case "quit":
+                    await client.aclose(order.get("drain"))
+                    return
+
+
+if __name__ == "__main__":
+    from kit import Kit
+
+    kit = Kit(sys.argv[1])
+    kit.run(_Program(kit).run)
