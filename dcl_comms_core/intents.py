@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from dcl_comms_core.limits import Limits
     from dcl_comms_core.peers import Addressees
 
-__all__ = ["LOSSY_KINDS", "PROTOCOL_VERSION", "Intents"]
+__all__ = ["LOSSY_KINDS", "PROTOCOL_VERSION", "Intents", "is_reliable"]
 
 PROTOCOL_VERSION: Final = 100
 """What every packet carries; Unity drops packets that carry anything else."""
@@ -36,6 +36,11 @@ _VERSION_FIELD: Final = bytes((11 << 3, PROTOCOL_VERSION))
 _LARGEST_VERSION: Final = 0xFFFFFFFF
 _STAMP_STEP: Final = 1e-11
 """Days; 0.9 us.  A chat message is at least this much later than the one before."""
+
+
+def is_reliable(packet: rfc4.Packet) -> bool:
+    """Whether the explorers send packets of this kind reliably."""
+    return kind_of(packet) not in LOSSY_KINDS
 
 
 class Intents(ABC):
@@ -148,7 +153,7 @@ class Intents(ABC):
         if packet.protocol_version == 0:
             data += _VERSION_FIELD
         if reliable is None:
-            reliable = kind_of(packet) not in LOSSY_KINDS
+            reliable = is_reliable(packet)
         self.send_bytes(data, to=to, reliable=reliable, topic=topic, now=now)
 
     def send_bytes(

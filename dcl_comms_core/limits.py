@@ -13,6 +13,8 @@ peers                      1,024        a further peer is not in ``peers`` and h
 tracks                     1,024        a further track has no events; LimitReached likewise
 early_packets              256          events of unnamed senders kept for PeerIdentified; the oldest are let go
 in_flight                  64           packets given to the transport and not yet acknowledged; further ones queue
+in_flight_bytes            65,536       the same in bytes, for reliable packets: lossy ones pass those that wait; one
+                                        packet always goes
 send_queue                 1,024        packets waiting for credit; SendQueueFull, nothing is queued
 send_queue_bytes           4,194,304    the same in bytes; SendQueueFull, nothing is queued
 connect_seconds            20.0         a link that did not open by then is given up: CloseReason.TIMEOUT
@@ -58,6 +60,7 @@ class Limits:
     tracks: int = 1_024
     early_packets: int = 256
     in_flight: int = 64
+    in_flight_bytes: int = 65_536
     send_queue: int = 1_024
     send_queue_bytes: int = 4_194_304
     connect_seconds: float = 20.0

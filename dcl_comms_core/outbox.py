@@ -1,4 +1,9 @@
-"""Packets on their way out: credits, the queue behind them, and its bounds."""
+"""Packets on their way out: credits, the queues behind them, and their bounds.
+
+Reliable and lossy packets wait apart, because a transport hands both on in the order in which it gets them: behind a
+megabyte of reliable packets a position would be a second old.  So only so many reliable bytes are given away before
+they are acknowledged, lossy packets pass those that wait for that, and where both wait for a credit they take turns.
+"""
 
 from __future__ import annotations
 
@@ -29,82 +34,102 @@ class Outgoing:
 class Outbox:
     """Holds packets back until the transport has credit for them."""
 
-    __slots__ = ("_bytes", "_given", "_in_flight", "_limits", "_next_token", "_queue", "_queued_reliable")
+    __slots__ = (
+        "_given",
+        "_in_flight",
+        "_limits",
+        "_lossy",
+        "_lossy_was_last",
+        "_next_token",
+        "_reliable",
+        "_reliable_out",
+        "in_flight_bytes",
+        "waiting_bytes",
+    )
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
-        self._queue: deque[Outgoing] = deque()
-        self._bytes = 0
-        self._in_flight: set[int] = set()
+        self._reliable: deque[Outgoing] = deque()
+        self._lossy: deque[Outgoing] = deque()
+        self._lossy_was_last = False
+        self._in_flight: dict[int, tuple[int, bool]] = {}
+        self._reliable_out = 0
         self._next_token = 1
         self._given = 0
-        self._queued_reliable = 0
+        self.waiting_bytes = 0
+        """What the packets in the queues hold."""
+        self.in_flight_bytes = 0
+        """What the packets hold that the transport has and did not acknowledge yet."""
 
     def put(self, messages: list[tuple[bytes, tuple[str, ...] | None, str]], *, reliable: bool, flowing: bool) -> None:
         """Queue packets (data, addressees, topic): all of them, or none and SendQueueFull.
 
         ``flowing``: the link takes packets now, so those that have credit do not count as waiting.
         """
-        waiting = messages[self._limits.in_flight - len(self._in_flight) if flowing else 0 :]
-        if len(self._queue) + len(waiting) > self._limits.send_queue:
-            msg = f"{len(self._queue)} packets wait already (Limits.send_queue): await send(), or send less"
+        queue = self._reliable if reliable else self._lossy
+        waiting = messages[self._count_with_credit(messages, reliable=reliable) if flowing and not queue else 0 :]
+        if self.waiting + len(waiting) > self._limits.send_queue:
+            msg = f"{self.waiting} packets wait already (Limits.send_queue): await send(), or send less"
             raise SendQueueFull(msg)
-        if self._bytes + sum(len(data) for data, _, _ in waiting) > self._limits.send_queue_bytes:
-            msg = f"{self._bytes} bytes wait already (Limits.send_queue_bytes): await send(), or send less"
+        if self.waiting_bytes + sum(len(data) for data, _, _ in waiting) > self._limits.send_queue_bytes:
+            msg = f"{self.waiting_bytes} bytes wait already (Limits.send_queue_bytes): await send(), or send less"
             raise SendQueueFull(msg)
         for data, to, topic in messages:
-            self._queue.append(Outgoing(self._next_token, data, to, topic, reliable=reliable))
+            queue.append(Outgoing(self._next_token, data, to, topic, reliable=reliable))
             self._next_token += 1
-            self._bytes += len(data)
-        if reliable:
-            self._queued_reliable += len(messages)
+            self.waiting_bytes += len(data)
 
     def take(self) -> list[Outgoing]:
         """Packets that have credit now; they count as in flight from here on."""
-        free = self._limits.in_flight - len(self._in_flight)
         taken: list[Outgoing] = []
-        while free > 0 and self._queue:
-            message = self._queue.popleft()
-            self._bytes -= len(message.data)
-            self._in_flight.add(message.token)
+        while len(self._in_flight) < self._limits.in_flight and (queue := self._next_queue()) is not None:
+            message = queue.popleft()
+            size = len(message.data)
+            self.waiting_bytes -= size
+            self.in_flight_bytes += size
+            self._in_flight[message.token] = size, message.reliable
             if message.reliable:
+                self._reliable_out += size
                 self._given += 1
-                self._queued_reliable -= 1
+            self._lossy_was_last = not message.reliable
             taken.append(message)
-            free -= 1
         return taken
 
-    def acknowledge(self, token: int) -> bool:
-        """Give a credit back.  False: no such packet is in flight."""
-        if token not in self._in_flight:
-            return False
-        self._in_flight.discard(token)
-        return True
+    def acknowledge(self, token: int) -> int | None:
+        """Give a credit back.  Returns the packet's size; None: no such packet is in flight."""
+        known = self._in_flight.pop(token, None)
+        if known is None:
+            return None
+        size, reliable = known
+        self.in_flight_bytes -= size
+        if reliable:
+            self._reliable_out -= size
+        return size
 
     def forget_in_flight(self) -> int:
         """The link is gone: what was in flight will never be acknowledged.  Returns how many packets that were."""
         lost = len(self._in_flight)
         self._in_flight.clear()
-        self._given = 0
+        self.in_flight_bytes = self._reliable_out = self._given = 0
         return lost
 
     def clear(self) -> int:
         """Let go of everything that still waits.  Returns how many packets that were."""
-        dropped = len(self._queue)
-        self._queue.clear()
-        self._bytes = 0
-        self._queued_reliable = 0
+        dropped = self.waiting
+        self._reliable.clear()
+        self._lossy.clear()
+        self.waiting_bytes = 0
         return dropped
 
     @property
     def next_sequence(self) -> int:
         """The number that the next reliable packet gets on this link: the transport counts them in its envelope."""
-        return self._given + self._queued_reliable + 1
+        return self._given + len(self._reliable) + 1
 
     @property
     def waiting(self) -> int:
-        """Packets in the queue."""
-        return len(self._queue)
+        """Packets in the queues."""
+        return len(self._reliable) + len(self._lossy)
 
     @property
     def in_flight(self) -> int:
@@ -112,6 +137,35 @@ class Outbox:
         return len(self._in_flight)
 
     @property
-    def has_credit(self) -> bool:
-        """Whether a packet sent now goes straight to the transport."""
-        return not self._queue and len(self._in_flight) < self._limits.in_flight
+    def credits(self) -> int:
+        """Further packets that the transport would take now."""
+        return self._limits.in_flight - len(self._in_flight)
+
+    def has_credit(self, *, reliable: bool) -> bool:
+        """Whether a packet sent now goes straight to the transport, if it is small."""
+        if reliable:
+            return not self._reliable and self.credits > 0 and self._fits(self._reliable_out, 0)
+        return not self._lossy and self.credits > 0
+
+    def _next_queue(self) -> deque[Outgoing] | None:
+        """The queue whose turn it is, of those whose first packet may go."""
+        reliable, lossy = self._reliable, self._lossy
+        if reliable and self._fits(self._reliable_out, len(reliable[0].data)) and (self._lossy_was_last or not lossy):
+            return reliable
+        return lossy or None
+
+    def _fits(self, out: int, size: int) -> bool:
+        """May a reliable packet follow so many bytes?  The first always may."""
+        return out == 0 or out + size <= self._limits.in_flight_bytes
+
+    def _count_with_credit(self, messages: list[tuple[bytes, tuple[str, ...] | None, str]], *, reliable: bool) -> int:
+        """How many of these, from the first on, would go straight to the transport."""
+        if not reliable:
+            return self.credits
+        count, out = 0, self._reliable_out
+        for data, _, _ in messages[: self.credits]:
+            if not self._fits(out, len(data)):
+                break
+            out += len(data)
+            count += 1
+        return count

@@ -48,14 +48,28 @@ class Sending(Intents):
         return self._outbox.waiting
 
     @property
+    def waiting_bytes(self) -> int:
+        """What the packets that wait for credit hold."""
+        return self._outbox.waiting_bytes
+
+    @property
+    def in_flight_bytes(self) -> int:
+        """What the packets hold that the transport has and did not acknowledge yet."""
+        return self._outbox.in_flight_bytes
+
+    @property
+    def credits(self) -> int:
+        """Further packets that the transport would take now; 0 while there is no link that takes any."""
+        return self._outbox.credits if self._state is RoomState.OPEN and self._flowing else 0
+
+    @property
     def unacknowledged(self) -> int:
         """Packets that wait for credit or for the transport's acknowledgement."""
         return self._outbox.waiting + self._outbox.in_flight
 
-    @property
-    def has_credit(self) -> bool:
-        """Whether a packet sent now goes straight to the transport."""
-        return self._state is RoomState.OPEN and self._flowing and self._outbox.has_credit
+    def has_credit(self, *, reliable: bool = True) -> bool:
+        """Whether a packet sent now goes straight to the transport: for sure if it is small."""
+        return self._state is RoomState.OPEN and self._flowing and self._outbox.has_credit(reliable=reliable)
 
     def _put(
         self, messages: list[tuple[bytes, tuple[str, ...] | None, str]], *, reliable: bool, now: float | None
@@ -91,7 +105,8 @@ class Sending(Intents):
             raise PermissionMissing("canPublishSources", f"{source.value} is not among the sources")
 
     def _on_acknowledged(self, inp: SendAcknowledged) -> None:
-        if not self._outbox.acknowledge(inp.token):
+        size = self._outbox.acknowledge(inp.token)
+        if size is None:
             self.counters["late"] += 1
             return
         if inp.error:
@@ -99,6 +114,7 @@ class Sending(Intents):
             self._warn(ev.WarningCode.SEND_FAILED, inp.error)
         else:
             self.counters["sent"] += 1
+            self.counters["sent_bytes"] += size
         self._send_queued()
 
     def _send_queued(self) -> None:

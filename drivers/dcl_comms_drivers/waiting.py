@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Self
 
 from dcl_comms_core.errors import LocalProtocolError, SendQueueFull
 from dcl_comms_core.inputs import TrackSource
+from dcl_comms_core.intents import is_reliable
 from dcl_comms_core.peers import EVERYONE
+from dcl_comms_core.proto import rfc4
 from dcl_comms_core.states import RoomState
 from dcl_comms_drivers.connection import BaseConnection
 from dcl_comms_drivers.media import AudioIn, AudioOut
@@ -21,7 +23,6 @@ if TYPE_CHECKING:
     from dcl_comms_core.events import Event
     from dcl_comms_core.inputs import Track
     from dcl_comms_core.peers import Addressees
-    from dcl_comms_core.proto import rfc4
     from dcl_comms_drivers.connection import Options
 
 __all__ = ["Batches", "Connecting", "Signal", "WaitingConnection", "WaitingHost"]
@@ -160,8 +161,9 @@ class WaitingConnection(BaseConnection):
 
         ``reliable=None``: as the explorers do for its kind; bytes are reliable.  ConnectionLost: the room is over.
         """
+        steady = reliable if reliable is not None else not isinstance(packet, rfc4.Packet) or is_reliable(packet)
         while True:
-            while not self._session.has_credit and not self._ended():
+            while not self._session.has_credit(reliable=steady) and not self._ended():
                 await self._progress.wait()
             if self._ended():
                 raise self._failure() or _closed()
@@ -171,9 +173,10 @@ class WaitingConnection(BaseConnection):
                 else:
                     self.send_nowait(packet, to=to, reliable=reliable, topic=topic)
             except SendQueueFull:
-                # More bytes than the queue takes at once, although it was empty: that will not change.
-                if self._session.waiting == 0:
+                # More bytes than the queue takes at once, although nothing is under way: that will not change.
+                if self._session.unacknowledged == 0:
                     raise
+                await self._progress.wait()
             else:
                 break
         await self._loop.checkpoint()

@@ -30,11 +30,11 @@ from dcl_comms_core.sizes import LIVEKIT_MAX_PACKET, livekit_packet_size
 
 def test_packets_beyond_the_credits_queue_in_order() -> None:
     rig = Rig(limits=Limits(in_flight=2)).join()
-    assert rig.session.has_credit
+    assert rig.session.has_credit()
     rig.send(5)
     first = rig.sent()
     assert [command.data for command in first] == [b"\x00", b"\x01"]
-    assert (rig.session.has_credit, rig.session.waiting, rig.session.unacknowledged) == (False, 3, 5)
+    assert (rig.session.has_credit(), rig.session.waiting, rig.session.unacknowledged) == (False, 3, 5)
     rig.acknowledge(first[1].token)
     assert [command.data for command in rig.sent()] == [b"\x02"]
     rig.acknowledge(first[0].token)
@@ -101,6 +101,79 @@ def test_what_has_credit_does_not_count_as_waiting() -> None:
     rig = at(RoomState.WAITING, limits=Limits(in_flight=3, send_queue=0))
     with pytest.raises(SendQueueFull):
         rig.send(1)
+
+
+def test_reliable_packets_wait_for_bytes_and_lossy_ones_pass_them() -> None:
+    rig = Rig(limits=Limits(in_flight=4, in_flight_bytes=100)).join()
+    for size in (60, 40, 1):
+        rig.session.send_bytes(bytes(size))
+    assert rig.session.has_credit(reliable=False)
+    assert not rig.session.has_credit()
+    assert rig.session.credits == 2
+    rig.session.send_bytes(b"lossy", reliable=False)
+    first = rig.sent()
+    assert [len(command.data) for command in first] == [60, 40, 5]
+    assert (rig.session.waiting, rig.session.waiting_bytes, rig.session.in_flight_bytes) == (1, 1, 105)
+    rig.acknowledge(first[2].token)
+    assert rig.sent() == []
+    rig.acknowledge(first[0].token)
+    assert [len(command.data) for command in rig.sent()] == [1]
+    assert (rig.session.waiting_bytes, rig.session.in_flight_bytes) == (0, 41)
+    assert (rig.session.counters["sent"], rig.session.counters["sent_bytes"]) == (2, 65)
+
+
+def test_one_reliable_packet_always_goes() -> None:
+    rig = Rig(limits=Limits(in_flight_bytes=100)).join()
+    rig.session.chat("x" * 500, to=[PeerId("a"), PeerId("b")])
+    (first,) = rig.sent()
+    assert rig.session.waiting == 1
+    rig.acknowledge(first.token)
+    (second,) = rig.sent()
+    assert (first.to, second.to) == (("a",), ("b",))
+
+
+def test_where_both_wait_for_a_credit_they_take_turns() -> None:
+    rig = Rig(limits=Limits(in_flight=1)).join()
+    rig.send(1)
+    for number in range(3):
+        rig.session.send_bytes(b"reliable %d" % number)
+        rig.session.send_bytes(b"lossy %d" % number, reliable=False)
+    assert not rig.session.has_credit(reliable=False)
+    assert not rig.session.has_credit()
+    order = []
+    while command := next(iter(rig.sent()), None):
+        order.append(command.data)
+        rig.acknowledge(command.token)
+    assert order[1:] == [b"lossy 0", b"reliable 0", b"lossy 1", b"reliable 1", b"lossy 2", b"reliable 2"]
+
+
+@pytest.mark.parametrize("sizes", [[101], [50, 51], [1] * 5])
+def test_what_waits_for_bytes_counts_as_waiting(sizes: list[int]) -> None:
+    rig = Rig(limits=Limits(in_flight=4, in_flight_bytes=100, send_queue=0)).join()
+    rig.session.send_bytes(b"1")
+    rig.acknowledge(rig.sent()[0].token)
+    for size in sizes[:-1]:
+        rig.session.send_bytes(bytes(size))
+    if len(sizes) == 1:
+        rig.session.send_bytes(bytes(sizes[0]))
+    else:
+        with pytest.raises(SendQueueFull, match="0 packets wait already"):
+            rig.session.send_bytes(bytes(sizes[-1]))
+
+
+def test_a_lost_link_forgets_the_bytes_too() -> None:
+    rig = Rig(limits=Limits(in_flight_bytes=100), reconnect=STEADY).join()
+    rig.session.send_bytes(bytes(100))
+    rig.session.send_bytes(bytes(7))
+    rig.lose()
+    assert (rig.session.waiting_bytes, rig.session.in_flight_bytes, rig.session.credits) == (7, 0, 0)
+    rig.timer()
+    rig.sent()
+    rig.join()
+    assert [len(command.data) for command in rig.sent()] == [7]
+    rig.session.send_bytes(bytes(94))
+    rig.close(drain=0.0)
+    assert (rig.session.waiting_bytes, rig.session.counters["dropped"]) == (0, 1)
 
 
 @given(

@@ -144,7 +144,7 @@ def test_packets_wait_until_others_know_us(answer: Any) -> None:
     rig.session.chat("first")
     rig.drain()
     assert rig.take_commands(SendData) == []
-    assert not rig.session.has_credit
+    assert not rig.session.has_credit()
     assert (rig.session.deadline(), rig.session.deadline_reason) == (1.0, Timer.ANNOUNCE)
     if answer is None:
         rig.timer()
@@ -449,7 +449,7 @@ def test_the_transport_repairs_itself() -> None:
     ]
     rig.send(2)
     assert rig.sent() == []
-    assert not rig.session.has_credit
+    assert not rig.session.has_credit()
     assert rig.data(wire(chat=Chat(message="still"))).text == "still"
     rig.now = 3.0
     rig.tell(LinkReconnected)

@@ -354,7 +354,7 @@ class Model(RuleBasedStateMachine):
         assert session.state.value == self.state
         assert session.waiting == self.queue
         assert session.unacknowledged == self.queue + len(self.in_flight)
-        assert session.has_credit == (self.state == "open" and len(self.in_flight) < IN_FLIGHT)
+        assert session.has_credit() == (self.state == "open" and len(self.in_flight) < IN_FLIGHT)
         assert {who.text for who in session.peers} == set(self.peers.values())
         deadline = session.deadline()
         assert (deadline is not None) == (self.state in ("connecting", "waiting", "closing"))

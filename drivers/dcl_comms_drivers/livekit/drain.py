@@ -54,7 +54,7 @@ class Drain:
         async_id = room.engine.next_id()
         marker = requests.publish_data(room.me, b"", (self._identity,), "", async_id, reliable=True)
         try:
-            room.engine.send(requests.no_send_buffer(room.me))
+            room.engine.send(requests.send_buffer(room.me, 0))
             room.call(marker, async_id, self._on_marker)
         except NativeRefusal:
             # The engine has stopped or the room is gone; its end is on its way to us.

@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 __all__ = [
     "connect",
     "leave",
-    "no_send_buffer",
     "publish_data",
     "ready",
+    "send_buffer",
     "set_attributes",
     "subscribe",
     "transport_counters",
@@ -72,11 +72,11 @@ def publish_data(me: int, data: bytes, to: tuple[str, ...], topic: str, async_id
     return request
 
 
-def no_send_buffer(me: int) -> FfiRequest:
-    """From now on acknowledge a reliable packet only when nothing is left in front of it."""
+def send_buffer(me: int, size: int) -> FfiRequest:
+    """From now on take a reliable packet only when at most ``size`` bytes are in front of it; 2 MiB at first."""
     request = FfiRequest()
     request.set_data_channel_buffered_amount_low_threshold.local_participant_handle = me
-    request.set_data_channel_buffered_amount_low_threshold.threshold = 0
+    request.set_data_channel_buffered_amount_low_threshold.threshold = size
     request.set_data_channel_buffered_amount_low_threshold.kind = room_pb2.KIND_RELIABLE
     return request
 

@@ -58,6 +58,8 @@ if TYPE_CHECKING:
 __all__ = ["Room"]
 
 _LEAVE_SECONDS: Final = 3.0
+_SEND_BUFFER: Final = 65_536
+"""Bytes.  The engine's own 2 MiB are seconds of delay on a slow line, and are lost with the process.  docs/engine.md"""
 
 _STATE_INPUTS: Final[dict[str, type[LinkReconnecting | LinkReconnected]]] = {
     "reconnecting": LinkReconnecting,
@@ -308,6 +310,8 @@ class Room:
         elif what == "eos":
             self._on_eos()
         elif what in _STATE_INPUTS:
+            if what == "reconnected":
+                self._bound_buffer()
             session.receive(_STATE_INPUTS[what](link=self.ref), now=self.now)
         else:
             news = self.members.inputs(what, event)
@@ -346,6 +350,7 @@ class Room:
         self._phase = _Phase.OPEN
         try:
             self.engine.send(requests.ready(self.handle))
+            self._bound_buffer()
         except NativeRefusal as error:
             self._finish(CloseReason.ENGINE, str(error))
             return
@@ -354,6 +359,10 @@ class Room:
             LinkOpened(link=self.ref, identity=self._identity, room=info.name, sid=info.sid, participants=tuple(people))
         )
         self._local.extend(tracks)
+
+    def _bound_buffer(self) -> None:
+        """Let acknowledgements say that little is left in front of a packet; a connection made anew forgets it."""
+        self.engine.send(requests.send_buffer(self.me, _SEND_BUFFER))
 
     # -- leaving
 
