@@ -122,3 +122,23 @@ def test_without_namespaces_the_tests_skip_or_fail(monkeypatch):
     monkeypatch.setenv("REQUIRE_NETNS", "1")
     with pytest.raises(pytest.fail.Exception, match=r"make ci-deps|need root"):
         need_namespaces()
+
+
+@pytest.mark.nightly
+@pytest.mark.timeout(400)
+def test_a_cable_that_stays_pulled(site, gather):
+    """The engine gives up after some ninety seconds: that is the end, or the session joins anew, as was wished."""
+    peers = gather(polled={"reconnect": False})
+    site.cable.pull()
+    for peer in peers.values():
+        peer.expect("Reconnecting", timeout=30.0, attempt=0, reason="NETWORK")
+    peers["polled"].expect("lost", timeout=180.0, reason="NETWORK", retry="BACKOFF")
+    for loop in ("asyncio", "trio"):
+        peers[loop].expect("Reconnecting", timeout=60.0, attempt=1, reason="NETWORK")
+    time.sleep(5.0)
+    site.cable.plug()
+    for loop in ("asyncio", "trio"):
+        peers[loop].until(lambda p=peers[loop]: reconnects(p)[-1] == "Reconnected", timeout=60.0)
+        assert peers[loop].seen[-1]["attempt"] >= 1
+    peers["asyncio"].tell("send", start=0, count=10, size=60, reliable=True)
+    gets(peers["trio"], range(10))

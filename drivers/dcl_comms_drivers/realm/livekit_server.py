@@ -46,6 +46,7 @@ _TERM_GRACE_SECONDS: Final = 0.5
 _KILL_SECONDS: Final = 5.0
 _SUPERVISOR: Final = Path(__file__).with_name("supervisor.py")
 _HTTP_OK: Final = 200
+_DISCARD_PORT: Final = 9
 
 
 class LiveKitServer:
@@ -265,6 +266,9 @@ class LiveKitServer:
                     "interfaces": {"includes": ["lo"]},
                     "ips": {"includes": [f"{_HOST}/32"]},
                     "enable_loopback_candidate": True,
+                    # Nobody: by default clients are sent to public ones, and where names can't be looked up each join
+                    # then leaves dozens of threads and sockets waiting for 15 seconds.
+                    "stun_servers": [f"{_HOST}:{_DISCARD_PORT}"],
                 },
                 "room": {"empty_timeout": self._empty_timeout, "departure_timeout": self._departure_timeout},
                 "keys": {self.key: self.secret},
