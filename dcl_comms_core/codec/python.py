@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 from betterproto2 import SIZE_DELIMITED
 
 from dcl_comms_core.codec import refusal, shapes, strict
-from dcl_comms_core.codec._gen.decoders import CHOICES, DECODERS, PACKET_BODIES
+from dcl_comms_core.codec._gen.decoders import CHOICES, DECODERS, PACKETS
 from dcl_comms_core.codec._gen.encoders import ENCODERS
 from dcl_comms_core.codec.scalars import REFUSALS
 from dcl_comms_core.codec.varints import UNUSUAL, size
@@ -33,8 +33,7 @@ __all__ = ["Peek", "decode", "decode_kind", "decode_message", "encode", "kind_of
 
 _FAST: dict[type, Callable[[bytes, int, int], Any]] = {**DECODERS, **CHOICES}
 _VERSION_TAG = 11 << 3
-_new: Final = object.__new__
-_Packet: Final = Packet
+_from_bytes: Final = int.from_bytes
 _shapes: Final = shapes.KNOWN
 _KINDS: Final = {
     field.number << 3 | 2: field.name
@@ -42,6 +41,9 @@ _KINDS: Final = {
     for field in table.fields if field.presence == "oneof"
 }  # fmt: skip
 _DEEPEST = 4  # no message of ours nests deeper, so the fast paths need not count
+_PACKETS: Final = {
+    tag: shapes.learning(_KINDS[tag], read) if _KINDS[tag] in shapes.SHAPED else read for tag, read in PACKETS.items()
+}
 
 
 class Peek(NamedTuple):
@@ -102,11 +104,14 @@ def decode_kind(data: ReadableBuffer, *, limits: Limits = DEFAULT_LIMITS) -> tup
     raw = data if type(data) is bytes else _whole(data, limits)
     length = len(raw)
     if length <= limits.packet_bytes and limits.nesting >= _DEEPEST:
+        known = _shapes.get(length)
+        if known is not None:
+            bits = _from_bytes(raw, "little")
+            for mask, expected, read, parts in known:
+                if bits & mask == expected:
+                    return read(raw, parts)
         try:
-            known = _shapes.get(length)
-            found = shapes.read(raw, known) if known else None
-            if found is None:
-                found = _usual(raw, length)
+            found = _usual(raw, length)
         except UNUSUAL:
             found = None
         if found is not None:
@@ -128,7 +133,12 @@ def _usual(data: bytes, length: int) -> tuple[str, Packet] | None:
         p = 2
         version = -1
     if n > 127:
-        n, p = size(data, p, n)
+        b = data[p]
+        if b < 128:
+            n += (b << 7) - 128
+            p += 1
+        else:
+            n, p = size(data, p, n)
     end = p + n
     if version < 0:
         if length == end:
@@ -139,23 +149,10 @@ def _usual(data: bytes, length: int) -> tuple[str, Packet] | None:
             return None
     elif length != end:
         return None
-    body = PACKET_BODIES.get(tag)
-    if body is None or version > 127:
+    read = _PACKETS.get(tag)
+    if read is None or version > 127:
         return None
-    kind, read = body
-    member = read(data, p, end)
-    if member is None:
-        return None
-    if kind in shapes.SHAPED:
-        shapes.learn(kind, data, p, end)
-    m: Packet = _new(_Packet)
-    m.position = m.profile_version = m.profile_request = m.profile_response = m.chat = m.scene = m.voice = None
-    m.movement = m.player_emote = m.scene_emote = m.movement_compressed = m.look_at_position = None
-    m.reaction = m.chat_reaction = None
-    m.protocol_version = version
-    m._unknown_fields = b""
-    setattr(m, kind, member)
-    return kind, m
+    return read(data, p, end, version)
 
 
 def decode_message(cls: type[M], data: ReadableBuffer, *, limits: Limits = DEFAULT_LIMITS) -> M:

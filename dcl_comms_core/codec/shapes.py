@@ -1,9 +1,9 @@
-"""Position and Movement packets read in a few steps, by the shape of ones seen before.
+"""Position, Movement and MovementCompressed packets read in a few steps, by the shape of ones seen before.
 
 These are most of the traffic, and a sender's packets are alike: the same fields present, so the same tags at the same
 indices.  A *shape* is what is constant in such a packet (header, tags, the continuation bits of its numbers) as a mask
-over all of its bytes, and a ``struct`` that takes out the values.  A packet of the same length that agrees under the
-mask has exactly these fields, so that one comparison validates it whole.
+over all of its bytes, and what takes out the values, mostly a ``struct``.  A packet of the same length that agrees
+under the mask has exactly these fields, so that one comparison validates it whole.
 
 Shapes are learned from packets that the generated decoder has accepted.  At most ``PER_LENGTH`` are kept for a length;
 a new one then replaces the oldest, and only one of ``PATIENCE`` misses is studied, so that hostile variety costs
@@ -17,8 +17,9 @@ from __future__ import annotations
 
 from operator import itemgetter
 from struct import Struct
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
+from dcl_comms_core.codec import compressed
 from dcl_comms_core.codec.varints import uint32
 from dcl_comms_core.proto._gen.rfc4 import GlideState, Movement, Packet, Position
 from dcl_comms_core.proto._gen.tables import TABLES
@@ -26,12 +27,15 @@ from dcl_comms_core.proto._gen.tables import TABLES
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["KNOWN", "MISSES", "PATIENCE", "PER_LENGTH", "SHAPED", "Shape", "learn", "read"]
+    _Reader = Callable[[bytes, int, int, int], tuple[str, Packet] | None]
+
+__all__ = ["KNOWN", "MISSES", "PATIENCE", "PER_LENGTH", "SHAPED", "Shape", "learning"]
 
 PER_LENGTH: Final = 4
 PATIENCE: Final = 8
 
-SHAPED: Final = {"position": Position, "movement": Movement}
+_CLASSES: Final = {"position": Position, "movement": Movement}
+SHAPED: Final = frozenset({*_CLASSES, "movement_compressed"})
 _ORDER: Final = {
     "position": tuple(sorted(Position.__dataclass_fields__, key=lambda name: name != "index")),
     "movement": tuple(Movement.__dataclass_fields__),
@@ -39,63 +43,52 @@ _ORDER: Final = {
 _FIELDS: Final = {
     kind: {(f.number << 3 | (5 if f.type == "float" else 0)): f for table in TABLES if table.cls is cls
            for f in table.fields}
-    for kind, cls in SHAPED.items()
+    for kind, cls in _CLASSES.items()
 }  # fmt: skip
 _DEFAULTS: Final[dict[str, Any]] = {"float": 0.0, "bool": False, "enum": 0, "int32": 0, "uint32": 0}
 _VERSION_TAG: Final = 11 << 3
 _new: Final = object.__new__
-_from_bytes: Final = int.from_bytes
 _Packet: Final = Packet
 _Position: Final = Position
 _Movement: Final = Movement
 _GLIDE: Final = tuple(GlideState)
 
 
-class Shape(NamedTuple):
-    """``arrange`` puts the values that ``unpack`` gives, then ``rest``, into the order of the message's fields."""
-
-    mask: int
-    expected: int
-    unpack: Callable[[bytes], tuple[Any, ...]]
-    arrange: Callable[[tuple[Any, ...]], tuple[Any, ...]]
-    rest: tuple[Any, ...]
-    kind: str
-    index_at: int  # where Position.index is if it takes more than one byte, else 0
-
+# (mask, expected, read, parts): read(data, parts) is the kind and the Packet of bytes that agree under the mask.
+# A plain tuple: CPython takes that apart faster than a NamedTuple.
+Shape = tuple[int, int, "Callable[[bytes, tuple[Any, ...]], tuple[str, Packet]]", tuple[Any, ...]]
 
 KNOWN: Final[dict[int, tuple[Shape, ...]]] = {}
 """Length of a packet -> its shapes, the newest first."""
 MISSES: Final[dict[int, int]] = {}
 
 
-def read(data: bytes, known: tuple[Shape, ...]) -> tuple[str, Packet] | None:
-    """The Packet, if one of the shapes known for its length fits."""
-    bits = _from_bytes(data, "little")
-    for shape in known:
-        if bits & shape[0] == shape[1]:
-            break
-    else:
-        return None
-    _, _, unpack, arrange, rest, kind, index_at = shape
+# In these two, ``arrange`` puts the values that ``unpack`` gives, then ``rest``, into the order of the fields.
+
+
+def _position(data: bytes, parts: tuple[Any, ...]) -> tuple[str, Packet]:
+    index_at: int  # where the index is if it takes more than one byte, else 0
+    unpack, arrange, rest, index_at = parts
+    m: Position = _new(_Position)
     packet: Packet = _new(_Packet)
+    (
+        packet.protocol_version, m.index, m.position_x, m.position_y, m.position_z,
+        m.rotation_x, m.rotation_y, m.rotation_z, m.rotation_w,
+    ) = arrange(unpack(data) + rest)  # fmt: skip
+    if index_at:
+        m.index = uint32(data, index_at + 1, data[index_at])[0]
+    m._unknown_fields = packet._unknown_fields = b""
+    packet.position = m
     packet.profile_version = packet.profile_request = packet.profile_response = packet.chat = packet.scene = None
-    packet.voice = packet.player_emote = packet.scene_emote = packet.movement_compressed = None
+    packet.voice = packet.movement = packet.player_emote = packet.scene_emote = packet.movement_compressed = None
     packet.look_at_position = packet.reaction = packet.chat_reaction = None
-    packet._unknown_fields = b""
-    if kind == "position":
-        position: Position = _new(_Position)
-        (
-            packet.protocol_version, position.index,
-            position.position_x, position.position_y, position.position_z,
-            position.rotation_x, position.rotation_y, position.rotation_z, position.rotation_w,
-        ) = arrange(unpack(data) + rest)  # fmt: skip
-        if index_at:
-            position.index = uint32(data, index_at + 1, data[index_at])[0]
-        position._unknown_fields = b""
-        packet.position = position
-        packet.movement = None
-        return kind, packet
+    return "position", packet
+
+
+def _movement(data: bytes, parts: tuple[Any, ...]) -> tuple[str, Packet]:
+    unpack, arrange, rest = parts
     m: Movement = _new(_Movement)
+    packet: Packet = _new(_Packet)
     (
         packet.protocol_version, m.timestamp, m.position_x, m.position_y, m.position_z,
         m.velocity_x, m.velocity_y, m.velocity_z, m.movement_blend_value, m.slide_blend_value,
@@ -104,19 +97,36 @@ def read(data: bytes, known: tuple[Shape, ...]) -> tuple[str, Packet] | None:
         m.head_yaw, m.head_pitch, m.point_at_x, m.point_at_y, m.point_at_z, m.is_pointing_at,
     ) = arrange(unpack(data) + rest)  # fmt: skip
     m.glide_state = _GLIDE[glide] if glide < 4 else GlideState(glide)
-    m._unknown_fields = b""
+    m._unknown_fields = packet._unknown_fields = b""
     packet.movement = m
-    packet.position = None
-    return kind, packet
+    packet.position = packet.profile_version = packet.profile_request = packet.profile_response = packet.chat = None
+    packet.scene = packet.voice = packet.player_emote = packet.scene_emote = packet.movement_compressed = None
+    packet.look_at_position = packet.reaction = packet.chat_reaction = None
+    return "movement", packet
 
 
-def learn(kind: str, data: bytes, start: int, end: int) -> None:
+def learning(kind: str, read: _Reader) -> _Reader:
+    """The reader of usual packets with this member, made to study what it has read."""
+
+    def studied(data: bytes, p: int, end: int, version: int) -> tuple[str, Packet] | None:
+        found = read(data, p, end, version)
+        if found is not None:
+            _learn(kind, data, p, end, version)
+        return found
+
+    return studied
+
+
+def _learn(kind: str, data: bytes, start: int, end: int, version: int) -> None:
     """Study a packet that is known to be usual, with its member at ``data[start:end]``."""
     length = len(data)
     missed = MISSES.get(length, 0)
     MISSES[length] = missed + 1
     if missed % PATIENCE == 0:
-        shape = _study(kind, data, start, end)
+        if kind == "movement_compressed":
+            shape = compressed.study(data, start, end, version)
+        else:
+            shape = _study(kind, data, start, end)
         if shape is not None:
             KNOWN[length] = (shape, *KNOWN.get(length, ())[: PER_LENGTH - 1])
 
@@ -170,8 +180,13 @@ def _study(kind: str, data: bytes, start: int, end: int) -> Shape | None:
     types = {field.name: field.type for field in fields.values()}
     rest = tuple(_DEFAULTS[types.get(name, "uint32")] for name in absent)
     places = [*seen, *absent]
+    unpack = Struct("".join(form)).unpack
+    arrange = itemgetter(*(places.index(name) for name in names))
+    if kind == "position":
+        return _shape(data, mask, _position, (unpack, arrange, rest, index_at))
+    return _shape(data, mask, _movement, (unpack, arrange, rest))
+
+
+def _shape(data: bytes, mask: bytearray, read: Callable[..., tuple[str, Packet]], parts: tuple[Any, ...]) -> Shape:
     bits = int.from_bytes(mask, "little")
-    return Shape(
-        bits, int.from_bytes(data, "little") & bits, Struct("".join(form)).unpack,
-        itemgetter(*(places.index(name) for name in names)), rest, kind, index_at,
-    )  # fmt: skip
+    return bits, int.from_bytes(data, "little") & bits, read, parts

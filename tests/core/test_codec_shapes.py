@@ -102,6 +102,40 @@ def test_versions_before_after_and_both() -> None:
                 assert decode(data) == decode(data, limits=CAREFUL)
 
 
+TEMPORAL = (0, 1, 127, 128, (1 << 28) - 1, 1 << 28, (1 << 31) - 1, -1, -1 << 31)
+MOVED = (0, 1, 200, (1 << 49) - 1, 1 << 49, (1 << 53) - 1, (1 << 56) - 1, 1 << 56, (1 << 63) - 1, -1, -1 << 63)
+
+
+@pytest.mark.parametrize("head", [{}, {"head_sync_data": 5}, {"head_sync_data": -3, "point_at_data": 1 << 30}])
+@pytest.mark.parametrize("version", [0, 100, 127, 300])
+def test_the_numbers_of_movement_compressed(head: dict[str, int], version: int) -> None:
+    for temporal in TEMPORAL:
+        for moved in MOVED:
+            for shift in (0, 1, 0, 3):  # the same lengths again, mostly
+                member = rfc4.MovementCompressed(temporal ^ shift, moved ^ shift, **head)
+                packet = rfc4.Packet(movement_compressed=member, protocol_version=version)
+                data = encode(packet)
+                assert decode(data) == packet == decode(data, limits=CAREFUL)
+
+
+def test_compressed_numbers_as_nobody_writes_them() -> None:
+    for body in (
+        "08 ffffffff7f 10 8180808080808002",
+        "08 ffffffff7f 10 ff80808080808002",
+        "08 8100 10 8100",
+        "08 8100 10 8200",
+    ):
+        member = bytes.fromhex(body)
+        data = bytes([0x62, len(member)]) + member
+        for _ in range(2):
+            assert decode(data) == decode(data, limits=CAREFUL)
+        for at in range(2, len(data)):
+            for bit in range(8):
+                other = bytearray(data)
+                other[at] ^= 1 << bit
+                assert outcome(bytes(other), Limits()) == outcome(bytes(other), CAREFUL)
+
+
 def test_what_is_learned_is_bounded() -> None:
     names = [name for name in rfc4.Position.__dataclass_fields__ if name != "index"]
     for a, b in combinations(names, 2):

@@ -39,13 +39,16 @@ def module(files: list[FileInfo]) -> str:
     out += ["from struct import Struct", "from typing import TYPE_CHECKING, Any\n"]
     out += ["from dcl_comms_core.codec import varints", f"from dcl_comms_core.proto._gen import {modules}\n"]
     out += ["if TYPE_CHECKING:", "    from collections.abc import Callable\n"]
-    out += ['__all__ = ["CHOICES", "DECODERS", "PACKET_BODIES"]\n']
-    out += ['int32_int64_at = Struct("<x5Bx9B").unpack_from']
+    out += ['__all__ = ["CHOICES", "DECODERS", "PACKETS"]\n']
     out += ['float_at = Struct("<f").unpack_from', 'double_at = Struct("<d").unpack_from']
     out += [f"{name} = varints.{name}" for name in ("size", "uint32", "int32", "uint64", "int64")]
     # Plain global names: looking them up through a class or a module costs more than what they do.
     out += ["new = object.__new__"]
-    out += [f"{_function(m.ref)}_class = {m.ref}" for m in messages if m.ref in plain or is_choice(m)]
+    out += [
+        f"{_function(m.ref)}_class = {m.ref}"
+        for m in messages
+        if m.ref in plain or is_choice(m) or m.ref == "rfc4.Packet"
+    ]
     for ref in sorted({f.ref for m in messages for f in m.fields if f.type == "enum"}):
         out += [f"{_members(ref)} = {{int(member): member for member in {ref}}}", f"{_members(ref)}_0 = {ref}(0)"]
     for message in messages:
@@ -59,8 +62,12 @@ def module(files: list[FileInfo]) -> str:
     out += ["", "", "CHOICES: dict[type, Callable[[bytes, int, int], Any]] = {"]
     out += [f"    {m.ref}: {_function(m.ref)}," for m in messages if is_choice(m)] + ["}"]
     packet = next(m for m in messages if m.ref == "rfc4.Packet")
-    out += ["PACKET_BODIES: dict[int, tuple[str, Callable[[bytes, int, int], Any]]] = {"]
-    out += [f'    {f.tag}: ("{f.name}", {_function(f.ref)}),' for f in packet.sorted if f.ref in plain] + ["}"]
+    by_ref = {m.ref: m for m in messages}
+    members = [f for f in packet.sorted if f.ref in plain]
+    for field in members:
+        out += ["", "", *_packet(packet, field, by_ref[field.ref])]
+    out += ["", "", "PACKETS: dict[int, Callable[[bytes, int, int, int], tuple[str, rfc4.Packet] | None]] = {"]
+    out += [f"    {f.tag}: {_function(packet.ref)}_{f.name}," for f in members] + ["}"]
     return "\n".join(out) + "\n"
 
 
@@ -78,10 +85,13 @@ def _default(field: FieldInfo) -> str:
 
 
 def _plain(message: MessageInfo) -> list[str]:
-    out = [f"def {_function(message.ref)}(data: bytes, p: int, end: int) -> {message.ref} | None:"]
-    out += [f"    m = new({message.ref.replace('.', '_')}_class)", f"    {NEXT}"]
-    if [f.type for f in message.sorted[:2]] == ["int32", "int64"]:
-        out += _two_numbers(message)
+    head = f"def {_function(message.ref)}(data: bytes, p: int, end: int) -> {message.ref} | None:"
+    return [head, *_body(message), "    return m if p == end else None"]
+
+
+def _body(message: MessageInfo) -> list[str]:
+    """The fields of a message in ``m``, up to where ``p`` is then."""
+    out = [f"    m = new({_function(message.ref)}_class)", f"    {NEXT}"]
     for field in message.sorted:
         first, *rest = field.tag_bytes
         match = f"t == {first}" + "".join(f" and data[p + 1] == {byte}" for byte in rest)
@@ -89,24 +99,20 @@ def _plain(message: MessageInfo) -> list[str]:
         if field is not message.sorted[-1]:
             out += [f"        {NEXT}"]
         out += ["    else:", f"        m.{field.name} = {_default(field)}"]
-    return [*out, '    m._unknown_fields = b""', "    return m if p == end else None"]
+    return [*out, '    m._unknown_fields = b""']
 
 
-def _two_numbers(message: MessageInfo) -> list[str]:
-    """An int32 of five bytes and an int64 of nine, and nothing else: what MovementCompressed usually is."""
-    one, two, *others = message.sorted
-    return [
-        f"    if end - p == 16 and t == {one.tag} and data[p + 6] == {two.tag}:",
-        "        a, b, c, d, e, f, g, h, i, j, k, l, q, r = int32_int64_at(data, p)",
-        "        if a & b & c & d & f & g & h & i & j & k & l & q > 127 and e < 8 and r < 128:",
-        f"            m.{one.name} = a + (b << 7) + (c << 14) + (d << 21) + (e << 28) - varints.EXTRA5",
-        "            low = f + (g << 7) + (h << 14) + (i << 21)",
-        "            high = j + (k << 7) + (l << 14) + (q << 21) + (r << 28)",
-        f"            m.{two.name} = low + (high << 28) - varints.EXTRA9",
-        *(f"            m.{field.name} = {default(field)}" for field in others),
-        '            m._unknown_fields = b""',
-        "            return m",
-    ]
+def _packet(packet: MessageInfo, member: FieldInfo, message: MessageInfo) -> list[str]:
+    """A Packet with one member between ``p`` and ``end``; that is read right here, as one more call costs too much."""
+    others = [f.name for f in packet.sorted if f.presence == "oneof" and f is not member]
+    (version,) = (f.name for f in packet.sorted if f.presence != "oneof")
+    head = f"def {_function(packet.ref)}_{member.name}(data: bytes, p: int, end: int, version: int)"
+    out = [f"{head} -> tuple[str, {packet.ref}] | None:", *_body(message), "    if p != end:", "        return None"]
+    out += [f"    packet = new({_function(packet.ref)}_class)", f"    packet.{member.name} = m"]
+    for i in range(0, len(others), 4):
+        out += ["    " + " = ".join(f"packet.{name}" for name in others[i : i + 4]) + " = None"]
+    out += [f"    packet.{version} = version", '    packet._unknown_fields = b""']
+    return [*out, f'    return "{member.name}", packet']
 
 
 def _value(field: FieldInfo, tag: int) -> list[str]:

@@ -13,9 +13,8 @@ from dcl_comms_core.proto._gen import common, rfc4, rfc5, v3
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["CHOICES", "DECODERS", "PACKET_BODIES"]
+__all__ = ["CHOICES", "DECODERS", "PACKETS"]
 
-int32_int64_at = Struct("<x5Bx9B").unpack_from
 float_at = Struct("<f").unpack_from
 double_at = Struct("<d").unpack_from
 size = varints.size
@@ -25,6 +24,7 @@ uint64 = varints.uint64
 int64 = varints.int64
 new = object.__new__
 common_Position_class = common.Position
+rfc4_Packet_class = rfc4.Packet
 rfc4_Position_class = rfc4.Position
 rfc4_Movement_class = rfc4.Movement
 rfc4_MovementCompressed_class = rfc4.MovementCompressed
@@ -365,17 +365,6 @@ def rfc4_Movement(data: bytes, p: int, end: int) -> rfc4.Movement | None:
 def rfc4_MovementCompressed(data: bytes, p: int, end: int) -> rfc4.MovementCompressed | None:
     m = new(rfc4_MovementCompressed_class)
     t = data[p] if p < end else 0
-    if end - p == 16 and t == 8 and data[p + 6] == 16:
-        a, b, c, d, e, f, g, h, i, j, k, l, q, r = int32_int64_at(data, p)
-        if a & b & c & d & f & g & h & i & j & k & l & q > 127 and e < 8 and r < 128:
-            m.temporal_data = a + (b << 7) + (c << 14) + (d << 21) + (e << 28) - varints.EXTRA5
-            low = f + (g << 7) + (h << 14) + (i << 21)
-            high = j + (k << 7) + (l << 14) + (q << 21) + (r << 28)
-            m.movement_data = low + (high << 28) - varints.EXTRA9
-            m.head_sync_data = 0
-            m.point_at_data = 0
-            m._unknown_fields = b""
-            return m
     if t == 8:
         n = data[p + 1]
         p += 2
@@ -1555,19 +1544,965 @@ CHOICES: dict[type, Callable[[bytes, int, int], Any]] = {
     v3.ServerPacket: v3_ServerPacket,
     v3.ClientPacket: v3_ClientPacket,
 }
-PACKET_BODIES: dict[int, tuple[str, Callable[[bytes, int, int], Any]]] = {
-    10: ("position", rfc4_Position),
-    18: ("profile_version", rfc4_AnnounceProfileVersion),
-    26: ("profile_request", rfc4_ProfileRequest),
-    34: ("profile_response", rfc4_ProfileResponse),
-    42: ("chat", rfc4_Chat),
-    50: ("scene", rfc4_Scene),
-    58: ("voice", rfc4_Voice),
-    66: ("movement", rfc4_Movement),
-    74: ("player_emote", rfc4_PlayerEmote),
-    82: ("scene_emote", rfc4_SceneEmote),
-    98: ("movement_compressed", rfc4_MovementCompressed),
-    106: ("look_at_position", rfc4_LookAtPosition),
-    114: ("reaction", rfc4_Reaction),
-    122: ("chat_reaction", rfc4_ChatReaction),
+
+
+def rfc4_Packet_position(data: bytes, p: int, end: int, version: int) -> tuple[str, rfc4.Packet] | None:
+    m = new(rfc4_Position_class)
+    t = data[p] if p < end else 0
+    if t == 8:
+        n = data[p + 1]
+        p += 2
+        if n > 127:
+            n, p = uint32(data, p, n)
+        m.index = n
+        t = data[p] if p < end else 0
+    else:
+        m.index = 0
+    if t == 29:
+        (m.position_x,) = float_at(data, p + 1)
+        p += 5
+        t = data[p] if p < end else 0
+    else:
+        m.position_x = 0.0
+    if t == 37:
+        (m.position_y,) = float_at(data, p + 1)
+        p += 5
+        t = data[p] if p < end else 0
+    else:
+        m.position_y = 0.0
+    if t == 45:
+        (m.position_z,) = float_at(data, p + 1)
+        p += 5
+        t = data[p] if p < end else 0
+    else:
+        m.position_z = 0.0
+    if t == 53:
+        (m.rotation_x,) = float_at(data, p + 1)
+        p += 5
+        t = data[p] if p < end else 0
+    else:
+        m.rotation_x = 0.0
+    if t == 61:
+        (m.rotation_y,) = float_at(data, p + 1)
+        p += 5
+        t = data[p] if p < end else 0
+    else:
+        m.rotation_y = 0.0
+    if t == 69:
+        (m.rotation_z,) = float_at(data, p + 1)
+        p += 5
+        t = data[p] if p < end else 0
+    else:
+        m.rotation_z = 0.0
+    if t == 77:
+        (m.rotation_w,) = float_at(data, p + 1)
+        p += 5
+    else:
+        m.rotation_w = 0.0
+    m._unknown_fields = b""
+    if p != end:
+        return None
+    packet = new(rfc4_Packet_class)
+    packet.position = m
+    packet.profile_version = packet.profile_request = packet.profile_response = packet.chat = None
+    packet.scene = packet.voice = packet.movement = packet.player_emote = None
+    packet.scene_emote = packet.movement_compressed = packet.look_at_position = packet.reaction = None
+    packet.chat_reaction = None
+    packet.protocol_version = version
+    packet._unknown_fields = b""
+    return "position", packet
+
+
+def rfc4_Packet_profile_version(data: bytes, p: int, end: int, version: int) -> tuple[str, rfc4.Packet] | None:
+    m = new(rfc4_AnnounceProfileVersion_class)
+    t = data[p] if p < end else 0
+    if t == 8:
+        n = data[p + 1]
+        p += 2
+        if n > 127:
+            n, p = uint32(data, p, n)
+        m.profile_version = n
+    else:
+        m.profile_version = 0
+    m._unknown_fields = b""
+    if p != end:
+        return None
+    packet = new(rfc4_Packet_class)
+    packet.profile_version = m
+    packet.position = packet.profile_request = packet.profile_response = packet.chat = None
+    packet.scene = packet.voice = packet.movement = packet.player_emote = None
+    packet.scene_emote = packet.movement_compressed = packet.look_at_position = packet.reaction = None
+    packet.chat_reaction = None
+    packet.protocol_version = version
+    packet._unknown_fields = b""
+    return "profile_version", packet
+
+
+def rfc4_Packet_profile_request(data: bytes, p: int, end: int, version: int) -> tuple[str, rfc4.Packet] | None:
+    m = new(rfc4_ProfileRequest_class)
+    t = data[p] if p < end else 0
+    if t == 24:
+        n = data[p + 1]
+        p += 2
+        if n > 127:
+            n, p = uint32(data, p, n)
+        m.profile_version = n
+        t = data[p] if p < end else 0
+    else:
+        m.profile_version = 0
+    if t == 34:
+        n = data[p + 1]
+        p += 2
+        if n > 127:
+            b = data[p]
+            if b < 128:
+                n += (b << 7) - 128
+                p += 1
+            else:
+                n, p = size(data, p, n)
+        q = p + n
+        m.address = data[p:q].decode()
+        p = q
+    else:
+        m.address = ""
+    m._unknown_fields = b""
+    if p != end:
+        return None
+    packet = new(rfc4_Packet_class)
+    packet.profile_request = m
+    packet.position = packet.profile_version = packet.profile_response = packet.chat = None
+    packet.scene = packet.voice = packet.movement = packet.player_emote = None
+    packet.scene_emote = packet.movement_compressed = packet.look_at_position = packet.reaction = None
+    packet.chat_reaction = None
+    packet.protocol_version = version
+    packet._unknown_fields = b""
+    return "profile_request", packet
+
+
+def rfc4_Packet_profile_response(data: bytes, p: int, end: int, version: int) -> tuple[str, rfc4.Packet] | None:
+    m = new(rfc4_ProfileResponse_class)
+    t = data[p] if p < end else 0
+    if t == 10:
+        n = data[p + 1]
+        p += 2
+        if n > 127:
+            b = data[p]
+            if b < 128:
+                n += (b << 7) - 128
+                p += 1
+            else:
+                n, p = size(data, p, n)
+        q = p + n
+        m.serialized_profile = data[p:q].decode()
+        p = q
+        t = data[p] if p < end else 0
+    else:
+        m.serialized_profile = ""
+    if t == 18:
+        n = data[p + 1]
+        p += 2
+        if n > 127:
+            b = data[p]
+            if b < 128:
+                n += (b << 7) - 128
+                p += 1
+            else:
+                n, p = size(data, p, n)
+        q = p + n
+        m.base_url = data[p:q].decode()
+        p = q
+    else:
+        m.base_url = ""
+    m._unknown_fields = b""
+    if p != end:
+        return None
+    packet = new(rfc4_Packet_class)
+    packet.profile_response = m
+    packet.position = packet.profile_version = packet.profile_request = packet.chat = None
+    packet.scene = packet.voice = packet.movement = packet.player_emote = None
+    packet.scene_emote = packet.movement_compressed = packet.look_at_position = packet.reaction = None
+    packet.chat_reaction = None
+    packet.protocol_version = version
+    packet._unknown_fields = b""
+    return "profile_response", packet
+
+
+def rfc4_Packet_chat(data: bytes, p: int, end: int, version: int) -> tuple[str, rfc4.Packet] | None:
+    m = new(rfc4_Chat_class)
+    t = data[p] if p < end else 0
+    if t == 10:
+        n = data[p + 1]
+        p += 2
+        if n > 127:
+            b = data[p]
+            if b < 128:
+                n += (b << 7) - 128
+                p += 1
+            else:
+                n, p = size(data, p, n)
+        q = p + n
+        m.message = data[p:q].decode()
+        p = q
+        t = data[p] if p < end else 0
+    else:
+        m.message = ""
+    if t == 17:
+        (m.timestamp,) = double_at(data, p + 1)
+        p += 9
+        t = data[p] if p < end else 0
+    else:
+        m.timestamp = 0.0
+    if t == 26:
+        n = data[p + 1]
+        p += 2
+        if n > 127:
+            b = data[p]
+            if b < 128:
+                n += (b << 7) - 128
+                p += 1
+            else:
+                n, p = size(data, p, n)
+        q = p + n
+        m.forwarded_from = data[p:q].decode()
+        p = q
+    else:
+        m.forwarded_from = None
+    m._unknown_fields = b""
+    if p != end:
+        return None
+    packet = new(rfc4_Packet_class)
+    packet.chat = m
+    packet.position = packet.profile_version = packet.profile_request = packet.profile_response = None
+    packet.scene = packet.voice = packet.movement = packet.player_emote = None
+    packet.scene_emote = packet.movement_compressed = packet.look_at_position = packet.reaction = None
+    packet.chat_reaction = None
+    packet.protocol_version = version
+    packet._unknown_fields = b""
+    return "chat", packet
+
+
+def rfc4_Packet_scene(data: bytes, p: int, end: int, version: int) -> tuple[str, rfc4.Packet] | None:
+    m = new(rfc4_Scene_class)
+    t = data[p] if p < end else 0
+    if t == 10:
+        n = data[p + 1]
+        p += 2
+        if n > 127:
+            b = data[p]
+            if b < 128:
+                n += (b << 7) - 128
+                p += 1
+            else:
+                n, p = size(data, p, n)
+        q = p + n
+        m.scene_id = data[p:q].decode()
+        p = q
+        t = data[p] if p < end else 0
+    else:
+        m.scene_id = ""
+    if t == 18:
+        n = data[p + 1]
+        p += 2
+        if n > 127:
+            b = data[p]
+            if b < 128:
+                n += (b << 7) - 128
+                p += 1
+            else:
+                n, p = size(data, p, n)
+        q = p + n
+        m.data = data[p:q]
+        p = q
+    else:
+        m.data = b""
+    m._unknown_fields = b""
+    if p != end:
+        return None
+    packet = new(rfc4_Packet_class)
+    packet.scene = m
+    packet.position = packet.profile_version = packet.profile_request = packet.profile_response = None
+    packet.chat = packet.voice = packet.movement = packet.player_emote = None
+    packet.scene_emote = packet.movement_compressed = packet.look_at_position = packet.reaction = None
+    packet.chat_reaction = None
+    packet.protocol_version = version
+    packet._unknown_fields = b""
+    return "scene", packet
+
+
+def rfc4_Packet_voice(data: bytes, p: int, end: int, version: int) -> tuple[str, rfc4.Packet] | None:
+    m = new(rfc4_Voice_class)
+    t = data[p] if p < end else 0
+    if t == 10:
+        n = data[p + 1]
+        p += 2
+        if n > 127:
+            b = data[p]
+            if b < 128:
+                n += (b << 7) - 128
+                p += 1
+            else:
+                n, p = size(data, p, n)
+        q = p + n
+        m.encoded_samples = data[p:q]
+        p = q
+        t = data[p] if p < end else 0
+    else:
+        m.encoded_samples = b""
+    if t == 16:
+        n = data[p + 1]
+        p += 2
+        if n > 127:
+            n, p = uint32(data, p, n)
+        m.index = n
+        t = data[p] if p < end else 0
+    else:
+        m.index = 0
+    if t == 24:
+        n = data[p + 1]
+        p += 2
+        if n > 127:
+            n, p = int32(data, p, n)
+        v = _rfc4_VoiceCodec.get(n)
+        m.codec = rfc4.VoiceCodec(n) if v is None else v
+    else:
+        m.codec = _rfc4_VoiceCodec_0
+    m._unknown_fields = b""
+    if p != end:
+        return None
+    packet = new(rfc4_Packet_class)
+    packet.voice = m
+    packet.position = packet.profile_version = packet.profile_request = packet.profile_response = None
+    packet.chat = packet.scene = packet.movement = packet.player_emote = None
+    packet.scene_emote = packet.movement_compressed = packet.look_at_position = packet.reaction = None
+    packet.chat_reaction = None
+    packet.protocol_version = version
+    packet._unknown_fields = b""
+    return "voice", packet
+
+
+def rfc4_Packet_movement(data: bytes, p: int, end: int, version: int) -> tuple[str, rfc4.Packet] | None:
+    m = new(rfc4_Movement_class)
+    t = data[p] if p < end else 0
+    if t == 13:
+        (m.timestamp,) = float_at(data, p + 1)
+        p += 5
+        t = data[p] if p < end else 0
+    else:
+        m.timestamp = 0.0
+    if t == 21:
+        (m.position_x,) = float_at(data, p + 1)
+        p += 5
+        t = data[p] if p < end else 0
+    else:
+        m.position_x = 0.0
+    if t == 29:
+        (m.position_y,) = float_at(data, p + 1)
+        p += 5
+        t = data[p] if p < end else 0
+    else:
+        m.position_y = 0.0
+    if t == 37:
+        (m.position_z,) = float_at(data, p + 1)
+        p += 5
+        t = data[p] if p < end else 0
+    else:
+        m.position_z = 0.0
+    if t == 45:
+        (m.velocity_x,) = float_at(data, p + 1)
+        p += 5
+        t = data[p] if p < end else 0
+    else:
+        m.velocity_x = 0.0
+    if t == 53:
+        (m.velocity_y,) = float_at(data, p + 1)
+        p += 5
+        t = data[p] if p < end else 0
+    else:
+        m.velocity_y = 0.0
+    if t == 61:
+        (m.velocity_z,) = float_at(data, p + 1)
+        p += 5
+        t = data[p] if p < end else 0
+    else:
+        m.velocity_z = 0.0
+    if t == 69:
+        (m.movement_blend_value,) = float_at(data, p + 1)
+        p += 5
+        t = data[p] if p < end else 0
+    else:
+        m.movement_blend_value = 0.0
+    if t == 77:
+        (m.slide_blend_value,) = float_at(data, p + 1)
+        p += 5
+        t = data[p] if p < end else 0
+    else:
+        m.slide_blend_value = 0.0
+    if t == 80:
+        n = data[p + 1]
+        p += 2
+        if n > 1:
+            return None
+        m.is_grounded = n == 1
+        t = data[p] if p < end else 0
+    else:
+        m.is_grounded = False
+    if t == 88:
+        n = data[p + 1]
+        p += 2
+        if n > 1:
+            return None
+        m.is_jumping = n == 1
+        t = data[p] if p < end else 0
+    else:
+        m.is_jumping = False
+    if t == 96:
+        n = data[p + 1]
+        p += 2
+        if n > 1:
+            return None
+        m.is_long_jump = n == 1
+        t = data[p] if p < end else 0
+    else:
+        m.is_long_jump = False
+    if t == 104:
+        n = data[p + 1]
+        p += 2
+        if n > 1:
+            return None
+        m.is_long_fall = n == 1
+        t = data[p] if p < end else 0
+    else:
+        m.is_long_fall = False
+    if t == 112:
+        n = data[p + 1]
+        p += 2
+        if n > 1:
+            return None
+        m.is_falling = n == 1
+        t = data[p] if p < end else 0
+    else:
+        m.is_falling = False
+    if t == 120:
+        n = data[p + 1]
+        p += 2
+        if n > 1:
+            return None
+        m.is_stunned = n == 1
+        t = data[p] if p < end else 0
+    else:
+        m.is_stunned = False
+    if t == 133 and data[p + 1] == 1:
+        (m.rotation_y,) = float_at(data, p + 2)
+        p += 6
+        t = data[p] if p < end else 0
+    else:
+        m.rotation_y = 0.0
+    if t == 136 and data[p + 1] == 1:
+        n = data[p + 2]
+        p += 3
+        if n > 1:
+            return None
+        m.is_instant = n == 1
+        t = data[p] if p < end else 0
+    else:
+        m.is_instant = False
+    if t == 144 and data[p + 1] == 1:
+        n = data[p + 2]
+        p += 3
+        if n > 1:
+            return None
+        m.is_emoting = n == 1
+        t = data[p] if p < end else 0
+    else:
+        m.is_emoting = False
+    if t == 152 and data[p + 1] == 1:
+        n = data[p + 2]
+        p += 3
+        if n > 1:
+            return None
+        m.head_ik_yaw_enabled = n == 1
+        t = data[p] if p < end else 0
+    else:
+        m.head_ik_yaw_enabled = False
+    if t == 160 and data[p + 1] == 1:
+        n = data[p + 2]
+        p += 3
+        if n > 1:
+            return None
+        m.head_ik_pitch_enabled = n == 1
+        t = data[p] if p < end else 0
+    else:
+        m.head_ik_pitch_enabled = False
+    if t == 173 and data[p + 1] == 1:
+        (m.head_yaw,) = float_at(data, p + 2)
+        p += 6
+        t = data[p] if p < end else 0
+    else:
+        m.head_yaw = 0.0
+    if t == 181 and data[p + 1] == 1:
+        (m.head_pitch,) = float_at(data, p + 2)
+        p += 6
+        t = data[p] if p < end else 0
+    else:
+        m.head_pitch = 0.0
+    if t == 184 and data[p + 1] == 1:
+        n = data[p + 2]
+        p += 3
+        if n > 127:
+            n, p = int32(data, p, n)
+        v = _rfc4_GlideState.get(n)
+        m.glide_state = rfc4.GlideState(n) if v is None else v
+        t = data[p] if p < end else 0
+    else:
+        m.glide_state = _rfc4_GlideState_0
+    if t == 192 and data[p + 1] == 1:
+        n = data[p + 2]
+        p += 3
+        if n > 127:
+            n, p = int32(data, p, n)
+        m.jump_count = n
+        t = data[p] if p < end else 0
+    else:
+        m.jump_count = 0
+    if t == 205 and data[p + 1] == 1:
+        (m.point_at_x,) = float_at(data, p + 2)
+        p += 6
+        t = data[p] if p < end else 0
+    else:
+        m.point_at_x = 0.0
+    if t == 213 and data[p + 1] == 1:
+        (m.point_at_y,) = float_at(data, p + 2)
+        p += 6
+        t = data[p] if p < end else 0
+    else:
+        m.point_at_y = 0.0
+    if t == 221 and data[p + 1] == 1:
+        (m.point_at_z,) = float_at(data, p + 2)
+        p += 6
+        t = data[p] if p < end else 0
+    else:
+        m.point_at_z = 0.0
+    if t == 224 and data[p + 1] == 1:
+        n = data[p + 2]
+        p += 3
+        if n > 1:
+            return None
+        m.is_pointing_at = n == 1
+    else:
+        m.is_pointing_at = False
+    m._unknown_fields = b""
+    if p != end:
+        return None
+    packet = new(rfc4_Packet_class)
+    packet.movement = m
+    packet.position = packet.profile_version = packet.profile_request = packet.profile_response = None
+    packet.chat = packet.scene = packet.voice = packet.player_emote = None
+    packet.scene_emote = packet.movement_compressed = packet.look_at_position = packet.reaction = None
+    packet.chat_reaction = None
+    packet.protocol_version = version
+    packet._unknown_fields = b""
+    return "movement", packet
+
+
+def rfc4_Packet_player_emote(data: bytes, p: int, end: int, version: int) -> tuple[str, rfc4.Packet] | None:
+    m = new(rfc4_PlayerEmote_class)
+    t = data[p] if p < end else 0
+    if t == 8:
+        n = data[p + 1]
+        p += 2
+        if n > 127:
+            n, p = uint32(data, p, n)
+        m.incremental_id = n
+        t = data[p] if p < end else 0
+    else:
+        m.incremental_id = 0
+    if t == 18:
+        n = data[p + 1]
+        p += 2
+        if n > 127:
+            b = data[p]
+            if b < 128:
+                n += (b << 7) - 128
+                p += 1
+            else:
+                n, p = size(data, p, n)
+        q = p + n
+        m.urn = data[p:q].decode()
+        p = q
+        t = data[p] if p < end else 0
+    else:
+        m.urn = ""
+    if t == 29:
+        (m.timestamp,) = float_at(data, p + 1)
+        p += 5
+        t = data[p] if p < end else 0
+    else:
+        m.timestamp = 0.0
+    if t == 32:
+        n = data[p + 1]
+        p += 2
+        if n > 1:
+            return None
+        m.is_stopping = n == 1
+        t = data[p] if p < end else 0
+    else:
+        m.is_stopping = None
+    if t == 40:
+        n = data[p + 1]
+        p += 2
+        if n > 1:
+            return None
+        m.is_repeating = n == 1
+        t = data[p] if p < end else 0
+    else:
+        m.is_repeating = None
+    if t == 48:
+        n = data[p + 1]
+        p += 2
+        if n > 127:
+            n, p = int32(data, p, n)
+        m.interaction_id = n
+        t = data[p] if p < end else 0
+    else:
+        m.interaction_id = None
+    if t == 56:
+        n = data[p + 1]
+        p += 2
+        if n > 127:
+            n, p = int32(data, p, n)
+        m.social_emote_outcome = n
+        t = data[p] if p < end else 0
+    else:
+        m.social_emote_outcome = None
+    if t == 64:
+        n = data[p + 1]
+        p += 2
+        if n > 1:
+            return None
+        m.is_reacting = n == 1
+        t = data[p] if p < end else 0
+    else:
+        m.is_reacting = None
+    if t == 74:
+        n = data[p + 1]
+        p += 2
+        if n > 127:
+            b = data[p]
+            if b < 128:
+                n += (b << 7) - 128
+                p += 1
+            else:
+                n, p = size(data, p, n)
+        q = p + n
+        m.social_emote_initiator = data[p:q].decode()
+        p = q
+        t = data[p] if p < end else 0
+    else:
+        m.social_emote_initiator = None
+    if t == 82:
+        n = data[p + 1]
+        p += 2
+        if n > 127:
+            b = data[p]
+            if b < 128:
+                n += (b << 7) - 128
+                p += 1
+            else:
+                n, p = size(data, p, n)
+        q = p + n
+        m.target_avatar = data[p:q].decode()
+        p = q
+        t = data[p] if p < end else 0
+    else:
+        m.target_avatar = None
+    if t == 88:
+        n = data[p + 1]
+        p += 2
+        if n > 127:
+            n, p = uint32(data, p, n)
+        m.mask = n
+    else:
+        m.mask = None
+    m._unknown_fields = b""
+    if p != end:
+        return None
+    packet = new(rfc4_Packet_class)
+    packet.player_emote = m
+    packet.position = packet.profile_version = packet.profile_request = packet.profile_response = None
+    packet.chat = packet.scene = packet.voice = packet.movement = None
+    packet.scene_emote = packet.movement_compressed = packet.look_at_position = packet.reaction = None
+    packet.chat_reaction = None
+    packet.protocol_version = version
+    packet._unknown_fields = b""
+    return "player_emote", packet
+
+
+def rfc4_Packet_scene_emote(data: bytes, p: int, end: int, version: int) -> tuple[str, rfc4.Packet] | None:
+    m = new(rfc4_SceneEmote_class)
+    t = data[p] if p < end else 0
+    if t == 10:
+        n = data[p + 1]
+        p += 2
+        if n > 127:
+            b = data[p]
+            if b < 128:
+                n += (b << 7) - 128
+                p += 1
+            else:
+                n, p = size(data, p, n)
+        q = p + n
+        m.scene_entity_id = data[p:q].decode()
+        p = q
+        t = data[p] if p < end else 0
+    else:
+        m.scene_entity_id = ""
+    if t == 18:
+        n = data[p + 1]
+        p += 2
+        if n > 127:
+            b = data[p]
+            if b < 128:
+                n += (b << 7) - 128
+                p += 1
+            else:
+                n, p = size(data, p, n)
+        q = p + n
+        m.source = data[p:q].decode()
+        p = q
+    else:
+        m.source = ""
+    m._unknown_fields = b""
+    if p != end:
+        return None
+    packet = new(rfc4_Packet_class)
+    packet.scene_emote = m
+    packet.position = packet.profile_version = packet.profile_request = packet.profile_response = None
+    packet.chat = packet.scene = packet.voice = packet.movement = None
+    packet.player_emote = packet.movement_compressed = packet.look_at_position = packet.reaction = None
+    packet.chat_reaction = None
+    packet.protocol_version = version
+    packet._unknown_fields = b""
+    return "scene_emote", packet
+
+
+def rfc4_Packet_movement_compressed(data: bytes, p: int, end: int, version: int) -> tuple[str, rfc4.Packet] | None:
+    m = new(rfc4_MovementCompressed_class)
+    t = data[p] if p < end else 0
+    if t == 8:
+        n = data[p + 1]
+        p += 2
+        if n > 127:
+            n, p = int32(data, p, n)
+        m.temporal_data = n
+        t = data[p] if p < end else 0
+    else:
+        m.temporal_data = 0
+    if t == 16:
+        n = data[p + 1]
+        p += 2
+        if n > 127:
+            n, p = int64(data, p, n)
+        m.movement_data = n
+        t = data[p] if p < end else 0
+    else:
+        m.movement_data = 0
+    if t == 24:
+        n = data[p + 1]
+        p += 2
+        if n > 127:
+            n, p = int32(data, p, n)
+        m.head_sync_data = n
+        t = data[p] if p < end else 0
+    else:
+        m.head_sync_data = 0
+    if t == 32:
+        n = data[p + 1]
+        p += 2
+        if n > 127:
+            n, p = int32(data, p, n)
+        m.point_at_data = n
+    else:
+        m.point_at_data = 0
+    m._unknown_fields = b""
+    if p != end:
+        return None
+    packet = new(rfc4_Packet_class)
+    packet.movement_compressed = m
+    packet.position = packet.profile_version = packet.profile_request = packet.profile_response = None
+    packet.chat = packet.scene = packet.voice = packet.movement = None
+    packet.player_emote = packet.scene_emote = packet.look_at_position = packet.reaction = None
+    packet.chat_reaction = None
+    packet.protocol_version = version
+    packet._unknown_fields = b""
+    return "movement_compressed", packet
+
+
+def rfc4_Packet_look_at_position(data: bytes, p: int, end: int, version: int) -> tuple[str, rfc4.Packet] | None:
+    m = new(rfc4_LookAtPosition_class)
+    t = data[p] if p < end else 0
+    if t == 13:
+        (m.timestamp,) = float_at(data, p + 1)
+        p += 5
+        t = data[p] if p < end else 0
+    else:
+        m.timestamp = 0.0
+    if t == 21:
+        (m.position_x,) = float_at(data, p + 1)
+        p += 5
+        t = data[p] if p < end else 0
+    else:
+        m.position_x = 0.0
+    if t == 29:
+        (m.position_y,) = float_at(data, p + 1)
+        p += 5
+        t = data[p] if p < end else 0
+    else:
+        m.position_y = 0.0
+    if t == 37:
+        (m.position_z,) = float_at(data, p + 1)
+        p += 5
+        t = data[p] if p < end else 0
+    else:
+        m.position_z = 0.0
+    if t == 42:
+        n = data[p + 1]
+        p += 2
+        if n > 127:
+            b = data[p]
+            if b < 128:
+                n += (b << 7) - 128
+                p += 1
+            else:
+                n, p = size(data, p, n)
+        q = p + n
+        m.target_avatar_wallet_address = data[p:q].decode()
+        p = q
+    else:
+        m.target_avatar_wallet_address = ""
+    m._unknown_fields = b""
+    if p != end:
+        return None
+    packet = new(rfc4_Packet_class)
+    packet.look_at_position = m
+    packet.position = packet.profile_version = packet.profile_request = packet.profile_response = None
+    packet.chat = packet.scene = packet.voice = packet.movement = None
+    packet.player_emote = packet.scene_emote = packet.movement_compressed = packet.reaction = None
+    packet.chat_reaction = None
+    packet.protocol_version = version
+    packet._unknown_fields = b""
+    return "look_at_position", packet
+
+
+def rfc4_Packet_reaction(data: bytes, p: int, end: int, version: int) -> tuple[str, rfc4.Packet] | None:
+    m = new(rfc4_Reaction_class)
+    t = data[p] if p < end else 0
+    if t == 8:
+        n = data[p + 1]
+        p += 2
+        if n > 127:
+            n, p = int32(data, p, n)
+        m.emoji_index = n
+        t = data[p] if p < end else 0
+    else:
+        m.emoji_index = 0
+    if t == 21:
+        (m.timestamp,) = float_at(data, p + 1)
+        p += 5
+        t = data[p] if p < end else 0
+    else:
+        m.timestamp = 0.0
+    if t == 24:
+        n = data[p + 1]
+        p += 2
+        if n > 127:
+            n, p = int32(data, p, n)
+        m.count = n
+    else:
+        m.count = 0
+    m._unknown_fields = b""
+    if p != end:
+        return None
+    packet = new(rfc4_Packet_class)
+    packet.reaction = m
+    packet.position = packet.profile_version = packet.profile_request = packet.profile_response = None
+    packet.chat = packet.scene = packet.voice = packet.movement = None
+    packet.player_emote = packet.scene_emote = packet.movement_compressed = packet.look_at_position = None
+    packet.chat_reaction = None
+    packet.protocol_version = version
+    packet._unknown_fields = b""
+    return "reaction", packet
+
+
+def rfc4_Packet_chat_reaction(data: bytes, p: int, end: int, version: int) -> tuple[str, rfc4.Packet] | None:
+    m = new(rfc4_ChatReaction_class)
+    t = data[p] if p < end else 0
+    if t == 8:
+        n = data[p + 1]
+        p += 2
+        if n > 127:
+            n, p = int32(data, p, n)
+        m.emoji_index = n
+        t = data[p] if p < end else 0
+    else:
+        m.emoji_index = 0
+    if t == 18:
+        n = data[p + 1]
+        p += 2
+        if n > 127:
+            b = data[p]
+            if b < 128:
+                n += (b << 7) - 128
+                p += 1
+            else:
+                n, p = size(data, p, n)
+        q = p + n
+        m.message_id = data[p:q].decode()
+        p = q
+        t = data[p] if p < end else 0
+    else:
+        m.message_id = ""
+    if t == 26:
+        n = data[p + 1]
+        p += 2
+        if n > 127:
+            b = data[p]
+            if b < 128:
+                n += (b << 7) - 128
+                p += 1
+            else:
+                n, p = size(data, p, n)
+        q = p + n
+        m.address = data[p:q].decode()
+        p = q
+    else:
+        m.address = ""
+    m._unknown_fields = b""
+    if p != end:
+        return None
+    packet = new(rfc4_Packet_class)
+    packet.chat_reaction = m
+    packet.position = packet.profile_version = packet.profile_request = packet.profile_response = None
+    packet.chat = packet.scene = packet.voice = packet.movement = None
+    packet.player_emote = packet.scene_emote = packet.movement_compressed = packet.look_at_position = None
+    packet.reaction = None
+    packet.protocol_version = version
+    packet._unknown_fields = b""
+    return "chat_reaction", packet
+
+
+PACKETS: dict[int, Callable[[bytes, int, int, int], tuple[str, rfc4.Packet] | None]] = {
+    10: rfc4_Packet_position,
+    18: rfc4_Packet_profile_version,
+    26: rfc4_Packet_profile_request,
+    34: rfc4_Packet_profile_response,
+    42: rfc4_Packet_chat,
+    50: rfc4_Packet_scene,
+    58: rfc4_Packet_voice,
+    66: rfc4_Packet_movement,
+    74: rfc4_Packet_player_emote,
+    82: rfc4_Packet_scene_emote,
+    98: rfc4_Packet_movement_compressed,
+    106: rfc4_Packet_look_at_position,
+    114: rfc4_Packet_reaction,
+    122: rfc4_Packet_chat_reaction,
 }
