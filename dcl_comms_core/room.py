@@ -327,6 +327,7 @@ class RoomSession(Sending):
             self.counters["late"] += 1
             return
         self.counters["received"] += 1
+        self.counters["received_bytes"] += len(data)
         who = self._roster.peer_id(sender) if sender else None
         private = topic != "" and topic.lower() == self._topic_of_ours
         event = self._reader.read(self._now, who, private, data, reliable, topic)
@@ -343,6 +344,7 @@ class RoomSession(Sending):
         self._identity = PeerId(inp.identity)
         self._topic_of_ours = inp.identity.lower()
         if self._opened_once:
+            self.counters["reconnected"] += 1
             self._events.append(ev.Reconnected(at=self._now, room=self._room, attempt=self._attempt))
         else:
             self._opened_once = True
@@ -399,6 +401,7 @@ class RoomSession(Sending):
         if not self._moved(RoomTrigger.RECONNECTED):
             return
         if self._state is RoomState.OPEN:
+            self.counters["reconnected"] += 1
             self._events.append(ev.Reconnected(at=self._now, room=self._room, attempt=0))
         self._flow()
 

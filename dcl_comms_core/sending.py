@@ -39,8 +39,9 @@ class Sending(Intents):
         self._commands: list[Command] = []
         self._events: list[ev.Event] = []
         self.counters: Counter[str] = Counter()
-        """How often: received, rejected.<reason name>, late, unknown_track; of our own packets: sent, send_failed,
-        unconfirmed (the link ended before it acknowledged them), dropped (the room closed before their turn)."""
+        """How often: received, received_bytes, rejected.<reason name>, late, unknown_track, reconnected; of ours: sent,
+        sent_bytes, send_failed, unconfirmed (the link ended before it acknowledged them), dropped (the room closed
+        before their turn)."""
 
     @property
     def waiting(self) -> int:

@@ -89,6 +89,14 @@ class PolledClient(Client):
             self.buffer += self.connection.poll()
             await asyncio.sleep(0.001)
 
+    async def refresh_stats(self):
+        before = self.connection.stats.round_trip_at
+        self.connection.request_stats()
+        while self.connection.stats.round_trip_at == before:
+            self.buffer += self.connection.poll()
+            await asyncio.sleep(0.001)
+        return self.connection.stats
+
     async def aclose(self, drain=None):
         self.connection.begin_close(drain)
         while not self.connection.closed:

@@ -22,6 +22,7 @@ from dcl_comms_core.states import RETRY, CloseReason, RoomState
 from dcl_comms_core.subscription import Subscribe
 from dcl_comms_drivers.memory_link import MemoryLink
 from dcl_comms_drivers.pump import Pump
+from dcl_comms_drivers.stats import Stats, collect
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -114,25 +115,6 @@ class Options:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stats:
-    """Counts since the connection was made."""
-
-    received: int
-    """Packets."""
-    rejected: int
-    """Of these, packets that were not acceptable."""
-    sent: int
-    """Packets that the transport acknowledged."""
-    send_failed: int
-    waiting: int
-    """Packets that wait for credit now."""
-    in_flight: int
-    """Packets that the transport has and did not acknowledge yet."""
-    unread_events: int
-    dropped_events: int
-
-
 def resolve(target: str | Adapter, limits: Limits) -> Adapter:
     """The adapter of a target; LocalProtocolError for a kind that these drivers don't open."""
     adapter = target if isinstance(target, Adapter) else parse_connection_string(target, limits=limits)
@@ -177,6 +159,9 @@ class BaseConnection:
         self._end: RoomClosed | None = None
         self._crash: Exception | None = None
         self._wake_pending = False
+        self._round_trip: tuple[float, float] | None = None
+        self._answers = 0
+        """How often the round trip was answered for, be it that it is not known."""
         self._link = _open_link(adapter, self._wake, options.limits, host.now())
         turn_inputs = options.limits.turn_inputs
         self._pump = Pump(self._session, host, self._link, self._take, turn_inputs=turn_inputs, later=self._turn)
@@ -299,19 +284,23 @@ class BaseConnection:
 
     @property
     def stats(self) -> Stats:
-        """Counts since the connection was made."""
-        session = self._session
-        counters = session.counters
-        return Stats(
-            received=counters["received"],
-            rejected=sum(count for name, count in counters.items() if name.startswith("rejected.")),
-            sent=counters["sent"],
-            send_failed=counters["send_failed"],
-            waiting=session.waiting,
-            in_flight=session.unacknowledged - session.waiting,
+        """Counts since the connection was made, and how things stand."""
+        return collect(
+            self._session,
+            link=self._link.name,
             unread_events=len(self._unread),
             dropped_events=self._dropped,
+            round_trip=self._round_trip,
         )
+
+    def request_stats(self) -> None:
+        """Have ``stats.round_trip`` measured again; ``stats.round_trip_at`` changes when the answer has come."""
+        self._guarded(lambda: self._link.measure(self._measured))
+
+    def _measured(self, seconds: float | None) -> None:
+        self._answers += 1
+        if seconds is not None:
+            self._round_trip = seconds, self._host.now()
 
     # --- verbs
 

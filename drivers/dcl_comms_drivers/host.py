@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, ClassVar, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -67,6 +67,9 @@ class Session(Receiver, Protocol):
 class Link(Protocol):
     """A transport.  All of it is called in the loop's thread, and none of it blocks."""
 
+    name: ClassVar[str]
+    """What it is called in ``Stats.link``."""
+
     def execute(self, command: Command, *, now: float) -> None:
         """Carry a command out; what comes of it arrives through ``drain``."""
         ...
@@ -77,6 +80,13 @@ class Link(Protocol):
 
     def deadline(self) -> float | None:
         """When ``drain`` must be called although nothing woke us; None: not needed."""
+        ...
+
+    def measure(self, then: Callable[[float | None], None]) -> None:
+        """Ask how many seconds it is to the server and back.
+
+        ``then`` is called once, at once or from ``drain``; None: not known.
+        """
         ...
 
     def abandon(self) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from dcl_comms_core.memory import MemoryPort, MemoryRoom
 
@@ -37,6 +37,8 @@ class MemoryLink:
     The first string that names a room sets its seed and faults.
     ``wake`` may be called from the thread of another link of the same room.
     """
+
+    name: ClassVar[str] = "memory"
 
     def __init__(self, simulator: Simulator, wake: Callable[[], None], now: float) -> None:
         with _rooms_lock:
@@ -85,6 +87,10 @@ class MemoryLink:
         with self._shared.lock:
             due = self._port.deadline()
         return None if due is None else due - self._offset
+
+    def measure(self, then: Callable[[float | None], None]) -> None:
+        """There and back takes the room's latency twice."""
+        then(2.0 * self._shared.room.faults.latency)
 
     def abandon(self) -> None:
         """Leave the room, without a word."""

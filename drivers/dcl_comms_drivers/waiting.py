@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from dcl_comms_core.inputs import Track
     from dcl_comms_core.peers import Addressees
     from dcl_comms_drivers.connection import Options
+    from dcl_comms_drivers.stats import Stats
 
 __all__ = ["Batches", "Connecting", "Signal", "WaitingConnection", "WaitingHost"]
 
@@ -191,6 +192,15 @@ class WaitingConnection(BaseConnection):
             await self._progress.wait()
         if self._ended() and (failure := self._failure()) is not None:
             raise failure
+
+    async def refresh_stats(self) -> Stats:
+        """Have the round trip to the server measured, and return ``stats``.  At once where there is no connection."""
+        before = self._answers
+        self.request_stats()
+        while self._answers == before and not self._ended():
+            await self._progress.wait()
+        await self._loop.checkpoint()
+        return self.stats
 
     # --- sound
 

@@ -16,6 +16,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from dcl_comms_drivers.livekit import requests
+from dcl_comms_drivers.livekit.counters import Counters
 from dcl_comms_drivers.livekit.engine import NativeRefusal
 
 if TYPE_CHECKING:
@@ -94,19 +95,11 @@ class Drain:
         if self._done:
             return
         now = self._room.now
-        sent = received = 0
-        round_trip = 0.0
-        for entry in event.get_session_stats.result.publisher_stats:
-            kind = entry.WhichOneof("stats")
-            if kind == "transport":
-                sent += entry.transport.transport.bytes_sent
-                received += entry.transport.transport.packets_received
-            elif kind == "candidate_pair":
-                round_trip = max(round_trip, entry.candidate_pair.candidate_pair.current_round_trip_time)
-        if self._figures != (sent, received):
-            self._figures = (sent, received)
+        counters = Counters.of(event)
+        if self._figures != (counters.bytes_sent, counters.packets_received):
+            self._figures = (counters.bytes_sent, counters.packets_received)
             self._still_since = now
-        is_still = now - self._still_since >= _STILL_SECONDS + round_trip
+        is_still = now - self._still_since >= _STILL_SECONDS + (counters.round_trip or 0.0)
         if is_still or now >= self._settled_by or event.get_session_stats.error:
             self._finish()
         else:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, ClassVar
 from dcl_comms_core.inputs import TrackSource
 from dcl_comms_core.limits import DEFAULT_LIMITS
 from dcl_comms_drivers.livekit.audio import AudioSink, AudioSource
+from dcl_comms_drivers.livekit.counters import measure_round_trip
 from dcl_comms_drivers.livekit.engine import Engine, NativeRefusal
 from dcl_comms_drivers.livekit.room import Room
 from dcl_comms_drivers.livekit.room_link import RoomLink
@@ -61,6 +62,13 @@ class LiveKitLink(RoomLink[Room]):
         return AudioSink(
             self._open_room(), track_sid, sample_rate=sample_rate, channels=channels, max_frames=max_frames
         )
+
+    def measure(self, then: Callable[[float | None], None]) -> None:
+        """Ask how many seconds it is to the server and back; None: the room is not open, or it is not known yet."""
+        if self._room is None or not self._room.open:
+            then(None)
+        else:
+            measure_round_trip(self._room, then)
 
     def _new_room(self, ref: LinkRef) -> Room:
         return Room(ref, self._wake)

@@ -141,6 +141,10 @@ class RoomLink(ABC, Generic[_Room]):
         if room is not None:
             room.abandon()
 
+    def measure(self, then: Callable[[float | None], None]) -> None:
+        """Ask how many seconds it is to the server and back; None: this link can't tell."""
+        then(None)
+
     def subscribe(self, track_sid: str, *, wanted: bool = True) -> None:
         """Ask for a track that was published, or decline it; TrackAttached and TrackDetached tell what comes of it."""
         self._open_room().subscribe(track_sid, wanted=wanted)

@@ -1,0 +1,103 @@
+"""``connection.stats``: what a connection counted, as one value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from dcl_comms_core.room import RoomSession
+
+__all__ = ["Stats", "collect"]
+
+_LOST: Final = {"send_failed": "send_failed", "unconfirmed": "unconfirmed", "dropped": "closing"}
+_BY_REASON: Final = ("rejected.", "dropped.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stats:
+    """Counts since the connection was made, and how things stand.  Reading it asks the transport nothing.
+
+    Bytes are those of packets, without the transport's envelope.
+    """
+
+    link: str
+    """What carries the packets: ``engine``, ``sdk`` or ``memory``."""
+    received: int
+    """Packets that came."""
+    received_bytes: int
+    rejected: int
+    """Of these, packets that were not acceptable; ``lost`` says why."""
+    sent: int
+    """Packets that the transport acknowledged."""
+    sent_bytes: int
+    send_failed: int
+    """Packets that the transport did not take."""
+    waiting: int
+    """Packets that wait for credit now."""
+    waiting_bytes: int
+    in_flight: int
+    """Packets that the transport has and did not acknowledge yet."""
+    in_flight_bytes: int
+    credits: int
+    """Further packets that the transport takes before one has to wait; 0 while there is no connection."""
+    unread_events: int
+    """Events that the application did not read yet."""
+    dropped_events: int
+    """Events that went because it did not read them in time."""
+    lost: Mapping[str, int]
+    """What did not get where it should, by reason; a reason that never occurred is absent.
+
+    ``rejected.too_large``, ``rejected.malformed``, ``rejected.not_finite``: packets of others, see RejectReason;
+    ``dropped.<name>``: packets of others, at a limit of that name;
+    ``event_queue``: events that were not read in time;
+    ``send_failed``: packets of ours that the transport refused;
+    ``unconfirmed``: packets of ours whose acknowledgement was outstanding when a link ended: they may have arrived;
+    ``closing``: packets of ours that still waited when the room closed.
+    """
+    reconnects: int
+    """How often a lost connection was restored, by the transport itself or by joining anew."""
+    round_trip: float | None
+    """Seconds to the server and back, as last measured after ``refresh_stats`` or ``request_stats``; None: never."""
+    round_trip_at: float | None
+    """When that was, in seconds of the clock that events have in ``at``."""
+
+
+def collect(
+    session: RoomSession,
+    *,
+    link: str,
+    unread_events: int,
+    dropped_events: int,
+    round_trip: tuple[float, float] | None,
+) -> Stats:
+    """What a session counted, and what is only known around it.  ``round_trip``: seconds, and when it was measured."""
+    counters = session.counters
+    lost = {name: count for name, count in counters.items() if name.startswith(_BY_REASON)}
+    rejected = sum(count for name, count in lost.items() if name.startswith("rejected."))
+    lost |= {reason: counters[name] for name, reason in _LOST.items() if counters[name]}
+    if dropped_events:
+        lost["event_queue"] = dropped_events
+    return Stats(
+        link=link,
+        received=counters["received"],
+        received_bytes=counters["received_bytes"],
+        rejected=rejected,
+        sent=counters["sent"],
+        sent_bytes=counters["sent_bytes"],
+        send_failed=counters["send_failed"],
+        waiting=session.waiting,
+        waiting_bytes=session.waiting_bytes,
+        in_flight=session.unacknowledged - session.waiting,
+        in_flight_bytes=session.in_flight_bytes,
+        credits=session.credits,
+        unread_events=unread_events,
+        dropped_events=dropped_events,
+        lost=MappingProxyType(lost),
+        reconnects=counters["reconnected"],
+        round_trip=None if round_trip is None else round_trip[0],
+        round_trip_at=None if round_trip is None else round_trip[1],
+    )
