@@ -410,6 +410,8 @@ class LimitReached(_Event):
     """The name in Limits."""
     value: int
     """The limit."""
+    sender: PeerId | None = None
+    """Whose packets are beyond it; None: it is not a limit on one sender, or one that many share."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

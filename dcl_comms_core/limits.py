@@ -11,6 +11,19 @@ nesting                    100          DecodeError: messages or groups nested d
 peers                      1,024        a further peer is not in ``peers`` and has no PeerJoined; its packets still
                                         come; LimitReached, once each time the table fills up
 tracks                     1,024        a further track has no events; LimitReached likewise
+departed_peers             1,024        peers that left and whose allowances are remembered; the oldest are forgotten
+movement_rate              60           movements a second of one peer; beyond: the newest waits until it is its turn,
+                                        older ones are let go
+chat_rate                  30           chat messages a second of one peer; further ones are counted and let go
+scene_rate                 300          scene messages a second of one peer, likewise
+emote_rate                 20           emotes and reactions a second of one peer, likewise
+profile_rate               10           profile announcements, requests and responses a second of one peer, likewise
+other_rate                 120          packets of other kinds a second of one peer, likewise
+rejected_rate              10           PacketRejected a second of one peer; further ones are counted only
+bytes_rate                 4,194,304    bytes a second of one peer, of all kinds; beyond: counted and let go
+burst_seconds              10.0         how much of each rate a peer that was quiet may use at once
+stranger_share             16           senders that are not in ``peers`` (not named yet, or beyond its end) share the
+                                        rates of so many peers
 early_packets              256          events of unnamed senders kept for PeerIdentified; the oldest are let go
 in_flight                  64           packets given to the transport and not yet acknowledged; further ones queue
 in_flight_bytes            65,536       the same in bytes, for reliable packets: lossy ones pass those that wait; one
@@ -58,6 +71,17 @@ class Limits:
     nesting: int = 100
     peers: int = 1_024
     tracks: int = 1_024
+    departed_peers: int = 1_024
+    movement_rate: int = 60
+    chat_rate: int = 30
+    scene_rate: int = 300
+    emote_rate: int = 20
+    profile_rate: int = 10
+    other_rate: int = 120
+    rejected_rate: int = 10
+    bytes_rate: int = 4_194_304
+    burst_seconds: float = 10.0
+    stranger_share: int = 16
     early_packets: int = 256
     in_flight: int = 64
     in_flight_bytes: int = 65_536
@@ -82,7 +106,24 @@ class Limits:
                 raise LocalProtocolError(msg)
 
 
-_AT_LEAST_ONE: Final = frozenset({"in_flight", "event_queue", "audio_frames", "video_frames", "turn_inputs"})
+_AT_LEAST_ONE: Final = frozenset(
+    {
+        "in_flight",
+        "event_queue",
+        "audio_frames",
+        "video_frames",
+        "turn_inputs",
+        "movement_rate",
+        "chat_rate",
+        "scene_rate",
+        "emote_rate",
+        "profile_rate",
+        "other_rate",
+        "rejected_rate",
+        "bytes_rate",
+        "stranger_share",
+    }
+)
 
 
 DEFAULT_LIMITS = Limits()

@@ -49,12 +49,10 @@ from dcl_comms_core.inputs import (
 from dcl_comms_core.limits import DEFAULT_LIMITS
 from dcl_comms_core.peers import PeerId
 from dcl_comms_core.prng import Prng
-from dcl_comms_core.readings import Delivery, PacketReader
-from dcl_comms_core.roster import Roster
-from dcl_comms_core.sending import Sending
+from dcl_comms_core.readings import Delivery
+from dcl_comms_core.receiving import RECEIVING, Receiving
 from dcl_comms_core.states import RETRY, ROOM_TRANSITIONS, CloseReason, Retry, RoomState, RoomTrigger, Timer
 from dcl_comms_core.subscription import Subscribe, wants
-from dcl_comms_core.timers import Timers
 
 if TYPE_CHECKING:
     from dcl_comms_core.backoff import Backoff
@@ -62,16 +60,14 @@ if TYPE_CHECKING:
     from dcl_comms_core.connection import Adapter
     from dcl_comms_core.inputs import Input, Track, TrackInput
     from dcl_comms_core.limits import Limits
-    from dcl_comms_core.peers import PeerTable
     from dcl_comms_core.subscription import SubscribePolicy
 
 __all__ = ["Delivery", "RoomSession"]
 
 _ATTRIBUTES: Final = (("client", "dcl-comms"),)
-_RECEIVING: Final = frozenset({RoomState.OPEN, RoomState.RECONNECTING})
 
 
-class RoomSession(Sending):
+class RoomSession(Receiving):
     """One room.  Makes no connection, reads no clock, starts nothing.
 
     ``adapter``: where to go, from ``parse_connection_string``.  ``room``: the label in events.  ``reconnect``: how to
@@ -98,19 +94,15 @@ class RoomSession(Sending):
             msg = f"a RoomSession joins a LiveKit or a simulator room, not {type(adapter).__name__}"
             raise LocalProtocolError(msg)
         token = adapter.token if isinstance(adapter, LiveKitAdapter) else None
-        super().__init__(room, LinkRef(link, 0), token, limits)
+        super().__init__(room, LinkRef(link, 0), token, limits, delivery)
         self._adapter = adapter
         self._prng = Prng(entropy)
         self._backoff = reconnect
-        self._reader = PacketReader(room, limits, raw=delivery is Delivery.PACKETS)
         self._policy = subscribe
         self._announce = announce
         self._attempt = 0
         self._opened_once = False
         self._open_since: float | None = None
-        self._topic_of_ours = ""
-        self._timers = Timers()
-        self._roster = Roster(room, limits)
         self._closing_at: float | None = None
 
     # --- what the world may ask
@@ -134,11 +126,6 @@ class RoomSession(Sending):
     def identity(self) -> PeerId | None:
         """Who we are; None before the room opened."""
         return self._identity
-
-    @property
-    def peers(self) -> PeerTable:
-        """Who else is in the room."""
-        return self._roster.peers
 
     def commands(self) -> list[Command]:
         """Take everything that the transport is to do, in order."""
@@ -189,7 +176,8 @@ class RoomSession(Sending):
         if self._state is RoomState.CLOSED:
             self._finish(CloseReason.CLIENT, "")
         elif before is not RoomState.CLOSING:
-            self._closing_at = until if before in _RECEIVING else self._now
+            self._forget_movements()
+            self._closing_at = until if before in RECEIVING else self._now
             self._continue_closing()
         elif self._closing_at is not None:
             self._closing_at = min(until, self._closing_at)
@@ -250,6 +238,8 @@ class RoomSession(Sending):
                 self._link_over(CloseReason.TIMEOUT, f"no answer within {self._limits.connect_seconds:g} s")
             elif timer is Timer.ANNOUNCE:
                 self._flow()
+            elif timer is Timer.MOVEMENT:
+                self._release_movements()
             elif timer is Timer.RETRY:
                 if not self._refused():
                     self._move(RoomTrigger.RETRY)
@@ -296,7 +286,7 @@ class RoomSession(Sending):
                 self._on_reconnected()
             case CommandCompleted() | CommandFailed():
                 self._on_answered(inp)
-            case _ if self._state not in _RECEIVING:
+            case _ if self._state not in RECEIVING:
                 self.counters["late"] += 1
             case ParticipantJoined():
                 self._events += self._roster.join(inp.participant, self._now, inp.source)
@@ -309,33 +299,6 @@ class RoomSession(Sending):
                 self._events.append(ev.SpeakersChanged(at=self._now, room=self._room, speakers=speakers))
             case _:
                 self._on_track(inp)
-
-    def receive_data(
-        self,
-        sender: str | None,
-        data: bytes,
-        *,
-        reliable: bool = True,
-        topic: str = "",
-        now: float,
-        source: int | None = None,
-    ) -> None:
-        """Take a packet of the current link: what ``receive(DataReceived(...))`` does, without the object."""
-        if now != self._now:
-            self._pass_time(now)
-        if self._state not in _RECEIVING:
-            self.counters["late"] += 1
-            return
-        self.counters["received"] += 1
-        self.counters["received_bytes"] += len(data)
-        who = self._roster.peer_id(sender) if sender else None
-        private = topic != "" and topic.lower() == self._topic_of_ours
-        event = self._reader.read(self._now, who, private, data, reliable, topic)
-        if isinstance(event, ev.PacketRejected):
-            self.counters["rejected." + event.reason.name.lower()] += 1
-        self._events.append(event)
-        if who is None and source is not None:
-            self._roster.remember_early(source, event)
 
     def _on_opened(self, inp: LinkOpened) -> None:
         if not self._moved(RoomTrigger.OPENED):
@@ -374,7 +337,7 @@ class RoomSession(Sending):
 
     def _on_answered(self, inp: CommandCompleted | CommandFailed) -> None:
         waited = self._timers.armed(Timer.ANNOUNCE)
-        if isinstance(inp, CommandFailed) and self._state in _RECEIVING:
+        if isinstance(inp, CommandFailed) and self._state in RECEIVING:
             self._warn(ev.WarningCode.COMMAND_FAILED, f"{inp.what}: {inp.detail}")
         elif not waited:
             self.counters["late"] += 1
@@ -421,7 +384,7 @@ class RoomSession(Sending):
         does not grant it.  Joining anew, where all tracks are offered anew, asks the policy again.
         """
         self._pass_time(now)
-        if self._state not in _RECEIVING:
+        if self._state not in RECEIVING:
             msg = f"the room is {self._state.value}: subscribe between RoomOpened and RoomClosed"
             raise LocalProtocolError(msg)
         if self._token is not None and not self._token.grants.can_subscribe:
@@ -456,6 +419,7 @@ class RoomSession(Sending):
 
     def _retry_later(self, reason: CloseReason, backoff: Backoff) -> None:
         self._flowing = False
+        self._forget_movements()
         self._timers.clear()
         lost = self._outbox.forget_in_flight()
         self.counters["unconfirmed"] += lost
@@ -466,6 +430,7 @@ class RoomSession(Sending):
         self._events.append(ev.Reconnecting(at=self._now, room=self._room, attempt=self._attempt, reason=reason))
 
     def _finish(self, reason: CloseReason, detail: str) -> None:
+        self._forget_movements()
         self._timers.clear()
         self.counters["dropped"] += self._outbox.clear()
         self.counters["unconfirmed"] += self._outbox.forget_in_flight()

@@ -7,12 +7,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from dcl_comms_core import events as ev
+from dcl_comms_core.defence import Guards
 from dcl_comms_core.inputs import TrackAppeared, TrackAttached, TrackDetached, TrackVanished
 from dcl_comms_core.peers import Peer, PeerId, PeerTable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from dcl_comms_core.defence import Guard
     from dcl_comms_core.inputs import Participant, Track, TrackInput
     from dcl_comms_core.limits import Limits
 
@@ -22,20 +24,26 @@ __all__ = ["Roster"]
 class Roster:
     """Peers and tracks of one room, each table bounded.  Its methods return the events that follow."""
 
-    __slots__ = ("_by_text", "_early", "_full", "_limits", "_room", "_tracks", "peers")
+    __slots__ = ("_early", "_full", "_limits", "_room", "_tracks", "guards", "peers")
 
     def __init__(self, room: str, limits: Limits) -> None:
         self._room = room
         self._limits = limits
         self.peers = PeerTable(limits.peers)
-        self._by_text: dict[str, PeerId] = {}
+        self.guards = Guards(limits)
         self._tracks: dict[str, tuple[PeerId, Track]] = {}
         self._early: deque[tuple[int, ev.PacketEvent]] = deque(maxlen=limits.early_packets)
         self._full: set[str] = set()
 
     def peer_id(self, identity: str) -> PeerId:
         """The id for an identity that the transport named; the same object each time for a peer in the table."""
-        return self._by_text.get(identity) or PeerId(identity)
+        guard = self.guards.by_text.get(identity)
+        return PeerId(identity) if guard is None or guard.id is None else guard.id
+
+    def guard(self, who: PeerId) -> Guard | None:
+        """The guard of somebody who is here or left not long ago."""
+        peer = self.peers.get(who)
+        return self.guards.departed(who) if peer is None else self.guards.by_text[peer.id.text]
 
     # --- peers
 
@@ -67,7 +75,7 @@ class Roster:
             )
             if not self.peers.put(peer):
                 return events + self._reached("peers", self._limits.peers, now)
-            self._by_text[participant.identity] = who
+            self.guards.join(who)
             events.append(ev.PeerJoined(at=now, room=self._room, sender=who))
         if source is not None:
             early = self._take_early(source, who)
@@ -92,7 +100,7 @@ class Roster:
         ]
         peer = self.peers.pop(who)
         if peer is not None:
-            self._by_text.pop(peer.id.text, None)
+            self.guards.leave(peer.id)
             self._full.discard("peers")
             events.append(ev.PeerLeft(at=now, room=self._room, sender=peer.id))
         return events

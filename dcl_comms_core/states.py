@@ -59,6 +59,8 @@ class Timer(Enum):
     """When to open the next link after one was lost."""
     ANNOUNCE = "announce"
     """When to send although the server did not confirm that others know us."""
+    MOVEMENT = "movement"
+    """When a peer that sent too many movements may be heard of again."""
     CLOSE = "close"
     """When to stop waiting for a link that was told to close."""
 

@@ -1,0 +1,209 @@
+"""What each sender may cost: an allowance per kind of packet, counts, and an abuse score.
+
+An allowance is a rate and ``Limits.burst_seconds`` of it saved up.  It is kept as one time, "paid until": each packet
+pays for the next 1/rate seconds, a large one for size/bytes_rate if that is longer; and a sender that has paid further
+ahead than the burst has to wait.  Deciding costs the same whoever sends it and however many senders there are.
+
+The abuse score: one point for each packet beyond an allowance, five for each that is not an acceptable packet; half
+of the points are forgotten every minute.  An explorer stays near 0, a flood has thousands within seconds.  Nothing
+here acts on it: what to do about a peer is for the application.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass
+from math import exp2
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+if TYPE_CHECKING:
+    from dcl_comms_core.limits import Limits
+    from dcl_comms_core.peers import PeerId
+
+__all__ = [
+    "ALLOWANCES",
+    "CHAT",
+    "EMOTE",
+    "MOVEMENT",
+    "OTHER",
+    "PROFILE",
+    "REJECTED",
+    "SCENE",
+    "Guard",
+    "Guards",
+    "Held",
+    "PeerTraffic",
+]
+
+ALLOWANCES: Final = (
+    "movement_rate",
+    "chat_rate",
+    "scene_rate",
+    "emote_rate",
+    "profile_rate",
+    "other_rate",
+    "rejected_rate",
+)
+"""The limits that are allowances, by their names in Limits."""
+MOVEMENT, CHAT, SCENE, EMOTE, PROFILE, OTHER, REJECTED = range(len(ALLOWANCES))
+
+_REJECTED_POINTS: Final = 5.0
+_HALF_LIFE: Final = 60.0
+_NEVER: Final = float("-inf")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PeerTraffic:
+    """What came from a peer since it was first seen; a peer that comes back soon is remembered."""
+
+    received: int
+    """Packets."""
+    bytes: int
+    """Their payloads together."""
+    rejected: int
+    """Of these packets, those that were not acceptable."""
+    limited: int
+    """Of these packets, those beyond an allowance: not delivered."""
+    abuse: float
+    """The abuse score now: see ``dcl_comms_core.defence``."""
+
+
+class Held(NamedTuple):
+    """A movement that has to wait for its sender's allowance."""
+
+    data: bytes
+    private: bool
+    reliable: bool
+    topic: str
+
+
+class Guard:
+    """One sender's allowances, and what it did with them."""
+
+    __slots__ = (
+        "_burst",
+        "_byte_gap",
+        "_exceeded",
+        "_gaps",
+        "_paid",
+        "_points",
+        "_points_at",
+        "beyond",
+        "bytes",
+        "held",
+        "id",
+        "limited",
+        "queued",
+        "received",
+        "rejected",
+    )
+
+    def __init__(self, who: PeerId | None, gaps: tuple[float, ...], byte_gap: float, burst: float) -> None:
+        self.id = who
+        self.received = 0
+        self.bytes = 0
+        self.rejected = 0
+        self.limited = 0
+        self.beyond = OTHER
+        """The allowance that the latest packet was beyond, as an index into ALLOWANCES."""
+        self.held: Held | None = None
+        """The newest movement beyond the allowance."""
+        self.queued = False
+        """Does it stand in the line of those whose held movement is due some time?"""
+        self._gaps = gaps
+        self._byte_gap = byte_gap
+        self._burst = burst
+        self._paid = [_NEVER] * len(gaps)
+        self._exceeded: set[int] = set()
+        self._points = 0.0
+        self._points_at = 0.0
+
+    def admit(self, allowance: int, size: int, now: float) -> bool:
+        """Let a packet pass.  False: it is ``beyond`` an allowance, and pays nothing."""
+        until = self._paid[allowance]
+        if until <= now:
+            until = now
+            if self._exceeded:
+                self._exceeded.discard(allowance)
+        elif until - now > self._burst:
+            self.beyond = allowance
+            return False
+        gap = self._gaps[allowance]
+        by_size = size * self._byte_gap
+        self._paid[allowance] = until + (gap if gap > by_size else by_size)  # noqa: FURB136 - max() takes three times as long, for each packet
+        return True
+
+    def exceed(self, now: float) -> bool:
+        """Note a packet ``beyond`` an allowance.  True: the first since that allowance was last at its full."""
+        self._add_points(1.0, now)
+        if self.beyond in self._exceeded:
+            return False
+        self._exceeded.add(self.beyond)
+        return True
+
+    def reject(self, now: float) -> None:
+        """Count a packet that was not acceptable."""
+        self.rejected += 1
+        self._add_points(_REJECTED_POINTS, now)
+
+    @property
+    def movement_due(self) -> float:
+        """When the allowance takes a movement again."""
+        return self._paid[MOVEMENT] - self._burst
+
+    def traffic(self, now: float) -> PeerTraffic:
+        """The counts and the score."""
+        return PeerTraffic(
+            received=self.received,
+            bytes=self.bytes,
+            rejected=self.rejected,
+            limited=self.limited,
+            abuse=self._score(now),
+        )
+
+    def _score(self, now: float) -> float:
+        return self._points * exp2((self._points_at - now) / _HALF_LIFE)
+
+    def _add_points(self, points: float, now: float) -> None:
+        self._points = self._score(now) + points
+        self._points_at = now
+
+
+class Guards:
+    """The guards of a room: one for each peer, some of the departed, and one for all other senders together.
+
+    A peer that leaves and comes back has spent what it had spent.
+    """
+
+    __slots__ = ("_burst", "_byte_gap", "_departed", "_departed_limit", "_gaps", "by_text", "strangers")
+
+    def __init__(self, limits: Limits) -> None:
+        self._burst = limits.burst_seconds
+        self._gaps = tuple(1.0 / getattr(limits, name) for name in ALLOWANCES)
+        self._byte_gap = 1.0 / limits.bytes_rate
+        self._departed: OrderedDict[PeerId, Guard] = OrderedDict()
+        self._departed_limit = limits.departed_peers
+        self.by_text: dict[str, Guard] = {}
+        """The guards of peers, by their identity exactly as the transport gives it."""
+        share = limits.stranger_share
+        gaps = tuple(gap / share for gap in self._gaps)
+        self.strangers = Guard(None, gaps, self._byte_gap / share, self._burst)
+        """For senders that are not among the peers: not named yet, or beyond the table's end."""
+
+    def join(self, who: PeerId) -> None:
+        """Somebody is a peer now."""
+        guard = self._departed.pop(who, None) or Guard(who, self._gaps, self._byte_gap, self._burst)
+        guard.id = who
+        self.by_text[who.text] = guard
+
+    def leave(self, who: PeerId) -> None:
+        """Somebody is no peer any more."""
+        guard = self.by_text.pop(who.text)
+        guard.held = None
+        self._departed[who] = guard
+        if len(self._departed) > self._departed_limit:
+            self._departed.popitem(last=False)
+
+    def departed(self, who: PeerId) -> Guard | None:
+        """The guard of somebody who left, as long as it is remembered."""
+        return self._departed.get(who)
