@@ -42,6 +42,7 @@ from dcl_comms_core.connection import (
     WsRoomAdapter,
     parse_connection_string,
 )
+from dcl_comms_core.defence import PeerTraffic
 from dcl_comms_core.errors import (
     CommsError,
     ConnectionLost,
@@ -306,6 +307,7 @@ __all__ = [
     "PeerJoined",
     "PeerLeft",
     "PeerMoved",
+    "PeerTraffic",
     "PermissionMissing",
     "PlayerEmote",
     "Position",

@@ -27,6 +27,7 @@ from dcl_comms_drivers.stats import Stats, collect
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from dcl_comms_core.defence import PeerTraffic
     from dcl_comms_core.events import Event
     from dcl_comms_core.inputs import Track, TrackSource
     from dcl_comms_core.peers import Addressees, PeerId, PeerTable
@@ -276,6 +277,10 @@ class BaseConnection:
     def peers(self) -> PeerTable:
         """Who else is in the room, by PeerId."""
         return self._session.peers
+
+    def traffic(self, who: PeerId) -> PeerTraffic | None:
+        """What came from a peer, and its abuse score; None: it is not known, or was forgotten after it left."""
+        return self._session.traffic(who)
 
     @property
     def state(self) -> RoomState:
