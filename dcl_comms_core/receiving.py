@@ -133,7 +133,7 @@ class Receiving(Sending):
             if older is None:
                 return
         guard.limited += 1
-        self.counters["limited." + name] += 1
+        self.counters["dropped." + name] += 1
 
     def _release(self, guard: Guard, held: Held) -> None:
         """Tell the movement that waited."""

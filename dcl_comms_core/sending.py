@@ -44,7 +44,7 @@ class Sending(Intents):
 
     @property
     def counters(self) -> Counter[str]:
-        """How often: received, received_bytes, rejected.<reason name>, limited.<name in Limits>, late, unknown_track.
+        """How often: received, received_bytes, rejected.<reason name>, dropped.<name in Limits>, late, unknown_track.
 
         And reconnected; of our own packets: sent, sent_bytes, send_failed, unconfirmed (the link ended before it
         acknowledged them), dropped (the room closed before their turn).

@@ -61,7 +61,7 @@ def stamps(events: list[Any]) -> list[float]:
 
 
 def limited(rig: Rig) -> Counter[str]:
-    return Counter({name: count for name, count in rig.session.counters.items() if name.startswith("limited.")})
+    return Counter({name: count for name, count in rig.session.counters.items() if name.startswith("dropped.")})
 
 
 # --- explorers
@@ -108,7 +108,7 @@ def test_what_is_beyond_is_counted_and_told_once(limit: str) -> None:
     assert reached == [LimitReached(at=5.0, room="main", limit=limit, value=4, sender=PeerId("mallory"))]
     assert len(events) - len(reached) == 5
     assert events.index(reached[0]) == 5
-    assert limited(rig) == {f"limited.{limit}": 15}
+    assert limited(rig) == {f"dropped.{limit}": 15}
     # Its other kinds and other peers have theirs.
     assert len(flood(rig, [move(1)])) == 1
     assert len(flood(rig, [data], "alice")) == 1
@@ -135,7 +135,7 @@ def test_a_flood_of_movements_leaves_the_newest() -> None:
     (event,) = rig.take_events()
     assert (event.at, event.message.timestamp, event.sender) == (5.25, 999.0, PeerId("mallory"))
     assert rig.session.deadline() is None
-    assert limited(rig) == {"limited.movement_rate": 994}
+    assert limited(rig) == {"dropped.movement_rate": 994}
     traffic = rig.session.traffic(PeerId("MALLORY"))
     assert traffic is not None
     assert (traffic.received, traffic.limited) == (1_000, 994)
@@ -214,7 +214,7 @@ def test_a_movement_much_too_large_does_not_wait() -> None:
     rig = Rig(limits=SMALL).join("mallory")
     flood(rig, [move(0)] * 5 + [move(1) + b"\x82\x7d\xff\x07" + bytes(1_023)])
     assert rig.session.deadline() is None
-    assert limited(rig) == {"limited.movement_rate": 1}
+    assert limited(rig) == {"dropped.movement_rate": 1}
 
 
 @pytest.mark.parametrize("end", ["close", "drain", "lost", "left"])
@@ -244,7 +244,7 @@ def test_garbage_is_told_so_often_and_counted_always() -> None:
     assert [type(event) for event in events] == [PacketRejected] * 5 + [LimitReached]
     assert (events[5].limit, events[5].sender) == ("rejected_rate", PeerId("mallory"))
     assert rig.session.counters["rejected.malformed"] == 100
-    assert limited(rig) == {"limited.rejected_rate": 95}
+    assert limited(rig) == {"dropped.rejected_rate": 95}
 
 
 def test_large_packets_use_an_allowance_up_by_their_bytes() -> None:
