@@ -1,0 +1,6 @@
+"""LiveKit rooms over the official SDK's public names, ``livekit.rtc``.
+
+Slower than the engine's link and good for any wheel: what is used where the wheel is not one that ``ffi`` knows, or
+where it is asked for.  ``link`` carries one room for a session of the core, ``room`` is one attempt to be in one,
+``thread`` is where the SDK lives.  Importing this package loads none of them.
+"""

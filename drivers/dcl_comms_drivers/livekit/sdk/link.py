@@ -1,0 +1,66 @@
+"""The LiveKit link over the SDK: for any loop, because the SDK has a thread and a loop of its own."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, Final
+
+from dcl_comms_core.inputs import TrackSource
+from dcl_comms_core.limits import DEFAULT_LIMITS
+from dcl_comms_drivers.livekit.room_link import RoomLink
+from dcl_comms_drivers.livekit.sdk.audio import SdkAudioSink, SdkAudioSource
+from dcl_comms_drivers.livekit.sdk.room import SdkRoom
+from dcl_comms_drivers.livekit.sdk.thread import SdkThread
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from dcl_comms_core.inputs import LinkRef
+
+__all__ = ["SdkLink"]
+
+_MICROPHONE: Final = "mic"
+
+
+class SdkLink(RoomLink[SdkRoom]):
+    """A link to LiveKit rooms over ``livekit.rtc``.
+
+    Raises EngineUnavailable where the SDK can't run: no wheel, or a process forked off one that used it.
+    """
+
+    name: ClassVar[str] = "sdk"
+
+    def __init__(self, wake: Callable[[], None], *, rejoin_seconds: float = DEFAULT_LIMITS.rejoin_seconds) -> None:
+        SdkThread.get()
+        super().__init__(wake, rejoin_seconds=rejoin_seconds)
+
+    def publish_audio(
+        self,
+        name: str = _MICROPHONE,
+        *,
+        source: TrackSource = TrackSource.MICROPHONE,
+        sample_rate: int = 48_000,
+        channels: int = 1,
+        muted: bool = False,
+    ) -> SdkAudioSource:
+        """Publish an audio track.  The room must be open."""
+        return SdkAudioSource(
+            self._open_room(), name, source=source, sample_rate=sample_rate, channels=channels, muted=muted
+        )
+
+    def open_audio(
+        self, track_sid: str, *, sample_rate: int = 48_000, channels: int = 1, max_frames: int = 100
+    ) -> SdkAudioSink:
+        """Listen to an audio track that is attached, resampled and mixed to what is asked for.
+
+        Of the frames (10 ms each) that nobody has polled, the newest ``max_frames`` are kept.
+        """
+        return SdkAudioSink(
+            self._open_room(), track_sid, sample_rate=sample_rate, channels=channels, max_frames=max_frames
+        )
+
+    def _new_room(self, ref: LinkRef) -> SdkRoom:
+        return SdkRoom(ref, self._wake)
+
+    def _publish_microphone(self, room: SdkRoom) -> None:
+        if room.open:
+            SdkAudioSource(room, _MICROPHONE, command="PublishMicrophone", muted=True)

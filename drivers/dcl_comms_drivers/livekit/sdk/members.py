@@ -1,0 +1,148 @@
+"""Who and what is in a room: the SDK's news of participants and tracks as inputs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from livekit import rtc
+
+from dcl_comms_core.inputs import (
+    Input,
+    LinkRef,
+    Participant,
+    ParticipantJoined,
+    ParticipantLeft,
+    ParticipantUpdated,
+    Track,
+    TrackAppeared,
+    TrackAttached,
+    TrackDetached,
+    TrackKind,
+    TrackMuteChanged,
+    TrackSource,
+    TrackVanished,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+__all__ = ["SOURCES", "SdkMembers"]
+
+_KINDS: Final = {rtc.TrackKind.KIND_AUDIO: TrackKind.AUDIO, rtc.TrackKind.KIND_VIDEO: TrackKind.VIDEO}
+
+SOURCES: Final = {
+    TrackSource.UNKNOWN: rtc.TrackSource.SOURCE_UNKNOWN,
+    TrackSource.CAMERA: rtc.TrackSource.SOURCE_CAMERA,
+    TrackSource.MICROPHONE: rtc.TrackSource.SOURCE_MICROPHONE,
+    TrackSource.SCREEN_SHARE: rtc.TrackSource.SOURCE_SCREENSHARE,
+    TrackSource.SCREEN_SHARE_AUDIO: rtc.TrackSource.SOURCE_SCREENSHARE_AUDIO,
+}
+"""The SDK's number of each source."""
+
+_BY_NUMBER: Final = {number: source for source, number in SOURCES.items()}
+
+
+class SdkMembers:
+    """The participants and tracks of one room, as the SDK tells of them in its own thread."""
+
+    def __init__(self, ref: LinkRef) -> None:
+        self._ref = ref
+        self._me = ""
+        self._published: dict[str, tuple[str, rtc.RemoteTrackPublication]] = {}
+        self._attached: dict[str, tuple[str, rtc.RemoteTrack]] = {}
+        self.readers: Final[Mapping[str, Callable[..., Iterable[Input]]]] = {
+            "participant_connected": self._joined,
+            "participant_disconnected": self._left,
+            "participant_metadata_changed": self._changed,
+            "participant_name_changed": self._changed,
+            "track_published": self._appeared,
+            "track_unpublished": self._vanished,
+            "track_subscribed": self._subscribed,
+            "track_unsubscribed": self._unsubscribed,
+            "track_muted": self._muted,
+            "track_unmuted": self._muted,
+        }
+        """By the SDK's names of events: what gives the inputs that one stands for, with the SDK's arguments."""
+
+    def begin(self, me: str, present: Iterable[rtc.RemoteParticipant]) -> tuple[list[Participant], list[Input]]:
+        """Take in who was there when we joined; return them, and the news of their tracks."""
+        self._me = me
+        people: list[Participant] = []
+        tracks: list[Input] = []
+        for who in present:
+            people.append(_participant(who))
+            for publication in who.track_publications.values():
+                tracks += self._appeared(publication, who)
+        return people, tracks
+
+    def track(self, sid: str) -> rtc.RemoteTrack | None:
+        """The SDK's track of a publication that we receive.  From any thread."""
+        found = self._attached.get(sid)
+        return None if found is None else found[1]
+
+    def publication(self, sid: str) -> rtc.RemoteTrackPublication | None:
+        """The SDK's publication, to subscribe to it."""
+        found = self._published.get(sid)
+        return None if found is None else found[1]
+
+    # -- participants
+
+    def _joined(self, who: rtc.RemoteParticipant) -> Iterator[Input]:
+        yield ParticipantJoined(link=self._ref, participant=_participant(who))
+
+    def _left(self, who: rtc.RemoteParticipant) -> Iterator[Input]:
+        for sid in [sid for sid, (owner, _) in self._attached.items() if owner == who.identity]:
+            yield from self._detached(sid)
+        for publication in [publication for owner, publication in self._published.values() if owner == who.identity]:
+            yield from self._vanished(publication, who)
+        yield ParticipantLeft(link=self._ref, identity=who.identity)
+
+    def _changed(self, who: rtc.RemoteParticipant, _before: str, _now: str) -> Iterator[Input]:
+        # The SDK reports our own changes too.
+        if who.identity != self._me:
+            yield ParticipantUpdated(link=self._ref, participant=_participant(who))
+
+    # -- tracks
+
+    def _appeared(self, publication: rtc.RemoteTrackPublication, who: rtc.RemoteParticipant) -> Iterator[Input]:
+        kind = _KINDS.get(publication.kind)
+        if kind is None:
+            return
+        self._published[publication.sid] = (who.identity, publication)
+        track = Track(
+            sid=publication.sid,
+            kind=kind,
+            source=_BY_NUMBER.get(publication.source, TrackSource.UNKNOWN),
+            name=publication.name,
+            muted=publication.muted,
+        )
+        yield TrackAppeared(link=self._ref, identity=who.identity, track=track)
+
+    def _vanished(self, publication: rtc.RemoteTrackPublication, who: rtc.RemoteParticipant) -> Iterator[Input]:
+        if self._published.pop(publication.sid, None) is not None:
+            yield TrackVanished(link=self._ref, identity=who.identity, sid=publication.sid)
+
+    def _subscribed(
+        self, track: rtc.RemoteTrack, publication: rtc.RemoteTrackPublication, who: rtc.RemoteParticipant
+    ) -> Iterator[Input]:
+        self._attached[publication.sid] = (who.identity, track)
+        yield TrackAttached(link=self._ref, identity=who.identity, sid=publication.sid)
+
+    def _unsubscribed(
+        self, _track: rtc.RemoteTrack, publication: rtc.RemoteTrackPublication, _who: rtc.RemoteParticipant
+    ) -> Iterator[Input]:
+        return self._detached(publication.sid)
+
+    def _detached(self, sid: str) -> Iterator[Input]:
+        known = self._attached.pop(sid, None)
+        if known is not None:
+            yield TrackDetached(link=self._ref, identity=known[0], sid=sid)
+
+    def _muted(self, who: rtc.Participant, publication: rtc.TrackPublication) -> Iterator[Input]:
+        # Our own tracks are reported too; they are not among the publications of others.
+        if publication.sid in self._published:
+            yield TrackMuteChanged(link=self._ref, identity=who.identity, sid=publication.sid, muted=publication.muted)
+
+
+def _participant(who: rtc.RemoteParticipant) -> Participant:
+    return Participant(identity=who.identity, sid=who.sid, name=who.name, metadata=who.metadata)
