@@ -47,6 +47,19 @@ def start_livekit_server(**settings: Any) -> LiveKitServer:
         pytest.skip(str(error))
 
 
+_SDK_BY_DAY = ("test_opening_tells", "test_what_was_accepted")
+"""Parts of the contract that show that the SDK's link works on trio and polled too; the rest there is for the night."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        params = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
+        if params.get("targets") != "sdk" or item.name.startswith(_SDK_BY_DAY):
+            continue
+        if params["kit"] != "asyncio" or params.get("to", "everyone") != "everyone":
+            item.add_marker(pytest.mark.nightly)
+
+
 @pytest.fixture(scope="session")
 def livekit_server() -> Iterator[LiveKitServer]:
     """The session's server.  Tests that kill a server start their own."""
@@ -59,6 +72,17 @@ def private_livekit_server() -> Iterator[LiveKitServer]:
     """A server for one test, which may kill it."""
     with start_livekit_server() as server:
         yield server
+
+
+@pytest.fixture(params=["engine", pytest.param("sdk", marks=pytest.mark.nightly)])
+def each_link(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Players use this link, one after the other."""
+    from dcl_comms_drivers.livekit.sdk.link import SdkLink
+    from livekit_rig import Player
+
+    if request.param == "sdk":
+        monkeypatch.setattr(Player, "make", SdkLink)
+    return request.param
 
 
 @pytest.fixture

@@ -107,8 +107,10 @@ class PolledClient(Client):
 class Kit:
     """What a scenario needs of a loop."""
 
-    def __init__(self, loop):
+    def __init__(self, loop, **settings):
         self.loop = loop
+        self.settings = settings
+        """For each connection that does not say otherwise."""
 
     def run(self, scenario, *args):
         if self.loop == "trio":
@@ -153,6 +155,7 @@ class Kit:
 
     @asynccontextmanager
     async def connect(self, target, **settings):
+        settings = {**self.settings, **settings}
         if self.loop == "polled":
             connection = polled.open(target, **settings)
             client = PolledClient(self, connection)

@@ -6,12 +6,13 @@ import asyncio
 import threading
 import time
 from contextlib import asynccontextmanager, suppress
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 from urllib.parse import unquote
 
 import pytest
 from dcl_comms_drivers.livekit.engine import Engine
 from dcl_comms_drivers.livekit.link import LiveKitLink
+from dcl_comms_drivers.livekit.sdk.thread import SdkThread
 
 from dcl_comms_core.commands import CloseLink, OpenLink, SendData, SetAttributes
 from dcl_comms_core.connection import LiveKitAdapter, parse_connection_string
@@ -39,6 +40,9 @@ T = TypeVar("T")
 class Player:
     """Drives one link in the test's own thread and keeps every input."""
 
+    make: ClassVar[Callable[[Callable[[], None]], Any]] = LiveKitLink
+    """What makes a link."""
+
     def __init__(self) -> None:
         self.inputs: list[Input] = []
         self.packets: list[DataReceived] = []
@@ -46,7 +50,7 @@ class Player:
         self.ref = LinkRef(0, 0)
         self._awake = threading.Event()
         self.wakes = 0
-        self.link = LiveKitLink(self._wake)
+        self.link = Player.make(self._wake)
         self._tokens = 0
 
     # -- the session's side of the link
@@ -151,7 +155,12 @@ class Player:
 def nothing_left() -> bool:
     """Wait until every handle of the engine was given back, each once."""
     engine = Engine.get()
-    return settle(lambda: engine.live_handles == 0) and engine.refused_drops == 0
+    return settle(lambda: engine.live_handles == 0) and engine.refused_drops == 0 and settle(_sdk_is_idle)
+
+
+def _sdk_is_idle() -> bool:
+    thread = SdkThread._instance
+    return thread is None or not (thread.rooms or thread._tasks)
 
 
 def settle(condition: Callable[[], bool], timeout: float = 10.0) -> bool:

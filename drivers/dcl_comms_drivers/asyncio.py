@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Unpack
 
 from dcl_comms_core.room import Delivery
 from dcl_comms_drivers.connection import OnFull, Options, Subscribe
+from dcl_comms_drivers.livekit.choice import LiveKitVia
 from dcl_comms_drivers.waiting import Connecting, Signal, WaitingConnection, WaitingHost
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from dcl_comms_core.connection import Adapter
     from dcl_comms_drivers.connection import Settings
 
-__all__ = ["AsyncioHost", "Connection", "Delivery", "OnFull", "Subscribe", "connect"]
+__all__ = ["AsyncioHost", "Connection", "Delivery", "LiveKitVia", "OnFull", "Subscribe", "connect"]
 
 Connection = WaitingConnection
 """A room."""
@@ -104,4 +105,4 @@ def connect(target: str | Adapter, **settings: Unpack[Settings]) -> Connecting:
     ``target``: a connection string or an Adapter; ``settings``: see :class:`~dcl_comms_drivers.connection.Settings`.
     Entering raises ConnectionLost, InvalidConnectionString or LocalProtocolError.
     """
-    return Connecting(target, Options.of(settings), AsyncioHost)
+    return Connecting(target, Options.of(settings, sdk_fallback=True), AsyncioHost)

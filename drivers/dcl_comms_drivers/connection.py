@@ -20,6 +20,7 @@ from dcl_comms_core.room import Delivery, RoomSession
 from dcl_comms_core.simulator import parse_simulator
 from dcl_comms_core.states import RETRY, CloseReason, RoomState
 from dcl_comms_core.subscription import Subscribe
+from dcl_comms_drivers.livekit.choice import LiveKitVia, open_livekit
 from dcl_comms_drivers.memory_link import MemoryLink
 from dcl_comms_drivers.pump import Pump
 from dcl_comms_drivers.stats import Stats, collect
@@ -72,6 +73,8 @@ class Settings(TypedDict, total=False):
     """What happens when events are not read; OnFull.DROP_OLDEST."""
     delivery: Delivery | str
     """As events of what packets mean (the default), or every packet as a PacketReceived."""
+    livekit: LiveKitVia | str | None
+    """How to reach LiveKit; None: as the environment variable DCL_COMMS_LIVEKIT says, else LiveKitVia.AUTO."""
 
 
 _Choice = TypeVar("_Choice", bound=Enum)
@@ -95,10 +98,15 @@ class Options:
     subscribe: SubscribePolicy
     on_full: OnFull
     delivery: Delivery
+    livekit: LiveKitVia | None
+    sdk_fallback: bool
 
     @classmethod
-    def of(cls, settings: Settings) -> Self:
-        """Fill in what was not given; LocalProtocolError for a name that is not a setting."""
+    def of(cls, settings: Settings, *, sdk_fallback: bool = False) -> Self:
+        """Fill in what was not given; LocalProtocolError for a name that is not a setting.
+
+        ``sdk_fallback``: see ``choice.open_livekit``.
+        """
         unknown = settings.keys() - Settings.__annotations__.keys()
         if unknown:
             msg = f"unknown settings: {', '.join(sorted(unknown))}; there are {', '.join(Settings.__annotations__)}"
@@ -107,12 +115,15 @@ class Options:
         timeout = settings.get("timeout")
         reconnect = settings.get("reconnect", True)
         policy = settings.get("subscribe", Subscribe.ALL)
+        livekit = settings.get("livekit")
         return cls(
             limits=limits if timeout is None else replace(limits, connect_seconds=timeout),
             reconnect=reconnect if isinstance(reconnect, Backoff) else Backoff() if reconnect else None,
             subscribe=policy if callable(policy) else _choice(Subscribe, policy),
             on_full=_choice(OnFull, settings.get("on_full", OnFull.DROP_OLDEST)),
             delivery=_choice(Delivery, settings.get("delivery", Delivery.EVENTS)),
+            livekit=None if livekit is None else _choice(LiveKitVia, livekit),
+            sdk_fallback=sdk_fallback,
         )
 
 
@@ -125,13 +136,11 @@ def resolve(target: str | Adapter, limits: Limits) -> Adapter:
     return adapter
 
 
-def _open_link(adapter: Adapter, wake: Callable[[], None], limits: Limits, now: float) -> Link:
+def _open_link(adapter: Adapter, wake: Callable[[], None], options: Options, now: float) -> Link:
     if isinstance(adapter, SimulatorAdapter):
         return MemoryLink(parse_simulator(adapter.detail), wake, now)
-    # Only here: whoever stays in memory needs no native engine.
-    from dcl_comms_drivers.livekit.link import LiveKitLink  # noqa: PLC0415
-
-    return LiveKitLink(wake, rejoin_seconds=limits.rejoin_seconds)
+    rejoin_seconds = options.limits.rejoin_seconds
+    return open_livekit(wake, options.livekit, falls_back=options.sdk_fallback, rejoin_seconds=rejoin_seconds)
 
 
 class BaseConnection:
@@ -163,7 +172,7 @@ class BaseConnection:
         self._round_trip: tuple[float, float] | None = None
         self._answers = 0
         """How often the round trip was answered for, be it that it is not known."""
-        self._link = _open_link(adapter, self._wake, options.limits, host.now())
+        self._link = _open_link(adapter, self._wake, options, host.now())
         turn_inputs = options.limits.turn_inputs
         self._pump = Pump(self._session, host, self._link, self._take, turn_inputs=turn_inputs, later=self._turn)
 

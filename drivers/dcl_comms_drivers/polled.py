@@ -24,6 +24,7 @@ from dcl_comms_core.inputs import TrackSource
 from dcl_comms_core.room import Delivery
 from dcl_comms_core.states import RoomState
 from dcl_comms_drivers.connection import BaseConnection, OnFull, Options, Subscribe
+from dcl_comms_drivers.livekit.choice import LiveKitVia
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from dcl_comms_drivers.connection import Settings
     from dcl_comms_drivers.livekit.audio import AudioSink, AudioSource
 
-__all__ = ["Delivery", "OnFull", "PolledConnection", "Subscribe", "open"]
+__all__ = ["Delivery", "LiveKitVia", "OnFull", "PolledConnection", "Subscribe", "open"]
 
 
 class _PolledHost:

@@ -17,6 +17,7 @@ import trio
 
 from dcl_comms_core.room import Delivery
 from dcl_comms_drivers.connection import OnFull, Options, Subscribe
+from dcl_comms_drivers.livekit.choice import LiveKitVia
 from dcl_comms_drivers.waiting import Connecting, Signal, WaitingConnection, WaitingHost
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from dcl_comms_core.connection import Adapter
     from dcl_comms_drivers.connection import Settings
 
-__all__ = ["Connection", "Delivery", "OnFull", "Subscribe", "TrioHost", "connect"]
+__all__ = ["Connection", "Delivery", "LiveKitVia", "OnFull", "Subscribe", "TrioHost", "connect"]
 
 Connection = WaitingConnection
 """A room."""

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from conftest import RoomOnServer
     from livekit import rtc
 
-pytestmark = pytest.mark.livekit
+pytestmark = [pytest.mark.livekit, pytest.mark.usefixtures("each_link")]
 
 RATE = 48_000
 FRAME = RATE // 100

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from conftest import RoomOnServer
 
-pytestmark = pytest.mark.livekit
+pytestmark = [pytest.mark.livekit, pytest.mark.usefixtures("each_link")]
 
 
 @pytest.fixture
@@ -124,20 +124,26 @@ def test_somebody_with_tracks_is_there_already(room: RoomOnServer) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("scenario", ["SIMULATE_SIGNAL_RECONNECT", "SIMULATE_FULL_RECONNECT"])
-def test_a_repaired_connection_goes_on(room: RoomOnServer, scenario: str) -> None:
+def test_a_repaired_connection_goes_on(room: RoomOnServer, scenario: str, each_link: str) -> None:
     from dcl_comms_drivers.livekit.engine import Engine
     from dcl_comms_drivers.livekit.ffi import FfiRequest, room_pb2
+    from livekit import rtc
 
     player, other = Player(), Player()
     other.join(room.connection_string("other"))
     player.join(room.connection_string("player"))
     player.sees("other")
-    assert player.link._room is not None
-    request = FfiRequest()
-    request.simulate_scenario.room_handle = player.link._room.handle
-    request.simulate_scenario.scenario = getattr(room_pb2, scenario)
-    request.simulate_scenario.request_async_id = async_id = Engine.get().next_id()
-    Engine.get().call(request, async_id, lambda _: None)
+    if each_link == "sdk":
+        attempt = player.link._room
+        attempt.in_thread(
+            lambda: attempt.run(attempt.room.simulate_scenario, getattr(rtc.SimulateScenarioKind, scenario))
+        )
+    else:
+        request = FfiRequest()
+        request.simulate_scenario.room_handle = player.link._room.handle
+        request.simulate_scenario.scenario = getattr(room_pb2, scenario)
+        request.simulate_scenario.request_async_id = async_id = Engine.get().next_id()
+        Engine.get().call(request, async_id, lambda _: None)
     player.wait(LinkReconnecting, timeout=20.0)
     player.wait(LinkReconnected, timeout=20.0)
     assert player.send_and_wait(b"after") == ""

@@ -51,6 +51,7 @@ class SdkAudioSource:
         self._room = room
         self._command = command
         # For the SDK's thread only.
+        self._taken_back = False
         self._native: rtc.AudioSource | None = None
         self._track: rtc.LocalAudioTrack | None = None
         room.on_over.append(self._ended)
@@ -103,10 +104,10 @@ class SdkAudioSource:
         except Exception as error:  # noqa: BLE001 - the SDK's errors are not exported and have no base in common
             self._room.in_loop(partial(self._failed, self._room.redacted(error)))
         else:
-            if self._native is None:
-                # Closed meanwhile, when there was nothing yet to take back.
-                await self._room.room.local_participant.unpublish_track(publication.sid)
             self._room.in_loop(partial(self._published, publication.sid))
+            if self._taken_back:
+                # When there was nothing yet to take back.
+                await self._unpublish(publication.sid, native)
 
     async def _capture(self, frame: rtc.AudioFrame) -> None:
         error = ""
@@ -126,14 +127,14 @@ class SdkAudioSource:
             (self._track.mute if muted else self._track.unmute)()
 
     def _take_back(self, sid: str) -> None:
-        native, self._native, self._track = self._native, None, None
-        if native is not None:
-            self._room.run(self._unpublish, sid, native)
+        self._taken_back = True
+        if sid and self._native is not None:
+            self._room.run(self._unpublish, sid, self._native)
+        self._native = self._track = None
 
     async def _unpublish(self, sid: str, native: rtc.AudioSource) -> None:
         try:
-            if sid:
-                await self._room.room.local_participant.unpublish_track(sid)
+            await self._room.room.local_participant.unpublish_track(sid)
         except Exception as error:  # noqa: BLE001 - likewise
             # The track's end is what we want; a refusal says that it has ended.
             self._room.failed("unpublish", error)
@@ -151,6 +152,7 @@ class SdkAudioSource:
         self.error = error
         if self._command:
             self._room.failed(self._command, error)
+            self.close()
         self._ready()
 
     def _captured(self, error: str) -> None:
@@ -186,8 +188,9 @@ class SdkAudioSink:
         self._max_frames = max_frames
         self._told = False
         self._stopped = False
+        self._stream: rtc.AudioStream | None = None
         room.on_over.append(self._over)
-        room.in_thread(lambda: room.run(self._listen, track, sample_rate, channels))
+        room.in_thread(lambda: room.run(self._listen, track_sid, track, sample_rate, channels))
 
     def poll(self) -> AudioFrame | None:
         """Take the oldest frame; None when there is none."""
@@ -205,6 +208,7 @@ class SdkAudioSink:
     def _over(self) -> None:
         self._stopped = True
         self.ended = True
+        self._room.in_thread(self._stop)
         self._ready()
 
     def _ready(self) -> None:
@@ -214,12 +218,16 @@ class SdkAudioSink:
 
     # -- in the SDK's thread
 
-    async def _listen(self, track: rtc.RemoteTrack, sample_rate: int, channels: int) -> None:
-        stream = rtc.AudioStream(track, sample_rate=sample_rate, num_channels=channels, capacity=self._max_frames)
+    async def _listen(self, sid: str, track: rtc.RemoteTrack, sample_rate: int, channels: int) -> None:
+        if self._stopped:
+            return
+        stream = self._stream = rtc.AudioStream(
+            track, sample_rate=sample_rate, num_channels=channels, capacity=self._max_frames
+        )
+        # The SDK's stream keeps the track alive, and so does not end with it.
+        self._room.members.when_detached(sid, self._stop)
         try:
             async for event in stream:
-                if self._stopped:
-                    break
                 frame = event.frame
                 if len(self._frames) >= self._max_frames and self.poll() is not None:
                     self.dropped += 1
@@ -236,6 +244,10 @@ class SdkAudioSink:
             self.ended = True
             self._tell()
             await stream.aclose()
+
+    def _stop(self) -> None:
+        if self._stream is not None:
+            self._room.run(self._stream.aclose)
 
     def _tell(self) -> None:
         if not self._told:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from livekit import rtc
 
-__all__ = ["until_sent"]
+__all__ = ["figures", "until_sent"]
 
 _POLL_SECONDS: Final = 0.04
 _STILL_SECONDS: Final = 0.15
@@ -27,7 +27,7 @@ async def until_sent(room: rtc.Room, size: int) -> None:
     sent_before, still_since = -1, clock()
     while room.isconnected():
         try:
-            sent, round_trip = await _figures(room)
+            sent, round_trip = await figures(room)
         except RuntimeError:
             # The SDK's word for a room that has ended meanwhile.
             return
@@ -41,7 +41,7 @@ async def until_sent(room: rtc.Room, size: int) -> None:
         await asyncio.sleep(_POLL_SECONDS)
 
 
-async def _figures(room: rtc.Room) -> tuple[int, float]:
+async def figures(room: rtc.Room) -> tuple[int, float]:
     """Bytes that the transport sent, and its round trip in seconds."""
     sent, round_trip = 0, 0.0
     for entry in (await room.get_rtc_stats()).publisher_stats:

@@ -58,6 +58,14 @@ class SdkLink(RoomLink[SdkRoom]):
             self._open_room(), track_sid, sample_rate=sample_rate, channels=channels, max_frames=max_frames
         )
 
+    def measure(self, then: Callable[[float | None], None]) -> None:
+        """Ask how many seconds it is to the server and back; None: the room is not open, or it is not known yet."""
+        room = self._room
+        if room is None or not room.open:
+            then(None)
+        else:
+            room.in_thread(lambda: room.run(room.measure, then))
+
     def _new_room(self, ref: LinkRef) -> SdkRoom:
         return SdkRoom(ref, self._wake)
 

@@ -13,6 +13,7 @@ from dcl_comms_core.inputs import (
     ParticipantJoined,
     ParticipantLeft,
     ParticipantUpdated,
+    SpeakersHeard,
     Track,
     TrackAppeared,
     TrackAttached,
@@ -50,6 +51,7 @@ class SdkMembers:
         self._me = ""
         self._published: dict[str, tuple[str, rtc.RemoteTrackPublication]] = {}
         self._attached: dict[str, tuple[str, rtc.RemoteTrack]] = {}
+        self._when_detached: dict[str, list[Callable[[], None]]] = {}
         self.readers: Final[Mapping[str, Callable[..., Iterable[Input]]]] = {
             "participant_connected": self._joined,
             "participant_disconnected": self._left,
@@ -60,6 +62,7 @@ class SdkMembers:
             "track_subscribed": self._subscribed,
             "track_unsubscribed": self._unsubscribed,
             "track_muted": self._muted,
+            "active_speakers_changed": self._speakers,
             "track_unmuted": self._muted,
         }
         """By the SDK's names of events: what gives the inputs that one stands for, with the SDK's arguments."""
@@ -79,6 +82,13 @@ class SdkMembers:
         """The SDK's track of a publication that we receive.  From any thread."""
         found = self._attached.get(sid)
         return None if found is None else found[1]
+
+    def when_detached(self, sid: str, call: Callable[[], None]) -> None:
+        """Call back when we no longer receive a track: at once, if we don't."""
+        if sid in self._attached:
+            self._when_detached.setdefault(sid, []).append(call)
+        else:
+            call()
 
     def publication(self, sid: str) -> rtc.RemoteTrackPublication | None:
         """The SDK's publication, to subscribe to it."""
@@ -135,8 +145,13 @@ class SdkMembers:
 
     def _detached(self, sid: str) -> Iterator[Input]:
         known = self._attached.pop(sid, None)
+        for call in self._when_detached.pop(sid, ()):
+            call()
         if known is not None:
             yield TrackDetached(link=self._ref, identity=known[0], sid=sid)
+
+    def _speakers(self, speaking: list[rtc.Participant]) -> Iterator[Input]:
+        yield SpeakersHeard(link=self._ref, identities=tuple(who.identity for who in speaking))
 
     def _muted(self, who: rtc.Participant, publication: rtc.TrackPublication) -> Iterator[Input]:
         # Our own tracks are reported too; they are not among the publications of others.

@@ -35,7 +35,7 @@ from dcl_comms_drivers.livekit.errors import redact
 from dcl_comms_drivers.livekit.mailbox import Mailbox
 from dcl_comms_drivers.livekit.reasons import connect_failure, disconnect_reason
 from dcl_comms_drivers.livekit.rejoin import GHOSTS, Who
-from dcl_comms_drivers.livekit.sdk.drain import until_sent
+from dcl_comms_drivers.livekit.sdk.drain import figures, until_sent
 from dcl_comms_drivers.livekit.sdk.members import SdkMembers
 from dcl_comms_drivers.livekit.sdk.thread import SdkThread
 
@@ -119,7 +119,7 @@ class SdkRoom:
         self._sending: set[asyncio.Task[None]] = set()
         self._sent_reliable = False
         self._reliable_bytes = 0
-        """Of reliable packets since the transport was made; what it sent can't be less."""
+        """Of reliable packets that were acknowledged since the transport was made."""
         self._token = ""
         self._who = Who("", "", "")
         self._ghost_gone: Callable[[], None] = _nothing
@@ -279,9 +279,7 @@ class SdkRoom:
         if task is not None:
             self._sending.add(task)
             task.add_done_callback(self._sending.discard)
-            if command.reliable:
-                self._sent_reliable = True
-                self._reliable_bytes += len(command.data)
+            self._sent_reliable |= command.reliable
 
     async def _publish(self, command: SendData) -> None:
         error = ""
@@ -294,6 +292,8 @@ class SdkRoom:
             )
         except Exception as refusal:  # noqa: BLE001 - the SDK's errors are not exported and have no base in common
             error = self.redacted(refusal)
+        else:
+            self._reliable_bytes += len(command.data) if command.reliable else 0
         self.post(SendAcknowledged(link=self.ref, token=command.token, error=error))
 
     async def _set_attributes(self, attributes: dict[str, str]) -> None:
@@ -310,6 +310,14 @@ class SdkRoom:
             self.failed("SetAttributes", "the server did not confirm them")
         else:
             self.completed("SetAttributes")
+
+    async def measure(self, then: Callable[[float | None], None]) -> None:
+        """Answer with the seconds that it is to the server and back."""
+        round_trip = 0.0
+        try:
+            _, round_trip = await figures(self.room)
+        finally:
+            self.in_loop(partial(then, round_trip or None))
 
     def _subscribe(self, sid: str, *, wanted: bool) -> None:
         publication = self.members.publication(sid)

@@ -1,0 +1,85 @@
+"""Which of the two links to LiveKit is used.
+
+The engine's, over the wheel's private interface, is faster and works on every loop; ``ffi`` knows which wheels it
+fits.  The SDK's, over ``livekit.rtc``, fits any wheel.  Unless one of them is asked for, the engine's is used, and an
+asyncio program whose wheel ``ffi`` does not know gets the SDK's, with a warning.
+"""
+
+from __future__ import annotations
+
+import os
+import warnings
+from enum import Enum
+from typing import TYPE_CHECKING, Final
+
+from dcl_comms_core.errors import LocalProtocolError
+from dcl_comms_drivers.livekit.errors import EngineProblem, EngineUnavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from dcl_comms_drivers.livekit.link import LiveKitLink
+    from dcl_comms_drivers.livekit.sdk.link import SdkLink
+
+__all__ = ["VARIABLE", "LiveKitVia", "SdkFallbackWarning", "open_livekit"]
+
+VARIABLE: Final = "DCL_COMMS_LIVEKIT"
+"""The environment variable that decides where the program does not."""
+
+
+class LiveKitVia(Enum):
+    """How to reach LiveKit."""
+
+    AUTO = "auto"
+    """The engine; the SDK where a program on asyncio has a wheel that the engine's link does not know."""
+    ENGINE = "engine"
+    """The engine, or EngineUnavailable."""
+    SDK = "sdk"
+    """The official SDK, in a thread of its own."""
+
+
+class SdkFallbackWarning(RuntimeWarning):
+    """The slower link over the SDK is used, because the installed livekit package is not one that we know."""
+
+
+def open_livekit(
+    wake: Callable[[], None], via: LiveKitVia | None, *, falls_back: bool, rejoin_seconds: float
+) -> LiveKitLink | SdkLink:
+    """Make a link to LiveKit rooms.  ``via=None``: as the environment says.
+
+    ``falls_back``: what AUTO means for a wheel that the engine's link does not know.
+    Raises EngineUnavailable, which says what to do.
+    """
+    via = via or _from_environment()
+    if via is LiveKitVia.SDK:
+        return _sdk(wake, rejoin_seconds)
+    try:
+        from dcl_comms_drivers.livekit.link import LiveKitLink  # noqa: PLC0415 - looks at the wheel
+    except EngineUnavailable as error:
+        if error.problem is not EngineProblem.UNKNOWN_WHEEL:
+            raise
+        if via is LiveKitVia.AUTO and falls_back:
+            msg = f"{error.detail}: using the slower link over its public interface; {_INSTALL}"
+            warnings.warn(msg, SdkFallbackWarning, stacklevel=2)
+            return _sdk(wake, rejoin_seconds)
+        msg = f"{error.detail}; {_INSTALL}, or set {VARIABLE}=sdk for the slower link over its public interface"
+        raise EngineUnavailable(error.problem, msg) from None
+    return LiveKitLink(wake, rejoin_seconds=rejoin_seconds)
+
+
+_INSTALL: Final = 'pip install "dcl-comms[livekit]" gets one that fits'
+
+
+def _sdk(wake: Callable[[], None], rejoin_seconds: float) -> SdkLink:
+    from dcl_comms_drivers.livekit.sdk.link import SdkLink  # noqa: PLC0415 - starts nothing, but imports all of the SDK
+
+    return SdkLink(wake, rejoin_seconds=rejoin_seconds)
+
+
+def _from_environment() -> LiveKitVia:
+    text = os.environ.get(VARIABLE) or LiveKitVia.AUTO.value
+    try:
+        return LiveKitVia(text)
+    except ValueError:
+        msg = f"{VARIABLE}={text!r}: it may be {', '.join(via.value for via in LiveKitVia)}"
+        raise LocalProtocolError(msg) from None
