@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING, ClassVar, NoReturn, Self
 from urllib.parse import quote, unquote
 
 from dcl_comms_core.errors import ConnectionStringProblem, InvalidConnectionString, LocalProtocolError
+from dcl_comms_core.jsontext import SURROGATE
 from dcl_comms_core.limits import DEFAULT_LIMITS, Limits
 from dcl_comms_core.token import AccessToken
 
@@ -53,7 +54,6 @@ _SHOWN_CHARS = 64
 
 _BLANKS = " \t\r\n\f\v"
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
-_SURROGATE = re.compile("[\ud800-\udfff]")
 _NOT_IN_URL = re.compile(r"[\s\\]")
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 _LABEL = re.compile(r"[a-z0-9_-]{1,63}")
@@ -297,7 +297,7 @@ def _bad_url(detail: str) -> InvalidConnectionString:
 def _require_text(text: object) -> str:
     if not isinstance(text, str):
         raise InvalidConnectionString(ConnectionStringProblem.NOT_TEXT, f"it is {type(text).__name__}, not str")
-    if _SURROGATE.search(text):
+    if SURROGATE.search(text):
         raise InvalidConnectionString(ConnectionStringProblem.NOT_TEXT, "it has half a surrogate pair in it")
     return text
 

@@ -7,7 +7,6 @@ server (``auth/grants.go``).
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from base64 import urlsafe_b64decode
@@ -24,16 +23,13 @@ from dcl_comms_core.errors import (
     TokenExpired,
     TokenNotYetValid,
 )
+from dcl_comms_core.jsontext import SURROGATE, read_json
 from dcl_comms_core.limits import DEFAULT_LIMITS, Limits
 
 __all__ = ["AccessToken", "Claims", "Grants"]
 
 _JWT_SEGMENTS = 3
 _SEGMENT = re.compile(r"[A-Za-z0-9_-]+")
-_SURROGATE = re.compile("[\ud800-\udfff]")
-# A string is one match, so that brackets in it do not count.  The closing quote is optional: an unfinished string is
-# then one match too, instead of a failed scan to the end from each of its characters.
-_JSON_STRUCTURE = re.compile(r'"(?:[^"\\]|\\.)*"?|[\[\]{}]', re.DOTALL)
 # Beyond this a float no longer tells seconds apart, and no clock will get there.
 _LAST_SECOND = 2.0**53
 _SHOWN_CHARS = 64
@@ -307,28 +303,13 @@ def _is_base64url(segment: str) -> bool:
 
 
 def _json_object(segment: str, nesting: int) -> Claims | None:
-    """Decode a segment, or None.  It returns rather than raises: json's errors hold the document, which is secret."""
+    """Decode a segment, or None."""
     try:
         text = urlsafe_b64decode(segment + "=" * (-len(segment) % 4)).decode()
-        if _too_deep(text, nesting):
-            return None
-        document: object = json.loads(text, object_pairs_hook=_object, parse_constant=_refuse_constant)
-    except ValueError:  # bad UTF-8, bad JSON, NaN, a key that stands twice, a number of thousands of digits
+    except ValueError:  # bad UTF-8
         return None
+    document = read_json(text, nesting=nesting, pairs=_object)
     return document if isinstance(document, Claims) else None
-
-
-def _too_deep(text: str, nesting: int) -> bool:
-    # json recurses in C: how deep it may go depends on the caller's stack, so it is bounded before json sees it.
-    depth = 0
-    for match in _JSON_STRUCTURE.finditer(text):
-        if match[0] in "[{":
-            depth += 1
-            if depth > nesting:
-                return True
-        elif match[0] in "]}":
-            depth -= 1
-    return False
 
 
 def _object(pairs: list[tuple[str, object]]) -> Claims:
@@ -345,16 +326,11 @@ def _frozen(value: object) -> object:
     return value
 
 
-def _refuse_constant(name: str) -> NoReturn:
-    msg = f"{name} is not JSON"
-    raise ValueError(msg)
-
-
 def _string(claims: Claims, key: str, what: str) -> str:
     value = claims.get(key)
     if value is None:
         return ""
-    if not isinstance(value, str) or _SURROGATE.search(value):
+    if not isinstance(value, str) or SURROGATE.search(value):
         raise _not_a_jwt(f"{what} is not text")
     return value
 

@@ -1,0 +1,52 @@
+"""JSON from outside, read at a bounded cost and without leaving the document in an exception."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Final, NoReturn
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["SURROGATE", "read_json"]
+
+SURROGATE: Final = re.compile("[\ud800-\udfff]")
+"""Half a character: JSON can spell it, UTF-8 can't write it."""
+
+# A string is one match, so that brackets in it do not count.  The closing quote is optional: an unfinished string is
+# then one match too, instead of a failed scan to the end from each of its characters.
+_STRUCTURE = re.compile(r'"(?:[^"\\]|\\.)*"?|[\[\]{}]', re.DOTALL)
+
+
+def read_json(text: str, *, nesting: int, pairs: Callable[[list[tuple[str, object]]], object] | None = None) -> object:
+    """Return the document, or None: it is not JSON (NaN isn't), nested deeper than ``nesting``, or null.
+
+    ``pairs`` makes an object of its members and may raise ValueError; without it a repeated key's last value counts.
+    It returns rather than raises, because json's errors hold the document, which may be secret.
+    """
+    if _too_deep(text, nesting):
+        return None
+    try:
+        document: object = json.loads(text, object_pairs_hook=pairs, parse_constant=_refuse_constant)
+    except ValueError:  # bad JSON, NaN, a number of thousands of digits, or what ``pairs`` refuses
+        return None
+    return document
+
+
+def _too_deep(text: str, nesting: int) -> bool:
+    # json recurses in C: how deep it may go depends on the caller's stack, so it is bounded before json sees it.
+    depth = 0
+    for match in _STRUCTURE.finditer(text):
+        if match[0] in "[{":
+            depth += 1
+            if depth > nesting:
+                return True
+        elif match[0] in "]}":
+            depth -= 1
+    return False
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    msg = f"{name} is not JSON"
+    raise ValueError(msg)
