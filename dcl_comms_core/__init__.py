@@ -5,6 +5,20 @@ Everything public is here; drivers for asyncio, trio and other loops are in ``dc
 
 from __future__ import annotations
 
+from dcl_comms_core.answers import (
+    REFUSAL_RETRY,
+    Refusal,
+    RefusalReason,
+    read_answer,
+)
+from dcl_comms_core.authchain import (
+    AuthChain,
+    AuthLink,
+    AuthLinkType,
+    ContractCheck,
+    Verifier,
+    login_payload,
+)
 from dcl_comms_core.backoff import (
     Backoff,
 )
@@ -44,19 +58,26 @@ from dcl_comms_core.connection import (
 )
 from dcl_comms_core.defence import PeerTraffic
 from dcl_comms_core.errors import (
+    AuthChainProblem,
     CommsError,
     ConnectionLost,
     ConnectionStringProblem,
     DecodeError,
     EncodeError,
+    IdentityExpired,
+    InvalidAuthChain,
     InvalidConnectionString,
+    InvalidRealm,
     InvalidToken,
     LocalProtocolError,
     PacketTooLarge,
     PermissionMissing,
     ProtocolError,
+    RealmProblem,
     RemoteProtocolError,
     SendQueueFull,
+    SigningProblem,
+    SigningRefused,
     TokenError,
     TokenExpired,
     TokenNotYetValid,
@@ -96,6 +117,12 @@ from dcl_comms_core.events import (
     Vector3,
     VoiceReceived,
     WarningCode,
+)
+from dcl_comms_core.identity import (
+    DECENTRALAND_HOSTS,
+    AuthIdentity,
+    ChallengeGuard,
+    EphemeralSigner,
 )
 from dcl_comms_core.inputs import (
     ClockSet,
@@ -191,9 +218,21 @@ from dcl_comms_core.proto._gen.v3 import (
     SignedChallengeMessage,
     WelcomeMessage,
 )
+from dcl_comms_core.realm import (
+    Realm,
+    Resolution,
+    parse_about,
+    read_about,
+)
 from dcl_comms_core.room import (
     Delivery,
     RoomSession,
+)
+from dcl_comms_core.signed_fetch import (
+    login_metadata,
+    request_url,
+    scene_metadata,
+    signed_fetch_headers,
 )
 from dcl_comms_core.simulator import Faults
 from dcl_comms_core.states import (
@@ -223,9 +262,11 @@ from dcl_comms_core.token import (
 )
 
 __all__ = [
+    "DECENTRALAND_HOSTS",
     "DEFAULT_LIMITS",
     "EVERYONE",
     "GENESIS_BOUNDS",
+    "REFUSAL_RETRY",
     "RETRY",
     "ROOM_TRANSITIONS",
     "AccessToken",
@@ -233,7 +274,13 @@ __all__ = [
     "Addressees",
     "AnnounceProfileVersion",
     "ArchipelagoAdapter",
+    "AuthChain",
+    "AuthChainProblem",
+    "AuthIdentity",
+    "AuthLink",
+    "AuthLinkType",
     "Backoff",
+    "ChallengeGuard",
     "ChallengeRequestMessage",
     "ChallengeResponseMessage",
     "Chat",
@@ -249,17 +296,22 @@ __all__ = [
     "CommsError",
     "ConnectionLost",
     "ConnectionStringProblem",
+    "ContractCheck",
     "CredentialsNeeded",
     "CurrentStream",
     "DataReceived",
     "DecodeError",
     "Delivery",
     "EncodeError",
+    "EphemeralSigner",
     "Faults",
     "GlideState",
     "Grants",
     "Heartbeat",
+    "IdentityExpired",
+    "InvalidAuthChain",
     "InvalidConnectionString",
+    "InvalidRealm",
     "InvalidToken",
     "IslandChanged",
     "IslandChangedMessage",
@@ -320,10 +372,15 @@ __all__ = [
     "PublishMicrophone",
     "Reaction",
     "ReactionReceived",
+    "Realm",
+    "RealmProblem",
     "Reconnected",
     "Reconnecting",
+    "Refusal",
+    "RefusalReason",
     "RejectReason",
     "RemoteProtocolError",
+    "Resolution",
     "Retry",
     "RoomClosed",
     "RoomOpened",
@@ -342,6 +399,8 @@ __all__ = [
     "SignatureNeeded",
     "SignedChallengeMessage",
     "SignedLoginAdapter",
+    "SigningProblem",
+    "SigningRefused",
     "SimulatorAdapter",
     "SpeakersChanged",
     "SpeakersHeard",
@@ -371,6 +430,7 @@ __all__ = [
     "TrackUnsubscribed",
     "TrackVanished",
     "Vector3",
+    "Verifier",
     "VideoAddress",
     "Voice",
     "VoiceCodec",
@@ -397,8 +457,16 @@ __all__ = [
     "encode_movement",
     "encode_position",
     "kind_of",
+    "login_metadata",
+    "login_payload",
+    "parse_about",
     "parse_connection_string",
     "peek",
+    "read_about",
+    "read_answer",
+    "request_url",
+    "scene_metadata",
+    "signed_fetch_headers",
     "stream_identity",
     "tag13",
 ]

@@ -11,6 +11,10 @@ InvalidToken                 an access token can't be read (a kind of InvalidCon
 TokenExpired                 ``AccessToken.check``: the token's time is over
 TokenNotYetValid             ``AccessToken.check``: the token's time has not begun
 PermissionMissing            a token's grants do not allow what was asked for
+InvalidAuthChain             an auth chain can't be read or does not prove what it should (``problem``)
+IdentityExpired              the ephemeral key's time is over, or will be within the margin
+SigningRefused               a challenge or an address that we don't sign for (``problem`` says why)
+InvalidRealm                 a realm's ``/about`` can't be used (``problem`` says why)
 DecodeError                  bytes are not a valid message (``offset``: where)
 EncodeError                  a message can't be written (two members of a oneof, a value out of range)
 LocalProtocolError           the caller broke the rules; the text says what to do instead
@@ -31,19 +35,26 @@ if TYPE_CHECKING:
     from dcl_comms_core.states import CloseReason, Retry
 
 __all__ = [
+    "AuthChainProblem",
     "CommsError",
     "ConnectionLost",
     "ConnectionStringProblem",
     "DecodeError",
     "EncodeError",
+    "IdentityExpired",
+    "InvalidAuthChain",
     "InvalidConnectionString",
+    "InvalidRealm",
     "InvalidToken",
     "LocalProtocolError",
     "PacketTooLarge",
     "PermissionMissing",
     "ProtocolError",
+    "RealmProblem",
     "RemoteProtocolError",
     "SendQueueFull",
+    "SigningProblem",
+    "SigningRefused",
     "TokenError",
     "TokenExpired",
     "TokenNotYetValid",
@@ -81,7 +92,7 @@ class InvalidConnectionString(CommsError, ValueError):
         self.detail = detail
 
     def __str__(self) -> str:
-        return f"{self.problem.value}: {self.detail}" if self.detail else self.problem.value
+        return _told(self.problem.value, self.detail)
 
 
 class InvalidToken(InvalidConnectionString):
@@ -110,6 +121,83 @@ class PermissionMissing(TokenError):
 
     def __str__(self) -> str:
         return f"the access token does not grant {self.grant}" + (f": {self.detail}" if self.detail else "")
+
+
+class AuthChainProblem(Enum):
+    """What is wrong with an auth chain, or what it fails to prove."""
+
+    NOT_TEXT = "not text"
+    TOO_LONG = "too long"
+    NOT_JSON = "not a JSON list of links"
+    TOO_MANY_LINKS = "too many links"
+    BAD_LINK = "a link is malformed"
+    BAD_ORDER = "its links are not SIGNER, ephemeral keys, signed payload"
+    BAD_ADDRESS = "not an Ethereum address"
+    BAD_LOGIN = "the login message is malformed"
+    BAD_SIGNATURE = "a signature is malformed"
+    WRONG_SIGNER = "signed by another key"
+    CONTRACT_REFUSED = "the contract wallet does not accept the signature"
+    CONTRACT_UNCHECKED = "a contract wallet, and nothing here can ask it"
+    EXPIRED = "the ephemeral key has expired"
+    WRONG_PAYLOAD = "another payload was signed"
+
+
+class InvalidAuthChain(CommsError, ValueError):
+    """An auth chain can't be read, or does not prove what it should.  Never contains any part of the chain."""
+
+    def __init__(self, problem: AuthChainProblem, detail: str = "") -> None:
+        super().__init__(problem, detail)
+        self.problem = problem
+        self.detail = detail
+
+    def __str__(self) -> str:
+        return _told(self.problem.value, self.detail)
+
+
+class IdentityExpired(CommsError):
+    """The ephemeral key's time is over, or will be within the margin: let the wallet sign a new login."""
+
+
+class SigningProblem(Enum):
+    """Why something is not signed."""
+
+    NOT_A_CHALLENGE = "not a challenge of Decentraland's comms"
+    HOST_NOT_ALLOWED = "a host that is not on the allow-list"
+
+
+class SigningRefused(CommsError):
+    """The other side asked for a signature that we don't give.  ``problem`` says why."""
+
+    def __init__(self, problem: SigningProblem, detail: str = "") -> None:
+        super().__init__(problem, detail)
+        self.problem = problem
+        self.detail = detail
+
+    def __str__(self) -> str:
+        return "not signed: " + _told(self.problem.value, self.detail)
+
+
+class RealmProblem(Enum):
+    """Why a realm's ``/about`` can't be used."""
+
+    NOT_TEXT = "not text"
+    TOO_LONG = "too long"
+    NOT_JSON = "not a JSON object"
+    OTHER_PROTOCOL = "comms of a protocol other than v3"
+    BAD_ADAPTER = "its adapter can't be read"
+    NO_ADAPTER = "it names no adapter"
+
+
+class InvalidRealm(CommsError, ValueError):
+    """A realm's ``/about`` can't be used.  ``problem`` says why."""
+
+    def __init__(self, problem: RealmProblem, detail: str = "") -> None:
+        super().__init__(problem, detail)
+        self.problem = problem
+        self.detail = detail
+
+    def __str__(self) -> str:
+        return _told(self.problem.value, self.detail)
 
 
 class DecodeError(CommsError, ValueError):
@@ -174,3 +262,7 @@ class ConnectionLost(CommsError):
     def __str__(self) -> str:
         text = f"connection lost: {self.reason.value} (retry: {self.retry.value})"
         return f"{text}: {self.detail}" if self.detail else text
+
+
+def _told(problem: str, detail: str) -> str:
+    return f"{problem}: {detail}" if detail else problem

@@ -4,6 +4,14 @@
 limit                      default      at the limit
 =========================  ===========  ================================================================================
 connection_string_chars    16,384       InvalidConnectionString or InvalidToken, unread
+auth_chain_chars           16,384       InvalidAuthChain, unread (the servers' own limit on a message)
+auth_chain_links           8            InvalidAuthChain, before any signature is looked at
+challenge_chars            128          a longer challenge is not signed: SigningRefused
+about_chars                1,048,576    InvalidRealm: a realm's ``/about`` is longer, unread
+answer_chars               65,536       an answer to a signed request that is longer is RefusalReason.MALFORMED, unread
+adapter_hops               4            signed requests that may follow one another before Refusal(ENDLESS)
+retry_after_seconds        3,600.0      a server that wants us to wait longer is taken to have said this
+identity_margin_seconds    60.0         IdentityExpired: the ephemeral key ends sooner than that
 packet_bytes               131,072      an incoming packet that is larger becomes PacketRejected, unread
 unknown_bytes              65,536       DecodeError: the unknown fields of one packet, together, take more than this
 nesting                    100          DecodeError: messages or groups nested deeper (protobuf's own limit);
@@ -66,6 +74,14 @@ class Limits:
     """
 
     connection_string_chars: int = 16_384
+    auth_chain_chars: int = 16_384
+    auth_chain_links: int = 8
+    challenge_chars: int = 128
+    about_chars: int = 1_048_576
+    answer_chars: int = 65_536
+    adapter_hops: int = 4
+    retry_after_seconds: float = 3_600.0
+    identity_margin_seconds: float = 60.0
     packet_bytes: int = 131_072
     unknown_bytes: int = 65_536
     nesting: int = 100

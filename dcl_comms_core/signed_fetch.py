@@ -1,0 +1,133 @@
+"""Signed requests: headers that prove to an HTTP service which wallet asks, for one method, path and minute.
+
+What is signed is ``method:path:timestamp:metadata`` in lower case; query and body are not (ADR-44).  Servers refuse
+a request that is more than 60 s old by their clock, whatever ours says: ``unix_now`` is the caller's business.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Final
+
+from dcl_comms_core.connection import SignedLoginAdapter
+from dcl_comms_core.dates import milliseconds
+from dcl_comms_core.errors import ConnectionStringProblem, InvalidConnectionString, LocalProtocolError
+from dcl_comms_core.jsontext import read_json
+from dcl_comms_core.limits import DEFAULT_LIMITS
+
+if TYPE_CHECKING:
+    from dcl_comms_core.identity import AuthIdentity, ChallengeGuard
+
+__all__ = ["login_metadata", "request_url", "scene_metadata", "signed_fetch_headers"]
+
+_METHOD = re.compile(r"[A-Za-z]+")
+_NOT_ASCII = re.compile(r"[^\x00-\x7f]")
+_NOT_IN_HEADER = re.compile(r"[\x00-\x1f\x7f]")
+_DOTS = re.compile(r"(?:\.|%2[eE]){1,2}")
+# The path percent-encode set of the URL standard, less what no URL of ours holds (blanks, controls, ? and #), and a
+# percent sign that begins no escape, which some clients escape and others leave.
+_ESCAPED = re.compile(r'["<>`{}^]|[^\x00-\x7f]|%(?![0-9A-Fa-f]{2})')
+_INTENT: Final = {"intent": "dcl:explorer:comms-handshake", "signer": "dcl:explorer"}
+
+
+def signed_fetch_headers(
+    identity: AuthIdentity,
+    method: str,
+    url: str,
+    *,
+    unix_now: float,
+    metadata: Mapping[str, object] | str | None = None,
+    guard: ChallengeGuard | None = None,
+) -> dict[str, str]:
+    """Return the headers of a signed request.  They are a password for a minute: don't log them.
+
+    ``metadata`` is a mapping, or the JSON text of an object, which keeps its blanks; it is escaped to ASCII.  Request
+    ``request_url(url)``, whose path is the one that is signed.  With a ``guard`` only hosts that it allows.
+
+    Raises IdentityExpired, SigningRefused, InvalidConnectionString (``url`` is no http(s) URL, or has dot segments in
+    its path), LocalProtocolError (metadata that is no JSON object, a method that is no word).
+    """
+    address = request_url(url)
+    if guard is not None:
+        guard.check_url(address)
+    now = milliseconds(unix_now)
+    if now is None:
+        msg = "unix_now must be a finite number of seconds"
+        raise LocalProtocolError(msg)
+    identity.check(unix_now=unix_now)
+    if not _METHOD.fullmatch(method):
+        msg = "an HTTP method is one word, such as GET or POST"
+        raise LocalProtocolError(msg)
+    text = _metadata_text({} if metadata is None else metadata)
+    chain = identity.sign(f"{method}:{_path(address)}:{now}:{text}".lower())
+    headers = {f"x-identity-auth-chain-{index}": link.to_json() for index, link in enumerate(chain.links)}
+    return headers | {"x-identity-timestamp": str(now), "x-identity-metadata": text}
+
+
+def request_url(url: str) -> str:
+    """Return an http(s) URL in the spelling to request, so that the path on the wire is the path that was signed.
+
+    Scheme and host are in lower case, the fragment is gone, characters outside ASCII are percent-encoded.  Raises
+    InvalidConnectionString; dot segments (``/../``) are refused, because clients differ in resolving them.
+    """
+    address, mark, query = SignedLoginAdapter(url).url.partition("?")
+    scheme, _, rest = address.partition("://")
+    host, _, path = rest.partition("/")
+    if any(map(_DOTS.fullmatch, path.split("/"))):
+        raise InvalidConnectionString(ConnectionStringProblem.BAD_URL, "a dot segment in its path")
+    return f"{scheme}://{host}/{_ESCAPED.sub(_escape, path)}{mark}{_ESCAPED.sub(_escape, query)}"
+
+
+def login_metadata(*, is_guest: bool = False, secret: str | None = None) -> dict[str, object]:
+    """Return the metadata with which a ``signed-login:`` URL is asked for a connection string.
+
+    ``is_guest``: the wallet is a throw-away one.  ``secret``: the password of a world that has one.
+    """
+    return {**_INTENT, "isGuest": is_guest, **({} if secret is None else {"secret": secret})}
+
+
+def scene_metadata(
+    *, scene_id: str, realm_name: str, parcel: tuple[int, int], is_guest: bool = False
+) -> dict[str, object]:
+    """Return the metadata with which comms-gatekeeper's ``/get-scene-adapter`` is asked for a scene's room.
+
+    ``realm_name`` is ``main`` for Genesis City, whichever server it is, and a world's name for a world.
+    """
+    return {
+        **login_metadata(is_guest=is_guest),
+        "realm": {"serverName": realm_name},
+        "realmName": realm_name,
+        "sceneId": scene_id,
+        "parcel": f"{parcel[0]},{parcel[1]}",
+    }
+
+
+def _path(address: str) -> str:
+    return "/" + address.partition("://")[2].partition("/")[2].partition("?")[0]
+
+
+def _escape(match: re.Match[str]) -> str:
+    return "".join(f"%{byte:02X}" for byte in match[0].encode())
+
+
+def _metadata_text(metadata: Mapping[str, object] | str) -> str:
+    if isinstance(metadata, str):
+        # Outside a string such a character is no JSON, and inside one this is how JSON spells it in ASCII.
+        text = _NOT_ASCII.sub(lambda match: json.dumps(match[0])[1:-1], metadata)
+        if _NOT_IN_HEADER.search(text) is None and isinstance(read_json(text, nesting=DEFAULT_LIMITS.nesting), dict):
+            return text
+    elif isinstance(metadata, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]  # callers may be untyped
+        return _dumped(metadata)
+    msg = "metadata is a mapping, or one line of text that is a JSON object"
+    raise LocalProtocolError(msg)
+
+
+def _dumped(metadata: Mapping[str, object]) -> str:
+    try:
+        return json.dumps(dict(metadata), separators=(",", ":"), allow_nan=False)
+    except (TypeError, ValueError, RecursionError):
+        pass  # what they say may hold the metadata, which may hold a password
+    msg = "metadata can't be written as JSON: it may hold text, finite numbers, booleans, None, lists and dicts"
+    raise LocalProtocolError(msg)
