@@ -9,7 +9,7 @@ ONLY ?=
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test check bench fuzz nightly test-all ci-deps env coverage mutants conformance native bench-readme generate compare-protocol clean
+.PHONY: demo test check bench fuzz soak nightly test-all ci-deps env coverage mutants conformance native bench-readme generate compare-protocol clean
 
 env: $(VENV)/.ready
 
@@ -68,6 +68,10 @@ mutants: env
 
 conformance: env
 	$(BIN)/python .ci/tools/conformance.py
+
+# An hour, unless SECONDS says otherwise.
+soak: env
+	$(BIN)/python benchmarks/soak.py $(if $(filter-out file default,$(origin SECONDS)),--seconds $(SECONDS))
 
 nightly: env
 	@.ci/nightly

@@ -69,7 +69,8 @@ class Retry(Enum):
     """What may help after a room was closed."""
 
     NEVER = "never"
-    """Trying again would repeat the harm: we left, were removed, replaced or are not allowed in."""
+    """Trying again would repeat the harm, or can't help in this process: we left, were removed, replaced or are not
+    allowed in, or the engine failed."""
     FRESH_CREDENTIALS = "fresh credentials"
     """The same connection string will not work again; ask the realm for a new one."""
     BACKOFF = "backoff"
@@ -117,7 +118,7 @@ RETRY: Final[Mapping[CloseReason, Retry]] = MappingProxyType(
         CloseReason.SERVER_SHUTDOWN: Retry.BACKOFF,
         CloseReason.NETWORK: Retry.BACKOFF,
         CloseReason.PROTOCOL: Retry.BACKOFF,
-        CloseReason.ENGINE: Retry.BACKOFF,
+        CloseReason.ENGINE: Retry.NEVER,
         CloseReason.OVERFLOW: Retry.NEVER,
     }
 )

@@ -15,14 +15,20 @@ from sdk_peer import SdkPeer, say
 
 
 class RoomPeer(SdkPeer):
-    """``target`` goes in through standard input; ``settings`` are those of connect()."""
+    """Joins with ``join``, at once where a target is given; ``settings`` are those of connect()."""
 
     script = __file__
 
-    def __init__(self, loop, target, **settings):
+    def __init__(self, loop, target=None, **settings):
         self.loop = loop
+        self.settings = settings
         self.start(loop)
-        self.tell("connect", target=target, settings=settings)
+        if target is not None:
+            self.join(target)
+
+    def join(self, target):
+        """The connection string goes in through standard input."""
+        self.tell("connect", target=target, settings=self.settings)
 
 
 class _Program:
@@ -41,6 +47,7 @@ class _Program:
     async def run(self, _):
         from dcl_comms_core import ConnectionLost
 
+        say("ready")
         order = self.orders.get()
         settings = order["settings"]
         if "limits" in settings:
@@ -105,6 +112,14 @@ class _Program:
                         )
                     await client.flush()
                     say("sent")
+                case "send and leave":
+                    # All at once, and the room is left while nearly all of it still waits for credit.
+                    for number in range(order["start"], order["start"] + order["count"]):
+                        client.send_nowait(
+                            Packet(voice=Voice(index=number, encoded_samples=bytes(order["size"]))), reliable=True
+                        )
+                    await client.aclose(order["drain"])
+                    return
                 case "numbers":
                     say("numbers", numbers=self.numbers)
                 case "quit":

@@ -29,8 +29,6 @@ from dcl_comms_core import (
     PeerId,
     PeerJoined,
     PermissionMissing,
-    Reconnected,
-    Reconnecting,
     Retry,
     TrackKind,
     TrackPublished,
@@ -223,42 +221,6 @@ def test_a_room_that_can_not_be_joined_says_why_and_shows_no_token(kit, room, ca
     signature = token.rpartition(".")[2]
     for secret in (token, signature):
         assert_no_secret(secret, *exception_texts(error), printed.out, printed.err)
-
-
-def test_a_server_that_is_killed_and_started_again_is_rejoined(kit, private_livekit_server):
-    server = private_livekit_server
-    target = server.connection_string(ALICE, "room")
-
-    async def scenario(kit):
-        async with kit.connect(target) as alice:
-            server.kill()
-            await alice.expect(Reconnecting, timeout=20)
-            # Blocks this loop, which does no harm: the engine tries again in its own threads.
-            server.restart()
-            await alice.expect(Reconnected, timeout=40)
-            with SdkPeer(server.url, server.token(SDK, "room")) as peer:
-                peer.expect("connected")
-                alice.chat("back")
-                await alice.flush()
-                peer.expect("data")
-
-    kit.run(scenario)
-
-
-@pytest.mark.timeout(120)
-def test_a_server_that_stays_away_ends_the_room(private_livekit_server):
-    server = private_livekit_server
-    target = server.connection_string(ALICE, "room")
-
-    async def scenario(kit):
-        async with kit.connect(target, reconnect=False) as alice:
-            server.kill()
-            with pytest.raises(ConnectionLost) as caught:
-                while True:
-                    await kit.within(60, alice.next)
-            assert (caught.value.reason, caught.value.retry) == (CloseReason.NETWORK, Retry.BACKOFF)
-
-    Kit("trio").run(scenario)
 
 
 # --- sound

@@ -128,26 +128,6 @@ time.sleep(0.3)
 
 # -- exit
 
-EXIT = """
-from livekit_rig import Player
-player = Player()
-player.join(ours)
-for n in range(20):
-    player.send(b"x" * 100)
-"""
-
-
-@pytest.mark.livekit
-@pytest.mark.slow
-@pytest.mark.timeout(120)
-def test_an_exit_with_an_open_room_is_clean(livekit_room: Callable[[], RoomOnServer]) -> None:
-    room = livekit_room()
-    for number in range(20):
-        target = room.connection_string(f"player{number}")
-        ok(run(EXIT, target, ""), (target,))
-    # Each of them said good-bye: nobody is left to time out.
-    assert room.server.list_participants(room.name) == []
-
 
 @pytest.mark.livekit
 @pytest.mark.parametrize(
@@ -168,52 +148,6 @@ def test_other_exits_end_by_themselves(livekit_room: Callable[[], RoomOnServer],
     assert done.returncode == (3 if "exit" in how else 1 if "planted" in how else 0), done.stderr
     assert "panic" not in done.stderr
     assert ("planted" in done.stderr) == ("planted" in how)
-
-
-# -- cancelled connects
-
-
-@pytest.mark.livekit
-@pytest.mark.slow
-@pytest.mark.timeout(90)
-def test_cancelled_connects_leave_no_files_and_no_threads(livekit_room: Callable[[], RoomOnServer]) -> None:
-    """The engine itself takes 10 to 15 seconds to close the sockets of a room that was left."""
-    room = livekit_room()
-    done = run(
-        """
-        from dcl_comms_core.commands import CloseLink
-        from livekit_rig import Player, nothing_left, settle
-        def files():
-            return len(os.listdir("/proc/self/fd"))
-        def threads():
-            return len(os.listdir("/proc/self/task"))
-        warm = Player()
-        warm.join(ours)
-        warm.close()
-        before = files(), threads()
-        most = 0
-        for number, target in enumerate(sdk.split()):
-            player = Player()
-            player.open(target)
-            if number % 3 == 0:
-                player.execute(CloseLink(link=player.ref))
-                player.turn()
-            elif number % 3 == 1:
-                player.link.abandon()
-            else:
-                # The result lies unread in the mailbox when the link is abandoned.
-                assert settle(lambda: player.wakes > 0)
-                player.link.abandon()
-            most = max(most, files())
-        assert nothing_left()
-        assert settle(lambda: files() <= before[0] + 2 and threads() <= before[1] + 2, 40.0), (before, files())
-        print("most", most)
-        """,
-        room.connection_string("warm"),
-        " ".join(room.connection_string(f"player{number}") for number in range(12)),
-        timeout=80.0,
-    )
-    assert int(ok(done).split()[1]) > 20
 
 
 # -- fork
@@ -270,45 +204,6 @@ def test_no_event_loop_is_made(livekit_room: Callable[[], RoomOnServer]) -> None
         "",
     )
     ok(done)
-
-
-# -- panic
-
-
-@pytest.mark.livekit
-def test_a_panic_of_the_engine_ends_all_rooms_and_not_the_process(
-    livekit_room: Callable[[], RoomOnServer],
-) -> None:
-    """The event is ours, because the engine can't be made to panic on demand."""
-    room = livekit_room()
-    done = run(
-        """
-        from dcl_comms_core.inputs import LinkClosed, LinkFailed
-        from dcl_comms_core.states import CloseReason
-        from dcl_comms_drivers.livekit.engine import Engine
-        from dcl_comms_drivers.livekit.errors import EngineUnavailable
-        from dcl_comms_drivers.livekit.ffi import FfiEvent
-        from livekit_rig import Player
-        one, two = Player(), Player()
-        one.join(ours)
-        two.open(sdk)
-        event = FfiEvent()
-        event.panic.message = "thread panicked"
-        Engine.get()._route(event)
-        for player, kind in ((one, LinkClosed), (two, LinkClosed)):
-            ended = player.wait(kind)
-            assert ended.reason is CloseReason.ENGINE, ended
-            assert ended.detail == "thread panicked"
-        one.send(b"too late")
-        try:
-            Player()
-        except EngineUnavailable as error:
-            print(error)
-        """,
-        room.connection_string("one"),
-        room.connection_string("two"),
-    )
-    assert ok(done) == "the LiveKit engine has stopped\n"
 
 
 # -- another wheel

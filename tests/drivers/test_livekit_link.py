@@ -320,7 +320,7 @@ def test_the_room_is_deleted(pair: tuple[Player, Player], room: RoomOnServer) ->
     assert bob.wait(LinkClosed).reason is CloseReason.ROOM_DELETED
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_a_server_that_comes_back_is_rejoined_by_the_engine(
     private_livekit_server: LiveKitServer, players: Callable[[], Player]
 ) -> None:
@@ -333,7 +333,7 @@ def test_a_server_that_comes_back_is_rejoined_by_the_engine(
     assert alice.send_and_wait(b"back") == ""
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_a_server_that_stays_away_ends_the_link(
     private_livekit_server: LiveKitServer, players: Callable[[], Player]
 ) -> None:
