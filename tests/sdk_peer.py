@@ -129,6 +129,38 @@ def strongest(signal):
     return float(peak), float(10 * np.log10(power[near].sum() / max(power[~near].sum(), 1e-9)))
 
 
+async def square_places(track, pictures):
+    """Where a moving square is in the next pictures of a track, by what is bright in them."""
+    import numpy as np
+    import pattern
+    from livekit import rtc
+
+    stream = rtc.VideoStream(track, format=rtc.VideoBufferType.I420)
+    places = []
+    async for event in stream:
+        frame = event.frame
+        luma = np.frombuffer(frame.data, dtype=np.uint8)[: frame.width * frame.height]
+        places.append(pattern.found(luma.reshape(frame.height, frame.width)))
+        if len(places) >= pictures:
+            break
+    await stream.aclose()
+    return places
+
+
+async def play_square(room, seconds, falling):
+    import pattern
+    from livekit import rtc
+
+    source = rtc.VideoSource(pattern.WIDTH, pattern.HEIGHT)
+    track = rtc.LocalVideoTrack.create_video_track("camera", source)
+    options = rtc.TrackPublishOptions(source=rtc.TrackSource.SOURCE_CAMERA, simulcast=False)
+    await room.local_participant.publish_track(track, options)
+    for number in range(int(seconds * 20)):
+        pixels = pattern.picture(number, falling=falling)
+        source.capture_frame(rtc.VideoFrame(pattern.WIDTH, pattern.HEIGHT, rtc.VideoBufferType.RGBA, pixels))
+        await asyncio.sleep(0.05)
+
+
 async def play_tone(room, frequency, seconds):
     import numpy as np
     from livekit import rtc
@@ -172,11 +204,21 @@ async def main():
         hertz, above = await tone_power(track, 0.6)
         say("tone", identity=who, hertz=hertz, above=above)
 
+    async def look(track, who):
+        places = await square_places(track, 30)
+        say("square", identity=who, places=places)
+
     @room.on("track_subscribed")
     def _(track, _publication, who):
         say("track", identity=who.identity)
-        if track.kind == rtc.TrackKind.KIND_AUDIO:
-            spawn(listen(track, who.identity))
+        spawn((listen if track.kind == rtc.TrackKind.KIND_AUDIO else look)(track, who.identity))
+
+    room.on(
+        "track_published", lambda pub, who: say("published", source=int(pub.source), name=pub.name, muted=pub.muted)
+    )
+    room.on("track_unpublished", lambda pub, who: say("unpublished", sid=pub.sid))
+    room.on("track_muted", lambda who, pub: say("muted", identity=who.identity, sid=pub.sid))
+    room.on("track_unmuted", lambda who, pub: say("unmuted", identity=who.identity, sid=pub.sid))
 
     loop = asyncio.get_running_loop()
     reader = asyncio.StreamReader()
@@ -203,6 +245,14 @@ async def main():
                 say("sent")
         elif what == "tone":
             spawn(play_tone(room, order["hertz"], order["seconds"]))
+        elif what == "video":
+            spawn(play_square(room, order["seconds"], order.get("falling", True)))
+        elif what in {"mute", "unmute", "unpublish"}:
+            for sid, publication in list(room.local_participant.track_publications.items()):
+                if what == "unpublish":
+                    await room.local_participant.unpublish_track(sid)
+                else:
+                    getattr(publication.track, what)()
         elif what == "quit":
             break
     await room.disconnect()

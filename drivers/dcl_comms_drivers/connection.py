@@ -7,19 +7,20 @@ import time
 from collections import deque
 from dataclasses import dataclass, replace
 from enum import Enum
-from typing import TYPE_CHECKING, Self, TypedDict, TypeVar, cast
+from typing import TYPE_CHECKING, Required, Self, TypedDict, TypeVar, cast
 
 from dcl_comms_core.backoff import Backoff
 from dcl_comms_core.connection import Adapter, LiveKitAdapter, SimulatorAdapter, parse_connection_string
 from dcl_comms_core.errors import ConnectionLost, LocalProtocolError
 from dcl_comms_core.events import LimitReached, RoomClosed
-from dcl_comms_core.inputs import ClockSet
+from dcl_comms_core.inputs import ClockSet, TrackSource
 from dcl_comms_core.limits import DEFAULT_LIMITS, Limits
 from dcl_comms_core.peers import EVERYONE
 from dcl_comms_core.room import Delivery, RoomSession
 from dcl_comms_core.simulator import parse_simulator
 from dcl_comms_core.states import RETRY, CloseReason, RoomState
 from dcl_comms_core.subscription import Subscribe
+from dcl_comms_drivers.feeds import VideoLink
 from dcl_comms_drivers.livekit.choice import LiveKitVia, open_livekit
 from dcl_comms_drivers.memory_link import MemoryLink
 from dcl_comms_drivers.pump import Pump
@@ -30,15 +31,15 @@ if TYPE_CHECKING:
 
     from dcl_comms_core.defence import PeerTraffic
     from dcl_comms_core.events import Event
-    from dcl_comms_core.inputs import Track, TrackSource
+    from dcl_comms_core.inputs import Track
     from dcl_comms_core.peers import Addressees, PeerId, PeerTable
     from dcl_comms_core.proto import rfc4
     from dcl_comms_core.subscription import SubscribePolicy
+    from dcl_comms_drivers.feeds import AudioFeed, AudioLink, Reader, VideoFeed
     from dcl_comms_drivers.host import Host, Link
-    from dcl_comms_drivers.livekit.audio import AudioSink, AudioSource
-    from dcl_comms_drivers.livekit.link import LiveKitLink
+    from dcl_comms_drivers.livekit.frames import AudioFrame, VideoFormat, VideoFrame
 
-__all__ = ["BaseConnection", "OnFull", "Options", "Settings", "Stats", "Subscribe"]
+__all__ = ["BaseConnection", "OnFull", "Options", "Settings", "Stats", "Subscribe", "VideoSettings"]
 
 
 class OnFull(Enum):
@@ -143,6 +144,34 @@ def _open_link(adapter: Adapter, wake: Callable[[], None], options: Options, now
     return open_livekit(wake, options.livekit, falls_back=options.sdk_fallback, rejoin_seconds=rejoin_seconds)
 
 
+class VideoSettings(TypedDict, total=False):
+    """The keyword arguments of ``publish_video``, the same for every driver."""
+
+    width: Required[int]
+    """Pixels of the pictures that will come; chooses how they are encoded."""
+    height: Required[int]
+    name: str
+    """The track's name; "camera", or "screen" for a screen."""
+    source: TrackSource
+    """CAMERA (the default) or SCREEN_SHARE, which is encoded for sharpness rather than motion."""
+    simulcast: bool
+    """Send smaller versions too, for those who look at it small; True."""
+    max_bitrate: int | None
+    """Bits per second; None: the engine's choice for the size."""
+    max_framerate: float
+    """Pictures per second that the bitrate is meant for; 30."""
+    muted: bool
+    """Begin muted."""
+
+
+_SOUND = frozenset({TrackSource.MICROPHONE, TrackSource.SCREEN_SHARE_AUDIO, TrackSource.UNKNOWN})
+_PICTURES = frozenset({TrackSource.CAMERA, TrackSource.SCREEN_SHARE, TrackSource.UNKNOWN})
+
+
+def _sid(track: Track | str) -> str:
+    return track if isinstance(track, str) else track.sid
+
+
 class BaseConnection:
     """A room as the application sees it, without anything that waits.
 
@@ -162,6 +191,7 @@ class BaseConnection:
         )
         self._host = host
         self._on_full = options.on_full
+        self._limits = options.limits
         self._event_limit = options.limits.event_queue
         self._unread: deque[Event] = deque()
         self._dropped = 0
@@ -384,19 +414,55 @@ class BaseConnection:
         self._after()
         return known
 
-    def _media(self) -> LiveKitLink:
+    def _sound(self) -> AudioLink:
         if isinstance(self._link, MemoryLink):
             msg = "a simulated room carries no sound: use a livekit: string"
             raise LocalProtocolError(msg)
-        return cast("LiveKitLink", self._link)
+        return cast("AudioLink", self._link)
 
-    def _publish_audio(self, name: str, source: TrackSource, sample_rate: int, channels: int) -> AudioSource:
+    def _pictures(self) -> VideoLink:
+        link = self._link
+        if not isinstance(link, VideoLink):
+            msg = f"{type(link).__name__} carries no pictures: use a livekit: string, and the link over the engine"
+            raise LocalProtocolError(msg)
+        return link
+
+    def _publish_audio(
+        self, name: str, source: TrackSource, sample_rate: int, channels: int, *, muted: bool
+    ) -> AudioFeed:
+        self._check_publish(source, _SOUND)
+        return self._sound().publish_audio(name, source=source, sample_rate=sample_rate, channels=channels, muted=muted)
+
+    def _open_audio(
+        self, track: Track | str, sample_rate: int, channels: int, max_frames: int | None
+    ) -> Reader[AudioFrame]:
+        kept = self._limits.audio_frames if max_frames is None else max_frames
+        return self._sound().open_audio(_sid(track), sample_rate=sample_rate, channels=channels, max_frames=kept)
+
+    def _publish_video(self, settings: VideoSettings) -> VideoFeed:
+        source = settings.get("source", TrackSource.CAMERA)
+        self._check_publish(source, _PICTURES)
+        return self._pictures().publish_video(
+            settings.get("name", "screen" if source is TrackSource.SCREEN_SHARE else "camera"),
+            width=settings["width"],
+            height=settings["height"],
+            source=source,
+            simulcast=settings.get("simulcast", True),
+            max_bitrate=settings.get("max_bitrate"),
+            max_framerate=settings.get("max_framerate", 30.0),
+            muted=settings.get("muted", False),
+        )
+
+    def _open_video(self, track: Track | str, layout: VideoFormat, max_frames: int | None) -> Reader[VideoFrame]:
+        kept = self._limits.video_frames if max_frames is None else max_frames
+        return self._pictures().open_video(_sid(track), format=layout, max_frames=kept)
+
+    def _check_publish(self, source: TrackSource, sources: frozenset[TrackSource]) -> None:
+        if source not in sources:
+            names = ", ".join(sorted(source.name for source in sources))
+            msg = f"such a track comes from one of {names}, not from {source.name}"
+            raise LocalProtocolError(msg)
         self._session.check_publish(source)
-        return self._media().publish_audio(name, source=source, sample_rate=sample_rate, channels=channels)
-
-    def _open_audio(self, track: Track | str, sample_rate: int, channels: int, max_frames: int) -> AudioSink:
-        sid = track if isinstance(track, str) else track.sid
-        return self._media().open_audio(sid, sample_rate=sample_rate, channels=channels, max_frames=max_frames)
 
     def _begin_close(self, drain: float | None) -> None:
         self._session.close(drain=drain, now=self._host.now())

@@ -25,6 +25,7 @@ from dcl_comms_core.room import Delivery
 from dcl_comms_core.states import RoomState
 from dcl_comms_drivers.connection import BaseConnection, OnFull, Options, Subscribe
 from dcl_comms_drivers.livekit.choice import LiveKitVia
+from dcl_comms_drivers.livekit.frames import VideoFormat
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,8 +34,9 @@ if TYPE_CHECKING:
     from dcl_comms_core.connection import Adapter
     from dcl_comms_core.events import Event
     from dcl_comms_core.inputs import Track
-    from dcl_comms_drivers.connection import Settings
-    from dcl_comms_drivers.livekit.audio import AudioSink, AudioSource
+    from dcl_comms_drivers.connection import Settings, VideoSettings
+    from dcl_comms_drivers.feeds import AudioFeed, Reader, VideoFeed
+    from dcl_comms_drivers.livekit.frames import AudioFrame, VideoFrame
 
 __all__ = ["Delivery", "LiveKitVia", "OnFull", "PolledConnection", "Subscribe", "open"]
 
@@ -142,15 +144,30 @@ class PolledConnection(BaseConnection):
         source: TrackSource = TrackSource.MICROPHONE,
         sample_rate: int = 48_000,
         channels: int = 1,
-    ) -> AudioSource:
+        muted: bool = False,
+    ) -> AudioFeed:
         """Publish an audio track; give it sound with ``capture``, which is False as long as it has enough."""
-        return self._publish_audio(name, source, sample_rate, channels)
+        return self._publish_audio(name, source, sample_rate, channels, muted=muted)
 
     def audio(
-        self, track: Track | str, *, sample_rate: int = 48_000, channels: int = 1, max_frames: int = 100
-    ) -> AudioSink:
-        """The sound of a subscribed track; take frames with ``poll``, which is None when there is none yet."""
+        self, track: Track | str, *, sample_rate: int = 48_000, channels: int = 1, max_frames: int | None = None
+    ) -> Reader[AudioFrame]:
+        """The sound of a subscribed track; take frames with its own ``poll``, which is None when there is none yet."""
         return self._open_audio(track, sample_rate, channels, max_frames)
+
+    def publish_video(self, **settings: Unpack[VideoSettings]) -> VideoFeed:
+        """Publish a video track; give it pictures with ``capture``."""
+        return self._publish_video(settings)
+
+    def video(
+        self,
+        track: Track | str,
+        *,
+        format: VideoFormat = VideoFormat.RGBA,  # noqa: A002 - what it is
+        max_frames: int | None = None,
+    ) -> Reader[VideoFrame]:
+        """The pictures of a subscribed track; take them with its own ``poll``, which is None when there is none yet."""
+        return self._open_video(track, format, max_frames)
 
     def begin_close(self, drain: float | None = None) -> None:
         """Start to leave; go on polling until RoomClosed."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Self, Unpack
 
 from dcl_comms_core.errors import LocalProtocolError, SendQueueFull
 from dcl_comms_core.inputs import TrackSource
@@ -12,7 +12,8 @@ from dcl_comms_core.peers import EVERYONE
 from dcl_comms_core.proto import rfc4
 from dcl_comms_core.states import RoomState
 from dcl_comms_drivers.connection import BaseConnection
-from dcl_comms_drivers.media import AudioIn, AudioOut
+from dcl_comms_drivers.livekit.frames import VideoFormat
+from dcl_comms_drivers.media import AudioIn, AudioOut, VideoIn, VideoOut
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from dcl_comms_core.events import Event
     from dcl_comms_core.inputs import Track
     from dcl_comms_core.peers import Addressees
-    from dcl_comms_drivers.connection import Options
+    from dcl_comms_drivers.connection import Options, VideoSettings
     from dcl_comms_drivers.stats import Stats
 
 __all__ = ["Batches", "Connecting", "Signal", "WaitingConnection", "WaitingHost"]
@@ -202,7 +203,7 @@ class WaitingConnection(BaseConnection):
         await self._loop.checkpoint()
         return self.stats
 
-    # --- sound
+    # --- sound and pictures
 
     def publish_audio(
         self,
@@ -211,18 +212,42 @@ class WaitingConnection(BaseConnection):
         source: TrackSource = TrackSource.MICROPHONE,
         sample_rate: int = 48_000,
         channels: int = 1,
+        muted: bool = False,
     ) -> AudioOut:
         """Publish an audio track: ``async with connection.publish_audio() as microphone``.
 
         PermissionMissing: the token does not grant it; LocalProtocolError: the room is not open, or simulated.
         """
-        return AudioOut(self._publish_audio(name, source, sample_rate, channels), self._loop.signal())
+        return AudioOut(self._publish_audio(name, source, sample_rate, channels, muted=muted), self._loop.signal())
 
     def audio(
-        self, track: Track | str, *, sample_rate: int = 48_000, channels: int = 1, max_frames: int = 100
+        self, track: Track | str, *, sample_rate: int = 48_000, channels: int = 1, max_frames: int | None = None
     ) -> AudioIn:
-        """The sound of a subscribed track, resampled and mixed to what is asked for: ``async for frame in ...``."""
+        """The sound of a subscribed track, resampled and mixed to what is asked for: ``async for frame in ...``.
+
+        ``max_frames``: how many unread ones are kept; None: Limits.audio_frames.
+        """
         return AudioIn(self._open_audio(track, sample_rate, channels, max_frames), self._loop.signal())
+
+    def publish_video(self, **settings: Unpack[VideoSettings]) -> VideoOut:
+        """Publish a video track: ``async with connection.publish_video(width=640, height=360) as camera``.
+
+        PermissionMissing: the token does not grant it; LocalProtocolError: the room is not open, or simulated.
+        """
+        return VideoOut(self._publish_video(settings), self._loop.signal(), self._loop.wake)
+
+    def video(
+        self,
+        track: Track | str,
+        *,
+        format: VideoFormat = VideoFormat.RGBA,  # noqa: A002 - what it is
+        max_frames: int | None = None,
+    ) -> VideoIn:
+        """The pictures of a subscribed track, converted to a format: ``async for frame in ...``.
+
+        ``max_frames``: how many unread ones are kept; None: Limits.video_frames.
+        """
+        return VideoIn(self._open_video(track, format, max_frames), self._loop.signal())
 
     # --- the end
 

@@ -247,9 +247,14 @@ async def play(kit, client, hertz, seconds):
                 await kit.sleep(0.002)
         source.close()
         return
-    async with client.publish_audio() as microphone:
+
+    async def sound():
         for piece in tone(hertz, seconds):
-            await microphone.write(piece)
+            yield piece
+
+    async with client.publish_audio() as microphone:
+        assert (microphone.sample_rate, microphone.channels, microphone.muted) == (48_000, 1, False)
+        await microphone.play(sound())
 
 
 @pytest.mark.parametrize("hertz", [440, 1000])

@@ -1,19 +1,129 @@
-"""Pieces of sound, the same for every way to LiveKit; importing this loads no engine."""
+"""Pieces of sound and pictures, the same for every way to LiveKit; importing this loads no engine.
+
+Frames that were received are views of the engine's own memory: it is given back when the last view of it dies, a slice
+or a numpy array included, and not before.  Whoever keeps frames keeps that memory.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import TYPE_CHECKING
 
-__all__ = ["AudioFrame"]
+from dcl_comms_core.errors import LocalProtocolError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from typing_extensions import Buffer
+
+__all__ = ["AudioFrame", "VideoFormat", "VideoFrame"]
+
+
+def _array(data: memoryview) -> NDArray[np.uint8]:
+    """Bytes as a numpy array over the same memory."""
+    try:
+        import numpy as np  # noqa: PLC0415 - optional
+    except ImportError:
+        msg = 'arrays need numpy: pip install "dcl-comms[numpy]", or read .data'
+        raise LocalProtocolError(msg) from None
+    return np.frombuffer(data, dtype=np.uint8)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AudioFrame:
-    """A piece of sound: 16-bit samples, channels interleaved."""
+    """A piece of sound: 16-bit signed samples, native byte order, channels interleaved."""
 
-    data: bytes
+    data: memoryview = field(repr=False)
+    """Bytes; ``data.cast("h")`` are the samples."""
     sample_rate: int
     """Samples of one channel per second."""
     channels: int
     samples: int
     """Of one channel."""
+
+    @property
+    def array(self) -> NDArray[np.int16]:
+        """The samples as a read-only numpy array, (samples, channels), over the same memory.
+
+        LocalProtocolError: there is no numpy.
+        """
+        return _array(self.data).view("i2").reshape(self.samples, self.channels)
+
+
+class VideoFormat(Enum):
+    """How the pixels of a picture are laid out.  Bytes, rows from the top, no padding between them."""
+
+    I420 = "I420"
+    """A plane of luma (width x height), then U and V (each half as wide and high, rounded up): what the engine has."""
+    RGBA = "RGBA"
+    BGRA = "BGRA"
+    RGB24 = "RGB24"
+
+    @property
+    def channels(self) -> int:
+        """Bytes of one pixel in the (first) plane."""
+        return {VideoFormat.I420: 1, VideoFormat.RGB24: 3}.get(self, 4)
+
+    def planes(self, width: int, height: int) -> tuple[tuple[int, int], ...]:
+        """Of each plane, bytes in a row and rows."""
+        if self is VideoFormat.I420:
+            half = ((width + 1) // 2, (height + 1) // 2)
+            return (width, height), half, half
+        return ((width * self.channels, height),)
+
+    def size(self, width: int, height: int) -> int:
+        """Bytes of a picture."""
+        return sum(row * rows for row, rows in self.planes(width, height))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VideoFrame:
+    """A picture, received or to be sent.  LocalProtocolError: ``data`` is not as long as the format and size say."""
+
+    width: int
+    """Pixels."""
+    height: int
+    """Pixels."""
+    format: VideoFormat = VideoFormat.RGBA
+    data: Buffer = field(repr=False)
+    """All planes, one after the other.  A read-only memoryview where the picture was received; when it is sent, bytes
+    or anything like them."""
+    timestamp_us: int = 0
+    """Microseconds of the engine's clock (received), or of any clock that goes on steadily (sent; 0: now)."""
+    rotation: int = 0
+    """Degrees clockwise by which to turn the picture to see it upright: 0, 90, 180 or 270."""
+
+    def __post_init__(self) -> None:
+        expected, size = self.format.size(self.width, self.height), memoryview(self.data).nbytes
+        if self.width < 1 or self.height < 1 or size != expected:
+            msg = f"{self.width} x {self.height} {self.format.value} takes {expected} bytes, not {size}"
+            raise LocalProtocolError(msg)
+        if self.rotation not in {0, 90, 180, 270}:
+            msg = f"a picture is turned by 0, 90, 180 or 270 degrees, not {self.rotation}"
+            raise LocalProtocolError(msg)
+
+    @property
+    def planes(self) -> tuple[memoryview, ...]:
+        """The planes, each as bytes, over the same memory: Y, U and V, or the only one."""
+        data = memoryview(self.data).cast("B")
+        planes: list[memoryview] = []
+        start = 0
+        for row, rows in self.format.planes(self.width, self.height):
+            planes.append(data[start : start + row * rows])
+            start += row * rows
+        return tuple(planes)
+
+    @property
+    def arrays(self) -> tuple[NDArray[np.uint8], ...]:
+        """The planes as numpy arrays over the same memory: (rows, columns), packed formats (rows, columns, channels).
+
+        LocalProtocolError: there is no numpy.
+        """
+        channels = self.format.channels
+        shapes = self.format.planes(self.width, self.height)
+        arrays: list[NDArray[np.uint8]] = []
+        for plane, (row, rows) in zip(self.planes, shapes, strict=True):
+            array = _array(plane)
+            arrays.append(array.reshape(rows, row) if channels == 1 else array.reshape(rows, self.width, channels))
+        return tuple(arrays)

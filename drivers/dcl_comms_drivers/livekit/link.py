@@ -13,8 +13,10 @@ from dcl_comms_core.limits import DEFAULT_LIMITS
 from dcl_comms_drivers.livekit.audio import AudioSink, AudioSource
 from dcl_comms_drivers.livekit.counters import measure_round_trip
 from dcl_comms_drivers.livekit.engine import Engine, NativeRefusal
+from dcl_comms_drivers.livekit.frames import VideoFormat
 from dcl_comms_drivers.livekit.room import Room
 from dcl_comms_drivers.livekit.room_link import RoomLink
+from dcl_comms_drivers.livekit.video import VideoSink, VideoSource
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["LiveKitLink"]
 
 _MICROPHONE = "mic"
+_CAMERA = "camera"
 
 
 class LiveKitLink(RoomLink[Room]):
@@ -53,7 +56,12 @@ class LiveKitLink(RoomLink[Room]):
         )
 
     def open_audio(
-        self, track_sid: str, *, sample_rate: int = 48_000, channels: int = 1, max_frames: int = 100
+        self,
+        track_sid: str,
+        *,
+        sample_rate: int = 48_000,
+        channels: int = 1,
+        max_frames: int = DEFAULT_LIMITS.audio_frames,
     ) -> AudioSink:
         """Listen to an audio track that is attached, resampled and mixed to what is asked for.
 
@@ -69,6 +77,41 @@ class LiveKitLink(RoomLink[Room]):
             then(None)
         else:
             measure_round_trip(self._room, then)
+
+    def publish_video(
+        self,
+        name: str = _CAMERA,
+        *,
+        width: int,
+        height: int,
+        source: TrackSource = TrackSource.CAMERA,
+        simulcast: bool = True,
+        max_bitrate: int | None = None,
+        max_framerate: float = 30.0,
+        muted: bool = False,
+    ) -> VideoSource:
+        """Publish a video track.  The room must be open."""
+        return VideoSource(
+            self._open_room(),
+            name,
+            width=width,
+            height=height,
+            source=source,
+            simulcast=simulcast,
+            max_bitrate=max_bitrate,
+            max_framerate=max_framerate,
+            muted=muted,
+        )
+
+    def open_video(
+        self,
+        track_sid: str,
+        *,
+        format: VideoFormat = VideoFormat.RGBA,  # noqa: A002 - what it is
+        max_frames: int = DEFAULT_LIMITS.video_frames,
+    ) -> VideoSink:
+        """Look at a video track that is attached; of the pictures nobody has polled, the newest are kept."""
+        return VideoSink(self._open_room(), track_sid, format=format, max_frames=max_frames)
 
     def _new_room(self, ref: LinkRef) -> Room:
         return Room(ref, self._wake)

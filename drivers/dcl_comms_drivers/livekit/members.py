@@ -44,6 +44,8 @@ class Members:
         self._people: dict[str, Participant] = {}
         self._publications: dict[str, tuple[str, int]] = {}
         self._attached: dict[str, tuple[str, int]] = {}
+        self.ours: dict[str, Callable[[bool], None]] = {}
+        """Our own tracks: whom to tell that one was muted or unmuted, which the server may do as well."""
         self._readers: Final[dict[str, Callable[[room_pb2.RoomEvent], Iterable[Input]]]] = {
             "participant_connected": lambda event: self._joined(event.participant_connected.info),
             "participant_disconnected": lambda event: self._left(event.participant_disconnected.participant_identity),
@@ -169,7 +171,9 @@ class Members:
         yield SpeakersHeard(link=self._ref, identities=identities)
 
     def _muted(self, sid: str, *, muted: bool) -> Iterator[Input]:
-        # Our own tracks are reported too; they are not among the publications of others.
+        ours = self.ours.get(sid)
+        if ours is not None:
+            ours(muted)
         known = self._publications.get(sid)
         if known is not None:
             yield TrackMuteChanged(link=self._ref, identity=known[0], sid=sid, muted=muted)

@@ -164,6 +164,10 @@ class LiveKitServer:
         """Remove somebody from a room."""
         self._ask("RemoveParticipant", {"room": room, "identity": identity})
 
+    def mute_track(self, room: str, identity: str, track_sid: str) -> None:
+        """Mute somebody's track."""
+        self._ask("MutePublishedTrack", {"room": room, "identity": identity, "track_sid": track_sid}, muted=True)
+
     def delete_room(self, room: str) -> None:
         """Delete a room; everybody in it is disconnected."""
         self._ask("DeleteRoom", {"room": room})
@@ -286,12 +290,12 @@ class LiveKitServer:
 
     # -- its API
 
-    def _ask(self, method: str, body: dict[str, str]) -> _Answer:
+    def _ask(self, method: str, body: dict[str, str], **flags: bool) -> _Answer:
         token = mint_admin_token(self.key, self.secret, room=body.get("room", ""))
         headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
         connection = HTTPConnection(_HOST, self.port, timeout=_REQUEST_SECONDS)
         try:
-            connection.request("POST", f"/twirp/livekit.RoomService/{method}", json.dumps(body), headers)
+            connection.request("POST", f"/twirp/livekit.RoomService/{method}", json.dumps({**body, **flags}), headers)
             response = connection.getresponse()
             content = response.read()
             status = response.status

@@ -14,7 +14,8 @@ from dcl_comms_station.demo.tone import Ear
 if TYPE_CHECKING:
     from threading import Event
 
-    from dcl_comms_drivers.livekit.audio import AudioSink
+    from dcl_comms_drivers.feeds import Reader
+    from dcl_comms_drivers.livekit.frames import AudioFrame
 
 __all__ = ["play"]
 
@@ -24,7 +25,7 @@ _FRAME_SECONDS: Final = 1.0 / 50.0
 def play(target: str, part: Part, curtain: Event) -> None:
     """Play until the part is done or the curtain falls."""
     with polled.open(target) as room:
-        sounds: list[tuple[Ear, AudioSink]] = []
+        sounds: list[tuple[Ear, Reader[AudioFrame]]] = []
         next_step = time.monotonic()
         while not (part.done or curtain.is_set()):
             for event in room.poll():
@@ -39,7 +40,7 @@ def play(target: str, part: Part, curtain: Event) -> None:
             time.sleep(_FRAME_SECONDS)
 
 
-def _listen(ear: Ear, sound: AudioSink, part: Part) -> None:
+def _listen(ear: Ear, sound: Reader[AudioFrame], part: Part) -> None:
     while (frame := sound.poll()) is not None:
         pitch = ear.listen(frame.data, frame.sample_rate)
         if pitch is not None:

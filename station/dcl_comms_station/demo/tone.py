@@ -51,11 +51,12 @@ class Ear:
         self._quietest = quietest
         self._samples = array("h")
 
-    def listen(self, data: bytes, rate: int) -> float | None:
+    def listen(self, data: bytes | memoryview, rate: int) -> float | None:
         """Take a frame; returns the pitch once it is known."""
         if self.pitch is not None:
             return self.pitch
-        frame = array("h", data)
+        frame = array("h")
+        frame.frombytes(data)
         if not frame or max(map(abs, frame)) < self._quietest:
             self._samples = array("h")  # silence: whatever was before did not last
             return None

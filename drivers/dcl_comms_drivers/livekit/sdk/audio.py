@@ -16,6 +16,8 @@ from dcl_comms_drivers.livekit.sdk.members import SOURCES
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from typing_extensions import Buffer
+
     from dcl_comms_drivers.livekit.sdk.room import SdkRoom
 
 __all__ = ["SdkAudioSink", "SdkAudioSource"]
@@ -44,6 +46,8 @@ class SdkAudioSource:
         self.error = ""
         """Why it could not be published; empty when nothing went wrong."""
         self.closed = False
+        self.muted = muted
+        """Whether we muted it."""
         self.busy = False
         """A frame was captured and the engine has not acknowledged it."""
         self.sample_rate = sample_rate
@@ -57,19 +61,20 @@ class SdkAudioSource:
         room.on_over.append(self._ended)
         room.in_thread(partial(self._begin, name, source, muted=muted))
 
-    def capture(self, data: bytes) -> bool:
+    def capture(self, data: Buffer) -> bool:
         """Give the engine some sound, at best 10 ms of it.  False: not now, wait for ``on_ready``."""
         if self.closed or self.error:
             msg = "the audio source is closed" if self.closed else f"the audio source failed: {self.error}"
             raise LocalProtocolError(msg)
         frame_bytes = _SAMPLE_BYTES * self.channels
-        if len(data) % frame_bytes or not data:
-            msg = f"sound comes in whole frames of {frame_bytes} bytes, not {len(data)} bytes"
+        sound = bytes(data)
+        if len(sound) % frame_bytes or not sound:
+            msg = f"sound comes in whole frames of {frame_bytes} bytes, not {len(sound)} bytes"
             raise LocalProtocolError(msg)
         if self.busy:
             return False
         self.busy = True
-        frame = rtc.AudioFrame(data, self.sample_rate, self.channels, len(data) // frame_bytes)
+        frame = rtc.AudioFrame(sound, self.sample_rate, self.channels, len(sound) // frame_bytes)
         self._room.in_thread(lambda: self._room.run(self._capture, frame))
         return True
 
@@ -79,6 +84,7 @@ class SdkAudioSource:
 
     def mute(self, *, muted: bool) -> None:
         """Mute or unmute the track; everybody in the room is told."""
+        self.muted = muted
         self._room.in_thread(partial(self._mute, muted=muted))
 
     def close(self) -> None:
@@ -233,7 +239,7 @@ class SdkAudioSink:
                     self.dropped += 1
                 self._frames.append(
                     AudioFrame(
-                        data=bytes(frame.data),
+                        data=memoryview(bytes(frame.data)),
                         sample_rate=frame.sample_rate,
                         channels=frame.num_channels,
                         samples=frame.samples_per_channel,
