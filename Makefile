@@ -13,8 +13,8 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 env: $(VENV)/.ready
 
-# The native codec is compiled as part of the installation.
-NATIVE := $(wildcard dcl_comms_core/codec/_native/*.[ch]) dcl_comms_core/proto/_gen/tables.py
+# The native extensions are compiled as part of the installation.
+NATIVE := $(wildcard dcl_comms_core/codec/_native/*.[ch] drivers/dcl_comms_drivers/livekit/_native/*.[ch]) dcl_comms_core/proto/_gen/tables.py
 
 $(VENV)/.ready: pyproject.toml .ci/make-env $(NATIVE)
 	@.ci/make-env "$(PYTHON)" $(VENV) dev

@@ -27,6 +27,7 @@ __all__ = [
     "LinkReconnected",
     "LinkReconnecting",
     "LinkRef",
+    "PacketsDropped",
     "Participant",
     "ParticipantJoined",
     "ParticipantLeft",
@@ -272,6 +273,14 @@ class SpeakersHeard:
     identities: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PacketsDropped:
+    """Packets came in that the link had no room for, because the loop did not turn for long: Limits.inbox_bytes."""
+
+    link: LinkRef
+    count: int
+
+
 TrackInput = TrackAppeared | TrackVanished | TrackAttached | TrackDetached | TrackMuteChanged
 """Any input about a track."""
 
@@ -290,6 +299,7 @@ LinkInput = (
     | CommandFailed
     | TrackInput
     | SpeakersHeard
+    | PacketsDropped
 )
 """Any input that comes from a link."""
 

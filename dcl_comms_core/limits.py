@@ -51,6 +51,8 @@ event_queue                16,384       (drivers) events not yet read by the app
 audio_frames               100          (drivers) pieces of sound, 10 ms each, that wait for one reader of a track; the
                                         oldest are let go, and the reader's ``dropped`` counts them
 video_frames               4            (drivers) the same for pictures, each of which is megabytes of native memory
+inbox_bytes                33,554,432   (drivers) packets of one room that wait for the loop's next turn; further ones
+                                        are dropped and counted: LimitReached at that turn
 turn_inputs                256          (drivers) inputs handled in one turn before other tasks get theirs
 =========================  ===========  ================================================================================
 """
@@ -112,6 +114,7 @@ class Limits:
     event_queue: int = 16_384
     audio_frames: int = 100
     video_frames: int = 4
+    inbox_bytes: int = 33_554_432
     turn_inputs: int = 256
 
     def __post_init__(self) -> None:

@@ -40,6 +40,7 @@ from dcl_comms_core.inputs import (
     LinkReconnected,
     LinkReconnecting,
     LinkRef,
+    PacketsDropped,
     ParticipantJoined,
     ParticipantLeft,
     ParticipantUpdated,
@@ -55,6 +56,8 @@ from dcl_comms_core.states import RETRY, ROOM_TRANSITIONS, CloseReason, Retry, R
 from dcl_comms_core.subscription import Subscribe, wants
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from dcl_comms_core.backoff import Backoff
     from dcl_comms_core.commands import Command
     from dcl_comms_core.connection import Adapter
@@ -288,6 +291,10 @@ class RoomSession(Receiving):
                 self._on_answered(inp)
             case _ if self._state not in RECEIVING:
                 self.counters["late"] += 1
+            case PacketsDropped():
+                self.counters["dropped.inbox_bytes"] += inp.count
+                limit = self._limits.inbox_bytes
+                self._events.append(ev.LimitReached(at=self._now, room=self._room, limit="inbox_bytes", value=limit))
             case ParticipantJoined():
                 self._events += self._roster.join(inp.participant, self._now, inp.source)
             case ParticipantUpdated():
@@ -299,6 +306,25 @@ class RoomSession(Receiving):
                 self._events.append(ev.SpeakersChanged(at=self._now, room=self._room, speakers=speakers))
             case _:
                 self._on_track(inp)
+
+    def receive_acknowledged(self, tokens: Iterable[int], *, now: float) -> None:
+        """Take acknowledgements of packets of the current link, none of which failed.
+
+        What ``receive(SendAcknowledged(...))`` does for each, without the objects.
+        """
+        self._pass_time(now)
+        acknowledge = self._outbox.acknowledge
+        late = sent = sent_bytes = 0
+        for token in tokens:
+            size = acknowledge(token)
+            if size is None:
+                late += 1
+            else:
+                sent += 1
+                sent_bytes += size
+        self.counters.update({"sent": sent, "sent_bytes": sent_bytes, "late": late})
+        self._send_queued()
+        self._continue_closing()
 
     def _on_opened(self, inp: LinkOpened) -> None:
         if not self._moved(RoomTrigger.OPENED):

@@ -28,7 +28,7 @@ from dcl_comms_core.inputs import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Iterable
 
     from livekit import rtc
 
@@ -64,6 +64,9 @@ class Player:
         packet = DataReceived(link=self.ref, sender=sender, data=data, reliable=reliable, topic=topic)
         self.packets.append(packet)
         self.inputs.append(packet)
+
+    def receive_acknowledged(self, tokens: Iterable[int], *, now: float) -> None:
+        self.inputs += [SendAcknowledged(link=self.ref, token=token) for token in tokens]
 
     # -- what tests do
 

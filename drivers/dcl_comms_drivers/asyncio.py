@@ -11,6 +11,8 @@ async with connect("livekit:wss://comms.example.com?access_token=...") as room:
 from __future__ import annotations
 
 import asyncio
+import os
+import sys
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Unpack
 
@@ -59,6 +61,7 @@ class AsyncioHost(WaitingHost):
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
+        self._wake_fd: int | None = None
 
     def now(self) -> float:
         """Monotonic seconds of the loop."""
@@ -80,6 +83,24 @@ class AsyncioHost(WaitingHost):
                 if not self._loop.is_closed():
                     raise
 
+    def wake_fd(self, callback: Callable[[], None]) -> int | None:
+        """A descriptor that calls back soon when 8 bytes are written to it; None: this loop can't watch one."""
+        if sys.platform != "linux":
+            return None
+        fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+
+        def readable() -> None:
+            os.eventfd_read(fd)
+            callback()
+
+        try:
+            self._loop.add_reader(fd, readable)
+        except NotImplementedError:
+            os.close(fd)
+            return None
+        self._wake_fd = fd
+        return fd
+
     def signal(self) -> Signal:
         """A new signal."""
         return _Signal(self._loop)
@@ -93,7 +114,12 @@ class AsyncioHost(WaitingHost):
         """Nothing: what is read comes from a bounded queue, which only a turn of the loop refills."""
 
     def close(self) -> None:
-        """Stop the timer."""
+        """Stop the timer, close the descriptor."""
+        if self._wake_fd is not None:
+            if not self._loop.is_closed():
+                self._loop.remove_reader(self._wake_fd)
+            os.close(self._wake_fd)
+            self._wake_fd = None
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

@@ -137,11 +137,12 @@ def resolve(target: str | Adapter, limits: Limits) -> Adapter:
     return adapter
 
 
-def _open_link(adapter: Adapter, wake: Callable[[], None], options: Options, now: float) -> Link:
+def _open_link(
+    adapter: Adapter, wake: Callable[[], None], wake_fd: Callable[[], int | None], options: Options, now: float
+) -> Link:
     if isinstance(adapter, SimulatorAdapter):
         return MemoryLink(parse_simulator(adapter.detail), wake, now)
-    rejoin_seconds = options.limits.rejoin_seconds
-    return open_livekit(wake, options.livekit, falls_back=options.sdk_fallback, rejoin_seconds=rejoin_seconds)
+    return open_livekit(wake, options.livekit, falls_back=options.sdk_fallback, limits=options.limits, wake_fd=wake_fd)
 
 
 class VideoSettings(TypedDict, total=False):
@@ -202,7 +203,7 @@ class BaseConnection:
         self._round_trip: tuple[float, float] | None = None
         self._answers = 0
         """How often the round trip was answered for, be it that it is not known."""
-        self._link = _open_link(adapter, self._wake, options, host.now())
+        self._link = _open_link(adapter, self._wake, lambda: host.wake_fd(self._turn), options, host.now())
         turn_inputs = options.limits.turn_inputs
         self._pump = Pump(self._session, host, self._link, self._take, turn_inputs=turn_inputs, later=self._turn)
 

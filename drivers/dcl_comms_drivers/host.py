@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from dcl_comms_core.commands import Command
     from dcl_comms_core.events import Event
@@ -29,6 +29,13 @@ class Host(Protocol):
         """Call back soon, in the loop's thread.  May be called from any thread, also after the loop ended."""
         ...
 
+    def wake_fd(self, callback: Callable[[], None]) -> int | None:
+        """A descriptor: whoever writes 8 bytes to it has the callback called soon; None: there is none, use ``wake``.
+
+        At most one for a host; it is the host's, which closes it.
+        """
+        ...
+
 
 class Receiver(Protocol):
     """Where a link delivers: the receiving half of a session."""
@@ -41,6 +48,10 @@ class Receiver(Protocol):
         self, sender: str | None, data: bytes, *, reliable: bool = ..., topic: str = ..., now: float
     ) -> None:
         """Take one packet."""
+        ...
+
+    def receive_acknowledged(self, tokens: Iterable[int], *, now: float) -> None:
+        """Take acknowledgements of packets of the current link, none of which failed."""
         ...
 
 

@@ -70,6 +70,10 @@ class _PolledHost:
             except BlockingIOError:
                 return  # full: it is readable, which is all that waking means
 
+    def wake_fd(self, callback: Callable[[], None]) -> int | None:
+        del callback
+        return self._writer
+
     def fileno(self) -> int:
         return self._reader
 

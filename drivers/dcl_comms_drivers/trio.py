@@ -10,6 +10,8 @@ async with connect("livekit:wss://comms.example.com?access_token=...") as room:
 
 from __future__ import annotations
 
+import os
+import sys
 from math import inf
 from typing import TYPE_CHECKING, Unpack
 
@@ -57,6 +59,7 @@ class TrioHost(WaitingHost):
         self._scope: trio.CancelScope | None = None
         self._closed = False
         self._running = False
+        self._watching = trio.CancelScope()
 
     def now(self) -> float:
         """Monotonic seconds of the loop."""
@@ -89,6 +92,24 @@ class TrioHost(WaitingHost):
             # The loop ended meanwhile: there is nobody left to wake.
             return
 
+    def wake_fd(self, callback: Callable[[], None]) -> int | None:
+        """A descriptor that calls back soon when 8 bytes are written to it; None: there is none on this system."""
+        if sys.platform != "linux":
+            return None
+        fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        trio.lowlevel.spawn_system_task(self._watch, fd, callback, name="dcl-comms wake")
+        return fd
+
+    async def _watch(self, fd: int, callback: Callable[[], None]) -> None:
+        try:
+            with self._watching:
+                while True:
+                    await trio.lowlevel.wait_readable(fd)
+                    os.eventfd_read(fd)
+                    callback()
+        finally:
+            os.close(fd)
+
     def signal(self) -> Signal:
         """A new signal."""
         return _Signal()
@@ -105,7 +126,8 @@ class TrioHost(WaitingHost):
         await trio.lowlevel.checkpoint_if_cancelled()
 
     def close(self) -> None:
-        """Stop the timer."""
+        """Stop the timer, close the descriptor."""
+        self._watching.cancel()
         self._closed = True
         if self._scope is not None:
             self._scope.cancel()

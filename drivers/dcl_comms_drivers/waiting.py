@@ -58,6 +58,10 @@ class WaitingHost(ABC):
         """Call back soon; from any thread."""
 
     @abstractmethod
+    def wake_fd(self, callback: Callable[[], None]) -> int | None:
+        """A descriptor that calls back soon when 8 bytes are written to it; None: there is none."""
+
+    @abstractmethod
     def signal(self) -> Signal:
         """A new signal on this loop."""
 
@@ -71,7 +75,7 @@ class WaitingHost(ABC):
 
     @abstractmethod
     def close(self) -> None:
-        """Stop the timer."""
+        """Stop the timer, close the descriptor."""
 
 
 class Batches:

@@ -122,6 +122,22 @@ def test_reliable_packets_wait_for_bytes_and_lossy_ones_pass_them() -> None:
     assert (rig.session.counters["sent"], rig.session.counters["sent_bytes"]) == (2, 65)
 
 
+def test_acknowledgements_without_objects() -> None:
+    rig = Rig(limits=Limits(in_flight=2)).join()
+    rig.send(5)
+    first, second = rig.sent()
+    rig.session.receive_acknowledged([first.token, 999, second.token, first.token], now=rig.now)
+    rig.drain()
+    assert len(rig.sent()) == 2
+    assert rig.session.counters["sent"] == 2
+    assert rig.session.counters["sent_bytes"] == len(first.data) + len(second.data)
+    assert rig.session.counters["late"] == 2
+    rig.session.close(now=rig.now)
+    rig.session.receive_acknowledged([first.token + 2, first.token + 3], now=rig.now)
+    rig.drain()
+    assert [command.token for command in rig.sent()] == [first.token + 4]
+
+
 def test_one_reliable_packet_always_goes() -> None:
     rig = Rig(limits=Limits(in_flight_bytes=100)).join()
     rig.session.chat("x" * 500, to=[PeerId("a"), PeerId("b")])

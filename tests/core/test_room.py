@@ -30,6 +30,7 @@ from dcl_comms_core import (
     LocalProtocolError,
     OfflineAdapter,
     OpenLink,
+    PacketsDropped,
     ParticipantJoined,
     PeerId,
     PermissionMissing,
@@ -184,6 +185,14 @@ def test_a_command_that_failed_is_told() -> None:
     rig.tell(CommandFailed, what="SetAttributes", detail="not allowed")
     (warning,) = rig.take_events()
     assert (warning.code, warning.text) == (WarningCode.COMMAND_FAILED, "SetAttributes: not allowed")
+
+
+def test_packets_that_a_link_had_no_room_for_are_told() -> None:
+    rig = Rig(limits=Limits(inbox_bytes=7)).join()
+    rig.take_events()
+    rig.tell(PacketsDropped, count=3)
+    (event,) = rig.take_events()
+    assert (event.limit, event.value, rig.session.counters["dropped.inbox_bytes"]) == ("inbox_bytes", 7, 3)
 
 
 def test_what_may_be_published() -> None:

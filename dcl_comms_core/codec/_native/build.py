@@ -1,8 +1,8 @@
-"""Compile the native codec: one call of the C compiler, with CPython's headers and nothing else.
+"""Compile the native extensions: each one call of the C compiler, with CPython's headers and nothing else.
 
-``python dcl_comms_core/codec/_native/build.py`` builds it in place for the interpreter that runs it (an editable
-install does the same); ``--into FOLDER`` and ``--sanitize`` are for .ci/sanitize.  The result is moved into its place
-when it is whole, so that a program that is starting meanwhile finds the old one or the new one.
+``python dcl_comms_core/codec/_native/build.py`` builds them in place for the interpreter that runs it (an editable
+install does the same); ``--only NAME``, ``--into FOLDER`` and ``--sanitize`` are for .ci/sanitize.  The result is moved
+into its place when it is whole, so that a program that is starting meanwhile finds the old one or the new one.
 """
 
 from __future__ import annotations
@@ -17,11 +17,46 @@ import sys
 import sysconfig
 import tempfile
 from pathlib import Path
+from typing import NamedTuple
 
-__all__ = ["CannotBuild", "build", "file_name", "source_hash"]
+__all__ = ["CALLBACK", "CODEC", "CannotBuild", "Extension", "build", "file_name", "source_hash"]
 
 HERE = Path(__file__).resolve().parent
-TABLES = HERE.parents[1] / "proto" / "_gen" / "tables.py"
+
+
+class Extension(NamedTuple):
+    """One extension: a folder of C sources, one of which includes the others."""
+
+    what: str
+    module: str
+    main: str
+    package: str
+    """Where it is imported from, as a path below the folder of its top package."""
+    folder: Path
+    twin: str
+    """What is used without it."""
+    also: tuple[Path, ...] = ()
+    """What it is made for, beside its C files."""
+
+
+CODEC = Extension(
+    what="codec",
+    module="_speedups",
+    main="codec.c",
+    package="dcl_comms_core/codec/_native",
+    folder=HERE,
+    twin="the pure-Python one",
+    also=(HERE.parents[1] / "proto" / "_gen" / "tables.py",),
+)
+CALLBACK = Extension(
+    what="callback",
+    module="_events",
+    main="events.c",
+    package="dcl_comms_drivers/livekit/_native",
+    folder=HERE.parents[2] / "drivers" / "dcl_comms_drivers" / "livekit" / "_native",
+    twin="ctypes'",
+)
+EXTENSIONS = (CODEC, CALLBACK)
 FLAGS = [
     "-std=c11",
     "-O3",
@@ -39,17 +74,18 @@ class CannotBuild(Exception):
     """There is no compiler, or it did not like the source; the text says which."""
 
 
-def source_hash() -> str:
-    """A hash of everything that the extension is made for: its C files and the field tables."""
+def source_hash(extension: Extension = CODEC) -> str:
+    """A hash of everything that the extension is made for: its C files and, for the codec, the field tables."""
     found = hashlib.sha256()
-    for path in [*sorted((*HERE.glob("*.c"), *HERE.glob("*.h"))), TABLES]:
+    folder = extension.folder
+    for path in [*sorted((*folder.glob("*.c"), *folder.glob("*.h"))), *extension.also]:
         found.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
     return found.hexdigest()
 
 
-def file_name() -> str:
+def file_name(extension: Extension = CODEC) -> str:
     """The name under which this interpreter finds the extension."""
-    return f"_speedups{sysconfig.get_config_var('EXT_SUFFIX')}"
+    return f"{extension.module}{sysconfig.get_config_var('EXT_SUFFIX')}"
 
 
 def _compiler() -> list[str]:
@@ -62,24 +98,27 @@ def _compiler() -> list[str]:
     raise CannotBuild(f"no C compiler was found (tried: {', '.join(filter(None, candidates))})")
 
 
-def build(into: Path = HERE, *, sanitize: bool = False) -> Path:
-    """The extension for this interpreter, in the folder ``into``.  Raises CannotBuild."""
+def build(into: Path | None = None, *, sanitize: bool = False, extension: Extension = CODEC) -> Path:
+    """The extension for this interpreter, in the folder ``into`` or in its package.  Raises CannotBuild."""
+    into = into or extension.folder
+    if not extension.folder.is_dir():
+        raise CannotBuild(f"{extension.folder.name} is not here: only the core is")
     if sys.implementation.name != "cpython":
-        raise CannotBuild(f"the native codec is for CPython, this is {sys.implementation.name}")
+        raise CannotBuild(f"the native {extension.what} is for CPython, this is {sys.implementation.name}")
     if sysconfig.get_config_var("Py_GIL_DISABLED"):
-        raise CannotBuild("the native codec needs the GIL")
+        raise CannotBuild(f"the native {extension.what} needs the GIL")
     includes = {sysconfig.get_path(name) for name in ("include", "platinclude")}
     link = ["-bundle", "-undefined", "dynamic_lookup"] if sys.platform == "darwin" else ["-shared"]
     with tempfile.TemporaryDirectory(dir=into, prefix=".building-") as scratch:
-        out = Path(scratch, file_name())
+        out = Path(scratch, file_name(extension))
         command = [
             *_compiler(),
             *FLAGS,
             *(SANITIZERS if sanitize else ["-DNDEBUG"]),
             *(f"-I{path}" for path in sorted(includes)),
-            f'-DSOURCE_HASH="{source_hash()}"',
+            f'-DSOURCE_HASH="{source_hash(extension)}"',
             *link,
-            str(HERE / "codec.c"),
+            str(extension.folder / extension.main),
             "-o",
             str(out),
         ]
@@ -94,17 +133,26 @@ def build(into: Path = HERE, *, sanitize: bool = False) -> Path:
     return place
 
 
+def no_extension(extension: Extension, problem: Exception) -> str:
+    """What is said when one was not built."""
+    return f"dcl-comms: the native {extension.what} was not built, {extension.twin} is used: {problem}"
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--into", type=Path, default=HERE, help="another folder than the package")
+    parser.add_argument("--only", choices=[extension.what for extension in EXTENSIONS], help="one of them")
+    parser.add_argument("--into", type=Path, help="another folder than the package")
     parser.add_argument("--sanitize", action="store_true", help="with AddressSanitizer and UndefinedBehaviorSanitizer")
     arguments = parser.parse_args()
-    try:
-        print(build(arguments.into, sanitize=arguments.sanitize))
-    except CannotBuild as problem:
-        print(f"dcl-comms: the native codec was not built, the pure-Python one is used: {problem}", file=sys.stderr)
-        return 1
-    return 0
+    missing = 0
+    for extension in EXTENSIONS:
+        if arguments.only in {None, extension.what}:
+            try:
+                print(build(arguments.into, sanitize=arguments.sanitize, extension=extension))
+            except CannotBuild as problem:
+                print(no_extension(extension, problem), file=sys.stderr)
+                missing = 1
+    return missing
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What hatchling runs when it makes a wheel: compile the native codec, or say in one line that there will be none."""
+"""What hatchling runs when it makes a wheel: compile the native extensions, or say of each that there will be none."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def _build_module() -> Any:
     return module
 
 
-class NativeCodec(BuildHookInterface):  # type: ignore[type-arg]  # its parameter is the configuration, which isn't used
+class NativeExtensions(BuildHookInterface):  # type: ignore[type-arg]  # its parameter is the configuration, which isn't used
     """An editable install has the extension in place; a wheel has it inside, and is then for this platform only."""
 
     PLUGIN_NAME = "custom"
@@ -33,21 +33,21 @@ class NativeCodec(BuildHookInterface):  # type: ignore[type-arg]  # its paramete
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         """Called before the wheel is made; ``version`` is ``standard`` or ``editable``."""
         tools = _build_module()
-        try:
-            if version == "editable":
-                tools.build()
-                return
-            self._scratch = TemporaryDirectory(prefix="dcl-comms-")
-            built = tools.build(Path(self._scratch.name))
-        except tools.CannotBuild as problem:
-            if os.environ.get("DCL_COMMS_CODEC") == "native":
-                raise
-            text = f"dcl-comms: the native codec was not built, the pure-Python one will be used: {problem}"
-            print(text, file=sys.stderr)
-            return
-        build_data["force_include"][str(built)] = f"dcl_comms_core/codec/_native/{built.name}"
-        build_data["pure_python"] = False
-        build_data["infer_tag"] = True
+        self._scratch = TemporaryDirectory(prefix="dcl-comms-")
+        for extension in tools.EXTENSIONS:
+            try:
+                if version == "editable":
+                    tools.build(extension=extension)
+                    continue
+                built = tools.build(Path(self._scratch.name), extension=extension)
+            except tools.CannotBuild as problem:
+                if extension is tools.CODEC and os.environ.get("DCL_COMMS_CODEC") == "native":
+                    raise
+                print(tools.no_extension(extension, problem), file=sys.stderr)
+                continue
+            build_data["force_include"][str(built)] = f"{extension.package}/{built.name}"
+            build_data["pure_python"] = False
+            build_data["infer_tag"] = True
 
     def finalize(self, version: str, build_data: dict[str, Any], artifact_path: str) -> None:
         """Called when the wheel is whole."""

@@ -18,6 +18,7 @@ from dcl_comms_drivers.livekit.errors import EngineProblem, EngineUnavailable
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from dcl_comms_core.limits import Limits
     from dcl_comms_drivers.livekit.link import LiveKitLink
     from dcl_comms_drivers.livekit.sdk.link import SdkLink
 
@@ -43,13 +44,19 @@ class SdkFallbackWarning(RuntimeWarning):
 
 
 def open_livekit(
-    wake: Callable[[], None], via: LiveKitVia | None, *, falls_back: bool, rejoin_seconds: float
+    wake: Callable[[], None],
+    via: LiveKitVia | None,
+    *,
+    falls_back: bool,
+    limits: Limits,
+    wake_fd: Callable[[], int | None] | None = None,
 ) -> LiveKitLink | SdkLink:
     """Make a link to LiveKit rooms.  ``via=None``: as the environment says.
 
-    ``falls_back``: what AUTO means for a wheel that the engine's link does not know.
+    ``wake_fd``: see LiveKitLink.  ``falls_back``: what AUTO means for a wheel that the engine's link does not know.
     Raises EngineUnavailable, which says what to do.
     """
+    rejoin_seconds = limits.rejoin_seconds
     via = via or _from_environment()
     if via is LiveKitVia.SDK:
         return _sdk(wake, rejoin_seconds)
@@ -64,7 +71,7 @@ def open_livekit(
             return _sdk(wake, rejoin_seconds)
         msg = f"{error.detail}; {_INSTALL}, or set {VARIABLE}=sdk for the slower link over its public interface"
         raise EngineUnavailable(error.problem, msg) from None
-    return LiveKitLink(wake, rejoin_seconds=rejoin_seconds)
+    return LiveKitLink(wake, wake_fd, inbox_bytes=limits.inbox_bytes, rejoin_seconds=rejoin_seconds)
 
 
 _INSTALL: Final = 'pip install "dcl-comms[livekit]" gets one that fits'

@@ -4,8 +4,11 @@ The engine answers each request later, with an event that carries an id.  We cho
 engine's own counter never gets, and register who waits before the request is sent; so nothing is missed, and every
 event finds its owner in one step: by id, by room handle or by stream handle.  What has no owner here is the SDK's.
 
-Callbacks registered here run on the engine's threads, must be short and must not raise; a link's only puts the event
-into its mailbox.  No lock is needed: each step on a dictionary is atomic.
+With the native callback (see ``callback.py``) what comes often for a room goes into the room's own queue and does not
+come by here: its packets and other events, and the acknowledgements of what it published.
+
+Callbacks registered here run on the engine's threads, or on ours that serves it; they must be short and must not raise.
+A link's only puts the event into its mailbox.  No lock is needed: each step on a dictionary is atomic.
 """
 
 from __future__ import annotations
@@ -29,14 +32,19 @@ from dcl_comms_drivers.livekit.ffi import (
     Native,
     NativeRefusal,
     owned_handles,
+    parse_event,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Engine", "NativeRefusal"]
+    from dcl_comms_drivers.livekit._native._events import Queue
 
-_FIRST_ID: Final = 1 << 40
+__all__ = ["ID_BITS", "Engine", "NativeRefusal"]
+
+ID_BITS: Final = 40
+"""An id is a number, 1 for what is answered here, and below it this many bits of a count."""
+_FIRST_ID: Final = 1 << ID_BITS
 _EXIT_SECONDS: Final = 1.0
 
 
@@ -66,14 +74,25 @@ class Engine:
         self._opening_lock = threading.Lock()
         self._early: deque[FfiEvent] = deque()
         self._handles: set[int] = set()
-        self.refused_drops = 0
-        """How many handles the engine did not know when we gave them back: a bug, of ours or of its."""
+        self._refused_drops = 0
         self._ids = count(_FIRST_ID)
+        self._numbers = count(2)
+        self._sleepers: dict[int, Callable[[], object]] = {}
         self._problem: EngineProblem | None = None
-        self._native = Native(self._route)
+        self._native = Native(self._route, self._wake)
         os.register_at_fork(after_in_child=self._forked)
         # After the SDK has registered its own, so that ours runs before it.
         atexit.register(self._exit)
+
+    @property
+    def callback(self) -> str:
+        """Which callback is in use: ``native`` or ``ctypes``."""
+        return "ctypes" if self._native.events is None else "native"
+
+    @property
+    def why_ctypes(self) -> str:
+        """Why the native callback is not in use; empty where it is."""
+        return self._native.why_ctypes
 
     # -- requests: each raises NativeRefusal when the engine does not take it, EngineUnavailable in a forked child
 
@@ -92,9 +111,13 @@ class Engine:
         """A new id for ``request_async_id``."""
         return next(self._ids)
 
+    def next_number(self) -> int:
+        """A new number for the ids of one room's packets.  With the native callback a room's queue has one."""
+        return next(self._numbers)
+
     def call(self, request: FfiRequest, async_id: int, on_result: Callable[[FfiEvent], object]) -> None:
         """Send a request that carries ``async_id``; ``on_result`` gets the one event that answers it."""
-        self._require()
+        self.require()
         self._waiters[async_id] = on_result
         try:
             self._native.send(request)
@@ -104,15 +127,16 @@ class Engine:
 
     def send(self, request: FfiRequest) -> None:
         """Send a request that nothing answers."""
-        self._require()
+        self.require()
         self._native.send(request)
 
     def request(self, request: FfiRequest) -> FfiResponse:
         """Send a request that is answered at once."""
-        self._require()
+        self.require()
         return self._native.request(request)
 
-    def _require(self) -> None:
+    def require(self) -> None:
+        """Raise NativeRefusal after the engine's end, EngineUnavailable in a forked child."""
         if self._problem is EngineProblem.STOPPED:
             raise NativeRefusal(self._problem.value)
         self.check()
@@ -126,6 +150,26 @@ class Engine:
     def detach_room(self, room_handle: int) -> None:
         """Say that the room's last event has come."""
         self._rooms.pop(room_handle, None)
+
+    def open_queue(self, wake: Callable[[], object], wake_fd: int | None, limit: int) -> Queue | None:
+        """A queue for one room's packets and events; None with ctypes' callback.
+
+        ``wake_fd``: a descriptor that wakes the loop when 8 bytes are written to it; else ``wake`` is called, from a
+        thread of ours.  ``limit``: how many bytes of packets may wait.
+        """
+        events = self._native.events
+        if events is None:
+            return None
+        queue = events.Queue(limit, -1 if wake_fd is None else wake_fd)
+        if wake_fd is None:
+            self._sleepers[queue.number] = wake
+        return queue
+
+    def close_queue(self, queue: Queue) -> None:
+        """Give back what is in a queue; what still comes is no longer for it."""
+        self._sleepers.pop(queue.number, None)
+        for data in queue.close():
+            self.discard(parse_event(data))
 
     def open_stream(
         self,
@@ -152,6 +196,12 @@ class Engine:
     # -- handles
 
     @property
+    def refused_drops(self) -> int:
+        """How many handles the engine did not know when we gave them back: a bug, of ours or of its."""
+        events = self._native.events
+        return self._refused_drops + (0 if events is None else events.refused_drops())
+
+    @property
     def live_handles(self) -> int:
         """How many of the engine's objects are ours to drop."""
         return len(self._handles)
@@ -169,7 +219,7 @@ class Engine:
     def release(self, handle: int) -> None:
         """Give back a handle that was never noted by :meth:`own`: a packet's buffer, a media frame."""
         if self._problem is None and not self._native.drop(handle):
-            self.refused_drops += 1
+            self._refused_drops += 1
 
     def discard(self, message: Any) -> None:
         """Give back everything that a message handed over and that nobody has any use for."""
@@ -183,7 +233,10 @@ class Engine:
         if kind == "room_event":
             owner = self._rooms.get(event.room_event.room_handle)
         elif kind in ASYNC_EVENTS:
-            owner = self._waiters.pop(getattr(event, kind).async_id, None)
+            async_id = getattr(event, kind).async_id
+            owner = self._waiters.pop(async_id, None)
+            if owner is None and async_id >= _FIRST_ID:
+                owner = self.discard  # ours, and its room is over
         elif kind in STREAM_EVENTS:
             owner = self._streams.get(getattr(event, kind).stream_handle)
             if owner is None and self._opening:
@@ -200,6 +253,11 @@ class Engine:
             owner(event)
         else:
             self._native.forward(event)
+
+    def _wake(self, number: int) -> None:
+        wake = self._sleepers.get(number)
+        if wake is not None:
+            wake()
 
     def _sort_early(self) -> None:
         while self._early:

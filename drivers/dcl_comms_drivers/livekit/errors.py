@@ -21,6 +21,7 @@ class EngineProblem(Enum):
     NOT_INSTALLED = "the livekit package is not installed"
     UNKNOWN_WHEEL = "this version of the livekit package is not known to work"
     NOT_LOADED = "the native library of the livekit package could not be loaded"
+    NO_CALLBACK = "the callback that was asked for is not there"
     FORKED = "this process was forked after the LiveKit engine had started"
     STOPPED = "the LiveKit engine has stopped"
 

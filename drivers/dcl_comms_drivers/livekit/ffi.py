@@ -15,18 +15,23 @@ from __future__ import annotations
 import ctypes
 import logging
 import os
+import sys
+import threading
 import time
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 
 from dcl_comms_core.errors import CommsError
+from dcl_comms_drivers.livekit import callback
 from dcl_comms_drivers.livekit.errors import EngineProblem, EngineUnavailable, redact
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from google.protobuf.descriptor import Descriptor
+
+    from dcl_comms_drivers.livekit._native import _events
 
 try:
     from livekit.rtc import _ffi_client as _sdk
@@ -58,7 +63,9 @@ __all__ = [
     "address_of",
     "audio_frame_pb2",
     "copy_memory",
+    "hot_numbers",
     "owned_handles",
+    "parse_event",
     "participant_pb2",
     "room_pb2",
     "track_pb2",
@@ -137,11 +144,39 @@ _FIELDS: Final[Mapping[str, str]] = {
     "VideoStreamEvent": "stream_handle frame_received eos",
     "VideoFrameReceived": "buffer timestamp_us rotation",
 }
+_HOT: Final[Mapping[str, tuple[str, str, str]]] = {
+    "event_room": ("FfiEvent", "room_event", "MESSAGE"),
+    "event_publish": ("FfiEvent", "publish_data", "MESSAGE"),
+    "room_handle": ("RoomEvent", "room_handle", "UINT64"),
+    "room_data": ("RoomEvent", "data_packet_received", "MESSAGE"),
+    "data_kind": ("DataPacketReceived", "kind", "ENUM"),
+    "data_sender": ("DataPacketReceived", "participant_identity", "STRING"),
+    "data_user": ("DataPacketReceived", "user", "MESSAGE"),
+    "user_data": ("UserPacket", "data", "MESSAGE"),
+    "user_topic": ("UserPacket", "topic", "STRING"),
+    "owned_handle": ("OwnedBuffer", "handle", "MESSAGE"),
+    "owned_data": ("OwnedBuffer", "data", "MESSAGE"),
+    "handle_id": ("FfiOwnedHandle", "id", "UINT64"),
+    "buffer_address": ("BufferInfo", "data_ptr", "UINT64"),
+    "buffer_length": ("BufferInfo", "data_len", "UINT64"),
+    "answer_id": ("PublishDataCallback", "async_id", "UINT64"),
+    "answer_error": ("PublishDataCallback", "error", "STRING"),
+    "request_publish": ("FfiRequest", "publish_data", "MESSAGE"),
+    "publish_me": ("PublishDataRequest", "local_participant_handle", "UINT64"),
+    "publish_address": ("PublishDataRequest", "data_ptr", "UINT64"),
+    "publish_length": ("PublishDataRequest", "data_len", "UINT64"),
+    "publish_reliable": ("PublishDataRequest", "reliable", "BOOL"),
+    "publish_topic": ("PublishDataRequest", "topic", "STRING"),
+    "publish_to": ("PublishDataRequest", "destination_identities", "STRING"),
+    "publish_id": ("PublishDataRequest", "request_async_id", "UINT64"),
+}
+"""Every field that the native callback reads or writes by itself: message, name and type."""
 _LOG_VARIABLE: Final = "DCL_COMMS_NATIVE_LOG"
 _PRECEDING: Final = "RUST_LOG"
 _NO_HANDLE: Final = 0
 _CALLBACK: Final = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_size_t)
 _LAST_CALLBACKS_SECONDS: Final = 0.05
+_LAST_EVENTS_SECONDS: Final = 1.0
 
 _sdk_logger: Final = logging.getLogger("livekit")
 
@@ -161,6 +196,18 @@ def _missing() -> list[str]:
     # `instance` is not asked for: that would start the engine.
     lacking += [f"FfiClient.{name}" for name in ("_instance", "_dispose", "queue") if not hasattr(_sdk.FfiClient, name)]
     return lacking
+
+
+def hot_numbers() -> dict[str, int] | str:
+    """The installed wheel's numbers for the native callback, or what about them is not as it expects."""
+    pool = _descriptor(FfiEvent).file.pool
+    numbers = {"kind_reliable": int(room_pb2.KIND_RELIABLE)}
+    for name, (message, field, kind) in _HOT.items():
+        found = pool.FindMessageTypeByName(f"livekit.proto.{message}").fields_by_name[field]
+        if found.type != getattr(found, f"TYPE_{kind}"):
+            return f"{message}.{field} is no {kind}"
+        numbers[name] = found.number
+    return numbers
 
 
 def _descriptor(message: Any) -> Descriptor:  # generated classes have no common typed base
@@ -235,6 +282,17 @@ def address_of(data: bytes) -> int:
     return cast("int", _bytes_address(data))
 
 
+class _Events(Protocol):
+    """The extension."""
+
+    Queue: type[_events.Queue]
+
+    def start(self, numbers: Mapping[str, int], request: int, drop: int, /) -> int: ...
+    def wait(self) -> list[bytes | int]: ...
+    def stop(self) -> None: ...
+    def refused_drops(self) -> int: ...
+
+
 class NativeRefusal(CommsError):
     """The engine refused a request at once: a bug of ours, or a handle that is gone."""
 
@@ -245,10 +303,14 @@ class Native:
     The library has one callback and the last one to be registered wins.  So the SDK is made to register its own first,
     then ours takes its place, and ``forward`` passes on to the SDK whatever turns out not to be ours.
 
-    ``on_event`` is called on the library's own threads.
+    With the native callback, ``events`` is the extension: what it has no Queue for comes here by a thread of ours,
+    which takes Python's lock once for all that has come meanwhile.  Without it ``events`` is None, ``why_ctypes`` says
+    why, and the library's own threads come here.  ``on_event`` is called on whichever thread that is; ``on_wake`` on
+    ours, with the number of a Queue whose reader has to be woken.
     """
 
-    def __init__(self, on_event: Callable[[FfiEvent], None]) -> None:
+    def __init__(self, on_event: Callable[[FfiEvent], None], on_wake: Callable[[int], None]) -> None:
+        self.events, self.why_ctypes = _choose_callback()
         sdk_was_first = _sdk.FfiClient._instance is not None
         # The library writes its log to standard error, errors by default, and these repeat access tokens.  It reads its
         # filter from the environment once, when it starts.
@@ -265,6 +327,7 @@ class Native:
                 os.environ[_PRECEDING] = before
         self._sdk_queue: Any = self._sdk_client.queue
         self._on_event = on_event
+        self._on_wake = on_wake
         # Another object for the same loaded library, because ctypes keeps argument types per object.
         self._library = ctypes.CDLL(self._sdk_client._ffi_lib._name)
         self._request = self._library.livekit_ffi_request
@@ -278,7 +341,8 @@ class Native:
         self._drop = self._library.livekit_ffi_drop_handle
         self._drop.argtypes = [ctypes.c_uint64]
         self._drop.restype = ctypes.c_bool
-        self._callback = _CALLBACK(self._receive)
+        self._server: threading.Thread | None = None
+        self._callback: Any = _CALLBACK(self._receive) if self.events is None else self._start(self.events)
         self._initialize = self._library.livekit_ffi_initialize
         self._initialize.argtypes = [_CALLBACK, ctypes.c_bool, ctypes.c_char_p, ctypes.c_char_p]
         self._initialize.restype = None
@@ -311,6 +375,12 @@ class Native:
         # A thread of the library that enters Python while the interpreter goes aborts the process.  So no more
         # callbacks begin in Python, and those that have begun get the time to end.  Measured: 4 of 80 exits aborted
         # without either, none of 170 with both.
+        if self.events is not None:
+            self.events.stop()
+            self._sdk_client._dispose()
+            if self._server is not None:
+                self._server.join(_LAST_EVENTS_SECONDS)
+            return
         self._initialize(ctypes.cast(ctypes.CDLL(None).labs, _CALLBACK), False, b"python", version("livekit").encode())
         self._sdk_client._dispose()
         time.sleep(_LAST_CALLBACKS_SECONDS)
@@ -326,13 +396,49 @@ class Native:
             raise NativeRefusal(msg)
         return handle, address.value or 0, length.value
 
+    # -- events
+
+    def _start(self, events: _Events) -> Any:
+        numbers = hot_numbers()
+        assert not isinstance(numbers, str)  # noqa: S101 - _choose_callback looked
+        request, drop = (ctypes.cast(function, ctypes.c_void_p).value or 0 for function in (self._request, self._drop))
+        address = events.start(numbers, request, drop)
+        self._server = threading.Thread(target=self._serve, args=(events,), name="dcl-comms engine", daemon=True)
+        self._server.start()
+        return ctypes.cast(address, _CALLBACK)
+
+    def _serve(self, events: _Events) -> None:
+        while items := events.wait():
+            for item in items:
+                try:
+                    if isinstance(item, int):
+                        self._on_wake(item)
+                    else:
+                        self._deliver(item)
+                except Exception:  # noqa: BLE001 - as with a callback: said, and the next event gets its turn
+                    threading.excepthook(threading.ExceptHookArgs((*sys.exc_info(), threading.current_thread())))
+
     def _receive(self, address: int, length: int) -> None:
-        event = FfiEvent()
-        event.ParseFromString(ctypes.string_at(address, length))
+        self._deliver(ctypes.string_at(address, length))
+
+    def _deliver(self, data: bytes) -> None:
+        event = parse_event(data)
         if event.WhichOneof("message") == "logs":
             _log(event)
         else:
             self._on_event(event)
+
+
+def parse_event(data: bytes) -> FfiEvent:
+    """An event of the engine."""
+    event = FfiEvent()
+    event.ParseFromString(data)
+    return event
+
+
+def _choose_callback() -> tuple[_Events | None, str]:
+    numbers = hot_numbers()
+    return callback.choose(callback.load_native if not isinstance(numbers, str) else lambda: numbers)
 
 
 def _log(event: FfiEvent) -> None:

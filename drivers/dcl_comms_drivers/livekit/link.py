@@ -32,14 +32,25 @@ _CAMERA = "camera"
 class LiveKitLink(RoomLink[Room]):
     """A link to LiveKit rooms over the native engine.
 
-    Raises EngineUnavailable where the engine can't run: no usable wheel, or a process forked off one that used it.
+    ``wake_fd``, asked with the native callback, gives a descriptor that does what ``wake`` does when 8 bytes are
+    written to it, or None.  ``inbox_bytes``, ``rejoin_seconds``: see Limits.  Raises EngineUnavailable where the engine
+    can't run: no usable wheel, or a process forked off one that used it.
     """
 
     name: ClassVar[str] = "engine"
 
-    def __init__(self, wake: Callable[[], None], *, rejoin_seconds: float = DEFAULT_LIMITS.rejoin_seconds) -> None:
-        Engine.get()
+    def __init__(
+        self,
+        wake: Callable[[], None],
+        wake_fd: Callable[[], int | None] | None = None,
+        *,
+        inbox_bytes: int = DEFAULT_LIMITS.inbox_bytes,
+        rejoin_seconds: float = DEFAULT_LIMITS.rejoin_seconds,
+    ) -> None:
+        engine = Engine.get()
         super().__init__(wake, rejoin_seconds=rejoin_seconds)
+        self._wake_fd = None if wake_fd is None or engine.callback != "native" else wake_fd()
+        self._inbox_bytes = inbox_bytes
 
     def publish_audio(
         self,
@@ -114,7 +125,7 @@ class LiveKitLink(RoomLink[Room]):
         return VideoSink(self._open_room(), track_sid, format=format, max_frames=max_frames)
 
     def _new_room(self, ref: LinkRef) -> Room:
-        return Room(ref, self._wake)
+        return Room(ref, self._wake, self._wake_fd, self._inbox_bytes)
 
     def _publish_microphone(self, room: Room) -> None:
         if room.open:

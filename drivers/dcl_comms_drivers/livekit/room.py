@@ -1,7 +1,10 @@
 """One attempt to be in one room, from the connect request to the last event.
 
-Theory of operation.  The engine's threads only put events into the mailbox; everything else here runs in the thread of
-the loop that owns the link, in ``execute`` and ``drain``.
+Theory of operation.  The engine's threads only put events into the mailbox or, with the native callback, into the
+queue; everything else here runs in the thread of the loop that owns the link, in ``execute`` and ``drain``.
+
+The mailbox has the answers to requests, and with ctypes' callback everything.  The queue has the packets and other
+events of the room, in their order, and the acknowledgements.
 
     HELD --> CONNECTING --result--> OPEN --close--> DRAINING --> LEAVING --eos and callback--> OVER
 
@@ -27,18 +30,20 @@ from dcl_comms_core.inputs import (
     LinkReconnected,
     LinkReconnecting,
     LinkRef,
+    PacketsDropped,
     SendAcknowledged,
 )
 from dcl_comms_core.states import CloseReason
 from dcl_comms_drivers.livekit import requests
 from dcl_comms_drivers.livekit.drain import Drain
-from dcl_comms_drivers.livekit.engine import Engine, NativeRefusal
+from dcl_comms_drivers.livekit.engine import ID_BITS, Engine, NativeRefusal
 from dcl_comms_drivers.livekit.errors import redact
 from dcl_comms_drivers.livekit.ffi import (
     OWNING_ROOM_EVENTS,
     FfiEvent,
     FfiRequest,
     copy_memory,
+    parse_event,
     participant_pb2,
     room_pb2,
 )
@@ -54,12 +59,14 @@ if TYPE_CHECKING:
     from dcl_comms_core.commands import OpenLink, SendData
     from dcl_comms_core.connection import LiveKitAdapter
     from dcl_comms_drivers.host import Receiver
+    from dcl_comms_drivers.livekit._native._events import Packet
 
 __all__ = ["Room"]
 
 _LEAVE_SECONDS: Final = 3.0
 _SEND_BUFFER: Final = 65_536
 """Bytes.  The engine's own 2 MiB are seconds of delay on a slow line, and are lost with the process.  docs/engine.md"""
+_TOKEN: Final = (1 << ID_BITS) - 1
 
 _STATE_INPUTS: Final[dict[str, type[LinkReconnecting | LinkReconnected]]] = {
     "reconnecting": LinkReconnecting,
@@ -83,7 +90,7 @@ _JOINING: Final = frozenset({_Phase.HELD, _Phase.CONNECTING})
 class Room:
     """One generation of a link."""
 
-    def __init__(self, ref: LinkRef, wake: Callable[[], None]) -> None:
+    def __init__(self, ref: LinkRef, wake: Callable[[], None], wake_fd: int | None, inbox_bytes: int) -> None:
         self.ref = ref
         self.engine = Engine.get()
         self.handle = 0
@@ -101,7 +108,12 @@ class Room:
         self._callbacks: Mailbox[Callable[[], None]] = Mailbox(wake, _forget)
         self._local: deque[Input] = deque()
         self._continuations: dict[int, Callable[[FfiEvent], None]] = {}
-        self._tokens: dict[int, int] = {}
+        self._queue = self.engine.open_queue(wake, wake_fd, inbox_bytes)
+        self._number = self.engine.next_number() if self._queue is None else self._queue.number
+        self._inbox_bytes = inbox_bytes
+        self._bytes_in = self._bytes_out = 0
+        """Of packets, with ctypes' callback: written by the engine's thread, and by ours."""
+        self._dropped = self._told_dropped = 0
         self._due: float | None = None
         self._drain: Drain | None = None
         self._sent_reliable = False
@@ -159,20 +171,23 @@ class Room:
             # In LiveKit's own interface an empty list of addressees means everybody.
             self.post(SendAcknowledged(link=self.ref, token=command.token))
             return
-        async_id = self.engine.next_id()
-        self._tokens[async_id] = command.token
         self._sent_reliable |= command.reliable
         try:
-            self.engine.call(
-                requests.publish_data(
-                    self.me, command.data, command.to or (), command.topic, async_id, reliable=command.reliable
-                ),
-                async_id,
-                self._mailbox.put,
-            )
+            self._publish(command)
         except NativeRefusal as error:
-            del self._tokens[async_id]
             self.post(SendAcknowledged(link=self.ref, token=command.token, error=str(error)))
+
+    def _publish(self, command: SendData) -> None:
+        queue, to = self._queue, command.to or ()
+        if queue is not None:
+            self.engine.require()
+            if not queue.publish(self.me, command.data, to, command.topic, command.reliable, command.token):
+                msg = "the LiveKit engine refused a packet"
+                raise NativeRefusal(msg)
+            return
+        async_id = self._number << ID_BITS | command.token
+        request = requests.publish_data(self.me, command.data, to, command.topic, async_id, reliable=command.reliable)
+        self.engine.call(request, async_id, self._mailbox.put)
 
     def set_attributes(self, attributes: tuple[tuple[str, str], ...]) -> None:
         """Set attributes of our own participant; CommandFailed when that is not allowed."""
@@ -234,6 +249,16 @@ class Room:
             if event is None:
                 break
             self._on_event(event, session)
+        more = bool(self._local) or len(mailbox) > 0
+        queue = self._queue
+        if queue is not None and limit > 0:
+            items = queue.take(limit)
+            more |= len(items) == limit
+            self._take(items, session)
+            self._dropped += queue.take_dropped()
+        if self._dropped > self._told_dropped and not self.over:
+            session.receive(PacketsDropped(link=self.ref, count=self._dropped - self._told_dropped), now=now)
+            self._told_dropped = self._dropped
         if self._drain is not None:
             self._drain.handle_timeout(now)
         elif self._due is not None and now >= self._due:
@@ -241,7 +266,7 @@ class Room:
                 self._release()
             else:
                 self._finish(CloseReason.CLIENT, "")
-        return bool(self._local) or len(mailbox) > 0
+        return more or bool(self._local)
 
     def deadline(self) -> float | None:
         """When ``drain`` must be called for the sake of time."""
@@ -281,14 +306,38 @@ class Room:
 
     # -- events of the engine, in the thread of our loop
 
+    def _take(self, items: list[Packet | int | bytes], session: Receiver) -> None:
+        now = self.now
+        acknowledged: list[int] = []
+        for item in items:
+            if isinstance(item, int):
+                acknowledged.append(item)
+            elif isinstance(item, bytes):
+                self._acknowledge(acknowledged, session)
+                acknowledged.clear()
+                event = parse_event(item)
+                if self.over:
+                    self.engine.discard(event)
+                else:
+                    self._on_event(event, session)
+            elif not self.over:
+                sender, data, reliable, topic = item
+                session.receive_data(sender, data, reliable=reliable, topic=topic, now=now)
+        self._acknowledge(acknowledged, session)
+
+    def _acknowledge(self, tokens: list[int], session: Receiver) -> None:
+        if tokens and not self.over:
+            self.acknowledged_at = self.now
+            session.receive_acknowledged(tokens, now=self.now)
+
     def _on_event(self, event: FfiEvent, session: Receiver) -> None:
         kind = event.WhichOneof("message")
         if kind == "room_event":
             self._on_room_event(event.room_event, session)
-        elif kind == "publish_data" and event.publish_data.async_id in self._tokens:
+        elif kind == "publish_data" and event.publish_data.async_id >> ID_BITS == self._number:
             answer = event.publish_data
             self.acknowledged_at = self.now
-            token = self._tokens.pop(answer.async_id)
+            token = answer.async_id & _TOKEN
             error = redact(answer.error, self._token) if answer.error else ""
             session.receive(SendAcknowledged(link=self.ref, token=token, error=error), now=self.now)
         elif kind == "panic":
@@ -328,6 +377,7 @@ class Room:
         user = packet.user
         data = copy_memory(user.data.data.data_ptr, user.data.data.data_len)
         self.engine.release(user.data.handle.id)
+        self._bytes_out += len(data)
         session.receive_data(
             packet.participant_identity or None,
             data,
@@ -346,7 +396,9 @@ class Room:
         self.me = self.engine.own(result.local_participant.handle.id)
         self._identity = result.local_participant.info.identity
         people, tracks = self.members.begin(self._identity, result.participants)
-        self.engine.attach_room(self.handle, self._mailbox.put)
+        self.engine.attach_room(self.handle, self._arrived)
+        if self._queue is not None:
+            self._queue.attach(self.handle)
         self._phase = _Phase.OPEN
         try:
             self.engine.send(requests.ready(self.handle))
@@ -390,7 +442,7 @@ class Room:
 
     def _fail(self, reason: CloseReason, detail: str) -> None:
         self._phase = _Phase.OVER
-        self._mailbox.close()
+        self._shut()
         self.post(LinkFailed(link=self.ref, reason=reason, detail=detail))
 
     def _finish(self, reason: CloseReason, detail: str) -> None:
@@ -402,16 +454,20 @@ class Room:
         self._phase = _Phase.OVER
         self._drain = None
         self._due = None
-        self._mailbox.close()
+        self._shut()
         self._callbacks.close()
         self._continuations.clear()
-        self._tokens.clear()
         for callback in self.on_over:
             callback()
         self.on_over.clear()
         if was_in:
             self._give_back()
         self.post(LinkClosed(link=self.ref, reason=reason, detail=detail))
+
+    def _shut(self) -> None:
+        self._mailbox.close()
+        if self._queue is not None:
+            self.engine.close_queue(self._queue)
 
     def _give_back(self) -> None:
         handles = [self.handle, self.me, *self.members.end()]
@@ -423,6 +479,18 @@ class Room:
             self.engine.drop(handle)
 
     # -- on any thread
+
+    def _arrived(self, event: FfiEvent) -> None:
+        if event.WhichOneof("message") == "room_event":
+            news = event.room_event
+            if news.WhichOneof("message") == "data_packet_received":
+                size = news.data_packet_received.user.data.data.data_len
+                if self._bytes_in - self._bytes_out + size > self._inbox_bytes:
+                    self._dropped += 1
+                    self.engine.discard(event)
+                    return
+                self._bytes_in += size
+        self._mailbox.put(event)
 
     def _discard(self, event: FfiEvent) -> None:
         if event.WhichOneof("message") == "connect":
