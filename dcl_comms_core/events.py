@@ -123,6 +123,8 @@ class _PacketEvent:
     """Who sent it; None: the transport did not say."""
     private: bool
     """True: it was addressed to us alone."""
+    size: int = field(default=0, repr=False, compare=False)
+    """Bytes of the packet."""
 
 
 # --- the room
@@ -352,7 +354,7 @@ class PacketRejected(_PacketEvent):
     reason: RejectReason
     offset: int
     """Index of the byte that can't be accepted; 0 where no single byte is to blame."""
-    size: int
+    size: int = 0
     """Bytes of the packet."""
     detail: str = ""
 

@@ -48,6 +48,7 @@ drain_seconds              5.0          how long ``close()`` lets accepted relia
 rejoin_seconds             10.0         (drivers) how long a connect waits for one of the same identity that was given
                                         up on its way and may still come in; then it goes ahead all the same
 event_queue                16,384       (drivers) events not yet read by the application; ``on_full`` says what happens
+event_queue_bytes          67,108,864   (drivers) likewise, in bytes of the packets that they tell of
 audio_frames               100          (drivers) pieces of sound, 10 ms each, that wait for one reader of a track; the
                                         oldest are let go, and the reader's ``dropped`` counts them
 video_frames               4            (drivers) the same for pictures, each of which is megabytes of native memory
@@ -112,6 +113,7 @@ class Limits:
     drain_seconds: float = 5.0
     rejoin_seconds: float = 10.0
     event_queue: int = 16_384
+    event_queue_bytes: int = 67_108_864
     audio_frames: int = 100
     video_frames: int = 4
     inbox_bytes: int = 33_554_432
@@ -129,6 +131,7 @@ _AT_LEAST_ONE: Final = frozenset(
     {
         "in_flight",
         "event_queue",
+        "event_queue_bytes",
         "audio_frames",
         "video_frames",
         "turn_inputs",

@@ -273,7 +273,10 @@ class PacketReader:
                     return None
                 if reader is not None and kind is not None:
                     event = reader(at, self._room, sender, private, topic, getattr(packet, kind))
-                    return event or self._reject(at, sender, private, data, RejectReason.NOT_FINITE, detail=kind)
+                    if event is not None:
+                        event.size = size
+                        return event
+                    return self._reject(at, sender, private, data, RejectReason.NOT_FINITE, detail=kind)
                 version = packet.protocol_version
         except DecodeError as error:
             return self._reject(
@@ -284,6 +287,7 @@ class PacketReader:
             room=self._room,
             sender=sender,
             private=private,
+            size=size,
             data=data,
             kind=kind,
             protocol_version=version,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections import deque
 from dataclasses import dataclass, replace
 from enum import Enum
 from typing import TYPE_CHECKING, Required, Self, TypedDict, TypeVar, cast
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Required, Self, TypedDict, TypeVar, cast
 from dcl_comms_core.backoff import Backoff
 from dcl_comms_core.connection import Adapter, LiveKitAdapter, SimulatorAdapter, parse_connection_string
 from dcl_comms_core.errors import ConnectionLost, LocalProtocolError
-from dcl_comms_core.events import LimitReached, RoomClosed
+from dcl_comms_core.events import RoomClosed
 from dcl_comms_core.inputs import ClockSet, TrackSource
 from dcl_comms_core.limits import DEFAULT_LIMITS, Limits
 from dcl_comms_core.peers import EVERYONE
@@ -20,6 +19,7 @@ from dcl_comms_core.room import Delivery, RoomSession
 from dcl_comms_core.simulator import parse_simulator
 from dcl_comms_core.states import RETRY, CloseReason, RoomState
 from dcl_comms_core.subscription import Subscribe
+from dcl_comms_core.unread import Unread
 from dcl_comms_drivers.feeds import VideoLink
 from dcl_comms_drivers.livekit.choice import LiveKitVia, open_livekit
 from dcl_comms_drivers.memory_link import MemoryLink
@@ -193,10 +193,8 @@ class BaseConnection:
         self._host = host
         self._on_full = options.on_full
         self._limits = options.limits
-        self._event_limit = options.limits.event_queue
-        self._unread: deque[Event] = deque()
+        self._unread = Unread(options.limits)
         self._dropped = 0
-        self._notice: LimitReached | None = None
         self._end: RoomClosed | None = None
         self._crash: Exception | None = None
         self._wake_pending = False
@@ -248,12 +246,12 @@ class BaseConnection:
         if self._end is not None:
             return  # we closed it ourselves because nobody read; what follows is only our own leaving
         unread = self._unread
-        unread.extend(events)
+        unread.put(events)
         last = events[-1]
         if isinstance(last, RoomClosed):
             self._end = last
             self._link.abandon()
-        if len(unread) > self._event_limit:
+        if unread.full:
             self._overflow(last)
         self._changed()
 
@@ -266,18 +264,10 @@ class BaseConnection:
                 retry=RETRY[CloseReason.OVERFLOW],
                 detail=f"{len(self._unread)} events were not read",
             )
-            self._unread.append(self._end)
+            self._unread.put((self._end,))
             self._session.close(drain=0.0)
             return
-        unread = self._unread
-        if unread[0] is self._notice:
-            unread.popleft()
-        while len(unread) >= self._event_limit:
-            unread.popleft()
-            self._dropped += 1
-        # Before what is left, so that whoever reads learns of the gap where it is.
-        self._notice = LimitReached(at=last.at, room=last.room, limit="event_queue", value=self._event_limit)
-        unread.appendleft(self._notice)
+        self._dropped += self._unread.trim(last.at, last.room)
 
     def _changed(self) -> None:
         """Something may be there to read, or to go on with; a driver wakes its waiters here."""
@@ -298,9 +288,7 @@ class BaseConnection:
         return ConnectionLost(end.reason, end.retry, end.detail)
 
     def _next_batch(self) -> list[Event]:
-        batch = list(self._unread)
-        self._unread.clear()
-        return batch
+        return self._unread.take()
 
     def _after(self) -> None:
         """An intent was used: carry it out now."""
@@ -335,6 +323,7 @@ class BaseConnection:
             link=self._link.name,
             unread_events=len(self._unread),
             dropped_events=self._dropped,
+            coalesced=self._unread.coalesced,
             round_trip=self._round_trip,
         )
 

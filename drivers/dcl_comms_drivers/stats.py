@@ -54,6 +54,7 @@ class Stats:
     ``rejected.too_large``, ``rejected.malformed``, ``rejected.not_finite``: packets of others, see RejectReason;
     ``dropped.<name>``: packets of others, at a limit of that name;
     ``event_queue``: events that were not read in time;
+    ``coalesced``: movements that a newer one of the same peer replaced before they were read;
     ``send_failed``: packets of ours that the transport refused;
     ``unconfirmed``: packets of ours whose acknowledgement was outstanding when a link ended: they may have arrived;
     ``closing``: packets of ours that still waited when the room closed.
@@ -72,6 +73,7 @@ def collect(
     link: str,
     unread_events: int,
     dropped_events: int,
+    coalesced: int,
     round_trip: tuple[float, float] | None,
 ) -> Stats:
     """What a session counted, and what is only known around it.  ``round_trip``: seconds, and when it was measured."""
@@ -81,6 +83,8 @@ def collect(
     lost |= {reason: counters[name] for name, reason in _LOST.items() if counters[name]}
     if dropped_events:
         lost["event_queue"] = dropped_events
+    if coalesced:
+        lost["coalesced"] = coalesced
     return Stats(
         link=link,
         received=counters["received"],

@@ -1,0 +1,118 @@
+"""Events that the application has not read yet: in order, bounded, and of each peer's movements only the newest.
+
+A PeerMoved takes the place of an older unread one of the same peer, in the same room.  It keeps that place in the
+line: a peer that never stops moving does not put itself off, and whoever reads slowly hears of all peers in turn.
+So ``at`` of a PeerMoved may be later than ``at`` of the events that follow it.  All other events stay in the order in
+which they happened, and none of a peer's movements crosses its PeerLeft or PeerJoined.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from dcl_comms_core.events import LimitReached, PeerMoved
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from dcl_comms_core.events import Event
+    from dcl_comms_core.limits import Limits
+
+__all__ = ["Unread"]
+
+_COMPACT: Final = 1_024
+"""How many read places may stand before the unread ones."""
+
+
+class Unread:
+    """The line of unread events of one room."""
+
+    __slots__ = ("_bytes", "_events", "_head", "_limit", "_limit_bytes", "_notice", "_offset", "_places", "coalesced")
+
+    def __init__(self, limits: Limits) -> None:
+        self._limit = limits.event_queue
+        self._limit_bytes = limits.event_queue_bytes
+        self._events: list[Event | None] = []
+        self._head = 0
+        """Index of the first unread event in the list."""
+        self._offset = 0
+        """How many places were cut off before the list's first."""
+        self._places: dict[int, int] = {}
+        """Where the unread PeerMoved of each sender stands; by the sender's id(), which is the same for all events of
+        a peer, another one once it has left, and not in use again while an event refers to it."""
+        self._bytes = 0
+        self._notice: LimitReached | None = None
+        self.coalesced = 0
+        """How many movements gave way to newer ones."""
+
+    def __len__(self) -> int:
+        return len(self._events) - self._head + (self._notice is not None)
+
+    def put(self, events: Iterable[Event]) -> None:
+        """Add events, also beyond the limits: see ``full``."""
+        line, places = self._events, self._places
+        for event in events:
+            self._bytes += getattr(event, "size", 0)
+            if type(event) is PeerMoved and event.sender is not None:
+                who = id(event.sender)
+                place = places.get(who)
+                if place is not None:
+                    index = place - self._offset
+                    self._bytes -= getattr(line[index], "size", 0)
+                    line[index] = event
+                    self.coalesced += 1
+                    continue
+                places[who] = self._offset + len(line)
+            line.append(event)
+
+    def popleft(self) -> Event:
+        """Take the first.  IndexError: there is none."""
+        notice = self._notice
+        if notice is not None:
+            self._notice = None
+            return notice
+        return self._pop()
+
+    def take(self) -> list[Event]:
+        """Take all."""
+        rest = [event for event in self._events[self._head :] if event is not None]
+        taken: list[Event] = rest if self._notice is None else [self._notice, *rest]
+        self._events.clear()
+        self._places.clear()
+        self._head = self._offset = self._bytes = 0
+        self._notice = None
+        return taken
+
+    @property
+    def full(self) -> bool:
+        """Whether there is more than the limits allow."""
+        return len(self) > self._limit or self._bytes > self._limit_bytes
+
+    def trim(self, at: float, room: str) -> int:
+        """Let the oldest go, until what is left and a LimitReached in their place are within the limits.
+
+        Returns how many went.
+        """
+        by_bytes = self._bytes > self._limit_bytes
+        before = len(self._events) - self._head
+        while len(self._events) - self._head >= self._limit or self._bytes > self._limit_bytes:
+            self._pop()
+        # Before what is left, so that whoever reads learns of the gap where it is.
+        name, value = ("event_queue_bytes", self._limit_bytes) if by_bytes else ("event_queue", self._limit)
+        self._notice = LimitReached(at=at, room=room, limit=name, value=value)
+        return before - (len(self._events) - self._head)
+
+    def _pop(self) -> Event:
+        line, head = self._events, self._head
+        event = line[head]
+        assert event is not None  # noqa: S101 - places before the head only are empty
+        line[head] = None
+        self._head = head + 1
+        self._bytes -= getattr(event, "size", 0)
+        if type(event) is PeerMoved and event.sender is not None:
+            del self._places[id(event.sender)]
+        if self._head >= _COMPACT and self._head * 2 >= len(line):
+            del line[: self._head]
+            self._offset += self._head
+            self._head = 0
+        return event
