@@ -195,6 +195,26 @@ def token(*, target: str | None, as_json: bool, check: bool) -> int:
     return Exit.REFUSED if check and refusal(parsed, now) is not None else Exit.OK
 
 
+@cli.command(epilog=_TARGET_HELP, short_help="Find out what keeps us out of a room.")
+@click.argument("target", required=False)
+@click.option("--json", "as_json_", is_flag=True, help="JSON, one object a line, ASCII only.")
+@click.option("--timeout", type=_SECONDS, default=10.0, show_default=True, help="Seconds that each stage may take.")
+@_loop_option
+def doctor(*, target: str | None, as_json_: bool, timeout: float, loop: str) -> int:
+    """Time every step on the way into a room, and say what to do about the one that fails.
+
+    The exit code is that of the first stage that failed.
+    """
+    from dcl_comms_station.doctor.examine import examine  # noqa: PLC0415 - for this command only
+    from dcl_comms_station.doctor.findings import verdict  # noqa: PLC0415
+    from dcl_comms_station.doctor.show import as_json, as_lines  # noqa: PLC0415
+
+    where = find_target(target)
+    form = as_json if as_json_ else as_lines
+    findings = run(get_loop(loop), lambda on: examine(on, where, lambda one: _print(form(one)), seconds=timeout))
+    return verdict(findings)
+
+
 @cli.command(short_help="Watch three peers meet, and check every packet.")
 @click.option("--memory", is_flag=True, help="Run over the in-memory room, without looking for a livekit-server.")
 @click.option("--seconds", type=_SECONDS, default=60.0, show_default=True, help="The longest that it may take.")

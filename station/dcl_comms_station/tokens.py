@@ -15,7 +15,7 @@ from dcl_comms_station.forms import dump, plain
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["describe_token", "plain_token", "read_token", "refusal"]
+__all__ = ["describe_token", "duration", "plain_token", "read_token", "refusal"]
 
 _UNITS: Final = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
 _TEXT: Final = 500
@@ -86,7 +86,7 @@ def describe_token(token: AccessToken, unix_now: float) -> Iterator[str]:
 def _moment(unix: float | None, unix_now: float) -> str:
     if unix is None:
         return "never said"
-    distance = _duration(abs(unix - unix_now))
+    distance = duration(abs(unix - unix_now))
     relative = f"in {distance}" if unix > unix_now else f"{distance} ago"
     try:
         return f"{datetime.fromtimestamp(unix, UTC):%Y-%m-%d %H:%M:%S} UTC ({relative})"
@@ -94,7 +94,7 @@ def _moment(unix: float | None, unix_now: float) -> str:
         return f"unix second {unix:.0f} ({relative})"
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
     """Two units are enough to know what to do."""
     left = int(seconds)
     parts: list[str] = []

@@ -1,0 +1,213 @@
+"""The examination: which stages there are for a target, run one after the other."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from dcl_comms_core.connection import LiveKitAdapter, OfflineAdapter, SimulatorAdapter, parse_connection_string
+from dcl_comms_core.errors import (
+    CommsError,
+    ConnectionStringProblem,
+    InvalidConnectionString,
+    TokenError,
+    TokenExpired,
+    TokenNotYetValid,
+)
+from dcl_comms_station.clean import clean
+from dcl_comms_station.doctor.findings import Finding, Good, NotBuilt, Problem, Status
+from dcl_comms_station.doctor.net import get_net
+from dcl_comms_station.doctor.network import Reaching
+from dcl_comms_station.doctor.place import place_of, place_of_url
+from dcl_comms_station.doctor.room import Visit, unexpected
+from dcl_comms_station.exits import Exit
+from dcl_comms_station.tokens import duration
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from dcl_comms_core.connection import Adapter
+    from dcl_comms_core.token import AccessToken
+    from dcl_comms_station.doctor.place import Place
+    from dcl_comms_station.loops import Loop
+
+__all__ = ["examine"]
+
+_STRING_FIXES: Final = {
+    ConnectionStringProblem.NO_TOKEN: "the part ?access_token=... is missing: copy the whole string",
+    ConnectionStringProblem.NOT_A_JWT: "the token is cut short or changed: copy the whole string",
+    ConnectionStringProblem.NO_ROOM: "the token is not for a room: ask the realm for a new connection string",
+}
+_COPY: Final = "copy the whole connection string from where it came from; it begins with livekit:, for instance"
+_SLOW: Final = "a firewall may swallow what we send, or the server is overloaded: check host and port, try again"
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One step, and the steps without which it makes no sense."""
+
+    name: str
+    run: Callable[[], Awaitable[Good]]
+    needs: tuple[str, ...] = ()
+    is_limited: bool = True
+    """Whether the general limit of time is the stage's; one that has its own does without."""
+
+
+class _Examination:
+    def __init__(self, loop: Loop, text: str, seconds: float) -> None:
+        self._loop = loop
+        self._text = text
+        self._seconds = seconds
+        self._adapter: Adapter | None = None
+        self._place: Place | None = None
+
+    async def parse(self) -> Good:
+        text = self._text
+        if text.startswith(("http://", "https://")):
+            try:
+                self._place = place_of_url(text.partition("?")[0], "/about")
+            except ValueError:
+                raise Problem(Exit.USAGE, "not the URL of a server", _COPY) from None
+            return Good("the URL of a realm")
+        try:
+            self._adapter = parse_connection_string(text)
+        except InvalidConnectionString as error:
+            fix = _STRING_FIXES.get(error.problem, _COPY)
+            raise Problem(Exit.USAGE, clean(str(error), limit=200), fix) from None
+        self._place = place_of(self._adapter)
+        return Good(f"of the kind {self._adapter.protocol}:")
+
+    def stages(self) -> tuple[list[Stage], list[Callable[[], object]], Visit | None]:
+        """What follows once the target is known, what is to be closed at the end, and the stay in a room."""
+        adapter, place = self._adapter, self._place
+        stages: list[Stage] = []
+        closing: list[Callable[[], object]] = []
+        visit: Visit | None = None
+        token = adapter.token if isinstance(adapter, LiveKitAdapter) else None
+        if token is not None:
+            stages.append(Stage("token", lambda: _judge(token)))
+        if place is not None:
+            reaching = Reaching(get_net(self._loop.name), place, "" if token is None else token.reveal(), time.time)
+            closing.append(reaching.close)
+            stages += [
+                Stage("name", reaching.look_up),
+                Stage("tcp", reaching.connect, ("name",)),
+                *([Stage("tls", reaching.secure, ("tcp",))] if place.secure else []),
+                Stage("http", reaching.ask, ("tls" if place.secure else "tcp",)),
+            ]
+        if isinstance(adapter, LiveKitAdapter | SimulatorAdapter):
+            visit = Visit(self._loop, adapter, self._seconds)
+            is_real = isinstance(adapter, LiveKitAdapter)
+            if is_real:
+                stages.append(Stage("engine", visit.start_engine))
+            needed = ("token", "http", "engine") if is_real else ()
+            stages += [
+                Stage("join", visit.join, needed, is_limited=False),
+                Stage("announced", visit.await_announcement, ("join",)),
+                Stage("packets", visit.send, ("announced",)),
+                Stage("leave", visit.leave, ("join",)),
+            ]
+        elif isinstance(adapter, OfflineAdapter):
+            stages.append(Stage("join", _offline))
+        else:
+            stages.append(Stage("join", _not_built, ("http",)))
+        return stages, closing, visit
+
+    async def run(self, stage: Stage, done: dict[str, Status]) -> Finding:
+        missing = [name for name in stage.needs if done.get(name) not in {Status.OK, Status.WARNING}]
+        if missing:
+            return Finding(stage=stage.name, status=Status.SKIPPED, detail=f"needs {', '.join(missing)}")
+        began = time.monotonic()
+        good: Good | None = None
+        problem: Problem | None = None
+        async with self._loop.limit(self._seconds if stage.is_limited else None):
+            try:
+                good = await stage.run()
+            except NotBuilt as error:
+                return Finding(stage=stage.name, status=Status.SKIPPED, detail=str(error))
+            except Problem as error:
+                problem = error
+            except CommsError as error:
+                problem = unexpected(error)
+                if problem is None:
+                    raise
+        seconds = time.monotonic() - began
+        if good is None:
+            problem = problem or Problem(Exit.NETWORK, f"no answer within {self._seconds:g} s", _SLOW)
+            return Finding(
+                stage=stage.name,
+                status=Status.FAILED,
+                detail=problem.detail,
+                fix=problem.fix,
+                seconds=seconds,
+                exit_code=problem.exit_code,
+            )
+        return Finding(
+            stage=stage.name,
+            status=Status.WARNING if good.warning else Status.OK,
+            detail=good.detail,
+            fix=good.warning,
+            seconds=seconds if good.seconds is None else good.seconds,
+            not_shown=good.not_shown,
+        )
+
+
+async def _not_built() -> Good:
+    raise NotBuilt("not built yet: these drivers join livekit: and simulator: targets")
+
+
+async def _offline() -> Good:
+    return Good("there is nothing to join: the realm says that it is offline")
+
+
+async def _judge(token: AccessToken) -> Good:
+    """What the token says, by this machine's clock."""
+    now = time.time()
+    try:
+        token.check(unix_now=now, publish=False)
+    except TokenExpired as error:
+        raise Problem(
+            Exit.REFUSED,
+            _fact(error),
+            "ask the realm for a new connection string; if it is new, set this machine's clock",
+        ) from None
+    except TokenNotYetValid as error:
+        raise Problem(
+            Exit.REFUSED, _fact(error), "set this machine's clock, or that of whoever made the token"
+        ) from None
+    except TokenError as error:
+        raise Problem(Exit.REFUSED, str(error), "ask for a token that grants roomJoin") from None
+    left = "" if token.expires_at is None else f", valid for {duration(token.expires_at - now)}"
+    detail = f"for {clean(token.identity, limit=80)} in room {clean(token.room, limit=80)}{left}"
+    return Good(detail, "" if token.grants.can_publish_data else "it does not grant canPublishData: we can only listen")
+
+
+def _fact(error: TokenError) -> str:
+    """Without the advice behind the colon: we have more to say."""
+    return str(error).partition(":")[0]
+
+
+async def examine(loop: Loop, text: str, write: Callable[[Finding], None], *, seconds: float) -> list[Finding]:
+    """Run every stage that there is for a target, each for at most ``seconds``; ``write`` gets each finding at once."""
+    examination = _Examination(loop, text, seconds)
+    findings: list[Finding] = []
+
+    async def step(stage: Stage) -> None:
+        finding = await examination.run(stage, {finding.stage: finding.status for finding in findings})
+        findings.append(finding)
+        write(finding)
+
+    await step(Stage("string", examination.parse))
+    if findings[0].status is not Status.OK:
+        return findings
+    stages, closing, visit = examination.stages()
+    try:
+        for stage in stages:
+            await step(stage)
+    finally:
+        for close in closing:
+            close()
+        if visit is not None:
+            await visit.aclose()
+    return findings

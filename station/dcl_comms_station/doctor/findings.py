@@ -1,0 +1,67 @@
+"""What a stage of the examination found."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from dcl_comms_station.exits import Exit
+
+__all__ = ["Finding", "Good", "NotBuilt", "Problem", "Status", "verdict"]
+
+
+class Status(Enum):
+    """How a stage ended."""
+
+    OK = "ok"
+    WARNING = "warning"
+    """It may work all the same, or not for long."""
+    FAILED = "failed"
+    SKIPPED = "skipped"
+    """A stage that it needs failed, or it is not for this kind of target."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One stage's result."""
+
+    stage: str
+    status: Status
+    detail: str
+    fix: str = ""
+    """What to do about it; empty when nothing is wrong."""
+    seconds: float | None = None
+    """How long the stage took; None: it was not run."""
+    not_shown: str = ""
+    """What this stage, although it went well, says nothing about."""
+    exit_code: Exit = Exit.OK
+
+
+@dataclass(frozen=True, slots=True)
+class Good:
+    """A stage went well, or with a warning and what to do about it."""
+
+    detail: str
+    warning: str = ""
+    seconds: float | None = None
+    """How long it took, where that is not the time that the stage ran."""
+    not_shown: str = ""
+
+
+class Problem(Exception):
+    """A stage failed; carries what is wrong, what to do, and the exit code for it."""
+
+    def __init__(self, exit_code: Exit, detail: str, fix: str) -> None:
+        super().__init__(exit_code, detail, fix)
+        self.exit_code = exit_code
+        self.detail = detail
+        self.fix = fix
+
+
+class NotBuilt(Exception):
+    """A stage that this version has not."""
+
+
+def verdict(findings: list[Finding]) -> Exit:
+    """The exit code of the first stage that failed."""
+    return next((finding.exit_code for finding in findings if finding.status is Status.FAILED), Exit.OK)

@@ -1,0 +1,136 @@
+"""The stages inside: the native engine, joining, being announced, the first packets, leaving."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Final
+
+from dcl_comms_drivers.connection import Subscribe
+
+from dcl_comms_core.connection import LiveKitAdapter
+from dcl_comms_core.errors import ConnectionLost
+from dcl_comms_core.states import CloseReason
+from dcl_comms_station.clean import clean
+from dcl_comms_station.doctor.findings import Good, Problem
+from dcl_comms_station.exits import CLOSE_EXITS, Exit, explain
+
+if TYPE_CHECKING:
+    from dcl_comms_drivers.waiting import Connecting, WaitingConnection
+
+    from dcl_comms_core.connection import Adapter
+    from dcl_comms_station.loops import Loop
+
+__all__ = ["Visit"]
+
+_POLL_SECONDS: Final = 0.005
+_ADVICE: Final = {
+    CloseReason.TIMEOUT: "the server answers over HTTP but no media connection came about: let UDP to the server pass "
+    "the firewalls in between, or give the server a TURN relay or a TCP port",
+    CloseReason.NETWORK: "the connection broke while joining: let UDP to the server pass the firewalls in between",
+    CloseReason.DUPLICATE_IDENTITY: "the same identity joined elsewhere: end that, or ask for another identity",
+    CloseReason.ENGINE: "the native engine failed: see the text, and try another version of the livekit package",
+    CloseReason.UNREACHABLE: "the server answers over HTTP, not to the engine: look for a proxy that stops WebSockets",
+    CloseReason.NOT_FOUND: "something else than LiveKit answers at this path: check the URL",
+    CloseReason.TLS: "the engine trusts its own list of authorities: use a certificate of a public one",
+}
+_NOT_SHOWN: Final = "that a packet reaches somebody else, for which it takes a second token"
+_OTHERWISE: Final = "ask the realm for a new connection string, and try again"
+
+
+class Visit:
+    """One stay in a room; each stage goes on where the last one stopped."""
+
+    def __init__(self, loop: Loop, adapter: Adapter, patience: float) -> None:
+        self._loop = loop
+        self._adapter = adapter
+        self._patience = patience
+        self._connecting: Connecting | None = None
+        self._room: WaitingConnection | None = None
+
+    async def start_engine(self) -> Good:
+        """The native library is there and is a version that we know."""
+        from importlib.metadata import version  # noqa: PLC0415 - without the package there is no version to tell
+
+        from dcl_comms_drivers.livekit.errors import EngineProblem, EngineUnavailable  # noqa: PLC0415 - optional extra
+
+        try:
+            from dcl_comms_drivers.livekit.engine import Engine  # noqa: PLC0415
+
+            Engine.get()
+        except EngineUnavailable as error:
+            unknown = error.problem is EngineProblem.UNKNOWN_WHEEL
+            fix = "install the version that we ask for: " if unknown else ""
+            text = clean(str(error), limit=300)
+            raise Problem(Exit.USAGE, text, f'{fix}pip install "dcl-comms[livekit]"') from None
+        return Good(f"livekit {version('livekit')}")
+
+    async def join(self) -> Good:
+        """The room is open."""
+        connecting = self._loop.connect(
+            self._adapter, timeout=self._patience, reconnect=False, subscribe=Subscribe.NONE
+        )
+        try:
+            self._room = await connecting.__aenter__()
+        except ConnectionLost as error:
+            detail = error.reason.value + (f": {clean(error.detail, limit=200)}" if error.detail else "")
+            raise Problem(CLOSE_EXITS[error.reason], detail, _ADVICE.get(error.reason, _OTHERWISE)) from None
+        self._connecting = connecting
+        return Good(f"as {clean(str(self._room.identity), limit=80)}, with {len(self._room.peers)} others")
+
+    async def await_announcement(self) -> Good:
+        """The server makes us known, which is when packets begin to flow."""
+        room = self._opened()
+        while room.stats.credits == 0:
+            await self._loop.sleep(_POLL_SECONDS)
+        adapter = self._adapter
+        if isinstance(adapter, LiveKitAdapter):
+            token = adapter.token
+            if not (token.grants.can_update_own_metadata or token.may_publish("microphone")):
+                return Good(
+                    "others learn of us up to 3 s late, and our first packets have no sender",
+                    "ask for a token that grants canUpdateOwnMetadata or a microphone track",
+                )
+        return Good("others know us")
+
+    async def send(self) -> Good:
+        """A lossy and a reliable packet, to ourselves: the server gives them to nobody."""
+        room, adapter = self._opened(), self._adapter
+        if isinstance(adapter, LiveKitAdapter) and not adapter.token.grants.can_publish_data:
+            raise Problem(
+                Exit.REFUSED,
+                "the token does not grant canPublishData: the server drops every packet in silence",
+                "ask for a token that grants canPublishData, or only listen",
+            )
+        began = time.monotonic()
+        assert room.identity is not None  # noqa: S101 - it is open
+        room.send_bytes(b"", to=room.identity, reliable=False)
+        room.send_bytes(b"", to=room.identity)
+        await room.flush()
+        seconds = time.monotonic() - began
+        stats = await room.refresh_stats()
+        if stats.send_failed:
+            raise Problem(Exit.NETWORK, "the transport refused a packet", "see the log of the server")
+        there = "" if stats.round_trip is None else f"; {stats.round_trip * 1e3:.1f} ms to the server and back"
+        return Good(f"a lossy and a reliable packet accepted{there}", seconds=seconds, not_shown=_NOT_SHOWN)
+
+    async def leave(self) -> Good:
+        """Out again, so that nobody sees us linger."""
+        connecting, self._connecting = self._connecting, None
+        assert connecting is not None  # noqa: S101 - joining did not fail
+        await connecting.__aexit__(None, None, None)
+        return Good("left")
+
+    async def aclose(self) -> None:
+        """Leave, if that did not happen yet."""
+        if self._connecting is not None:
+            await self.leave()
+
+    def _opened(self) -> WaitingConnection:
+        assert self._room is not None  # noqa: S101 - joining did not fail
+        return self._room
+
+
+def unexpected(error: Exception) -> Problem | None:
+    """A failure that no stage foresaw but that is one we know; None: a bug of ours."""
+    known = explain(error)
+    return None if known is None else Problem(Exit(known[0]), known[1], "see the text")
