@@ -178,6 +178,15 @@ def test_a_screen_share_goes_before_cameras_while_it_is_not_muted() -> None:
     assert screen.seen == "bob/camera"
 
 
+def test_the_share_that_is_seen_stays_when_another_comes_back() -> None:
+    screen = Screen()
+    screen.publish("bob", TrackSource.SCREEN_SHARE)
+    screen.publish("carol", TrackSource.SCREEN_SHARE)
+    assert screen.mute("bob/screen_share")
+    assert not screen.mute("bob/screen_share", muted=False)
+    assert screen.seen == "carol/screen_share"
+
+
 def test_a_muted_screen_share_stays_where_nobody_speaks() -> None:
     screen = Screen()
     screen.publish("bob", TrackSource.SCREEN_SHARE)
