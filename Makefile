@@ -28,7 +28,7 @@ test: env
 	@$(BIN)/python -m dcl_comms_drivers.realm.livekit_binary || true
 ifeq ($(CI),true)
 	$(MAKE) --no-print-directory coverage
-	$(BIN)/python -m pytest -q tests/drivers tests/station tests/repo
+	$(BIN)/python -m pytest -q tests/drivers tests/station tests/interop tests/repo
 else
 	$(BIN)/python -m pytest -q
 endif

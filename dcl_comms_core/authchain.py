@@ -44,6 +44,7 @@ __all__ = [
 ]
 
 _ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}")
+_ADDRESS_ANY_CASE = re.compile(r"0[xX][0-9a-fA-F]{40}")
 _HEX = re.compile(r"0x(?:[0-9a-fA-F]{2})+")
 _EPHEMERAL_LINE: Final = "Ephemeral address: "
 _EXPIRATION_LINE: Final = "Expiration: "
@@ -211,7 +212,7 @@ class AuthChain:
             authority = following
 
     def __repr__(self) -> str:
-        address = self.address if _ADDRESS.fullmatch(self.address) else "?"
+        address = self.address if _ADDRESS_ANY_CASE.fullmatch(self.address) else "?"
         return f"AuthChain(address={address}, links={len(self.links)})"
 
     def __copy__(self) -> Self:
@@ -307,7 +308,7 @@ def _ask_contract(step: ContractCheck, verifier: Verifier) -> None:
 
 
 def _chain_address(text: str) -> str:
-    if not _ADDRESS.fullmatch(text):
+    if not _ADDRESS_ANY_CASE.fullmatch(text):
         raise InvalidAuthChain(AuthChainProblem.BAD_ADDRESS)
     return text.lower()
 

@@ -262,7 +262,7 @@ def test_the_signer_has_to_be_an_address(address: str) -> None:
     assert verdict(AuthChain((AuthLink(AuthLinkType.SIGNER, address), *links[1:]))) is P.BAD_ADDRESS
 
 
-@pytest.mark.parametrize("spelt", [str.lower, lambda text: "0x" + text[2:].upper(), str])
+@pytest.mark.parametrize("spelt", [str.lower, str.upper, lambda text: "0x" + text[2:].upper(), str])
 def test_letter_case_of_addresses_does_not_matter(spelt) -> None:
     login = LOGIN.replace(EPHEMERAL.address, spelt(EPHEMERAL.address))
     links = signed((E, login, ROOT), (S, "p", EPHEMERAL)).links

@@ -1,0 +1,279 @@
+"""Against Decentraland's own JavaScript: it accepts what we sign, we accept what it signs, both refuse the same.
+
+Node, npm and a registry are needed; without them the tests skip with the reason, or fail where REQUIRE_NODE=1.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import random
+import shutil
+import subprocess
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from chains import EPHEMERAL, EXPIRES, NOW, OTHER, ROOT, VERIFIER, identity
+from dcl_comms_drivers.ethereum import EthereumKey
+
+from dcl_comms_core import (
+    AuthChain,
+    InvalidAuthChain,
+    login_metadata,
+    login_payload,
+    request_url,
+    scene_metadata,
+    signed_fetch_headers,
+)
+
+if TYPE_CHECKING:
+    pass
+
+HERE = Path(__file__).parent
+CACHE = HERE.parents[1] / ".cache"
+
+pytestmark = [pytest.mark.node, pytest.mark.timeout(180)]
+
+Ask = "Callable[[list[dict[str, Any]]], list[Any]]"
+
+
+def unavailable(reason: str) -> None:
+    if os.environ.get("REQUIRE_NODE") == "1":
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def packages() -> Path:
+    """The folder with the reference's packages: in .cache/, under a name that changes when package.json does."""
+    node, npm = shutil.which("node"), shutil.which("npm")
+    if node is None or npm is None:
+        unavailable("there is no node or no npm here")
+    wanted = (HERE / "package.json").read_bytes()
+    folder = CACHE / f"npm-{hashlib.sha256(wanted).hexdigest()[:12]}"
+    if not (folder / ".ready").exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "package.json").write_bytes(wanted)
+        quiet = ["--no-audit", "--no-fund", "--no-package-lock", "--ignore-scripts", "--loglevel=error"]
+        patience = ["--fetch-retries=1", "--fetch-timeout=20000"]
+        done = subprocess.run(
+            [str(npm), "install", *quiet, *patience],
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        if done.returncode:
+            code = next((line for line in done.stderr.splitlines() if " code " in line), "it said no code")
+            unavailable(f"npm could not install the packages of tests/interop/package.json: {code}")
+        (folder / ".ready").touch()
+    return folder
+
+
+@pytest.fixture(scope="session")
+def ask(packages: Path) -> Ask:
+    """Ask the reference a list of questions, in one process."""
+
+    def asking(questions: list[dict[str, Any]]) -> list[Any]:
+        done = subprocess.run(
+            ["node", str(HERE / "reference.js"), str(packages)],
+            input=json.dumps(questions), capture_output=True, text=True, timeout=60, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+    return asking
+
+
+def key(dice: random.Random) -> EthereumKey:
+    return EthereumKey(dice.randbytes(32))
+
+
+def private(who: EthereumKey) -> dict[str, str]:
+    return {"address": who.address, "privateKey": who.reveal(), "publicKey": ""}
+
+
+def some_payload(dice: random.Random) -> str:
+    alphabet = 'abcXYZ019 :/{}"\\\n\t\x7fäß€😀İΣ'
+    return dice.choice(["dcl-0.", ""]) + "".join(dice.choices(alphabet, k=dice.randrange(40)))
+
+
+def validation(chain: str, payload: str, at: float = NOW) -> dict[str, Any]:
+    return {"ask": "validate", "chain": json.loads(chain), "payload": payload, "at": round(at * 1000)}
+
+
+def test_the_reference_accepts_our_chains(ask: Ask) -> None:
+    dice = random.Random(1)
+    questions = []
+    for _ in range(20):
+        payload = some_payload(dice)
+        me = identity(key(dice), key(dice), NOW + dice.uniform(0.001, 1e9))
+        questions.append(validation(me.sign(payload).to_json(), payload))
+    assert [answer for answer in ask(questions) if not answer["ok"]] == []
+
+
+def test_we_accept_the_references_chains_and_sign_the_same_bytes(ask: Ask) -> None:
+    dice = random.Random(2)
+    questions, ours = [], []
+    for _ in range(20):
+        root, ephemeral, payload = key(dice), key(dice), some_payload(dice)
+        expires = (round(NOW * 1000) + dice.randrange(1, 10**12)) / 1000
+        ours.append((identity(root, ephemeral, expires).sign(payload), root, payload))
+        questions.append(
+            {"ask": "sign", "root": private(root), "ephemeral": private(ephemeral), "expiration": round(expires * 1000),
+             "payload": payload}
+        )  # fmt: skip
+    for (chain, root, payload), theirs in zip(ours, ask(questions), strict=True):
+        assert theirs["json"] == chain.to_json()
+        read = AuthChain.from_json(theirs["json"])
+        assert read.validate(payload, unix_now=NOW, verifier=VERIFIER) == root.address.lower()
+
+
+def we_accept(chain: str, payload: str, at: float) -> bool:
+    try:
+        AuthChain.from_json(chain).validate(payload, unix_now=at, verifier=VERIFIER)
+    except InvalidAuthChain:
+        return False
+    return True
+
+
+def mutated(dice: random.Random) -> str:
+    """A chain with one or two things changed; some changes mean nothing."""
+    links: list[dict[str, Any]] = json.loads(identity().sign("p").to_json())
+    foreign = json.loads(identity(OTHER, ROOT).sign("p").to_json())
+    for _ in range(dice.choice([0, 1, 1, 1, 2])):
+        where = dice.randrange(len(links))
+        link = links[where]
+        match dice.randrange(10):
+            case 0 if len(links) > 2:
+                del links[where]
+            case 1:
+                links.insert(where, dict(links[dice.randrange(len(links))]))
+            case 2:
+                links[where] = dict(foreign[where % 3])
+            case 3:
+                link["type"] = dice.choice(["SIGNER", "ECDSA_EPHEMERAL", "ECDSA_SIGNED_ENTITY", "OTHER"])
+            case 4:
+                link["payload"] = dice.choice([link["payload"].lower(), link["payload"].upper(), link["payload"] + " "])
+            case 5:
+                link["payload"] = link["payload"].replace("\n", dice.choice(["\r\n", "\n\n", "\r"]))
+            case 6 if link["signature"]:
+                v = int(link["signature"][-2:], 16)
+                link["signature"] = f"{link['signature'][:-2]}{dice.choice([v - 27, v, 55 - v, 29, v + 27]) % 256:02x}"
+            case 7 if link["signature"]:
+                link["signature"] = dice.choice(
+                    ["0x" + link["signature"][2:].upper(), link["signature"][:-2], "0x", ""]
+                )
+            case 8:
+                at = dice.randrange(len(link["payload"]))
+                link["payload"] = link["payload"][:at] + dice.choice("0aZ ") + link["payload"][at + 1 :]
+            case _:
+                link["more"] = dice.random()
+    return json.dumps(links)
+
+
+def test_on_changed_chains_both_say_the_same(ask: Ask) -> None:
+    dice = random.Random(3)
+    chains = [mutated(dice) for _ in range(300)]
+    times = [dice.choice([NOW, NOW, EXPIRES - 0.001, EXPIRES]) for _ in chains]
+    theirs = [answer["ok"] for answer in ask([validation(c, "p", at) for c, at in zip(chains, times, strict=True)])]
+    ours = [we_accept(chain, "p", at) for chain, at in zip(chains, times, strict=True)]
+    assert 50 < sum(theirs) < 250
+    differ = [(c, o, t) for c, o, t in zip(chains, ours, theirs, strict=True) if o != t]
+    assert differ == []
+
+
+def stricter() -> list[tuple[str, str, str]]:
+    """Chains that the reference accepts and we don't: what, the chain, its payload."""
+    login = login_payload(EPHEMERAL.address, EXPIRES)
+    signature = ROOT.sign("p")
+    order = 0xFFFFFFFF_FFFFFFFF_FFFFFFFF_FFFFFFFE_BAAEDCE6_AF48A03B_BFD25E8C_D0364141
+    flipped = f"{signature[:66]}{order - int(signature[66:130], 16):064x}{55 - int(signature[130:], 16):02x}"
+    signer = {"type": "SIGNER", "payload": ROOT.address, "signature": ""}
+
+    def link(kind: str, payload: str, signed: str) -> dict[str, str]:
+        return {"type": f"ECDSA_{kind}", "payload": payload, "signature": signed}
+
+    local_time = login.replace("Z", "")
+    return [
+        ("nothing is signed", json.dumps([{**signer, "payload": "dcl-0.x"}]), "dcl-0.x"),
+        ("nothing but a login", json.dumps([signer, link("EPHEMERAL", login, ROOT.sign(login))]), EPHEMERAL.address),
+        ("an address that was signed signs", json.dumps([
+            signer, link("SIGNED_ENTITY", OTHER.address, ROOT.sign(OTHER.address)),
+            link("SIGNED_ENTITY", "p", OTHER.sign("p"))]), "p"),
+        ("high s", json.dumps([signer, link("SIGNED_ENTITY", "p", flipped)]), "p"),
+        ("a date without a zone", json.dumps([
+            signer, link("EPHEMERAL", local_time, ROOT.sign(local_time)),
+            link("SIGNED_ENTITY", "p", EPHEMERAL.sign("p"))]), "p"),
+    ]  # fmt: skip
+
+
+def test_where_we_are_stricter(ask: Ask) -> None:
+    cases = stricter()
+    answers = ask([validation(chain, payload) for _, chain, payload in cases])
+    for (what, chain, payload), answer in zip(cases, answers, strict=True):
+        assert answer["ok"], what
+        assert not we_accept(chain, payload, NOW), what
+
+
+URLS = [
+    "https://realm.example",
+    "HTTPS://Realm.Example:8443/A/b?C=d#e",
+    "https://realm.example/worlds/ä😀.dcl.eth/comms?x=ü",
+    "https://realm.example/a{b}^`|<>\"'~!$&()*+,;=:@[]",
+    "https://realm.example/100%/%zz/%4a%C3%A4",
+    "https://realm.example//a//.../b..c",
+    "http://127.0.0.1:8000/get-scene-adapter",
+]
+
+
+def test_the_middleware_accepts_our_requests(ask: Ask) -> None:
+    now = time.time()
+    me = identity(expires=now + 3600.0)
+    metadata = [
+        None, login_metadata(), login_metadata(secret="Pä$$wörd 😀 İ"), '{ "a" : 1,  "B":"Ç" }',
+        scene_metadata(scene_id="bafkreiSceneIdMixedCase", realm_name="Main", parcel=(-7, 2)),
+    ]  # fmt: skip
+    asked = [("POST", url, None, 0.0) for url in URLS]
+    asked += [("get", URLS[2], extra, seconds) for extra in metadata for seconds in (-50.0, 50.0)]
+    questions = [
+        {
+            "ask": "request",
+            "method": method,
+            "url": request_url(url),
+            "headers": signed_fetch_headers(me, method, url, unix_now=now + seconds, metadata=extra),
+        }
+        for method, url, extra, seconds in asked
+    ]
+    for question, answer in zip(questions, ask(questions), strict=True):
+        assert answer["ok"], (question["url"], answer)
+        assert answer["auth"] == ROOT.address.lower()
+        assert answer["authMetadata"] == json.loads(question["headers"]["x-identity-metadata"])
+
+
+def test_the_middleware_refuses_what_it_should(ask: Ask) -> None:
+    now = time.time()
+    me = identity(expires=now + 3600.0)
+    good = signed_fetch_headers(me, "POST", URLS[1], unix_now=now)
+    old = signed_fetch_headers(me, "POST", URLS[1], unix_now=now - 70.0)
+    question = {"ask": "request", "method": "POST", "url": URLS[1], "headers": good}
+    answers = ask(
+        [
+            question,
+            {**question, "method": "GET"},
+            {**question, "url": URLS[0]},
+            {**question, "headers": good | {"x-identity-metadata": '{"a":1}'}},
+            {**question, "headers": old},
+        ]
+    )
+    assert [answer.get("status", 200) for answer in answers] == [200, 401, 401, 401, 401]
+    assert answers[-1]["message"].startswith("Expired signature")
+
+
+def test_our_urls_are_what_javascript_requests(ask: Ask) -> None:
+    for url, theirs in zip(URLS, ask([{"ask": "url", "url": request_url(url)} for url in URLS]), strict=True):
+        assert theirs["href"] == request_url(url), url
