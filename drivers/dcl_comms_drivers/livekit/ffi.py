@@ -4,7 +4,8 @@ The wheel's native library takes protobuf requests and answers with protobuf eve
 library's functions nor the messages are a public interface: between 1.1.0 and 1.2.1 fields of ParticipantInfo were
 renumbered and ``ready_for_room_event`` became mandatory.  So the messages are always those of the installed wheel, and
 every name and field that we rely on is looked up here, when this module is imported, which raises
-:class:`EngineUnavailable` when one is missing.
+:class:`EngineUnavailable` when one is missing.  That does not show what a newer wheel asks for in addition; so one of a
+version that was not tried is refused too.
 """
 
 # Private names of the wheel are what this module is for.
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from dcl_comms_drivers.livekit._native import _events
 
 try:
+    from livekit.rtc import __version__ as _version
     from livekit.rtc import _ffi_client as _sdk
     from livekit.rtc._proto import (
         audio_frame_pb2,
@@ -133,6 +135,34 @@ _FIELDS: Final[Mapping[str, str]] = {
     "NewAudioStreamRequest": "track_handle type sample_rate num_channels",
     "AudioStreamEvent": "stream_handle frame_received eos",
     "ActiveSpeakersChanged": "participant_identities",
+    "ParticipantConnected": "info",
+    "ParticipantDisconnected": "participant_identity",
+    "ParticipantMetadataChanged": "participant_identity metadata",
+    "ParticipantNameChanged": "participant_identity name",
+    "TrackPublished": "participant_identity publication",
+    "TrackUnpublished": "publication_sid",
+    "TrackSubscribed": "participant_identity track",
+    "TrackUnsubscribed": "track_sid",
+    "TrackMuted": "track_sid",
+    "TrackUnmuted": "track_sid",
+    "OwnedRoom": "handle info",
+    "CreateAudioTrackRequest": "name source_handle",
+    "CreateAudioTrackResponse": "track",
+    "NewAudioSourceResponse": "source",
+    "NewAudioStreamResponse": "stream",
+    "OwnedAudioSource": "handle",
+    "OwnedAudioStream": "handle",
+    "ClearAudioBufferRequest": "source_handle",
+    "CreateVideoTrackResponse": "track",
+    "NewVideoSourceResponse": "source",
+    "NewVideoStreamResponse": "stream",
+    "OwnedVideoSource": "handle",
+    "OwnedVideoStream": "handle",
+    "LocalTrackMuteRequest": "track_handle mute",
+    "SetSubscribedRequest": "publication_handle subscribe",
+    "Panic": "message",
+    "LogBatch": "records",
+    "LogRecord": "level target module_path line message",
     "NewVideoSourceRequest": "type resolution is_screencast",
     "VideoSourceResolution": "width height",
     "CreateVideoTrackRequest": "name source_handle",
@@ -171,6 +201,8 @@ _HOT: Final[Mapping[str, tuple[str, str, str]]] = {
     "publish_id": ("PublishDataRequest", "request_async_id", "UINT64"),
 }
 """Every field that the native callback reads or writes by itself: message, name and type."""
+_TRIED: Final = "1.2."
+"""What the versions of the wheel begin with that this binding was tried with; pyproject.toml allows the same ones."""
 _LOG_VARIABLE: Final = "DCL_COMMS_NATIVE_LOG"
 _PRECEDING: Final = "RUST_LOG"
 _NO_HANDLE: Final = 0
@@ -232,7 +264,9 @@ def _hands_over(descriptor: Descriptor) -> bool:
 _HANDLE: Final = _descriptor(handle_pb2.FfiOwnedHandle).full_name
 _lacking = _missing()
 if _lacking:
-    raise EngineUnavailable(EngineProblem.UNKNOWN_WHEEL, f"livekit {version('livekit')} lacks {', '.join(_lacking)}")
+    raise EngineUnavailable(EngineProblem.UNKNOWN_WHEEL, f"livekit {_version} lacks {', '.join(_lacking)}")
+if not _version.startswith(_TRIED):
+    raise EngineUnavailable(EngineProblem.UNKNOWN_WHEEL, f"livekit {_version} was not tried, {_TRIED}x was")
 
 ASYNC_EVENTS: Final = frozenset(
     field.name

@@ -12,6 +12,7 @@ import atexit
 import logging
 import os
 import threading
+import time
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["SdkThread"]
 
 _EXIT_SECONDS: Final = 1.0
+_LAST_CALLS_SECONDS: Final = 0.1
 
 
 class _Redaction(logging.Filter):
@@ -62,6 +64,9 @@ class SdkThread:
     def __init__(self) -> None:
         logging.getLogger("livekit").addFilter(_Redaction())
         self._loop = asyncio.new_event_loop()
+        # The engine's threads call into Python until it is stopped, and one that does so while the interpreter goes
+        # aborts the process.  Registered before the SDK registers its own exit, this comes after it.
+        atexit.register(time.sleep, _LAST_CALLS_SECONDS)
         try:
             # The first native object starts the engine: that shows whether it can be loaded here, and makes the SDK
             # register its own exit before we register ours, which therefore runs first.
