@@ -24,7 +24,7 @@ __all__ = ["Roster"]
 class Roster:
     """Peers and tracks of one room, each table bounded.  Its methods return the events that follow."""
 
-    __slots__ = ("_early", "_full", "_limits", "_room", "_tracks", "guards", "peers")
+    __slots__ = ("_early", "_full", "_limits", "_owned", "_room", "_tracks", "guards", "peers")
 
     def __init__(self, room: str, limits: Limits) -> None:
         self._room = room
@@ -32,6 +32,8 @@ class Roster:
         self.peers = PeerTable(limits.peers)
         self.guards = Guards(limits)
         self._tracks: dict[str, tuple[PeerId, Track]] = {}
+        self._owned: dict[PeerId, dict[str, None]] = {}
+        """Ids of each one's tracks, in order: who leaves must not cost a look at all tracks."""
         self._early: deque[tuple[int, ev.PacketEvent]] = deque(maxlen=limits.early_packets)
         self._full: set[str] = set()
 
@@ -92,12 +94,7 @@ class Roster:
     def leave(self, identity: str, now: float) -> list[ev.Event]:
         """Somebody left, and its tracks with it."""
         who = PeerId(identity)
-        events = [
-            event
-            for sid, (owner, _) in tuple(self._tracks.items())
-            if owner == who
-            for event in self._drop_track(sid, now)
-        ]
+        events = [event for sid in tuple(self._owned.get(who, ())) for event in self._drop_track(sid, now)]
         peer = self.peers.pop(who)
         if peer is not None:
             self.guards.leave(peer.id)
@@ -148,16 +145,27 @@ class Roster:
         if len(self._tracks) >= self._limits.tracks and inp.track.sid not in self._tracks:
             return self._reached("tracks", self._limits.tracks, now)
         owner = self.peer_id(inp.identity)
+        self._disown(inp.track.sid)
+        self._owned.setdefault(owner, {})[inp.track.sid] = None
         self._tracks[inp.track.sid] = (owner, inp.track)
         return [ev.TrackPublished(at=now, room=self._room, sender=owner, track=inp.track)]
 
     def _drop_track(self, sid: str, now: float) -> list[ev.Event]:
+        self._disown(sid)
         known = self._tracks.pop(sid, None)
         if known is None:
             return []
         self._full.discard("tracks")
         owner, track = known
         return [ev.TrackUnpublished(at=now, room=self._room, sender=owner, track=track)]
+
+    def _disown(self, sid: str) -> None:
+        known = self._tracks.get(sid)
+        if known is not None:
+            theirs = self._owned[known[0]]
+            del theirs[sid]
+            if not theirs:
+                del self._owned[known[0]]
 
     def _reached(self, limit: str, value: int, now: float) -> list[ev.Event]:
         """LimitReached, once each time a table fills up."""

@@ -259,6 +259,15 @@ def test_tracks_leave_with_their_peer() -> None:
     assert kinds(rig.take_events()) == ["TrackSubscribed"]
 
 
+def test_a_track_that_somebody_else_publishes_leaves_with_them() -> None:
+    rig = joined("alice", "bob")
+    appear(rig, "alice", MIC)
+    appear(rig, "alice", CAMERA)
+    appear(rig, "bob", MIC)
+    assert [(event.sender.text, event.track) for event in leave(rig, "alice")[:-1]] == [("alice", CAMERA)]
+    assert [(event.sender.text, event.track) for event in leave(rig, "bob")[:-1]] == [("bob", MIC)]
+
+
 def test_tracks_leave_with_a_participant_that_had_no_place_in_the_table() -> None:
     rig = joined(limits=Limits(peers=0))
     assert kinds(join(rig, "alice")) == ["LimitReached"]

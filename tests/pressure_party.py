@@ -1,0 +1,137 @@
+"""One process of the tests of pressure: ``pressure_party.py send|receive|forge LOOP SECONDS``, its target on standard input.
+
+It answers with lines of JSON.  RSS is of this process alone, in MiB.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from pathlib import Path
+
+from kit import Kit
+
+from dcl_comms_core import (
+    DEFAULT_LIMITS,
+    LinkOpened,
+    Movement,
+    Packet,
+    PacketReceived,
+    Participant,
+    ParticipantJoined,
+    ParticipantLeft,
+    PeerJoined,
+    RoomSession,
+    Scene,
+    SendQueueFull,
+    SimulatorAdapter,
+    Track,
+    TrackAppeared,
+    TrackKind,
+    TrackSource,
+    encode,
+)
+from dcl_comms_core.unread import Unread
+
+FORGED = 100_000
+
+
+def rss() -> float:
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith("VmRSS:"):
+            return int(line.split()[1]) / 1024
+    raise OSError("no VmRSS in /proc/self/status")
+
+
+def say(**fact: object) -> None:
+    print(json.dumps(fact), flush=True)
+
+
+async def send(kit: Kit, target: str, seconds: float) -> None:
+    """Push without a pause: mostly with ``send``, and each hundredth time with ``send_nowait`` until it refuses."""
+    data = encode(Packet(scene=Scene(scene_id="pressure", data=bytes(1_000)), protocol_version=100))
+    lossy = Packet(movement=Movement(timestamp=1.0))
+    async with kit.connect(target) as room:
+        await room.expect(PeerJoined, timeout=20)
+        before = peak = rss()
+        sent = refused = 0
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            for _ in range(100):
+                await room.connection.send(data)
+                await room.connection.send(lossy)
+                sent += 2
+            try:
+                while True:
+                    room.connection.send_bytes(data)
+                    sent += 1
+            except SendQueueFull:
+                refused += 1
+            peak = max(peak, rss())
+        waiting = room.connection.stats.waiting
+        await room.connection.flush()
+        say(sent=sent, refused=refused, waiting=waiting, grown=max(peak, rss()) - before)
+
+
+async def receive(kit: Kit, target: str, _seconds: float) -> None:
+    """Count packets until the sender has left."""
+    delivered = 0
+    async with kit.connect(target, delivery="packets") as room:
+        before = rss()
+        say(did="open")
+        sender_left = False
+        while not sender_left:
+            event = await room.connection.__anext__()
+            delivered += isinstance(event, PacketReceived)
+            sender_left = type(event).__name__ == "PeerLeft"
+        say(delivered=delivered, grown=rss() - before, lost=dict(room.connection.stats.lost))
+
+
+def forge() -> None:
+    """A hundred thousand identities that come, publish, talk and go, and an application that reads nothing."""
+    session = RoomSession(SimulatorAdapter("x"))
+    session.open(now=0.0)
+    (command,) = session.commands()
+    link = command.link
+    session.receive(LinkOpened(link=link, identity="me", room="r", participants=()), now=0.0)
+    unread = Unread(DEFAULT_LIMITS)
+    scene = encode(Packet(scene=Scene(scene_id="b", data=bytes(100)), protocol_version=100))
+    dropped = 0
+
+    def settle(now: float) -> int:
+        unread.put(session.events())
+        return unread.trim(now, "x") if unread.full else 0
+
+    before = rss()
+    for number in range(FORGED):
+        now = number / 5_000
+        who = f"0x{number:040x}"
+        # Half of them stay, so that every table fills up; the other half go, and are remembered for a while.
+        session.receive(
+            ParticipantJoined(link=link, participant=Participant(identity=who, sid=f"PA_{number}")), now=now
+        )
+        track = Track(sid=f"TR_{number}", kind=TrackKind.AUDIO, source=TrackSource.MICROPHONE, name="mic")
+        session.receive(TrackAppeared(link=link, identity=who, track=track), now=now)
+        session.receive_data(who, encode(Packet(movement=Movement(timestamp=now))), now=now)
+        session.receive_data(f"unheard-of-{number}", scene, now=now, source=number)
+        session.receive_data(None, scene, now=now, source=number)
+        if number % 2:
+            session.receive(ParticipantLeft(link=link, identity=who), now=now)
+        if number % 256 == 0:
+            session.handle_timeout(now)
+            dropped += settle(now)
+    say(grown=rss() - before, peers=len(session.peers), unread=len(unread), dropped=dropped)
+
+
+def main() -> None:
+    what, loop, seconds = sys.argv[1:4]
+    if what == "forge":
+        forge()
+        return
+    target = sys.stdin.readline().strip()
+    Kit(loop).run({"send": send, "receive": receive}[what], target, float(seconds))
+
+
+if __name__ == "__main__":
+    main()
