@@ -205,7 +205,7 @@ async def main():
         say("tone", identity=who, hertz=hertz, above=above)
 
     async def look(track, who):
-        places = await square_places(track, 30)
+        places = await square_places(track, 20)
         say("square", identity=who, places=places)
 
     @room.on("track_subscribed")
