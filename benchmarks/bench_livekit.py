@@ -1,44 +1,77 @@
-"""LiveKit: packets a second and CPU per packet, ours on asyncio and trio against the public SDK, ``livekit.rtc``.
+"""LiveKit: packets a second and CPU per packet, ours against the public SDK, ``livekit.rtc``, and against npm's ``@livekit/rtc-node``.
 
-Sender and receiver are separate processes with the same bytes and the same window; counted are the distinct sequence numbers that the
-receiving application saw.  All processes stay connected, each pair in a room of its own; the rounds of the pairs are interleaved.
+Ours is on asyncio and on trio, with ctypes' callback and with the native one.  Sender and receiver are separate processes with the same
+bytes and the same window; counted are the distinct sequence numbers that the receiving application saw.  All processes stay connected,
+each pair in a room of its own; the rounds of the pairs are interleaved.  CPU is that of sender and receiver, not of the server.
+
+Then many rooms in one process: one sends 20 packets a second, all others receive them: how late, how many, how much memory a room takes.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 from statistics import median
 
 from dcl_comms_drivers.realm.livekit_server import LiveKitServer
+from livekit_party import payload
 
 Row = dict[str, object]
 
 HERE = Path(__file__).parent
-KINDS = ("sdk", "asyncio", "trio")
-CASES = (  # name, bytes, reliable, in flight, packets a round
-    ("60 B reliable, 64 in flight", 60, True, 64, 1500),
-    ("60 B reliable, 1 in flight", 60, True, 1, 400),
-    ("60 B lossy, 64 in flight", 60, False, 64, 1500),
-    ("1 KiB reliable, 64 in flight", 1024, True, 64, 600),
+NODE = HERE / "rtc-node"
+NODE_FOLDER = HERE.parent / ".cache" / "rtc-node"
+KINDS = {  # name: program, callback
+    "sdk": ("sdk", ""),
+    "rtc-node": ("node", ""),
+    "ctypes, asyncio": ("asyncio", "ctypes"),
+    "ctypes, trio": ("trio", "ctypes"),
+    "native, asyncio": ("asyncio", "native"),
+    "native, trio": ("trio", "native"),
+}
+CASES = tuple(  # name, bytes, reliable, in flight, packets a round
+    (f"{name} {'reliable' if reliable else 'lossy'}, {window} in flight", size, reliable, window, count)
+    for name, size, counts in (("60 B", 60, (1500, 300)), ("1 KiB", 1024, (600, 200)), ("14 KiB", 14_336, (60, 30)))
+    for window, count in zip((64, 1), counts, strict=True)
+    for reliable in (True, False)
 )
+QUICK = "60 B reliable, 64"
+ROOMS = (1, 10, 50)
+RATE, PACED = 20, 60
+
+
+def node() -> str | None:
+    """The folder with npm's rtc-node, installed at first use; None where there is no Node or no way to get it."""
+    if shutil.which("node") is None or shutil.which("npm") is None:
+        return None
+    if not (NODE_FOLDER / "node_modules" / "@livekit" / "rtc-node").is_dir():
+        NODE_FOLDER.mkdir(parents=True, exist_ok=True)
+        shutil.copy(NODE / "package.json", NODE_FOLDER)
+        command = ["npm", "install", "--no-audit", "--no-fund", "--silent"]
+        if subprocess.run(command, cwd=NODE_FOLDER, check=False, timeout=300).returncode != 0:
+            return None
+    return str(NODE_FOLDER)
 
 
 class Party:
-    """One process of a pair."""
+    """One process."""
 
-    def __init__(self, kind: str, server: LiveKitServer, room: str, identity: str, window: int) -> None:
+    def __init__(self, kind: str, server: LiveKitServer, tokens: list[str], window: int) -> None:
+        program, callback = KINDS.get(kind, (kind, ""))
+        command = [sys.executable, "-W", "ignore", str(HERE / "livekit_party.py"), program, server.url]
+        if program == "node":
+            command = ["node", str(NODE / "party.cjs"), str(NODE_FOLDER), server.url]
+        environment = {**os.environ, "BENCH_WINDOW": str(window)}
+        if callback:
+            environment["DCL_COMMS_CALLBACK"] = callback
         self._process = subprocess.Popen(
-            [sys.executable, "-W", "ignore", str(HERE / "livekit_party.py"), kind, server.url],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env={**os.environ, "BENCH_WINDOW": str(window)},
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
         )
-        self._write(server.token(identity, room))
+        self._write(" ".join(tokens))
         assert self.hear()["did"] == "connect"
 
     def _write(self, line: str) -> None:
@@ -51,15 +84,16 @@ class Party:
 
     def hear(self) -> dict[str, float]:
         assert self._process.stdout is not None
-        line = self._process.stdout.readline()
-        if not line:
-            raise RuntimeError("a party of the benchmark ended early")
-        return json.loads(line)
+        while line := self._process.stdout.readline():
+            # rtc-node writes its log there too.
+            if line.startswith('{"did":'):
+                return json.loads(line)
+        raise RuntimeError("a party of the benchmark ended early")
 
     def close(self) -> None:
         assert self._process.stdin is not None
         self._process.stdin.close()
-        self._process.wait(20)
+        self._process.wait(30)
 
 
 class Pair:
@@ -67,18 +101,19 @@ class Pair:
 
     def __init__(self, kind: str, server: LiveKitServer, window: int) -> None:
         self.kind = kind
-        room = f"bench-{kind}-{window}"
-        self.receiver = Party(kind, server, room, "receiver", window)
-        self.sender = Party(kind, server, room, "sender", window)
+        room = f"bench-{kind}-{window}".replace(", ", "-")
+        self.receiver = Party(kind, server, [server.token("receiver", room)], window)
+        self.sender = Party(kind, server, [server.token("sender", room)], window)
         self._next = 0
 
-    def round(self, size: int, *, reliable: bool, window: int, count: int) -> dict[str, float]:
+    def round(self, size: int, *, reliable: bool, window: int, count: int, patience: float = 10) -> dict[str, float]:
         first, self._next = self._next, self._next + count
         self.receiver.tell(do="expect", first=first, count=count)
         self.receiver.hear()
-        self.sender.tell(do="send", first=first, count=count, size=size, reliable=reliable, window=window)
+        whole = len(payload(size, first))
+        self.sender.tell(do="send", first=first, count=count, size=size, bytes=whole, reliable=reliable, window=window)
         sent = self.sender.hear()
-        self.receiver.tell(do="result", patience=10)
+        self.receiver.tell(do="result", patience=patience if reliable else 1)
         got = self.receiver.hear()
         distinct = max(got["distinct"], 1)
         return {
@@ -92,56 +127,122 @@ class Pair:
         self.receiver.close()
 
 
-def _case(
-    server: LiveKitServer, name: str, size: int, reliable: bool, window: int, count: int, rounds: int
-) -> list[Row]:
-    pairs = [Pair(kind, server, window) for kind in KINDS]
+Rounds = list[dict[str, dict[str, float]]]
+
+
+def _rounds(
+    server: LiveKitServer, kinds: list[str], size: int, reliable: bool, window: int, count: int, rounds: int
+) -> Rounds:
+    pairs = [Pair(kind, server, window) for kind in kinds]
     try:
         for pair in pairs:
-            pair.round(size, reliable=reliable, window=window, count=count // 4)
-        results = [
+            pair.round(size, reliable=reliable, window=window, count=max(count // 4, 10))
+        return [
             {pair.kind: pair.round(size, reliable=reliable, window=window, count=count) for pair in pairs}
             for _ in range(rounds)
         ]
     finally:
         for pair in pairs:
             pair.close()
-    return [
-        row
-        for kind in KINDS[1:]
-        for row in (
-            _row(name, kind, "packets/s", "rate", results, count),
-            _row(name, kind, "us CPU/packet", "cpu", results, count),
-        )
+
+
+def _rows(name: str, count: int, kinds: list[str], results: Rounds) -> list[Row]:
+    comparisons = [(kind, "sdk") for kind in kinds if kind != "sdk"]
+    comparisons += [(kind, "rtc-node") for kind in kinds if "native" in kind and "rtc-node" in kinds]
+    comparisons += [
+        (f"{callback}, trio", f"{callback}, asyncio")
+        for callback in ("ctypes", "native")
+        if f"{callback}, trio" in kinds
     ]
+    rows = []
+    for kind, other in comparisons:
+        for unit, key in (("packets/s", "rate"), ("us CPU/packet", "cpu")):
+            row = _row(name, kind, other, unit, [(result[kind][key], result[other][key]) for result in results])
+            row["delivered"] = [
+                [int(result[kind]["distinct"]), int(result[other]["distinct"]), count] for result in results
+            ]
+            rows.append(row)
+    return rows
 
 
-def _row(name: str, kind: str, unit: str, key: str, results: list[dict[str, dict[str, float]]], count: int) -> Row:
-    pairs = [(result[kind][key], result["sdk"][key]) for result in results]
+def _row(name: str, kind: str, other: str, unit: str, pairs: list[tuple[float, float]]) -> Row:
     return {
         "bench": "livekit",
         "case": f"{name}, {kind}",
         "unit": unit,
         "ours": round(median(ours for ours, _ in pairs), 1),
         "baseline": round(median(theirs for _, theirs in pairs), 1),
-        "baseline_name": "livekit.rtc",
+        "baseline_name": "livekit.rtc" if other == "sdk" else other,
         # The median of the rounds' ratios: both sides of a ratio were measured right after each other.
         "ratio": round(median(ours / theirs if theirs else 0.0 for ours, theirs in pairs), 3),
         "rounds": [[round(ours, 1), round(theirs, 1)] for ours, theirs in pairs],
-        "delivered": [[int(result[kind]["distinct"]), int(result["sdk"]["distinct"]), count] for result in results],
     }
+
+
+def _many(server: LiveKitServer, rooms: int, rounds: int) -> list[Row]:
+    """One sender and ``rooms`` receivers, all in one process; ours with the native callback."""
+    parties = {}
+    try:
+        for kind in ("rooms", "sdk-rooms"):
+            tokens = [server.token(f"{kind}-{number}", f"bench-{kind}-{rooms}") for number in range(rooms + 1)]
+            parties[kind] = Party(kind, server, tokens, 64)
+        results = []
+        for _ in range(rounds):
+            result = {}
+            for kind, party in parties.items():
+                party.tell(do="paced", count=PACED, rate=RATE, size=60)
+                result[kind] = party.hear()
+            results.append(result)
+    finally:
+        for party in parties.values():
+            party.close()
+    rows = []
+    for unit, key, factor in (
+        ("ms late, p50", "p50", 1e3),
+        ("ms late, p99", "p99", 1e3),
+        ("us CPU/delivery", "cpu", 1e6),
+        ("MB a room", "room_mb", 1),
+        ("delivered of 1", "delivered", 1),
+    ):
+        pairs = []
+        for result in results:
+            ours, theirs = (
+                result[kind][key]
+                * factor
+                / {"cpu": max(result[kind]["delivered"], 1), "delivered": result[kind]["expected"]}.get(key, 1)
+                for kind in ("rooms", "sdk-rooms")
+            )
+            pairs.append((ours, theirs))
+        row = _row(f"{rooms} rooms, {RATE}/s", "native, asyncio", "sdk", unit, pairs)
+        row |= {
+            "ours": round(median(ours for ours, _ in pairs), 4),
+            "baseline": round(median(theirs for _, theirs in pairs), 4),
+        }
+        row["rounds"] = [[round(ours, 4), round(theirs, 4)] for ours, theirs in pairs]
+        rows.append(row)
+    return rows
 
 
 def run(rounds: int = 7, only: str = "") -> list[Row]:
     """Every row whose case has ``only`` in it."""
+    kinds = [kind for kind in KINDS if kind != "rtc-node" or node() is not None]
+    if "rtc-node" not in kinds:
+        print("(without @livekit/rtc-node: it needs Node and npm)", file=sys.stderr)
     rows: list[Row] = []
     with LiveKitServer.start() as server:
         for name, size, reliable, window, count in CASES:
             if only in name:
-                rows += _case(server, name, size, reliable, window, count, rounds)
+                rows += _rows(name, count, kinds, _rounds(server, kinds, size, reliable, window, count, rounds))
+        for rooms in ROOMS:
+            if only in f"{rooms} rooms":
+                rows += _many(server, rooms, rounds)
     return rows
 
 
 if __name__ == "__main__":
-    for row in run(only=sys.argv[1] if len(sys.argv) > 1 else ""):
-        print(row)
+    from run import show
+
+    wanted = sys.argv[1] if len(sys.argv) > 1 else ""
+    for row in run(only=QUICK if wanted == "--quick" else wanted):
+        show(row)
+        print("   ", row.get("delivered", ""))

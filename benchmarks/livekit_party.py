@@ -1,7 +1,8 @@
-"""One end of a LiveKit benchmark, in a process of its own: ``livekit_party.py asyncio|trio|sdk URL TOKEN-FROM-STDIN``.
+"""One end of a LiveKit benchmark, in a process of its own: ``livekit_party.py asyncio|trio|sdk|rooms|sdk-rooms URL``.
 
-Told what to do by JSON lines on standard input, it answers with JSON lines.  ``send`` sends packets with consecutive sequence numbers,
-at most ``window`` of them unacknowledged; ``receive`` counts the distinct sequence numbers that the application saw.
+Told what to do by lines on standard input, first its token and then orders as JSON, it answers with JSON lines.  ``send`` sends packets
+with consecutive sequence numbers, at most ``window`` of them unacknowledged; ``expect`` and ``result`` count the distinct sequence
+numbers that the application saw.  ``rooms`` is many rooms in one process: see ``many``.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ import resource
 import sys
 import threading
 import time
+from contextlib import AsyncExitStack
+from pathlib import Path
 from queue import Queue
 
 TAG = b"bench"
@@ -107,6 +110,14 @@ async def obey(sleep, send, counter: Counter) -> None:
             )
 
 
+def check_callback() -> None:
+    """What is measured is what was asked for."""
+    from dcl_comms_drivers.livekit.engine import Engine
+
+    asked = os.environ.get("DCL_COMMS_CALLBACK")
+    assert asked in {None, Engine.get().callback}, Engine.get().why_ctypes
+
+
 async def ours(loop: str, url: str, token: str) -> None:
     from dcl_comms_core import Limits, PacketReceived
     from dcl_comms_core.room import Delivery
@@ -137,6 +148,7 @@ async def ours(loop: str, url: str, token: str) -> None:
                 await room.send(packet, reliable=reliable)
             await room.flush()
 
+        check_callback()
         say(did="connect")
         if loop == "trio":
             async with trio.open_nursery() as nursery:
@@ -171,10 +183,103 @@ async def sdk(url: str, token: str) -> None:
     await room.disconnect()
 
 
+def resident() -> float:
+    """MB."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize() / 1e6
+
+
+class Latencies:
+    """What many rooms received: how late, and how often."""
+
+    def __init__(self) -> None:
+        self.seen: list[float] = []
+
+    def take(self, data: bytes) -> None:
+        at = data.rfind(TAG)
+        if at >= 0:
+            self.seen.append(time.monotonic() - int.from_bytes(data[at + len(TAG) : at + len(TAG) + 8], "big") / 1e9)
+
+
+async def many(url: str, tokens: list[str], official: bool) -> None:
+    """All of these rooms in this process; the first one sends, the clock in each packet."""
+    found = Latencies()
+    async with AsyncExitStack() as stack:
+        sender = await _enter(stack, url, tokens[0], None, official)
+        receivers = tokens[1:]
+        await _enter(stack, url, receivers[0], found, official)
+        await asyncio.sleep(1.0)
+        base = resident()
+        for first in range(1, len(receivers), 5):
+            await asyncio.gather(
+                *(_enter(stack, url, token, found, official) for token in receivers[first : first + 5])
+            )
+        await asyncio.sleep(1.0)
+        say(did="connect")
+        lines = orders()
+        while True:
+            while lines.empty():
+                await asyncio.sleep(0.01)
+            order = lines.get()
+            if order is None:
+                return
+            found.seen.clear()
+            before = cpu()
+            start = time.monotonic()
+            for number in range(order["count"]):
+                await asyncio.sleep(max(0.0, start + number / order["rate"] - time.monotonic()))
+                await sender(payload(order["size"], time.monotonic_ns()))
+            patience = time.monotonic() + 5
+            expected = order["count"] * len(receivers)
+            while len(found.seen) < expected and time.monotonic() < patience:
+                await asyncio.sleep(0.02)
+            late = sorted(found.seen)
+            say(
+                did="paced",
+                delivered=len(late),
+                expected=expected,
+                p50=late[len(late) // 2] if late else 0.0,
+                p99=late[int(len(late) * 0.99)] if late else 0.0,
+                cpu=cpu() - before,
+                room_mb=(resident() - base) / max(len(receivers) - 1, 1),
+            )
+
+
+async def _enter(stack, url, token, found, official):
+    """Join a room; gives how to send."""
+    if official:
+        from livekit import rtc
+
+        room = rtc.Room()
+        if found is not None:
+            room.on("data_received", lambda packet: found.take(packet.data))
+        await room.connect(url, token)
+        stack.push_async_callback(room.disconnect)
+        return lambda data: room.local_participant.publish_data(data, reliable=True)
+    from dcl_comms_drivers.asyncio import connect
+
+    from dcl_comms_core import PacketReceived
+    from dcl_comms_core.room import Delivery
+
+    room = await stack.enter_async_context(connect(f"livekit:{url}?access_token={token}", delivery=Delivery.PACKETS))
+    check_callback()
+
+    async def receive() -> None:
+        async for batch in room.batches():
+            for event in batch:
+                if found is not None and isinstance(event, PacketReceived):
+                    found.take(event.data)
+
+    receiving = asyncio.ensure_future(receive())
+    stack.callback(receiving.cancel)
+    return room.send
+
+
 def main() -> None:
     kind, url = sys.argv[1:3]
     token = sys.stdin.readline().strip()
-    if kind == "sdk":
+    if kind in {"rooms", "sdk-rooms"}:
+        asyncio.run(many(url, token.split(), kind == "sdk-rooms"))
+    elif kind == "sdk":
         asyncio.run(sdk(url, token))
     elif kind == "trio":
         import trio

@@ -322,7 +322,10 @@ class RoomSession(Receiving):
             else:
                 sent += 1
                 sent_bytes += size
-        self.counters.update({"sent": sent, "sent_bytes": sent_bytes, "late": late})
+        counters = self.counters
+        counters["sent"] += sent
+        counters["sent_bytes"] += sent_bytes
+        counters["late"] += late
         self._send_queued()
         self._continue_closing()
 

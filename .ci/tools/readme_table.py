@@ -39,7 +39,7 @@ def livekit(rows: list[dict[str, object]]) -> list[str]:
     """Packets a second and CPU per packet, in times of livekit.rtc."""
     table: dict[str, dict[object, object]] = {}
     for row in rows:
-        if row["bench"] == "livekit":
+        if row["bench"] == "livekit" and row["baseline_name"] == "livekit.rtc" and "rooms" not in str(row["case"]):
             table.setdefault(str(row["case"]), {})[row["unit"]] = row["ratio"]
     if not table:
         return []
