@@ -54,7 +54,12 @@ coverage: env
 	$(BIN)/coverage run -m pytest -q tests/core
 	$(BIN)/coverage report --fail-under=100
 
-bench: env
+# What else the benchmarks compare with, in the same environment.
+$(VENV)/.bench: $(VENV)/.ready
+	@.ci/make-env "$(PYTHON)" $(VENV) bench
+	@touch $@
+
+bench: $(VENV)/.bench
 	$(BIN)/python benchmarks/run.py $(ONLY)
 
 bench-readme: env

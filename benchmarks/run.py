@@ -10,7 +10,7 @@ import platform
 import sys
 import time
 from importlib import import_module
-from importlib.metadata import version
+from importlib.metadata import distributions, version
 from pathlib import Path
 
 HERE = Path(__file__).parent
@@ -20,11 +20,12 @@ BENCHES = ("codec", "room", "livekit", "engine")
 
 
 def machine() -> dict[str, str]:
-    packages = ("betterproto2", "protobuf", "livekit", "trio")
+    packages = ("betterproto2", "protobuf", "protobuf-py", "livekit", "trio")
+    installed = {dist.name for dist in distributions()}
     return {
         "python": platform.python_version(),
         "machine": f"{platform.system()} {platform.machine()}",
-        **{name: version(name) for name in packages},
+        **{name: version(name) for name in packages if name in installed},
     }
 
 
@@ -42,9 +43,12 @@ def main() -> None:
     rows = []
     for name in wanted:
         print(f"== {name}: ours, baseline, unit, ratio [ratio of each round]", flush=True)
-        for row in import_module(f"bench_{name}").run():
+        bench = import_module(f"bench_{name}")
+        for row in bench.run():
             show(row)
             rows.append(row)
+        if hasattr(bench, "verdict"):
+            print("\n".join(bench.verdict(rows)))
     results = HERE / "results"
     results.mkdir(exist_ok=True)
     document = {"made": time.strftime("%Y-%m-%d"), "with": machine(), "rows": rows}

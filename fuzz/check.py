@@ -202,8 +202,10 @@ def _same_from_arguments(packet: Any, kind: str) -> None:
     bare = rfc4.Packet(protocol_version=packet.protocol_version)
     values = {field.name: getattr(member, field.name) for field in FIELDS[type(member)]}
     setattr(bare, kind, type(member)(**values))
+    in_order = [values.pop(name) for name in [*type(member).__dataclass_fields__][: packet.protocol_version % 32]]
     built = _agreed(
-        lambda e: getattr(e, BUILDERS[kind])(**values, protocol_version=packet.protocol_version), BUILDERS[kind]
+        lambda e: getattr(e, BUILDERS[kind])(*in_order, **values, protocol_version=packet.protocol_version),
+        BUILDERS[kind],
     )
     if built != _agreed(lambda engine: engine.encode(bare), "encode"):
         raise Disagreement(f"{BUILDERS[kind]} and encode differ")

@@ -2,7 +2,9 @@
 
 * ``encode(message)``; ``decode(data)`` for a Packet, ``decode_message(cls, data)`` for any class of ours
 * ``peek(data)``: kind and protocol_version; ``decode_kind(data)``: kind and packet; ``kind_of(packet)``
-* ``encode_position``, ``encode_movement``, ``encode_chat``: the bytes of a Packet from arguments, without objects
+* ``encode_position``, ``encode_movement``, ``encode_chat``: the bytes of a Packet from arguments, without objects; by
+  name or in the constructor's order.  Of more than 15 names CPython makes a dict at each call, which costs five times
+  what the encoding does: give many by position
 * ``decode_positions(packets)``, ``decode_movements(packets)``: a numpy structured array, without objects
 * ``tag13``: which of two messages with field number 13 a packet has
 

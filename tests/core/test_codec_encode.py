@@ -215,6 +215,14 @@ SAY: dict[str, Any] = {"message": "x" * 200, "timestamp": 2.5, "forwarded_from":
 def test_from_arguments(function: Any, kind: str, cls: Any, values: dict[str, Any], version: dict[str, int]) -> None:
     packet = rfc4.Packet(**{kind: cls(**values)}, **({"protocol_version": 100} | version))
     assert function(**values, **version) == encode(packet)
+    in_order = [getattr(cls(**values), name) for name in cls.__dataclass_fields__]
+    for count in range(len(in_order) + 1):
+        rest = dict(list(zip(cls.__dataclass_fields__, in_order, strict=True))[count:])
+        assert function(*in_order[:count], **version, **rest) == encode(packet)
+    with pytest.raises(TypeError):
+        function(*in_order, 100)  # protocol_version has to be named
+    with pytest.raises(TypeError):
+        function(*in_order[:1], **{next(iter(cls.__dataclass_fields__)): in_order[0]})
 
 
 def test_every_argument_alone() -> None:

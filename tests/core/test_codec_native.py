@@ -255,7 +255,9 @@ CALLS: list[tuple[str, tuple[Any, ...], dict[str, Any]]] = [
     ("decode", (b"",), {"nonsense": 1}), ("decode_message", (rfc4.Chat,), {"data": b""}),
     ("decode_message", (5, b""), {}), ("decode_kind", (), {}), ("peek", (b"",), {"limits": Limits(), "x": 1}),
     ("peek", (b"",), {"limits": Limits(nesting=3.0)}), ("kind_of", (), {"packet": rfc4.Packet()}),
-    ("encode_chat", ("a",), {}), ("encode_chat", (), {"nonsense": 1}), ("encode_chat", (), {b"message".decode(): "a"}),
+    ("encode_chat", ("a",), {}), ("encode_chat", ("a",), {"message": "b"}), ("encode_chat", ("a", 1.0, "b", 100), {}),
+    ("encode_chat", ("a", 1.0, "b"), {"protocol_version": 7}), ("encode_position", (1, 2, 3), {"position_x": 1}),
+    ("encode_position", (1, 2, 3), {"rotation_w": 1}), ("encode_chat", (), {"nonsense": 1}), ("encode_chat", (), {b"message".decode(): "a"}),
 ]  # fmt: skip
 
 
@@ -280,6 +282,9 @@ def test_from_arguments() -> None:
         names = [field.name for field in tables[cls]]  # type: ignore[index]  # likewise
         for order in (names, names[::-1], names[1::2]):
             same(name, **dict.fromkeys(order, 1))
+        for count in range(len(names) + 2):
+            same(name, *range(count))
+            same(name, *range(count), **dict.fromkeys(names[-1:], 3), protocol_version=5)
 
 
 # --- constructing

@@ -80,13 +80,12 @@ def _direct(name: str, packet: MessageInfo, message: MessageInfo, structs: dict[
     version = next(f for f in packet.fields if not f.group)
     out = [
         f"def {name}(",
-        "    *,",
         *(
             f"    {f.name}: {f.annotation.replace('GlideState', 'rfc4.GlideState')} = {default(f)},"
             for f in message.fields
         ),
     ]
-    out += [f"    {version.name}: int = 100,", ") -> bytes:"]
+    out += ["    *,", f"    {version.name}: int = 100,", ") -> bytes:"]
     out += [f'    """The bytes of ``Packet({member.name}={message.name}(...), ...)``.  Raises EncodeError."""']
     out += ["    try:", "        parts: list[bytes] = []", "        put = parts.append", "        v: Any"]
     out += ["    " + line for line in _fields(message, "", structs)]

@@ -1094,7 +1094,6 @@ def v3_ServiceDiscoveryMessage(m: v3.ServiceDiscoveryMessage) -> bytes:
 
 
 def encode_position(
-    *,
     index: int = 0,
     position_x: float = 0.0,
     position_y: float = 0.0,
@@ -1103,6 +1102,7 @@ def encode_position(
     rotation_y: float = 0.0,
     rotation_z: float = 0.0,
     rotation_w: float = 0.0,
+    *,
     protocol_version: int = 100,
 ) -> bytes:
     """The bytes of ``Packet(position=Position(...), ...)``.  Raises EncodeError."""
@@ -1172,7 +1172,6 @@ def encode_position(
 
 
 def encode_movement(
-    *,
     timestamp: float = 0.0,
     position_x: float = 0.0,
     position_y: float = 0.0,
@@ -1201,6 +1200,7 @@ def encode_movement(
     point_at_y: float = 0.0,
     point_at_z: float = 0.0,
     is_pointing_at: bool = False,
+    *,
     protocol_version: int = 100,
 ) -> bytes:
     """The bytes of ``Packet(movement=Movement(...), ...)``.  Raises EncodeError."""
@@ -1355,10 +1355,10 @@ def encode_movement(
 
 
 def encode_chat(
-    *,
     message: str = "",
     timestamp: float = 0.0,
     forwarded_from: str | None = None,
+    *,
     protocol_version: int = 100,
 ) -> bytes:
     """The bytes of ``Packet(chat=Chat(...), ...)``.  Raises EncodeError."""

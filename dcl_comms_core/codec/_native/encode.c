@@ -329,26 +329,29 @@ static PyObject *encode(PyObject *self, PyObject *const *args, Py_ssize_t nargs,
     return ask_twin(F_ENCODE, args, nargs, kwnames);
 }
 
-/* A Packet from the arguments of one of its members: they are laid out like an object that has only slots. */
+/* A Packet from the arguments of one of its members, in the constructor's order or by name: they are laid out like an
+ * object that has only slots. */
 enum { LARGEST_BLOCK = 64 };
 
 static PyObject *encode_arguments(int function, const Field *member, PyObject *self, PyObject *const *args,
                                   Py_ssize_t nargs, PyObject *kwnames)
 {
-    if (DELEGATED(self) || nargs != 0 || S.packet == NULL)
+    if (DELEGATED(self) || S.packet == NULL || nargs > member->message->count)
         goto unusual;
     const Plan *plan = member->message;
     PyObject *block[LARGEST_BLOCK], *version = NULL;
     char *base = (char *)block - plan->block;
     memcpy(block, plan->defaults, (size_t)plan->block_size);
+    for (Py_ssize_t i = 0; i < nargs; i++)
+        *slot_at(base, plan->fields[plan->arguments[i]].offset) = args[i];
     Py_ssize_t count = kwnames == NULL ? 0 : PyTuple_GET_SIZE(kwnames);
     for (Py_ssize_t i = 0; i < count; i++) {
         PyObject *name = PyTuple_GET_ITEM(kwnames, i);
         const Field *field = field_named(plan, name);
-        if (LIKELY(field != NULL))
-            *slot_at(base, field->offset) = args[i];
+        if (LIKELY(field != NULL && plan->places[field - plan->fields] >= nargs))
+            *slot_at(base, field->offset) = args[nargs + i];
         else if (name == S.version->name)
-            version = args[i];
+            version = args[nargs + i];
         else
             goto unusual;
     }
