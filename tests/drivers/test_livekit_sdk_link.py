@@ -119,6 +119,17 @@ def test_a_bug_of_ours_in_the_sdks_thread_reaches_the_application(room, monkeypa
         asyncio.run(asyncio.wait_for(main(), 10))
 
 
+def test_pictures_are_refused(room):
+    async def main():
+        async with on_asyncio.connect(room.connection_string("me"), livekit="sdk") as connection:
+            with pytest.raises(LocalProtocolError):
+                connection.publish_video(width=64, height=48)
+            with pytest.raises(LocalProtocolError):
+                connection.video("TR_any")
+
+    asyncio.run(main())
+
+
 def test_the_round_trip_is_measured(room, player):
     player.join(room.connection_string("me"))
     answers = []
@@ -173,9 +184,11 @@ def test_a_forked_child_is_refused(room, player):
 CANCELLED = """
     import asyncio, sys, time
     from dcl_comms_drivers.asyncio import connect
+    from dcl_comms_drivers.livekit.sdk.thread import SdkThread
 
     async def main(number):
         # A loop of its own each time, which asyncio.run ends while the connect is still under way.
+        # It succeeds later, and the room is left then.
         try:
             async with asyncio.timeout(0.03 + 0.01 * number):
                 async with connect(sys.argv[1 + number], livekit="sdk"):
@@ -185,6 +198,8 @@ CANCELLED = """
         return False
 
     print(sum(asyncio.run(main(number)) for number in range(8)) > 0)
+    while SdkThread.get()._tasks:
+        time.sleep(0.05)
     time.sleep(float(sys.argv[9]))
     print("alive")
 """
