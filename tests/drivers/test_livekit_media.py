@@ -106,9 +106,9 @@ async def take(kit, client, reader, count):
     return frames
 
 
-async def shown(kit, room, *, falling=True):
+async def shown(kit, room, *, falling=True, **settings):
     """What the SDK sees of the pattern, or of another one."""
-    async with kit.connect(room.connection_string(ALICE)) as alice:
+    async with kit.connect(room.connection_string(ALICE), **settings) as alice:
         with SdkPeer(room.url, room.token(SDK)) as peer:
             peer.expect("connected")
             return await show(kit, alice, peer, falling=falling)
@@ -120,6 +120,23 @@ def test_our_pictures_are_seen_by_the_sdk(kit, room):
         assert follows(places), places
 
     kit.run(scenario)
+
+
+def test_pictures_both_ways_over_the_link_of_the_sdk(room):
+    async def scenario(kit):
+        places = await shown(kit, room, livekit="sdk")
+        assert follows(places), places
+        async with kit.connect(room.connection_string(ALICE), livekit="sdk") as alice:
+            with SdkPeer(room.url, room.token(SDK)) as peer:
+                peer.expect("connected")
+                peer.tell("video", seconds=8)
+                track = (await alice.expect(TrackSubscribed)).track
+                reader = alice.video(track, format=VideoFormat.I420)
+                places = [found(f.arrays[0]) for f in await take(kit, alice, reader, 20)]
+                assert follows(places), places
+                reader.close()
+
+    Kit("trio").run(scenario)
 
 
 def test_the_way_is_known_from_others():

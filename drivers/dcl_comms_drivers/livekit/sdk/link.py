@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING, ClassVar, Final
 
 from dcl_comms_core.inputs import TrackSource
 from dcl_comms_core.limits import DEFAULT_LIMITS
+from dcl_comms_drivers.livekit.frames import VideoFormat
 from dcl_comms_drivers.livekit.room_link import RoomLink
 from dcl_comms_drivers.livekit.sdk.audio import SdkAudioSink, SdkAudioSource
 from dcl_comms_drivers.livekit.sdk.room import SdkRoom
 from dcl_comms_drivers.livekit.sdk.thread import SdkThread
+from dcl_comms_drivers.livekit.sdk.video import SdkVideoSink, SdkVideoSource
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -57,6 +59,41 @@ class SdkLink(RoomLink[SdkRoom]):
         return SdkAudioSink(
             self._open_room(), track_sid, sample_rate=sample_rate, channels=channels, max_frames=max_frames
         )
+
+    def publish_video(
+        self,
+        name: str,
+        *,
+        width: int,
+        height: int,
+        source: TrackSource = TrackSource.CAMERA,
+        simulcast: bool = True,
+        max_bitrate: int | None = None,
+        max_framerate: float = 30.0,
+        muted: bool = False,
+    ) -> SdkVideoSource:
+        """Publish a video track.  The room must be open."""
+        return SdkVideoSource(
+            self._open_room(),
+            name,
+            width=width,
+            height=height,
+            source=source,
+            simulcast=simulcast,
+            max_bitrate=max_bitrate,
+            max_framerate=max_framerate,
+            muted=muted,
+        )
+
+    def open_video(
+        self,
+        track_sid: str,
+        *,
+        format: VideoFormat = VideoFormat.RGBA,  # noqa: A002 - what it is
+        max_frames: int = DEFAULT_LIMITS.video_frames,
+    ) -> SdkVideoSink:
+        """Look at a video track that is attached; of the pictures nobody has polled, the newest are kept."""
+        return SdkVideoSink(self._open_room(), track_sid, format=format, max_frames=max_frames)
 
     def measure(self, then: Callable[[float | None], None]) -> None:
         """Ask how many seconds it is to the server and back; None: the room is not open, or it is not known yet."""

@@ -1,0 +1,218 @@
+"""What sound and pictures over the SDK have in common: the same objects, for the same callers, as the engine's."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections import deque
+from functools import partial
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from livekit import rtc
+
+from dcl_comms_core.errors import LocalProtocolError
+from dcl_comms_drivers.livekit.sdk.members import SOURCES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from dcl_comms_core.inputs import TrackSource
+    from dcl_comms_drivers.livekit.sdk.room import SdkRoom
+
+__all__ = ["SdkSink", "SdkSource"]
+
+F = TypeVar("F")
+N = TypeVar("N", rtc.AudioSource, rtc.VideoSource)
+
+
+class SdkSource(ABC, Generic[N]):
+    """A published track.  ``command``: the core's command that asked for it, to be answered; empty: the application."""
+
+    def __init__(self, room: SdkRoom, name: str, source: TrackSource, *, muted: bool, command: str = "") -> None:
+        self.on_ready: Callable[[], None] | None = None
+        self.sid = ""
+        """The track's id once it is published."""
+        self.error = ""
+        """Why it could not be published; empty when nothing went wrong."""
+        self.closed = False
+        self.muted = muted
+        """Whether we muted it."""
+        self._room = room
+        self._command = command
+        # For the SDK's thread only.
+        self._taken_back = False
+        self._native: N | None = None
+        self._track: rtc.LocalAudioTrack | rtc.LocalVideoTrack | None = None
+        room.on_over.append(self._ended)
+        room.in_thread(partial(self._begin, name, source, muted=muted))
+
+    def mute(self, *, muted: bool) -> None:
+        """Mute or unmute the track; everybody in the room is told."""
+        self.muted = muted
+        self._room.in_thread(partial(self._mute, muted=muted))
+
+    def close(self) -> None:
+        """Take the track back.  May be repeated."""
+        if not self.closed:
+            self._room.on_over.remove(self._ended)
+            self._ended()
+
+    @abstractmethod
+    def _make(self, name: str) -> tuple[N, rtc.LocalAudioTrack | rtc.LocalVideoTrack]:
+        """Make the native source and a track of it; in the SDK's thread."""
+
+    @abstractmethod
+    def _options(self) -> rtc.TrackPublishOptions:
+        """Options of publishing, but for the source."""
+
+    def _check_open(self) -> None:
+        if self.closed or self.error:
+            msg = f"the track failed: {self.error}" if self.error else "the track is closed: publish another"
+            raise LocalProtocolError(msg)
+
+    # -- in the SDK's thread
+
+    def _begin(self, name: str, source: TrackSource, *, muted: bool) -> None:
+        if self._room.run(self._publish, name, source, muted) is None:
+            self._room.in_loop(partial(self._failed, "the room is over"))
+
+    async def _publish(self, name: str, source: TrackSource, muted: bool) -> None:  # noqa: FBT001 - run() passes these on
+        native, track = self._make(name)
+        self._native, self._track = native, track
+        if muted:
+            track.mute()
+        options = self._options()
+        options.source = SOURCES[source]
+        try:
+            publication = await self._room.room.local_participant.publish_track(track, options)
+        except Exception as error:  # noqa: BLE001 - the SDK's errors are not exported and have no base in common
+            self._room.in_loop(partial(self._failed, self._room.redacted(error)))
+        else:
+            self._room.in_loop(partial(self._published, publication.sid))
+            if self._taken_back:
+                # When there was nothing yet to take back.
+                await self._unpublish(publication.sid, native)
+
+    def _mute(self, *, muted: bool) -> None:
+        if self._track is not None:
+            (self._track.mute if muted else self._track.unmute)()
+
+    def _take_back(self, sid: str) -> None:
+        self._taken_back = True
+        if sid and self._native is not None:
+            self._room.run(self._unpublish, sid, self._native)
+        self._native = self._track = None
+
+    async def _unpublish(self, sid: str, native: N) -> None:
+        try:
+            await self._room.room.local_participant.unpublish_track(sid)
+        except Exception as error:  # noqa: BLE001 - likewise
+            # The track's end is what we want; a refusal says that it has ended.
+            self._room.failed("unpublish", error)
+        await native.aclose()
+
+    # -- in the thread of the loop
+
+    def _published(self, sid: str) -> None:
+        self.sid = sid
+        if self._command:
+            self._room.completed(self._command)
+        self._ready()
+
+    def _failed(self, error: str) -> None:
+        self.error = error
+        if self._command:
+            self._room.failed(self._command, error)
+            self.close()
+        self._ready()
+
+    def _ended(self) -> None:
+        self.closed = True
+        self._room.in_thread(partial(self._take_back, self.sid))
+        self._ready()
+
+    def _ready(self) -> None:
+        if self.on_ready is not None:
+            self.on_ready()
+
+
+class SdkSink(ABC, Generic[F]):
+    """The frames of one remote track, the newest ``max_frames`` of those that nobody polled."""
+
+    def __init__(self, room: SdkRoom, track_sid: str, max_frames: int) -> None:
+        track = room.members.track(track_sid)
+        if track is None:
+            msg = "we don't receive this track: wait for TrackSubscribed, and subscribe where that isn't automatic"
+            raise LocalProtocolError(msg)
+        self.on_ready: Callable[[], None] | None = None
+        self.ended = False
+        """Nothing more will come, except what can still be polled."""
+        self.dropped = 0
+        """Frames that were pushed out because nobody polled."""
+        self._room = room
+        self._frames: deque[F] = deque()
+        self._max_frames = max_frames
+        self._told = False
+        self._stopped = False
+        self._stream: rtc.AudioStream | rtc.VideoStream | None = None
+        room.on_over.append(self._over)
+        room.in_thread(lambda: room.run(self._listen, track_sid, track))
+
+    def poll(self) -> F | None:
+        """Take the oldest frame; None when there is none."""
+        try:
+            return self._frames.popleft()
+        except IndexError:
+            return None
+
+    def close(self) -> None:
+        """Stop reading.  May be repeated."""
+        if not self._stopped:
+            self._room.on_over.remove(self._over)
+            self._over()
+
+    def _over(self) -> None:
+        self._stopped = True
+        self.ended = True
+        self._room.in_thread(self._stop)
+        self._ready()
+
+    def _ready(self) -> None:
+        self._told = False
+        if self.on_ready is not None:
+            self.on_ready()
+
+    # -- in the SDK's thread
+
+    @abstractmethod
+    def _open(self, track: rtc.RemoteTrack, max_frames: int) -> rtc.AudioStream | rtc.VideoStream:
+        """Make the SDK's stream."""
+
+    @abstractmethod
+    def _frame(self, event: Any) -> F:
+        """The frame that an event of the stream holds."""
+
+    async def _listen(self, sid: str, track: rtc.RemoteTrack) -> None:
+        if self._stopped:
+            return
+        stream = self._stream = self._open(track, self._max_frames)
+        # The SDK's stream keeps the track alive, and so does not end with it.
+        self._room.members.when_detached(sid, self._stop)
+        try:
+            async for event in stream:
+                if len(self._frames) >= self._max_frames and self.poll() is not None:
+                    self.dropped += 1
+                self._frames.append(self._frame(event))
+                self._tell()
+        finally:
+            self.ended = True
+            self._tell()
+            await stream.aclose()
+
+    def _stop(self) -> None:
+        if self._stream is not None:
+            self._room.run(self._stream.aclose)
+
+    def _tell(self) -> None:
+        if not self._told:
+            self._told = True
+            self._room.in_loop(self._ready)
