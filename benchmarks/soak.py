@@ -3,19 +3,20 @@
     make soak [SECONDS=3600]
 
 Ten peers on asyncio and ten on trio, in one process and one room of a real livekit-server.  Each joins, moves twice a
-second, chats now and then, leaves after a while, and joins again; every tenth connect is given up on its way.  Once a
-second the process's memory (RSS) is read.  It fails when
+second, chats now and then, leaves after a while, and joins again; every tenth connect is given up on its way.  They do
+so in waves: at the end of each all have left and both loops have ended, and the memory (RSS) that the process then
+holds, after ``malloc_trim``, is one sample.  It fails when
 
 * memory grows, after a warm-up, by more than 1 MiB an hour, and that is not the noise;
 * file descriptors or threads are not back, within 2, where they were before;
 * an object of the native engine was not given back, or given back twice;
 * a room ended that nobody closed.
 
-About the noise: the memory of a process at work moves by far more than a leak adds in minutes.  So the slope is that of
-a straight line through the medians of equal pieces of time, and its standard error comes from how far these lie from
-the line, widened for neighbours being alike (lag-1 autocorrelation).  A run fails when the slope less two standard
-errors is above the limit, and it prints what it could have seen: twice the error, an hour and a join.  A short run sees only
-a leak that is large; that is why `make soak` takes an hour.
+About the noise: what an allocator keeps changes from one wave to the next by some hundred KiB, whatever leaks.  The slope
+is that of a straight line through the samples, and its standard error comes from how far they lie from the line, widened
+for neighbours being alike (lag-1 autocorrelation).  A run fails when the slope less three standard errors, less than one
+false alarm in a hundred runs, is above the limit.  It prints what it could have seen: in three minutes a leak of some KiB
+a join, in an hour one of 1 MiB an hour and a bit.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import ctypes
 import gc
 import os
 import random
@@ -46,13 +48,14 @@ from dcl_comms_drivers.realm.livekit_server import LiveKitServer
 from dcl_comms_core import ConnectionLost
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
 PEERS = 20
 LIMIT = 1.0
 """MiB an hour."""
 SLACK = 2
-PIECES = 24
+CERTAIN = 3.0
+"""Standard errors."""
 SETTLE_SECONDS = 60.0
 """The engine itself takes up to 15 seconds to close the sockets of a room that was left."""
 
@@ -102,10 +105,10 @@ async def peer(run: Run, number: int, connect: Any, sleep: Any, read_for: Any, g
         if dice.random() < 0.1:
             await give_up(connect(target), dice.random() * 0.1)
             run.counts["given up"] += 1
-        end = min(time.monotonic() + dice.uniform(*run.stay), run.until)
         try:
             async with connect(target) as room:
                 run.counts["joins"] += 1
+                end = time.monotonic() + dice.uniform(*run.stay)
                 said = 0
                 while time.monotonic() < end:
                     room.move((dice.random() * 16.0, 0.0, dice.random() * 16.0))
@@ -140,7 +143,7 @@ def trio_peers(run: Run, numbers: Sequence[int]) -> None:
     trio.run(main)
 
 
-def all_peers(run: Run, each_second: Callable[[], object]) -> None:
+def wave(run: Run) -> None:
     """Both loops, each in a thread of its own, until the time is over."""
     numbers = range(PEERS)
     threads = [
@@ -149,9 +152,6 @@ def all_peers(run: Run, each_second: Callable[[], object]) -> None:
     ]
     for thread in threads:
         thread.start()
-    while any(thread.is_alive() for thread in threads):
-        time.sleep(1.0)
-        each_second()
     for thread in threads:
         thread.join()
 
@@ -160,7 +160,9 @@ def all_peers(run: Run, each_second: Callable[[], object]) -> None:
 
 
 def memory() -> float:
-    """MiB."""
+    """MiB that are in use: what was freed is given back to the system first."""
+    gc.collect()
+    ctypes.CDLL(None).malloc_trim(0)
     pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
 
@@ -195,15 +197,10 @@ class Slope:
     error: float
 
 
-def slope(samples: Sequence[tuple[float, float]], pieces: int = PIECES) -> Slope:
-    """Of (seconds, MiB): a line through the medians of equal pieces of time."""
-    first, last = samples[0][0], samples[-1][0]
-    width = (last - first) / pieces
-    buckets: list[list[float]] = [[] for _ in range(pieces)]
-    for at, value in samples:
-        buckets[min(int((at - first) / width), pieces - 1)].append(value)
-    ys = [statistics.median(bucket) for bucket in buckets if bucket]
-    xs = [(index + 0.5) * width / 3600.0 for index, bucket in enumerate(buckets) if bucket]
+def slope(samples: Sequence[tuple[float, float]]) -> Slope:
+    """Of (seconds, MiB)."""
+    xs = [at / 3600.0 for at, _ in samples]
+    ys = [value for _, value in samples]
     value, start = statistics.linear_regression(xs, ys)
     rests = [y - (start + value * x) for x, y in zip(xs, ys, strict=True)]
     squares = sum(rest * rest for rest in rests)
@@ -211,75 +208,66 @@ def slope(samples: Sequence[tuple[float, float]], pieces: int = PIECES) -> Slope
     alike = min(max(alike, 0.0), 0.9)
     middle = statistics.fmean(xs)
     spread = sum((x - middle) ** 2 for x in xs)
-    error = sqrt(squares / (len(xs) - 2) / spread) * sqrt((1.0 + alike) / (1.0 - alike))
-    return Slope(value, error)
+    return Slope(value, sqrt(squares / (len(xs) - 2) / spread * (1.0 + alike) / (1.0 - alike)))
 
 
 # -- the run
 
 
 def soak(seconds: float) -> int:
-    stay = (4.0, 12.0) if seconds < 900 else (10.0, 60.0)
+    short = seconds < 900.0
+    length, stay = (8.0, (2.0, 5.0)) if short else (60.0, (10.0, 40.0))
     warm = min(seconds / 3.0, 600.0)
+    counts: Counter[str] = Counter()
+    lost: list[str] = []
+    samples: list[tuple[float, float]] = []
     with LiveKitServer.start() as server:
-        # Threads and descriptors that the engine and the loops keep for good exist after this.
-        all_peers(Run(server, time.monotonic() + 5.0, (2.0, 4.0)), lambda: None)
+        # Threads and descriptors that the engine keeps for good exist after this.
+        wave(Run(server, time.monotonic() + 3.0, stay))
         before = settled()
         print(f"before: {before[0]} descriptors, {before[1]} threads, {memory():.1f} MiB", flush=True)
-
         started = time.monotonic()
-        run = Run(server, started + seconds, stay)
-        samples: list[tuple[float, float]] = []
-        told = 0.0
-
-        def each_second() -> None:
-            nonlocal told
+        joins_before = 0
+        while (at := time.monotonic() - started) < seconds:
+            if at < warm:
+                joins_before = counts["joins"] + counts["given up"]
+            wave(Run(server, time.monotonic() + length, stay, counts, lost))
             at = time.monotonic() - started
-            if warm <= at < seconds:
-                samples.append((at, memory()))
-            if at - told >= max(seconds / 20.0, 10.0):
-                told = at
-                files, threads = files_and_threads()
-                print(
-                    f"{at:6.0f} s  {memory():7.2f} MiB  {files:4} descriptors  {threads:3} threads  {dict(run.counts)}",
-                    flush=True,
-                )
-
-        all_peers(run, each_second)
-        gc.collect()
+            held = memory()
+            if at >= warm:
+                samples.append((at, held))
+            print(f"{at:6.0f} s  {held:7.2f} MiB  {dict(counts)}", flush=True)
         after = settled(before)
 
     engine = Engine.get()
     found = slope(samples)
-    joins = run.counts["joins"] + run.counts["given up"]
-    hour = seconds / 3600.0
-    broken = [
-        name
-        for name, wrong in (
-            ("memory grows", found.value - 2.0 * found.error > LIMIT),
-            ("descriptors left", after[0] > before[0] + SLACK),
-            ("threads left", after[1] > before[1] + SLACK),
-            ("engine objects left", engine.live_handles != 0),
-            ("engine objects given back twice", engine.refused_drops != 0),
-            ("rooms ended", bool(run.lost)),
-            ("nothing happened", run.counts["received"] == 0),
-        )
-        if wrong
-    ]
+    noise = CERTAIN * found.error
+    hours = (samples[-1][0] - samples[0][0]) / 3600.0
+    joins = counts["joins"] + counts["given up"] - joins_before
+    wrong = {
+        "memory grows": found.value - noise > LIMIT,
+        "descriptors left": after[0] > before[0] + SLACK,
+        "threads left": after[1] > before[1] + SLACK,
+        "engine objects left": engine.live_handles != 0,
+        "engine objects given back twice": engine.refused_drops != 0,
+        "rooms ended": bool(lost),
+        "nothing happened": counts["received"] == 0,
+    }
     print(
-        f"after:  {after[0]} descriptors, {after[1]} threads, {memory():.1f} MiB, {engine.live_handles} engine objects, {engine.refused_drops} refused"
+        f"after:  {after[0]} descriptors, {after[1]} threads, {engine.live_handles} engine objects, {engine.refused_drops} refused"
     )
     print(
-        f"packets received {run.counts['received']:,}, sent {run.counts['sent']:,}; joins {run.counts['joins']:,}, connects given up {run.counts['given up']:,}"
+        f"packets received {counts['received']:,}, sent {counts['sent']:,}; joins {counts['joins']:,}, given up {counts['given up']:,}"
     )
     print(
-        f"memory: {found.value:+.2f} MiB an hour, standard error {found.error:.2f}; {len(samples)} samples after a warm-up of {warm:.0f} s"
+        f"memory: {found.value:+.2f} MiB an hour, standard error {found.error:.2f}, {len(samples)} samples after {warm:.0f} s"
     )
     print(
-        f"this run sees leaks from {2.0 * found.error + LIMIT:.1f} MiB an hour, {2.0 * found.error * hour * 1024.0 / max(joins, 1):.1f} KiB a join"
+        f"this run sees leaks from {LIMIT + noise:.1f} MiB an hour, {(LIMIT + noise) * hours * 1024.0 / joins:.1f} KiB a join"
     )
-    for text in run.lost[:10]:
+    for text in lost[:10]:
         print("lost:", text)
+    broken = [name for name, is_so in wrong.items() if is_so]
     print("BROKEN: " + ", ".join(broken) if broken else "fine")
     return bool(broken)
 
