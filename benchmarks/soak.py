@@ -10,7 +10,7 @@ holds, after ``malloc_trim``, is one sample.  It fails when
 * memory grows, after a warm-up, by more than 1 MiB an hour, and that is not the noise;
 * file descriptors or threads are not back, within 2, where they were before;
 * an object of the native engine was not given back, or given back twice;
-* a room ended that nobody closed.
+* a room ended that nobody closed, or more than one join in twenty failed.
 
 About the noise: what an allocator keeps changes from one wave to the next by some hundred KiB, whatever leaks.  The slope
 is that of a straight line through the samples, and its standard error comes from how far they lie from the line, widened
@@ -54,6 +54,7 @@ PEERS = 20
 LIMIT = 1.0
 """MiB an hour."""
 SLACK = 2
+FAILED = 0.05
 CERTAIN = 3.0
 """Standard errors."""
 SETTLE_SECONDS = 60.0
@@ -68,7 +69,7 @@ class Run:
     until: float
     stay: tuple[float, float]
     counts: Counter[str] = field(default_factory=Counter)
-    lost: list[str] = field(default_factory=list)
+    ends: list[str] = field(default_factory=list)
 
 
 async def read_on_asyncio(room: Any, seconds: float) -> None:
@@ -105,8 +106,10 @@ async def peer(run: Run, number: int, connect: Any, sleep: Any, read_for: Any, g
         if dice.random() < 0.1:
             await give_up(connect(target), dice.random() * 0.1)
             run.counts["given up"] += 1
+        inside = False
         try:
             async with connect(target) as room:
+                inside = True
                 run.counts["joins"] += 1
                 end = time.monotonic() + dice.uniform(*run.stay)
                 said = 0
@@ -119,7 +122,9 @@ async def peer(run: Run, number: int, connect: Any, sleep: Any, read_for: Any, g
                 run.counts["received"] += room.stats.received
                 run.counts["sent"] += room.stats.sent
         except ConnectionLost as error:
-            run.lost.append(f"{number}: {error.reason.name} {error.detail}")
+            # An overloaded machine is too slow for some joins, which is no fault of a room.
+            run.counts["lost" if inside else "failed joins"] += 1
+            run.ends.append(f"{number}: {error.reason.name} {error.detail}")
         await sleep(dice.random())
 
 
@@ -219,7 +224,7 @@ def soak(seconds: float) -> int:
     length, stay = (8.0, (2.0, 5.0)) if short else (60.0, (10.0, 40.0))
     warm = min(seconds / 3.0, 600.0)
     counts: Counter[str] = Counter()
-    lost: list[str] = []
+    ends: list[str] = []
     samples: list[tuple[float, float]] = []
     with LiveKitServer.start() as server:
         # Threads and descriptors that the engine keeps for good exist after this.
@@ -231,7 +236,7 @@ def soak(seconds: float) -> int:
         while (at := time.monotonic() - started) < seconds:
             if at < warm:
                 joins_before = counts["joins"] + counts["given up"]
-            wave(Run(server, time.monotonic() + length, stay, counts, lost))
+            wave(Run(server, time.monotonic() + length, stay, counts, ends))
             at = time.monotonic() - started
             held = memory()
             if at >= warm:
@@ -250,7 +255,8 @@ def soak(seconds: float) -> int:
         "threads left": after[1] > before[1] + SLACK,
         "engine objects left": engine.live_handles != 0,
         "engine objects given back twice": engine.refused_drops != 0,
-        "rooms ended": bool(lost),
+        "rooms ended": counts["lost"] > 0,
+        "joins failed": counts["failed joins"] > FAILED * counts["joins"],
         "nothing happened": counts["received"] == 0,
     }
     print(
@@ -265,8 +271,8 @@ def soak(seconds: float) -> int:
     print(
         f"this run sees leaks from {LIMIT + noise:.1f} MiB an hour, {(LIMIT + noise) * hours * 1024.0 / joins:.1f} KiB a join"
     )
-    for text in lost[:10]:
-        print("lost:", text)
+    for text in ends[:10]:
+        print("ended:", text)
     broken = [name for name, is_so in wrong.items() if is_so]
     print("BROKEN: " + ", ".join(broken) if broken else "fine")
     return bool(broken)

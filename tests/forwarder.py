@@ -28,7 +28,7 @@ class Forwarder:
         self.port = json.loads(self._process.stdout.readline())["port"]
 
     def set(self, **how):
-        """Change how packets are treated, from when this returns."""
+        """Change how packets are treated, from when this returns: how many were lost, passed; TCP connections so far."""
         self._tell(**how)
         return json.loads(self._process.stdout.readline())
 
@@ -58,7 +58,7 @@ class _Network:
         self.loss = 0.0
         self.delay = 0.0
         self.tcp_delay = 0.0
-        self.lost = self.passed = 0
+        self.lost = self.passed = self.connections = 0
 
     def send(self, transport, data, address=None):
         if self.dice.random() < self.loss:
@@ -137,6 +137,7 @@ async def main():
 
     async def accept(reader, writer):
         delay = network.tcp_delay
+        network.connections += 1
         try:
             other_reader, other_writer = await asyncio.open_connection(start["to"], start["tcp"])
         except OSError:
@@ -154,7 +155,8 @@ async def main():
     while line := await orders.readline():
         for name, value in json.loads(line).items():
             setattr(network, name, value)
-        print(json.dumps({"lost": network.lost, "passed": network.passed}), flush=True)
+        counts = {name: getattr(network, name) for name in ("lost", "passed", "connections")}
+        print(json.dumps(counts), flush=True)
 
 
 if __name__ == "__main__":

@@ -117,7 +117,8 @@ def test_all_that_was_accepted_arrives_when_the_room_is_left_while_sending(livek
 
 
 PRELUDE = f"""
-import asyncio, os, sys, threading, time
+import asyncio, faulthandler, os, sys, threading, time
+faulthandler.dump_traceback_later(45, exit=True)  # one that hangs says where
 sys.path.insert(0, {str(Path(__file__).parent.parent)!r})
 from kit import Kit
 targets = sys.stdin.read().split()

@@ -59,6 +59,7 @@ def test_who_joins_again_right_after_a_cancelled_connect_stays(loop, room, road)
             polled.open(by(road, room)).close()
         else:
             await kit.until_timeout(0.2, enter)
+        assert settle(lambda: road.set()["connections"] > 0)
         road.set(tcp_delay=0.0)
         async with kit.connect(by(road, room)) as alice:
             await alice.read_for(SLOW + 0.8)
@@ -77,6 +78,7 @@ def test_the_wait_has_an_end(room, road):
 
         road.set(tcp_delay=SLOW)
         await kit.until_timeout(0.1, enter)
+        assert settle(lambda: road.set()["connections"] > 0)
         road.set(tcp_delay=0.0)
         # Too short on purpose: it goes ahead, and the late one evicts it.
         async with kit.connect(by(road, room), limits=Limits(rejoin_seconds=0.3)) as alice:
@@ -94,6 +96,7 @@ def test_a_connect_that_is_held_back_can_be_given_up_and_nobody_else_waits(room,
     ghost = Player()
     ghost.open(by(road, room))
     ghost.link.abandon()
+    assert settle(lambda: road.set()["connections"] > 0)
     road.set(tcp_delay=0.0)
     held = Player()
     held.open(by(road, room))
