@@ -413,7 +413,7 @@ class BaseConnection:
     def _pictures(self) -> VideoLink:
         link = self._link
         if not isinstance(link, VideoLink):
-            msg = f"{type(link).__name__} carries no pictures: use a livekit: string, and the link over the engine"
+            msg = "a simulated room carries no pictures: use a livekit: string"
             raise LocalProtocolError(msg)
         return link
 
