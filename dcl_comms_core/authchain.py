@@ -8,9 +8,9 @@ was to be signed (a challenge, a signed request)::
     ECDSA_EPHEMERAL     Decentraland Login / Ephemeral address / …     by the wallet
     ECDSA_SIGNED_ENTITY dcl-0.4fzyo82mvyr                              by the ephemeral key
 
-Read as ``@dcl/crypto`` reads it, with four exceptions, each of which refuses more: a chain in which nothing is signed
-proves nothing, nothing may follow a signed payload, a signature has to be the one canonical (low-s) one, and a login
-message's date needs its time zone.
+Read as ``@dcl/crypto`` reads it, with five exceptions, each of which refuses more: a chain in which nothing is signed
+proves nothing, nothing may follow a signed payload, a signature has to be the one canonical (low-s) one, a login
+message's date is ISO 8601 with its time zone, and no key may stand twice in a link.
 
 Cryptography is not here: a :class:`Verifier` is given, ``dcl_comms_drivers.wallet.verifier()`` makes one.
 """

@@ -73,7 +73,14 @@ CLOSE_EXITS: Final[Mapping[CloseReason, Exit]] = MappingProxyType(
 )
 """The exit code for every reason that a room can end."""
 
-_EXTRAS: Final = {"livekit": "livekit", "trio": "trio", "httpx": "net", "websockets": "net"}
+_EXTRAS: Final = {
+    "livekit": "livekit",
+    "trio": "trio",
+    "httpx": "net",
+    "websockets": "net",
+    "coincurve": "wallet",
+    "Crypto": "wallet",
+}
 
 
 class Failed(CommsError):
