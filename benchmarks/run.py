@@ -1,4 +1,4 @@
-"""``make bench [ONLY=codec|room|livekit|engine]``: prints ratios and writes benchmarks/results/latest.json.
+"""``make bench [ONLY=codec|room|livekit|engine|pressure]``: prints ratios and writes benchmarks/results/latest.json.
 
 Every row: bench, case, unit, ours, baseline, baseline_name, ratio (of the same unit: below 1 is less time, above 1 more packets), rounds.
 """
@@ -16,7 +16,7 @@ from pathlib import Path
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
 
-BENCHES = ("codec", "room", "livekit", "engine")
+BENCHES = ("codec", "room", "livekit", "engine", "pressure")
 
 
 def machine() -> dict[str, str]:

@@ -28,7 +28,8 @@ emote_rate                 20           emotes and reactions a second of one pee
 profile_rate               10           profile announcements, requests and responses a second of one peer, likewise
 other_rate                 120          packets of other kinds a second of one peer, likewise
 rejected_rate              10           PacketRejected a second of one peer; further ones are counted only
-bytes_rate                 4,194,304    bytes a second of one peer, of all kinds; beyond: counted and let go
+bytes_rate                 4,194,304    bytes a second of one peer and kind: a packet that takes more of them than its
+                                        share of the rate uses up so much more of the rate
 burst_seconds              10.0         how much of each rate a peer that was quiet may use at once
 stranger_share             16           senders that are not in ``peers`` (not named yet, or beyond its end) share the
                                         rates of so many peers

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from dataclasses import FrozenInstanceError, fields
 from math import inf, nan
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,6 +20,11 @@ def test_the_table_in_the_documentation_gives_every_limit_and_its_default() -> N
     rows = re.findall(r"^([a-z_]+) +([\d,.]+)  +\S", str(dcl_comms_core.limits.__doc__), re.MULTILINE)
     documented = {name: float(value.replace(",", "")) for name, value in rows}
     assert documented == {field.name: getattr(DEFAULT_LIMITS, field.name) for field in fields(Limits)}
+
+
+def test_the_page_is_what_the_table_says() -> None:
+    tool = Path(__file__).parents[2] / ".ci/tools/limits_page.py"
+    subprocess.run([sys.executable, str(tool), "--check"], check=True)
 
 
 def test_limits_do_not_change() -> None:
