@@ -122,6 +122,7 @@ def test_our_pictures_are_seen_by_the_sdk(kit, room):
     kit.run(scenario)
 
 
+@pytest.mark.nightly
 def test_pictures_both_ways_over_the_link_of_the_sdk(room):
     async def scenario(kit):
         places = await shown(kit, room, livekit="sdk")
