@@ -64,9 +64,8 @@ def hunt(mutant: dict[str, Any] | None, *, seconds: float, seed: int) -> Finding
             plant(tree, mutant)
         environment = os.environ | {"PYTHONPATH": str(tree), "DCL_COMMS_CODEC": "native" if native else "python"}
         if native:
-            subprocess.run(
-                [sys.executable, tree / BUILD, "--only", "codec"], check=True, stdout=subprocess.DEVNULL, timeout=300
-            )  # noqa: S603  # our own program
+            command = [sys.executable, tree / BUILD, "--only", "codec"]
+            subprocess.run(command, check=True, stdout=subprocess.DEVNULL, timeout=300)  # noqa: S603  # our own program
         began = time.monotonic()
         command = [sys.executable, "fuzz/run.py", "--seconds", str(seconds), "--seed", str(seed)]
         with subprocess.Popen(  # noqa: S603  # our own program
