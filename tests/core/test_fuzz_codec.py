@@ -241,7 +241,7 @@ def test_columns_that_differ_are_found(monkeypatch: Any) -> None:
     ("decode_message", lambda old: lambda cls, data, **more: cls()),
     ("peek", lambda old: lambda data, **more: old(data, **more)._replace(protocol_version=7)),
     ("kind_of", lambda old: lambda packet: None),
-    ("encode_position", lambda old: lambda **values: old(**values)[1:]),
+    ("encode_position", lambda old: lambda *given, **values: old(*given, **values)[1:]),
     ("decode_kind", lambda old: lambda data, **more: (None, rfc4.Packet())),
 ])  # fmt: skip
 def test_engines_that_differ_are_found(name: str, change: Any, monkeypatch: Any) -> None:
