@@ -6,19 +6,27 @@ that carry the same :class:`~dcl_comms_core.inputs.LinkRef`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from dcl_comms_core.connection import Adapter
     from dcl_comms_core.inputs import LinkRef
+    from dcl_comms_core.targets import Place
 
 __all__ = [
+    "CancelFetch",
     "CloseLink",
+    "CloseSocket",
     "Command",
+    "Fetch",
     "OpenLink",
+    "OpenSocket",
     "PublishMicrophone",
+    "RequestCommand",
+    "RoomCommand",
     "SendData",
+    "SendFrame",
     "SetAttributes",
     "SubscribeTrack",
 ]
@@ -91,5 +99,73 @@ class SubscribeTrack:
     wanted: bool
 
 
-Command = OpenLink | CloseLink | SendData | SetAttributes | PublishMicrophone | SubscribeTrack
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenSocket:
+    """Open a WebSocket, without compression.  Answered by SocketOpened or SocketClosed.
+
+    Pings are answered, and lost connections noticed, without the session's doing.
+    """
+
+    link: LinkRef
+    url: str = field(repr=False)
+    """ws(s); http(s) means the same."""
+    subprotocol: str = ""
+    """What to offer; empty: nothing."""
+    within: Place | None = None
+    """Where the server is that named this URL; None: the user did.  See ``targets``."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SendFrame:
+    """Send one binary message.  Answered by SendAcknowledged with the same token once the network has taken it.
+
+    No link checks the size: the servers' own limit is 16,384 bytes.
+    """
+
+    link: LinkRef
+    token: int
+    data: bytes = field(repr=False)
+    """May hold an auth chain."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CloseSocket:
+    """Close a WebSocket, or give up one that is still opening.  Answered by SocketClosed."""
+
+    link: LinkRef
+    drain: float = 0.0
+    """How many seconds messages that wait may take to be sent, at most."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fetch:
+    """Make one HTTP request, and follow its redirects.  Answered by Fetched or FetchFailed."""
+
+    link: LinkRef
+    """Names the request."""
+    url: str = field(repr=False)
+    method: str = "GET"
+    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    """Beside the usual ones.  Those of a signed request are a password for a minute."""
+    body: bytes = field(default=b"", repr=False)
+    max_bytes: int = 1_048_576
+    """How long the answer's body may be, decompressed: a longer one is FetchFailed."""
+    within: Place | None = None
+    """Where the server is that named this URL; None: the user did.  See ``targets``."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CancelFetch:
+    """Give up a request.  Nothing more comes of it, unless it is on its way already."""
+
+    link: LinkRef
+
+
+RoomCommand = OpenLink | CloseLink | SendData | SetAttributes | PublishMicrophone | SubscribeTrack
+"""Any command to a link that is in a room."""
+
+RequestCommand = OpenSocket | SendFrame | CloseSocket | Fetch | CancelFetch
+"""Any command to the network: WebSockets and HTTP."""
+
+Command = RoomCommand | RequestCommand
 """Any command."""

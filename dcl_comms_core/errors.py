@@ -15,6 +15,8 @@ InvalidAuthChain             an auth chain can't be read or does not prove what 
 IdentityExpired              the ephemeral key's time is over, or will be within the margin
 SigningRefused               a challenge or an address that we don't sign for (``problem`` says why)
 InvalidRealm                 a realm's ``/about`` can't be used (``problem`` says why)
+TargetRefused                a URL that must not be requested from here (``problem`` says why)
+RequestFailed                an HTTP request got no answer that can be used (``reason`` says why)
 DecodeError                  bytes are not a valid message (``offset``: where)
 EncodeError                  a message can't be written (two members of a oneof, a value out of range)
 LocalProtocolError           the caller broke the rules; the text says what to do instead
@@ -52,9 +54,12 @@ __all__ = [
     "ProtocolError",
     "RealmProblem",
     "RemoteProtocolError",
+    "RequestFailed",
     "SendQueueFull",
     "SigningProblem",
     "SigningRefused",
+    "TargetProblem",
+    "TargetRefused",
     "TokenError",
     "TokenExpired",
     "TokenNotYetValid",
@@ -198,6 +203,38 @@ class InvalidRealm(CommsError, ValueError):
 
     def __str__(self) -> str:
         return _told(self.problem.value, self.detail)
+
+
+class TargetProblem(Enum):
+    """Why a URL is not requested."""
+
+    BAD_URL = "not a URL that can be requested"
+    PLAIN = "not encrypted"
+    PLACE = "an address that is out of bounds"
+
+
+class TargetRefused(CommsError):
+    """A URL must not be requested from here.  ``problem`` says why; the URL is not repeated."""
+
+    def __init__(self, problem: TargetProblem, detail: str = "") -> None:
+        super().__init__(problem, detail)
+        self.problem = problem
+        self.detail = detail
+
+    def __str__(self) -> str:
+        return "not requested: " + _told(self.problem.value, self.detail)
+
+
+class RequestFailed(CommsError):
+    """An HTTP request got no answer that can be used.  ``reason`` says why, ``detail`` holds no secret."""
+
+    def __init__(self, reason: CloseReason, detail: str = "") -> None:
+        super().__init__(reason, detail)
+        self.reason = reason
+        self.detail = detail
+
+    def __str__(self) -> str:
+        return _told(self.reason.value, self.detail)
 
 
 class DecodeError(CommsError, ValueError):

@@ -7,18 +7,22 @@ late news of a link that was given up is recognised and ignored.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from dcl_comms_core.states import CloseReason
+    from dcl_comms_core.targets import Place
 
 __all__ = [
     "ClockSet",
     "CommandCompleted",
     "CommandFailed",
     "DataReceived",
+    "FetchFailed",
+    "Fetched",
+    "FrameReceived",
     "Input",
     "LinkClosed",
     "LinkFailed",
@@ -27,12 +31,15 @@ __all__ = [
     "LinkReconnected",
     "LinkReconnecting",
     "LinkRef",
+    "NetworkInput",
     "PacketsDropped",
     "Participant",
     "ParticipantJoined",
     "ParticipantLeft",
     "ParticipantUpdated",
     "SendAcknowledged",
+    "SocketClosed",
+    "SocketOpened",
     "SpeakersHeard",
     "Track",
     "TrackAppeared",
@@ -281,6 +288,67 @@ class PacketsDropped:
     count: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SocketOpened:
+    """A WebSocket is open."""
+
+    link: LinkRef
+    place: Place
+    """Where the server is."""
+    subprotocol: str = ""
+    """What the server chose of what was offered; empty: nothing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FrameReceived:
+    """A whole message came in over a WebSocket."""
+
+    link: LinkRef
+    data: bytes
+    text: bool = False
+    """Whether it came as text; ``data`` is UTF-8 then, unless the server broke the rules."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SocketClosed:
+    """A WebSocket is over, or could not be opened; nothing more comes from it."""
+
+    link: LinkRef
+    reason: CloseReason
+    """CLIENT: we closed it.  NETWORK: the server did, or the connection broke; ``code`` says which."""
+    code: int = 1006
+    """What the server's close frame said: 1005 if nothing was in it, 1006 if there was none."""
+    status: int = 0
+    """The HTTP status with which the server refused; 0: it did not."""
+    detail: str = ""
+    """For people; holds no secret."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fetched:
+    """The answer to a request, whatever its status."""
+
+    link: LinkRef
+    status: int
+    headers: tuple[tuple[str, str], ...]
+    """Names in lower case, in order; a name may come more than once."""
+    body: bytes = field(repr=False)
+    """Decompressed.  May hold an access token."""
+    url: str = field(repr=False)
+    """What answered: another URL than was asked for after redirects."""
+    place: Place
+    """Where the server is: what it names may be requested ``within`` this."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FetchFailed:
+    """A request got no answer that can be used.  ``detail`` is for people and holds no secret."""
+
+    link: LinkRef
+    reason: CloseReason
+    detail: str = ""
+
+
 TrackInput = TrackAppeared | TrackVanished | TrackAttached | TrackDetached | TrackMuteChanged
 """Any input about a track."""
 
@@ -303,5 +371,8 @@ LinkInput = (
 )
 """Any input that comes from a link."""
 
-Input = ClockSet | LinkInput
+NetworkInput = SocketOpened | FrameReceived | SocketClosed | Fetched | FetchFailed
+"""Any input that answers a RequestCommand."""
+
+Input = ClockSet | LinkInput | NetworkInput
 """Any input."""

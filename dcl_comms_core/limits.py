@@ -55,6 +55,20 @@ audio_frames               100          (drivers) pieces of sound, 10 ms each, t
 video_frames               4            (drivers) the same for pictures, each of which is megabytes of native memory
 inbox_bytes                33,554,432   (drivers) packets of one room that wait for the loop's next turn; further ones
                                         are dropped and counted: LimitReached at that turn
+fetch_seconds              15.0         (drivers) an HTTP request that takes longer, redirects and all, is
+                                        FetchFailed(TIMEOUT)
+fetch_redirects            4            (drivers) redirects that one request follows; one more is FetchFailed(PROTOCOL)
+fetches                    32           (drivers) HTTP requests of one link at once; a further one is
+                                        FetchFailed(OVERFLOW)
+dial_seconds               5.0          (drivers) how long one address may take to accept a connection, before the
+                                        next one of the same host is tried
+dial_addresses             4            (drivers) addresses of one host that are tried, before it is UNREACHABLE
+socket_bytes               24,576       (drivers) an incoming WebSocket message that is larger: SocketClosed(PROTOCOL);
+                                        the servers' own limit is 16,384
+socket_queue_bytes         1,048,576    (drivers) messages that wait to leave on one WebSocket; a further one is
+                                        acknowledged with an error
+ping_seconds               20.0         (drivers) a WebSocket that was silent so long is pinged; after three times as
+                                        long it is SocketClosed(TIMEOUT)
 turn_inputs                256          (drivers) inputs handled in one turn before other tasks get theirs
 =========================  ===========  ================================================================================
 """
@@ -118,6 +132,14 @@ class Limits:
     audio_frames: int = 100
     video_frames: int = 4
     inbox_bytes: int = 33_554_432
+    fetch_seconds: float = 15.0
+    fetch_redirects: int = 4
+    fetches: int = 32
+    dial_seconds: float = 5.0
+    dial_addresses: int = 4
+    socket_bytes: int = 24_576
+    socket_queue_bytes: int = 1_048_576
+    ping_seconds: float = 20.0
     turn_inputs: int = 256
 
     def __post_init__(self) -> None:
@@ -136,6 +158,7 @@ _AT_LEAST_ONE: Final = frozenset(
         "audio_frames",
         "video_frames",
         "turn_inputs",
+        "dial_addresses",
         "movement_rate",
         "chat_rate",
         "scene_rate",

@@ -96,6 +96,7 @@ class CloseReason(Enum):
     SERVER_SHUTDOWN = "the server is shutting down"
     NETWORK = "the connection was lost"
     PROTOCOL = "the server broke the rules"
+    FORBIDDEN = "an address that must not be used from here"
     ENGINE = "the native engine failed"
     OVERFLOW = "events were not read in time"
 
@@ -118,6 +119,7 @@ RETRY: Final[Mapping[CloseReason, Retry]] = MappingProxyType(
         CloseReason.SERVER_SHUTDOWN: Retry.BACKOFF,
         CloseReason.NETWORK: Retry.BACKOFF,
         CloseReason.PROTOCOL: Retry.BACKOFF,
+        CloseReason.FORBIDDEN: Retry.NEVER,
         CloseReason.ENGINE: Retry.NEVER,
         CloseReason.OVERFLOW: Retry.NEVER,
     }
