@@ -11,6 +11,9 @@ from dcl_comms_core.answers import (
     RefusalReason,
     read_answer,
 )
+from dcl_comms_core.archipelago import (
+    ArchipelagoSession,
+)
 from dcl_comms_core.authchain import (
     AuthChain,
     AuthLink,
@@ -109,6 +112,8 @@ from dcl_comms_core.events import (
     ProfileReceived,
     ProfileRequested,
     ReactionReceived,
+    RealmClosed,
+    RealmOpened,
     Reconnected,
     Reconnecting,
     RejectReason,
@@ -250,11 +255,16 @@ from dcl_comms_core.signed_fetch import (
 )
 from dcl_comms_core.simulator import Faults
 from dcl_comms_core.states import (
+    ARCHIPELAGO_TRANSITIONS,
+    CLOSED_AT,
     RETRY,
     ROOM_TRANSITIONS,
+    STAGE_TRANSITIONS,
+    ArchipelagoState,
     CloseReason,
     Retry,
     RoomState,
+    Stage,
     Timer,
 )
 from dcl_comms_core.streams import (
@@ -280,8 +290,13 @@ from dcl_comms_core.token import (
     Claims,
     Grants,
 )
+from dcl_comms_core.ws_room import (
+    WsRoomSession,
+)
 
 __all__ = [
+    "ARCHIPELAGO_TRANSITIONS",
+    "CLOSED_AT",
     "DECENTRALAND_HOSTS",
     "DEFAULT_LIMITS",
     "EVERYONE",
@@ -290,11 +305,14 @@ __all__ = [
     "REFUSAL_RETRY",
     "RETRY",
     "ROOM_TRANSITIONS",
+    "STAGE_TRANSITIONS",
     "AccessToken",
     "Adapter",
     "Addressees",
     "AnnounceProfileVersion",
     "ArchipelagoAdapter",
+    "ArchipelagoSession",
+    "ArchipelagoState",
     "AuthChain",
     "AuthChainProblem",
     "AuthIdentity",
@@ -403,6 +421,8 @@ __all__ = [
     "Reaction",
     "ReactionReceived",
     "Realm",
+    "RealmClosed",
+    "RealmOpened",
     "RealmProblem",
     "Reconnected",
     "Reconnecting",
@@ -438,6 +458,7 @@ __all__ = [
     "SocketOpened",
     "SpeakersChanged",
     "SpeakersHeard",
+    "Stage",
     "Stream",
     "StreamIdentity",
     "StreamRole",
@@ -482,6 +503,7 @@ __all__ = [
     "WsPeerLeave",
     "WsPeerUpdate",
     "WsRoomAdapter",
+    "WsRoomSession",
     "WsSignedChallenge",
     "WsWelcome",
     "decode",

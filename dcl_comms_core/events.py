@@ -18,6 +18,7 @@ from dcl_comms_core.codec import decode
 from dcl_comms_core.limits import DEFAULT_LIMITS
 
 if TYPE_CHECKING:
+    from dcl_comms_core.connection import Adapter
     from dcl_comms_core.inputs import Track
     from dcl_comms_core.limits import Limits
     from dcl_comms_core.peers import PeerId
@@ -44,6 +45,8 @@ __all__ = [
     "ProfileReceived",
     "ProfileRequested",
     "ReactionReceived",
+    "RealmClosed",
+    "RealmOpened",
     "Reconnected",
     "Reconnecting",
     "RejectReason",
@@ -101,6 +104,12 @@ class WarningCode(Enum):
     """A link was lost while packets waited for their acknowledgement: they may or may not have arrived."""
     COMMAND_FAILED = "command failed"
     """The transport refused something other than a packet."""
+    ALREADY_CONNECTED = "already connected"
+    """The same wallet has a session there, which ours will end."""
+    NO_ISLAND = "no island"
+    """The island service is silent although it has our position; heartbeats go on."""
+    ISLAND_UNREADABLE = "island unreadable"
+    """The island service sent us somewhere, and its connection string can't be read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -188,13 +197,38 @@ class IslandChanged(_Event):
 
     island: str
     previous: str | None
+    """Where we were before, as far as we were told; the server's own word for it may name an island of nobody."""
+    adapter: Adapter
+    """Where to go.  Its token lives five minutes: use it now, and ask for a new one (``renew()``) later."""
+    peers: tuple[tuple[PeerId, Vector3], ...] = ()
+    """Who is there and where, ourselves included: a snapshot.  Build peers from the room's events, not from this."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kicked(_Event):
-    """The realm ended our session: the same wallet logged in elsewhere, or it is banned.  Do not retry at once."""
+    """The server ended our session.  RoomClosed or RealmClosed follows.  Do not retry at once."""
 
+    cause: CloseReason
+    """What the stage says: DUPLICATE_IDENTITY (or banned meanwhile: servers tell them not apart), BANNED, ROOM_FULL."""
     detail: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RealmOpened(_Event):
+    """The island service let us in; islands come once it knows a position."""
+
+    identity: PeerId
+    """Who we are, as the server says."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RealmClosed(_Event):
+    """The session with the island service is over; no event follows.  A room that it led to is not closed by that."""
+
+    reason: CloseReason
+    retry: Retry
+    detail: str = ""
+    """For people; holds no secret."""
 
 
 # --- peers
@@ -449,6 +483,8 @@ Event = (
     | SignatureNeeded
     | IslandChanged
     | Kicked
+    | RealmOpened
+    | RealmClosed
     | PeerJoined
     | PeerLeft
     | PeerIdentified

@@ -46,6 +46,13 @@ close_seconds              5.0          how long after draining a link may take 
 announce_seconds           1.0          how long packets wait, after joining, for the server to make us known; then they
                                         go out all the same, and who gets them may not be told who sent them
 drain_seconds              5.0          how long ``close()`` lets accepted reliable packets leave, unless told otherwise
+archipelago_stage_seconds  60.0         the island service's challenge or welcome, or our signature, did not come: the
+                                        handshake is given up
+ws_room_sign_seconds       1.0          the same for our signature in a ws-room: its server waits no longer
+ws_room_stage_seconds      5.0          the same for a ws-room's challenge or welcome
+island_seconds             10.0         after the first heartbeat: Warning(NO_ISLAND) if none came; heartbeats go on
+aliases                    4,096        further members of a ws-room are not remembered: their packets have no sender
+server_sockets             4,096        (servers) a further client is hung up on
 rejoin_seconds             10.0         (drivers) how long a connect waits for one of the same identity that was given
                                         up on its way and may still come in; then it goes ahead all the same
 event_queue                16,384       (drivers) events not yet read by the application; ``on_full`` says what happens
@@ -126,6 +133,12 @@ class Limits:
     close_seconds: float = 5.0
     announce_seconds: float = 1.0
     drain_seconds: float = 5.0
+    archipelago_stage_seconds: float = 60.0
+    ws_room_sign_seconds: float = 1.0
+    ws_room_stage_seconds: float = 5.0
+    island_seconds: float = 10.0
+    aliases: int = 4_096
+    server_sockets: int = 4_096
     rejoin_seconds: float = 10.0
     event_queue: int = 16_384
     event_queue_bytes: int = 67_108_864

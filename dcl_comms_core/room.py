@@ -17,7 +17,7 @@ session saw.
 from __future__ import annotations
 
 from math import isfinite
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, ClassVar, Final
 
 from dcl_comms_core import events as ev
 from dcl_comms_core.commands import CloseLink, OpenLink, PublishMicrophone, SetAttributes, SubscribeTrack
@@ -80,6 +80,8 @@ class RoomSession(Receiving):
     receive.
     """
 
+    _adapters: ClassVar[tuple[type[Adapter], ...]] = (LiveKitAdapter, SimulatorAdapter)
+
     def __init__(
         self,
         adapter: Adapter,
@@ -93,8 +95,9 @@ class RoomSession(Receiving):
         subscribe: SubscribePolicy = Subscribe.ALL,
         announce: bool = True,
     ) -> None:
-        if not isinstance(adapter, LiveKitAdapter | SimulatorAdapter):
-            msg = f"a RoomSession joins a LiveKit or a simulator room, not {type(adapter).__name__}"
+        if not isinstance(adapter, self._adapters):
+            wanted = " or ".join(kind.__name__ for kind in self._adapters)
+            msg = f"a {type(self).__name__} takes a {wanted}, not {type(adapter).__name__}"
             raise LocalProtocolError(msg)
         token = adapter.token if isinstance(adapter, LiveKitAdapter) else None
         super().__init__(room, LinkRef(link, 0), token, limits, delivery)

@@ -17,10 +17,13 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["LIVEKIT_MAX_PACKET", "livekit_packet_size"]
+__all__ = ["LIVEKIT_MAX_PACKET", "WEBSOCKET_MAX_FRAME", "livekit_packet_size", "ws_room_frame_size"]
 
 LIVEKIT_MAX_PACKET: Final = 64_000
 """Bytes of the whole envelope that the engine accepts, for reliable and lossy packets alike."""
+
+WEBSOCKET_MAX_FRAME: Final = 16_384
+"""Bytes of a WebSocket message that the island service and ws-rooms accept; they cut the line at a longer one."""
 
 _KIND: Final = 2
 _WIDE_TAG: Final = 2
@@ -47,6 +50,11 @@ def livekit_packet_size(  # each is a field of the envelope
         # One of many, so it is written even where it is empty.
         size += _field(len(addressee.encode()))
     return size + _KIND + _WIDE_TAG + _varint(sequence) if reliable else size
+
+
+def ws_room_frame_size(payload: int, *, reliable: bool = True) -> int:
+    """Bytes that a packet of ``payload`` bytes takes on a ws-room's wire; compare with :data:`WEBSOCKET_MAX_FRAME`."""
+    return _field((_field(payload) if payload else 0) + (0 if reliable else 2))
 
 
 def _text(value: str) -> int:

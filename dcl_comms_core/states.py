@@ -19,7 +19,22 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["RETRY", "ROOM_TRANSITIONS", "CloseReason", "Retry", "RoomState", "RoomTrigger", "Timer"]
+__all__ = [
+    "ARCHIPELAGO_TRANSITIONS",
+    "CLOSED_AT",
+    "RETRY",
+    "ROOM_TRANSITIONS",
+    "STAGE_TRANSITIONS",
+    "ArchipelagoState",
+    "ArchipelagoTrigger",
+    "CloseReason",
+    "Retry",
+    "RoomState",
+    "RoomTrigger",
+    "Stage",
+    "StageTrigger",
+    "Timer",
+]
 
 
 class RoomState(Enum):
@@ -63,6 +78,12 @@ class Timer(Enum):
     """When a peer that sent too many movements may be heard of again."""
     CLOSE = "close"
     """When to stop waiting for a link that was told to close."""
+    STAGE = "stage"
+    """When to give up a handshake whose next step did not come."""
+    HEARTBEAT = "heartbeat"
+    """When to tell the island service again where we are."""
+    ISLAND = "island"
+    """When to say that the island service is silent."""
 
 
 class Retry(Enum):
@@ -99,6 +120,11 @@ class CloseReason(Enum):
     FORBIDDEN = "an address that must not be used from here"
     ENGINE = "the native engine failed"
     OVERFLOW = "events were not read in time"
+    BANNED = "banned"
+    ROOM_FULL = "the room is full"
+    REJECTED = "the server hung up in the middle of the handshake"
+    NOT_SIGNED = "the challenge was not signed in time"
+    SIGNING_REFUSED = "the server asks for a signature that we don't give"
 
 
 RETRY: Final[Mapping[CloseReason, Retry]] = MappingProxyType(
@@ -122,6 +148,11 @@ RETRY: Final[Mapping[CloseReason, Retry]] = MappingProxyType(
         CloseReason.FORBIDDEN: Retry.NEVER,
         CloseReason.ENGINE: Retry.NEVER,
         CloseReason.OVERFLOW: Retry.NEVER,
+        CloseReason.BANNED: Retry.NEVER,
+        CloseReason.ROOM_FULL: Retry.FRESH_CREDENTIALS,
+        CloseReason.REJECTED: Retry.BACKOFF,
+        CloseReason.NOT_SIGNED: Retry.FRESH_CREDENTIALS,
+        CloseReason.SIGNING_REFUSED: Retry.NEVER,
     }
 )
 """What may help after each reason."""
@@ -157,3 +188,108 @@ ROOM_TRANSITIONS: Final[Mapping[tuple[RoomState, RoomTrigger], RoomState]] = Map
     }
 )
 """Every legal move of a RoomSession."""
+
+
+class Stage(Enum):
+    """How far a handshake with the island service or a ws-room has come.  A close is judged by it, not by its code."""
+
+    IDLE = "idle"
+    CONNECTING = "connecting"
+    IDENTIFYING = "identifying"
+    """We said who we are and wait for a challenge."""
+    SIGNING = "signing"
+    """The application is to sign the challenge."""
+    PROVING = "proving"
+    """We sent the signed challenge and wait to be welcomed."""
+    WELCOMED = "welcomed"
+
+
+class StageTrigger(Enum):
+    """What moves a handshake."""
+
+    BEGIN = "begin"
+    OPENED = "socket opened"
+    CHALLENGED = "challenge"
+    SIGNED = "provide_signature()"
+    WELCOMED = "welcome"
+    OVER = "socket over"
+
+
+_G = Stage
+_H = StageTrigger
+
+STAGE_TRANSITIONS: Final[Mapping[tuple[Stage, StageTrigger], Stage]] = MappingProxyType(
+    {
+        (_G.IDLE, _H.BEGIN): _G.CONNECTING,
+        (_G.CONNECTING, _H.OPENED): _G.IDENTIFYING,
+        (_G.IDENTIFYING, _H.CHALLENGED): _G.SIGNING,
+        (_G.SIGNING, _H.SIGNED): _G.PROVING,
+        (_G.PROVING, _H.WELCOMED): _G.WELCOMED,
+        **{(stage, _H.OVER): _G.IDLE for stage in Stage},
+    }
+)
+"""Every legal move of a handshake; what a server sends that has no row is ignored."""
+
+CLOSED_AT: Final[Mapping[Stage, CloseReason]] = MappingProxyType(
+    {
+        _G.IDENTIFYING: CloseReason.REJECTED,
+        _G.SIGNING: CloseReason.NOT_SIGNED,
+        _G.PROVING: CloseReason.AUTHENTICATION,
+        _G.WELCOMED: CloseReason.NETWORK,
+    }
+)
+"""Why a server hung up, by the stage at which it did.  One that could not be
+reached, and a socket that ends without a close frame, mean the same at any."""
+
+
+class ArchipelagoState(Enum):
+    """Where an ArchipelagoSession stands."""
+
+    NEW = "new"
+    HANDSHAKE = "handshake"
+    OPEN = "open"
+    WAITING = "waiting"
+    """The socket is gone and a new handshake is due after a pause."""
+    CLOSING = "closing"
+    CLOSED = "closed"
+
+
+class ArchipelagoTrigger(Enum):
+    """What moves an ArchipelagoSession."""
+
+    OPEN = "open()"
+    REFUSED = "nothing is signed for this host"
+    WELCOMED = "welcome"
+    LOST = "socket lost, will retry"
+    RENEW = "renew()"
+    ENDED = "socket ended"
+    RETRY = "retry is due"
+    CLOSE = "close()"
+
+
+_A = ArchipelagoState
+_B = ArchipelagoTrigger
+
+ARCHIPELAGO_TRANSITIONS: Final[Mapping[tuple[ArchipelagoState, ArchipelagoTrigger], ArchipelagoState]] = (
+    MappingProxyType(
+        {
+            (_A.NEW, _B.OPEN): _A.HANDSHAKE,
+            (_A.NEW, _B.REFUSED): _A.CLOSED,
+            (_A.NEW, _B.CLOSE): _A.CLOSED,
+            (_A.HANDSHAKE, _B.WELCOMED): _A.OPEN,
+            (_A.HANDSHAKE, _B.LOST): _A.WAITING,
+            (_A.HANDSHAKE, _B.ENDED): _A.CLOSED,
+            (_A.HANDSHAKE, _B.CLOSE): _A.CLOSING,
+            (_A.OPEN, _B.LOST): _A.WAITING,
+            (_A.OPEN, _B.RENEW): _A.WAITING,
+            (_A.OPEN, _B.ENDED): _A.CLOSED,
+            (_A.OPEN, _B.CLOSE): _A.CLOSING,
+            (_A.WAITING, _B.RETRY): _A.HANDSHAKE,
+            (_A.WAITING, _B.CLOSE): _A.CLOSED,
+            (_A.CLOSING, _B.ENDED): _A.CLOSED,
+            (_A.CLOSING, _B.CLOSE): _A.CLOSING,
+            (_A.CLOSED, _B.CLOSE): _A.CLOSED,
+        }
+    )
+)
+"""Every legal move of an ArchipelagoSession."""

@@ -1,0 +1,462 @@
+"""ArchipelagoSession: which island we are on, by a realm's island service (Archipelago, v3).
+
+It gets us in, tells the service where we are, and tells the application where to go: IslandChanged with an Adapter.
+What to do in the room that this leads to is a RoomSession's business.
+
+What the service does not say it can't be asked either: after a minute without heartbeats it forgets us in silence,
+and a connection string is given once and lives five minutes.  So heartbeats never stop while the socket is open, and
+``renew()`` makes a fresh handshake, which is the only way to a new connection string for the same island.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from math import isfinite
+from typing import TYPE_CHECKING, Final
+
+from dcl_comms_core import events as ev
+from dcl_comms_core.backoff import Backoff
+from dcl_comms_core.codec import decode_message
+from dcl_comms_core.connection import ArchipelagoAdapter
+from dcl_comms_core.errors import DecodeError, InvalidConnectionString, LocalProtocolError, PacketTooLarge
+from dcl_comms_core.handshake import Failure, Handshake
+from dcl_comms_core.inputs import (
+    ClockSet,
+    FrameReceived,
+    LinkRef,
+    SendAcknowledged,
+    SocketClosed,
+    SocketOpened,
+)
+from dcl_comms_core.limits import DEFAULT_LIMITS
+from dcl_comms_core.peers import PeerId
+from dcl_comms_core.prng import Prng
+from dcl_comms_core.proto import v3
+from dcl_comms_core.signalling import archipelago_service, heartbeat_frame, read_island
+from dcl_comms_core.sizes import WEBSOCKET_MAX_FRAME
+from dcl_comms_core.states import (
+    ARCHIPELAGO_TRANSITIONS,
+    RETRY,
+    ArchipelagoState,
+    ArchipelagoTrigger,
+    CloseReason,
+    Retry,
+    Stage,
+    Timer,
+)
+from dcl_comms_core.timers import Timers
+
+if TYPE_CHECKING:
+    from dcl_comms_core.authchain import AuthChain
+    from dcl_comms_core.commands import Command
+    from dcl_comms_core.identity import ChallengeGuard
+    from dcl_comms_core.inputs import Input
+    from dcl_comms_core.limits import Limits
+    from dcl_comms_core.targets import Place
+
+__all__ = ["ArchipelagoSession"]
+
+_LARGEST_FLOAT: Final = 3.4028234663852886e38
+"""Beyond it, a coordinate is infinite on the wire."""
+
+
+class ArchipelagoSession:
+    """One session with an island service.  Makes no connection, reads no clock, starts nothing.
+
+    ``adapter``: where it is.  ``address``: the wallet's.  ``guard``: what may be signed, and where.  ``reconnect``: how
+    to come back after the socket is lost, None for never; the first attempt is never repeated.  ``entropy``: seeds the
+    jitter of the pauses.  ``heartbeat``: seconds between two heartbeats.  ``within``: where the
+    realm is that named the service, None: the user did.
+
+    RealmOpened, then IslandChanged as often as it happens, then RealmClosed; SignatureNeeded in every handshake.
+    """
+
+    def __init__(
+        self,
+        adapter: ArchipelagoAdapter,
+        *,
+        address: str,
+        guard: ChallengeGuard,
+        room: str = "realm",
+        link: int = 1,
+        limits: Limits = DEFAULT_LIMITS,
+        entropy: int = 0,
+        reconnect: Backoff | None = None,
+        heartbeat: float = 1.0,
+        within: Place | None = None,
+    ) -> None:
+        if not isinstance(adapter, ArchipelagoAdapter):  # pyright: ignore[reportUnnecessaryIsInstance]  # untyped callers
+            msg = f"an ArchipelagoSession takes an ArchipelagoAdapter, not {type(adapter).__name__}"
+            raise LocalProtocolError(msg)
+        if not (isfinite(heartbeat) and heartbeat > 0.0):
+            msg = "heartbeat is a finite number of seconds above 0"
+            raise LocalProtocolError(msg)
+        self._adapter = adapter
+        self._room = room
+        self._limits = limits
+        self._prng = Prng(entropy)
+        self._backoff = reconnect
+        self._pauses = Backoff() if reconnect is None else reconnect
+        self._period = heartbeat
+        self._state = ArchipelagoState.NEW
+        self._timers = Timers()
+        self._events: list[ev.Event] = []
+        self._handshake = Handshake(
+            archipelago_service(limits),
+            url=adapter.url,
+            address=address,
+            guard=guard,
+            room=room,
+            within=within,
+            say=self._tell,
+        )
+        self._link = LinkRef(link, 0)
+        self._now = 0.0
+        self._unix_offset: float | None = None
+        self._attempt = 0
+        self._opened_once = False
+        self._open_since: float | None = None
+        self._position = ev.Vector3(0.0, 0.0, 0.0)
+        self._placed = False
+        self._place: Place | None = None
+        self._desired: str | None = None
+        self._identity: PeerId | None = None
+        self._island: ev.IslandChanged | None = None
+        self.counters: Counter[str] = Counter()
+        """How often: heartbeats, islands, ignored and undecodable (frames), late (inputs and answers), reconnected."""
+
+    # --- what the world may ask
+
+    @property
+    def state(self) -> ArchipelagoState:
+        """Where the session stands."""
+        return self._state
+
+    @property
+    def stage(self) -> Stage:
+        """How far the handshake has come."""
+        return self._handshake.stage
+
+    @property
+    def adapter(self) -> ArchipelagoAdapter:
+        """Where the service is."""
+        return self._adapter
+
+    @property
+    def room(self) -> str:
+        """The label in events."""
+        return self._room
+
+    @property
+    def identity(self) -> PeerId | None:
+        """Who we are; None before RealmOpened."""
+        return self._identity
+
+    @property
+    def island(self) -> ev.IslandChanged | None:
+        """The newest island that we were told of; None: none yet.  Its connection string may be spent."""
+        return self._island
+
+    @property
+    def place(self) -> Place | None:
+        """Where the service is, as far as it was reached: what it names may be opened ``within`` this."""
+        return self._place
+
+    def commands(self) -> list[Command]:
+        """Take everything that the transport is to do, in order."""
+        return self._handshake.take_commands()
+
+    def events(self) -> list[ev.Event]:
+        """Take everything that happened, in order."""
+        events, self._events = self._events, []
+        return events
+
+    def deadline(self) -> float | None:
+        """When to call ``handle_timeout`` at the latest; None: not needed.  May change with any other call."""
+        ours, stage = self._timers.deadline, self._handshake.deadline
+        return ours if stage is None or (ours is not None and ours <= stage) else stage
+
+    @property
+    def deadline_reason(self) -> Timer | None:
+        """The timer behind the deadline."""
+        deadline = self.deadline()
+        return self._timers.reason if deadline == self._timers.deadline else Timer.STAGE
+
+    # --- intents
+
+    def open(self, *, now: float | None = None) -> None:
+        """Begin.  The answer is RealmOpened or RealmClosed."""
+        self._pass_time(now)
+        if (self._state, ArchipelagoTrigger.OPEN) not in ARCHIPELAGO_TRANSITIONS:
+            msg = f"the session is {self._state.value}: make a new ArchipelagoSession to begin again"
+            raise LocalProtocolError(msg)
+        refusal = self._handshake.refusal()
+        if refusal is None:
+            self._move(ArchipelagoTrigger.OPEN)
+            self._begin()
+        else:
+            self._move(ArchipelagoTrigger.REFUSED)
+            self._finish(refusal)
+
+    def close(self, *, now: float | None = None) -> None:
+        """Leave.  Closing again does nothing.  RealmClosed(CLIENT) follows."""
+        self._pass_time(now)
+        before = self._state
+        self._move(ArchipelagoTrigger.CLOSE)
+        if self._state is before:
+            return
+        self._handshake.hang_up()
+        self._timers.clear()
+        if self._state is ArchipelagoState.CLOSED:
+            self._finish(Failure(CloseReason.CLIENT))
+        else:
+            self._timers.arm(Timer.CLOSE, self._now + self._limits.close_seconds)
+
+    def provide_signature(self, request: int, chain: AuthChain, *, now: float | None = None) -> None:
+        """Answer SignatureNeeded.  An answer that nobody waits for any more is counted as late and ignored.
+
+        LocalProtocolError: the chain signs another payload; InvalidAuthChain: it has expired (by ClockSet), or is
+        malformed; PacketTooLarge: no server would take it.  Then nothing was sent, and another may be given.
+        """
+        self._pass_time(now)
+        if not self._handshake.provide(request, chain, now=self._now, unix_now=self._unix_now()):
+            self.counters["late"] += 1
+
+    def refuse_signature(self, request: int, detail: str = "", *, now: float | None = None) -> None:
+        """Answer SignatureNeeded: nobody will sign.  RealmClosed(NOT_SIGNED) follows."""
+        self._pass_time(now)
+        failure = self._handshake.refuse(request, detail)
+        if failure is None:
+            self.counters["late"] += 1
+        else:
+            self._fail(failure)
+
+    def set_position(self, position: tuple[float, float, float], *, now: float | None = None) -> None:
+        """Be somewhere, in metres (x east, y up, z north).  The first one begins the heartbeats; the next tells it."""
+        self._pass_time(now)
+        if not all(abs(value) <= _LARGEST_FLOAT for value in position):
+            msg = "a position is three finite numbers of metres"
+            raise LocalProtocolError(msg)
+        self._position = ev.Vector3(*position)
+        self._placed = True
+        if self._state is ArchipelagoState.OPEN and not self._timers.armed(Timer.HEARTBEAT):
+            self._begin_heartbeats()
+
+    def set_desired_room(self, island: str | None, *, now: float | None = None) -> None:
+        """Prefer an island, of those that are near; the service remembers it until it is told of another.
+
+        PacketTooLarge: no server would take a heartbeat with it.
+        """
+        self._pass_time(now)
+        size = len(heartbeat_frame(ev.Vector3(1.0, 1.0, 1.0), island))
+        if size > WEBSOCKET_MAX_FRAME:
+            raise PacketTooLarge(size, WEBSOCKET_MAX_FRAME)
+        self._desired = island
+
+    def renew(self, *, now: float | None = None) -> None:
+        """Make a fresh handshake, for a fresh connection string.  Where one is on its way already: nothing.
+
+        The first one begins at once; when they follow each other closely, after pauses.
+        """
+        self._pass_time(now)
+        if self._state in {ArchipelagoState.NEW, ArchipelagoState.CLOSING, ArchipelagoState.CLOSED}:
+            msg = f"the session is {self._state.value}: renew between open() and RealmClosed"
+            raise LocalProtocolError(msg)
+        if self._state is ArchipelagoState.OPEN:
+            self._settle_attempts()
+            self._handshake.hang_up()
+            self._move(ArchipelagoTrigger.RENEW)
+            pause = self._pauses.pause(self._attempt, self._prng) if self._attempt else 0.0
+            self._wait(CloseReason.CLIENT, pause)
+
+    # --- time
+
+    def handle_timeout(self, now: float) -> None:
+        """Let time pass.  Calling it too early or too often does nothing."""
+        self._pass_time(now)
+        failure = self._handshake.timed_out(self._now)
+        if failure is not None:
+            self._fail(failure)
+        while (timer := self._timers.pop_due(self._now)) is not None:
+            if timer is Timer.HEARTBEAT:
+                self._beat()
+            elif timer is Timer.ISLAND:
+                text = f"no island within {self._limits.island_seconds:g} s"
+                self._warn(ev.WarningCode.NO_ISLAND, text)
+            elif timer is Timer.RETRY:
+                self._move(ArchipelagoTrigger.RETRY)
+                self._begin()
+            else:
+                self._move(ArchipelagoTrigger.ENDED)
+                self._finish(Failure(CloseReason.CLIENT, "the socket did not confirm its end"))
+
+    # --- inputs
+
+    def receive(self, inp: Input, *, now: float) -> None:
+        """Take a fact from outside.  LocalProtocolError: not an input, or the host gave a time that is not finite."""
+        self._pass_time(now)
+        if isinstance(inp, ClockSet):
+            if not isfinite(inp.unix_offset):
+                msg = "ClockSet takes a finite number of seconds"
+                raise LocalProtocolError(msg)
+            self._unix_offset = inp.unix_offset
+            return
+        if not isinstance(inp, SocketOpened | FrameReceived | SocketClosed | SendAcknowledged):
+            msg = f"receive() takes a WebSocket's input of dcl_comms_core.inputs, not {type(inp).__name__}"
+            raise LocalProtocolError(msg)
+        if inp.link != self._link or self._state in {ArchipelagoState.WAITING, ArchipelagoState.CLOSED}:
+            self.counters["late"] += 1
+        elif isinstance(inp, SocketClosed):
+            self._on_closed(inp)
+        elif self._state is ArchipelagoState.CLOSING:
+            self.counters["late"] += 1
+        elif isinstance(inp, FrameReceived):
+            self._on_frame(inp.data)
+        elif isinstance(inp, SocketOpened):
+            self._place = inp.place
+            if not self._handshake.opened(self._now):
+                self.counters["late"] += 1
+
+    def _on_closed(self, inp: SocketClosed) -> None:
+        if self._state is ArchipelagoState.CLOSING:
+            self._move(ArchipelagoTrigger.ENDED)
+            self._finish(Failure(CloseReason.CLIENT))
+        else:
+            self._over(self._handshake.closed(inp))
+
+    def _on_frame(self, data: bytes) -> None:
+        try:
+            packet = decode_message(v3.ServerPacket, data, limits=self._limits)
+        except DecodeError:
+            self.counters["undecodable"] += 1
+            return
+        if packet.challenge_response is not None:
+            message = packet.challenge_response
+            answer = self._handshake.challenged(
+                message.challenge_to_sign, already=message.already_connected, now=self._now
+            )
+            if isinstance(answer, Failure):
+                self._fail(answer)
+            elif answer:
+                return
+        elif packet.welcome is not None and self._handshake.welcomed(self._now):
+            self._on_welcome(packet.welcome)
+            return
+        elif packet.island_changed is not None and self._state is ArchipelagoState.OPEN:
+            self._on_island(packet.island_changed)
+            return
+        elif packet.kicked is not None:
+            self._on_kicked()
+            return
+        # Newer than this library, of no use by now, or out of turn: never a reason to give up.
+        self.counters["ignored"] += 1
+
+    def _on_welcome(self, message: v3.WelcomeMessage) -> None:
+        self._identity = PeerId(message.peer_id)
+        self._open_since = self._now
+        self._move(ArchipelagoTrigger.WELCOMED)
+        if self._opened_once:
+            self.counters["reconnected"] += 1
+            self._tell(ev.Reconnected(at=self._now, room=self._room, attempt=self._attempt))
+        else:
+            self._opened_once = True
+            self._tell(ev.RealmOpened(at=self._now, room=self._room, identity=self._identity))
+        if self._placed:
+            self._begin_heartbeats()
+
+    def _on_island(self, message: v3.IslandChangedMessage) -> None:
+        if self._timers.armed(Timer.ISLAND):
+            self._timers.disarm(Timer.ISLAND)
+        previous = None if self._island is None else self._island.island
+        try:
+            island = read_island(message, at=self._now, room=self._room, previous=previous, limits=self._limits)
+        except InvalidConnectionString as error:
+            self._warn(ev.WarningCode.ISLAND_UNREADABLE, str(error))
+            return
+        self.counters["islands"] += 1
+        self._island = island
+        self._tell(island)
+
+    def _on_kicked(self) -> None:
+        welcomed = self._handshake.stage is Stage.WELCOMED
+        cause = CloseReason.DUPLICATE_IDENTITY if welcomed else CloseReason.BANNED
+        detail = "the same wallet logged in elsewhere, or was banned" if welcomed else "kicked instead of welcomed"
+        self._tell(ev.Kicked(at=self._now, room=self._room, cause=cause, detail=detail))
+        self._fail(Failure(cause, detail))
+
+    # --- heartbeats
+
+    def _begin_heartbeats(self) -> None:
+        self._timers.arm(Timer.ISLAND, self._now + self._limits.island_seconds)
+        self._beat()
+
+    def _beat(self) -> None:
+        self._timers.arm(Timer.HEARTBEAT, self._now + self._period)
+        self.counters["heartbeats"] += 1
+        self._handshake.send(heartbeat_frame(self._position, self._desired))
+
+    # --- the end of a socket
+
+    def _begin(self) -> None:
+        self._link = LinkRef(self._link.link, self._link.generation + 1)
+        self._handshake.begin(self._link, self._now)
+
+    def _fail(self, failure: Failure) -> None:
+        """End it ourselves."""
+        self._handshake.hang_up()
+        self._over(failure)
+
+    def _over(self, failure: Failure) -> None:
+        self._settle_attempts()
+        backoff = self._backoff
+        if (
+            backoff is not None
+            and self._opened_once
+            and RETRY[failure.reason] is Retry.BACKOFF
+            and self._attempt < backoff.attempts
+        ):
+            self._move(ArchipelagoTrigger.LOST)
+            self._wait(failure.reason, backoff.pause(self._attempt + 1, self._prng))
+        else:
+            self._move(ArchipelagoTrigger.ENDED)
+            self._finish(failure)
+
+    def _settle_attempts(self) -> None:
+        """A service that lets us in and at once loses us again is no better than one that doesn't let us in."""
+        if self._open_since is not None and self._now - self._open_since >= self._limits.stable_seconds:
+            self._attempt = 0
+        self._open_since = None
+
+    def _wait(self, reason: CloseReason, pause: float) -> None:
+        self._attempt += 1
+        self._timers.clear()
+        self._timers.arm(Timer.RETRY, self._now + pause)
+        self._tell(ev.Reconnecting(at=self._now, room=self._room, attempt=self._attempt, reason=reason))
+
+    def _finish(self, failure: Failure) -> None:
+        self._timers.clear()
+        reason, detail = failure
+        closed = ev.RealmClosed(at=self._now, room=self._room, reason=reason, retry=RETRY[reason], detail=detail)
+        self._tell(closed)
+
+    # --- small help
+
+    def _unix_now(self) -> float | None:
+        return None if self._unix_offset is None else self._now + self._unix_offset
+
+    def _pass_time(self, now: float | None) -> None:
+        if now is None:
+            return
+        if not isfinite(now):
+            msg = "now is a finite number of seconds"
+            raise LocalProtocolError(msg)
+        self._now = max(now, self._now)
+
+    def _move(self, trigger: ArchipelagoTrigger) -> None:
+        self._state = ARCHIPELAGO_TRANSITIONS[self._state, trigger]
+
+    def _tell(self, event: ev.Event) -> None:
+        self._events.append(event)
+
+    def _warn(self, code: ev.WarningCode, text: str) -> None:
+        self._tell(ev.Warning(at=self._now, room=self._room, code=code, text=text))
