@@ -25,6 +25,7 @@ from dcl_comms_core.authchain import (
 from dcl_comms_core.backoff import (
     Backoff,
 )
+from dcl_comms_core.chat import COMMUNITY_ROUTER
 from dcl_comms_core.codec import (
     Peek,
     Tag13,
@@ -131,6 +132,7 @@ from dcl_comms_core.events import (
     VoiceReceived,
     WarningCode,
 )
+from dcl_comms_core.hearing import AUTHORITATIVE_SERVER
 from dcl_comms_core.identity import (
     DECENTRALAND_HOSTS,
     AuthIdentity,
@@ -247,6 +249,15 @@ from dcl_comms_core.room import (
     Delivery,
     RoomSession,
 )
+from dcl_comms_core.scene import (
+    SceneContent,
+    SceneFraming,
+    frame_binary,
+    frame_comms_data,
+    frame_string,
+    read_scene_data,
+)
+from dcl_comms_core.seen import Seen
 from dcl_comms_core.signed_fetch import (
     login_metadata,
     request_url,
@@ -296,7 +307,9 @@ from dcl_comms_core.ws_room import (
 
 __all__ = [
     "ARCHIPELAGO_TRANSITIONS",
+    "AUTHORITATIVE_SERVER",
     "CLOSED_AT",
+    "COMMUNITY_ROUTER",
     "DECENTRALAND_HOSTS",
     "DEFAULT_LIMITS",
     "EVERYONE",
@@ -438,8 +451,11 @@ __all__ = [
     "RoomSession",
     "RoomState",
     "Scene",
+    "SceneContent",
     "SceneEmote",
+    "SceneFraming",
     "SceneMessageReceived",
+    "Seen",
     "SendAcknowledged",
     "SendData",
     "SendFrame",
@@ -515,6 +531,9 @@ __all__ = [
     "encode_chat",
     "encode_movement",
     "encode_position",
+    "frame_binary",
+    "frame_comms_data",
+    "frame_string",
     "kind_of",
     "login_metadata",
     "login_payload",
@@ -524,6 +543,7 @@ __all__ = [
     "place_of",
     "read_about",
     "read_answer",
+    "read_scene_data",
     "request_url",
     "scene_metadata",
     "signed_fetch_headers",

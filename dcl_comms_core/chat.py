@@ -3,13 +3,29 @@
 Unity and Godot stamp a chat message with an OLE automation date (days since 1899-12-30), Bevy with seconds since the
 program started, others with unix seconds or milliseconds.  The four ranges do not overlap for any date of this century
 that matters, so a reader can tell them apart.
+
+Three control characters mark texts that are no chat: U+2410 an emote of old clients (``\u2410{urn} {unix_ms}``, which
+the only client that still sends it sends beside a PlayerEmote), U+2411 and U+2406 requests and answers of others.
+Unity drops every message that holds one of them, and so does a RoomSession, which counts it as ``dropped.control``.
+
+Private messages come with our own identity as topic.  A community's messages come from its message router, with the
+community's channel as topic and the author in ``forwarded_from``, which anybody else could write too.
 """
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
-__all__ = ["chat_sent_at", "chat_timestamp"]
+from dcl_comms_core.peers import PeerId
+
+__all__ = ["COMMUNITY_ROUTER", "author_of", "chat_sent_at", "chat_timestamp", "has_control", "message_id"]
+
+COMMUNITY_ROUTER: Final = PeerId("message-router-prd-0")
+"""Whom the explorers send a community's messages to, in the room of private messages."""
+
+_ROUTER: Final = re.compile(r"message-router-(?:prd|dev|local)-[0-9]{1,4}\Z")
+_CONTROL: Final = re.compile("[\u2406\u2410\u2411]")
 
 _OLE_EPOCH: Final = 25_569.0
 """The unix epoch as an OLE automation date."""
@@ -33,3 +49,25 @@ def chat_sent_at(timestamp: float) -> float | None:
     if _MILLISECONDS_RANGE[0] <= timestamp < _MILLISECONDS_RANGE[1]:
         return timestamp / 1000.0
     return None
+
+
+def has_control(text: str) -> bool:
+    """Whether a text has one of the characters that mark it as no chat."""
+    return not text.isascii() and _CONTROL.search(text) is not None
+
+
+def author_of(sender: PeerId | None, claim: str | None) -> PeerId | None:
+    """Who wrote something that may have been relayed: believe the claim of a message router only.
+
+    None: nobody knows, or a router relays for what is no wallet address.
+    """
+    if not claim or sender is None or not _ROUTER.match(sender.text):
+        return sender
+    author = PeerId(claim)
+    return None if author.address is None else author
+
+
+def message_id(author: PeerId, timestamp: float) -> str:
+    """What Unity calls a chat message when somebody reacts to it: ``{address}:{timestamp}``."""
+    # A whole number has no ".0" in C#.
+    return f"{author.address or author.text}:{repr(timestamp).removesuffix('.0')}"

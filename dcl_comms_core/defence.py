@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from math import exp2
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from dcl_comms_core.hearing import Heard
+
 if TYPE_CHECKING:
     from dcl_comms_core.limits import Limits
     from dcl_comms_core.peers import PeerId
@@ -90,6 +92,7 @@ class Guard:
         "_points_at",
         "beyond",
         "bytes",
+        "heard",
         "held",
         "id",
         "limited",
@@ -106,6 +109,8 @@ class Guard:
         self.limited = 0
         self.beyond = OTHER
         """The allowance that the latest packet was beyond, as an index into ALLOWANCES."""
+        self.heard: Heard | None = None
+        """What was heard of its present session; None: it has none, or many share this guard."""
         self.held: Held | None = None
         """The newest movement beyond the allowance."""
         self.queued = False
@@ -175,7 +180,7 @@ class Guards:
     A peer that leaves and comes back has spent what it had spent.
     """
 
-    __slots__ = ("_burst", "_byte_gap", "_departed", "_departed_limit", "_gaps", "by_text", "strangers")
+    __slots__ = ("_burst", "_byte_gap", "_departed", "_departed_limit", "_gaps", "_sessions", "by_text", "strangers")
 
     def __init__(self, limits: Limits) -> None:
         self._burst = limits.burst_seconds
@@ -183,6 +188,7 @@ class Guards:
         self._byte_gap = 1.0 / limits.bytes_rate
         self._departed: OrderedDict[PeerId, Guard] = OrderedDict()
         self._departed_limit = limits.departed_peers
+        self._sessions = 0
         self.by_text: dict[str, Guard] = {}
         """The guards of peers, by their identity exactly as the transport gives it."""
         share = limits.stranger_share
@@ -194,12 +200,14 @@ class Guards:
         """Somebody is a peer now."""
         guard = self._departed.pop(who, None) or Guard(who, self._gaps, self._byte_gap, self._burst)
         guard.id = who
+        self._sessions += 1
+        guard.heard = Heard(who, self._sessions)
         self.by_text[who.text] = guard
 
     def leave(self, who: PeerId) -> None:
         """Somebody is no peer any more."""
         guard = self.by_text.pop(who.text)
-        guard.held = None
+        guard.heard = guard.held = None
         self._departed[who] = guard
         if len(self._departed) > self._departed_limit:
             self._departed.popitem(last=False)

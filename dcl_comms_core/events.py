@@ -14,8 +14,10 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, NamedTuple
 
+from dcl_comms_core.chat import author_of, message_id
 from dcl_comms_core.codec import decode
 from dcl_comms_core.limits import DEFAULT_LIMITS
+from dcl_comms_core.scene import SceneContent, read_scene_data
 
 if TYPE_CHECKING:
     from dcl_comms_core.connection import Adapter
@@ -80,6 +82,7 @@ class MovementKind(Enum):
 
     POSITION = "position"
     MOVEMENT = "movement"
+    COMPRESSED = "movement_compressed"
 
 
 class RejectReason(Enum):
@@ -88,6 +91,7 @@ class RejectReason(Enum):
     TOO_LARGE = "larger than Limits.packet_bytes"
     MALFORMED = "not a valid Packet"
     NOT_FINITE = "a number that is not finite"
+    OUT_OF_RANGE = "a number or a text beyond what its kind allows"
 
 
 class WarningCode(Enum):
@@ -110,6 +114,11 @@ class WarningCode(Enum):
     """The island service is silent although it has our position; heartbeats go on."""
     ISLAND_UNREADABLE = "island unreadable"
     """The island service sent us somewhere, and its connection string can't be read."""
+    SILENT = "silent"
+    """We joined with ``silent=True`` and never announce a profile: Unity clients then send us nothing but chat, scene
+    messages and reactions, and show no avatar of ours."""
+    SCENE_MESSAGE_LARGE = "scene message large"
+    """A scene message is beyond Limits.scene_warn_bytes: Unity clients drop it.  Said once."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -274,7 +283,7 @@ class PeerMoved(_PacketEvent):
     """Degrees clockwise from north, 0 <= yaw < 360."""
     kind: MovementKind
     message: rfc4.Movement | rfc4.Position
-    """The whole message: gait, head, pointing and so on."""
+    """The whole message: gait, head, pointing and so on; of the kind COMPRESSED, what it was decompressed to."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -300,8 +309,20 @@ class ChatReceived(_PacketEvent):
     timestamp: float
     """The stamp exactly as sent; with the sender it identifies the message."""
     forwarded_from: str | None
-    """Whom the sender says that it relays.  Believe it of a message router only."""
+    """Whom the sender says that it relays.  Believe it of a message router only: see ``author``."""
     topic: str = ""
+    """Empty; our own identity, of a private message; or a community's channel."""
+
+    @property
+    def author(self) -> PeerId | None:
+        """Who wrote it: the sender, or whom a message router relays.  None: nobody knows."""
+        return author_of(self.sender, self.forwarded_from)
+
+    @property
+    def message_id(self) -> str | None:
+        """What reactions call this message; None: its author is not known."""
+        author = self.author
+        return None if author is None else message_id(author, self.timestamp)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -311,6 +332,11 @@ class SceneMessageReceived(_PacketEvent):
     scene_id: str
     data: bytes
     """As received; its first byte says how the rest is framed."""
+
+    @property
+    def content(self) -> SceneContent:
+        """The message without its framing; read each time that it is asked for."""
+        return read_scene_data(self.data)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -340,11 +366,25 @@ class ProfileReceived(_PacketEvent):
 
 @dataclass(slots=True, kw_only=True)
 class ReactionReceived(_PacketEvent):
-    """Somebody reacts with an emoji."""
+    """Somebody reacts with an emoji: in the world, or to a chat message."""
 
     emoji_index: int
+    """From 0 to 4095."""
     count: int
+    """From 1 to Limits.reaction_count."""
     timestamp: float
+    """Seconds of the sender's own clock; 0 of a reaction to a message."""
+    message_id: str | None = None
+    """Which chat message it is about: its ``message_id``.  None: it is a reaction in the world."""
+    removed: bool = False
+    """The reaction to a message is taken back."""
+    address: str = ""
+    """Whom the sender says that it relays.  Believe it of a message router only: see ``author``."""
+
+    @property
+    def author(self) -> PeerId | None:
+        """Who reacts: the sender, or whom a message router relays.  None: nobody knows."""
+        return author_of(self.sender, self.address)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -363,7 +403,11 @@ class PacketReceived(_PacketEvent):
     data: bytes
     """As received."""
     kind: str | None
-    """The name of the Packet's field, or None: empty, or newer than this library."""
+    """The name of the Packet's field, or None: empty, or newer than this library.
+
+    ``scene_driven_animation`` is a private message of Bevy's that has the number of ``look_at_position``; raw delivery
+    does not look far enough to tell them apart.
+    """
     protocol_version: int
     reliable: bool
     topic: str

@@ -33,6 +33,18 @@ bytes_rate                 4,194,304    bytes a second of one peer and kind: a p
 burst_seconds              10.0         how much of each rate a peer that was quiet may use at once
 stranger_share             16           senders that are not in ``peers`` (not named yet, or beyond its end) share the
                                         rates of so many peers
+late_seconds               10.0         a movement that is older than its sender's newest by less than this is let go:
+                                        dropped.late; by more: the sender's clock started again
+jump_metres                32.0         a compressed movement that is farther than this, and 50 m/s, from the one before
+                                        is let go (dropped.implausible) unless the next one confirms it
+chat_chars                 8,192        an incoming chat message that is longer is rejected: OUT_OF_RANGE
+reaction_count             100          a reaction that says it counts for more counts for this
+seen_messages              4,096        chat messages, emotes and reactions that are remembered, so that each is told
+                                        once however many rooms it comes through; the oldest are forgotten
+scene_warn_bytes           13,268       a scene message of ours that is larger is dropped by Unity (13,312 with our
+                                        address): Warning, once
+scene_bytes                30,000       PacketTooLarge: a scene message of ours is larger; Bevy and scene servers drop
+                                        it
 early_packets              256          events of unnamed senders kept for PeerIdentified; the oldest are let go
 in_flight                  64           packets given to the transport and not yet acknowledged; further ones queue
 in_flight_bytes            65,536       the same in bytes, for reliable packets: lossy ones pass those that wait; one
@@ -123,6 +135,13 @@ class Limits:
     bytes_rate: int = 4_194_304
     burst_seconds: float = 10.0
     stranger_share: int = 16
+    late_seconds: float = 10.0
+    jump_metres: float = 32.0
+    chat_chars: int = 8_192
+    reaction_count: int = 100
+    seen_messages: int = 4_096
+    scene_warn_bytes: int = 13_268
+    scene_bytes: int = 30_000
     early_packets: int = 256
     in_flight: int = 64
     in_flight_bytes: int = 65_536
@@ -181,6 +200,7 @@ _AT_LEAST_ONE: Final = frozenset(
         "rejected_rate",
         "bytes_rate",
         "stranger_share",
+        "reaction_count",
     }
 )
 

@@ -1,7 +1,8 @@
 """From a decoded packet to the event that says what it means: one small reader per packet kind.
 
-A reader gets the packet's own message and the fields that every packet event has.  It returns the event, or None when a
-number that must be finite is not.  Kinds without a reader reach the application as PacketReceived.
+A reader gets the packet's own message and the fields that every packet event has, and gives the event.  A judge says
+whether the event is worth telling: see ``dcl_comms_core.hearing``.  Kinds without a reader reach the application as
+PacketReceived.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from math import isfinite
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from dcl_comms_core.chat import chat_sent_at
-from dcl_comms_core.codec import decode_kind, peek
+from dcl_comms_core.codec import Tag13, decode_kind, peek, tag13
 from dcl_comms_core.defence import CHAT, EMOTE, MOVEMENT, OTHER, PROFILE, SCENE
 from dcl_comms_core.errors import DecodeError
 from dcl_comms_core.events import (
@@ -31,25 +32,41 @@ from dcl_comms_core.events import (
     Vector3,
     VoiceReceived,
 )
+from dcl_comms_core.hearing import (
+    AUTHORITATIVE_SERVER,
+    Unacceptable,
+    judge_chat,
+    judge_compressed,
+    judge_emote,
+    judge_movement,
+    judge_position,
+    judge_reaction,
+)
 from dcl_comms_core.motion import heading, position_yaw
+from dcl_comms_core.movement import MovementRefused
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from dcl_comms_core.defence import Guard
     from dcl_comms_core.events import PacketEvent
+    from dcl_comms_core.hearing import Heard, Hearing
     from dcl_comms_core.limits import Limits
+    from dcl_comms_core.movement import MovementCodec
     from dcl_comms_core.peers import PeerId
     from dcl_comms_core.proto import rfc4
 
-    Reader = Callable[[float, str, PeerId | None, bool, str, Any], PacketEvent | None]
+    Reader = Callable[[float, str, PeerId | None, bool, str, Any], PacketEvent]
+    Judge = Callable[[Any, Heard | None, Hearing], str]
 
 __all__ = ["READERS", "Delivery", "PacketReader"]
 
 # Looking a member up in its enum takes as long as a quarter of the event.
 _POSITION: Final = MovementKind.POSITION
 _MOVEMENT: Final = MovementKind.MOVEMENT
+_COMPRESSED: Final = MovementKind.COMPRESSED
 _TURN: Final = 360.0
+_URN_CHARS: Final = 256
 _STANDING: Final = Vector3(0.0, 0.0, 0.0)
 # A third of the time of Vector3(x, y, z), which goes through a function of Python.
 _vector: Final = cast("Callable[[tuple[float, float, float]], Vector3]", partial(tuple.__new__, Vector3))  # pyright: ignore[reportUnknownMemberType]  # typeshed
@@ -57,12 +74,12 @@ _vector: Final = cast("Callable[[tuple[float, float, float]], Vector3]", partial
 
 def _position(
     at: float, room: str, sender: PeerId | None, private: bool, _topic: str, message: rfc4.Position
-) -> PeerMoved | None:
+) -> PeerMoved:
     x, y, z = message.position_x, message.position_y, message.position_z
     rotation = message.rotation_x + message.rotation_y + message.rotation_z + message.rotation_w
     # A sum of single-precision numbers can't overflow here: it is finite exactly when every part is.
     if not isfinite(x + y + z + rotation):
-        return None
+        raise Unacceptable(RejectReason.NOT_FINITE)
     return PeerMoved(
         at=at,
         room=room,
@@ -78,7 +95,7 @@ def _position(
 
 def _movement(
     at: float, room: str, sender: PeerId | None, private: bool, _topic: str, message: rfc4.Movement
-) -> PeerMoved | None:
+) -> PeerMoved:
     x, y, z = message.position_x, message.position_y, message.position_z
     vx, vy, vz = message.velocity_x, message.velocity_y, message.velocity_z
     yaw = message.rotation_y
@@ -99,7 +116,7 @@ def _movement(
         + message.point_at_y
         + message.point_at_z
     ):
-        return None
+        raise Unacceptable(RejectReason.NOT_FINITE)
     return PeerMoved(
         at=at,
         room=room,
@@ -114,11 +131,9 @@ def _movement(
     )
 
 
-def _chat(
-    at: float, room: str, sender: PeerId | None, private: bool, topic: str, message: rfc4.Chat
-) -> ChatReceived | None:
+def _chat(at: float, room: str, sender: PeerId | None, private: bool, topic: str, message: rfc4.Chat) -> ChatReceived:
     if not isfinite(message.timestamp):
-        return None
+        raise Unacceptable(RejectReason.NOT_FINITE)
     return ChatReceived(
         at=at,
         room=room,
@@ -142,9 +157,11 @@ def _scene(
 
 def _emote(
     at: float, room: str, sender: PeerId | None, private: bool, _topic: str, message: rfc4.PlayerEmote
-) -> PeerEmoted | None:
+) -> PeerEmoted:
     if not isfinite(message.timestamp):
-        return None
+        raise Unacceptable(RejectReason.NOT_FINITE)
+    if len(message.urn) > _URN_CHARS or not message.urn.isprintable() or " " in message.urn:
+        raise Unacceptable(RejectReason.OUT_OF_RANGE)
     return PeerEmoted(
         at=at,
         room=room,
@@ -187,9 +204,9 @@ def _response(
 
 def _reaction(
     at: float, room: str, sender: PeerId | None, private: bool, _topic: str, message: rfc4.Reaction
-) -> ReactionReceived | None:
+) -> ReactionReceived:
     if not isfinite(message.timestamp):
-        return None
+        raise Unacceptable(RejectReason.NOT_FINITE)
     return ReactionReceived(
         at=at,
         room=room,
@@ -198,6 +215,25 @@ def _reaction(
         emoji_index=message.emoji_index,
         count=message.count,
         timestamp=message.timestamp,
+    )
+
+
+def _chat_reaction(
+    at: float, room: str, sender: PeerId | None, private: bool, _topic: str, message: rfc4.ChatReaction
+) -> ReactionReceived:
+    # A reaction that is taken back has its number inverted.
+    removed = message.emoji_index < 0
+    return ReactionReceived(
+        at=at,
+        room=room,
+        sender=sender,
+        private=private,
+        emoji_index=~message.emoji_index if removed else message.emoji_index,
+        count=1,
+        timestamp=0.0,
+        message_id=message.message_id,
+        removed=removed,
+        address=message.address,
     )
 
 
@@ -215,24 +251,41 @@ def _voice(
     )
 
 
-READERS: Final[Mapping[str | None, tuple[int, Reader | None]]] = {
-    "position": (MOVEMENT, _position),
-    "movement": (MOVEMENT, _movement),
-    "movement_compressed": (MOVEMENT, None),
-    "chat": (CHAT, _chat),
-    "scene": (SCENE, _scene),
-    "player_emote": (EMOTE, _emote),
-    "scene_emote": (EMOTE, None),
-    "reaction": (EMOTE, _reaction),
-    "chat_reaction": (EMOTE, None),
-    "profile_version": (PROFILE, _announce),
-    "profile_request": (PROFILE, _request),
-    "profile_response": (PROFILE, _response),
-    "voice": (OTHER, _voice),
-}
-"""Allowances and readers by packet kind; (OTHER, None) for the rest."""
+def _decompressing(codec: MovementCodec) -> Reader:
+    """A reader of compressed movements of one map and layout."""
 
-_UNKNOWN: Final = (OTHER, None)
+    def read(
+        at: float, room: str, sender: PeerId | None, private: bool, topic: str, message: rfc4.MovementCompressed
+    ) -> PeerMoved:
+        try:
+            movement = codec.decompress(message)
+        except MovementRefused:  # it is on another map
+            raise Unacceptable(RejectReason.OUT_OF_RANGE) from None
+        event = _movement(at, room, sender, private, topic, movement)
+        event.kind = _COMPRESSED
+        return event
+
+    return read
+
+
+READERS: Final[Mapping[str | None, tuple[int, Reader | None, Judge | None]]] = {
+    "position": (MOVEMENT, _position, judge_position),
+    "movement": (MOVEMENT, _movement, judge_movement),
+    "movement_compressed": (MOVEMENT, None, None),
+    "chat": (CHAT, _chat, judge_chat),
+    "scene": (SCENE, _scene, None),
+    "player_emote": (EMOTE, _emote, judge_emote),
+    "scene_emote": (EMOTE, None, None),
+    "reaction": (EMOTE, _reaction, judge_reaction),
+    "chat_reaction": (EMOTE, _chat_reaction, judge_reaction),
+    "profile_version": (PROFILE, _announce, None),
+    "profile_request": (PROFILE, _request, None),
+    "profile_response": (PROFILE, _response, None),
+    "voice": (OTHER, _voice, None),
+}
+"""Allowances, readers and judges by packet kind; (OTHER, None, None) for the rest."""
+
+_UNKNOWN: Final[tuple[int, Reader | None, Judge | None]] = (OTHER, None, None)
 
 
 class Delivery(Enum):
@@ -245,43 +298,63 @@ class Delivery(Enum):
 
 
 class PacketReader:
-    """Turns the bytes of one packet into one event: what it means, itself when nothing says that, or its rejection."""
+    """Turns the bytes of one packet into one event: what it means, itself when nothing says that, or its rejection.
 
-    __slots__ = ("_limits", "_packet_bytes", "_raw", "_room")
+    ``codec``: of compressed movements, which without one nothing gives a meaning.
+    """
 
-    def __init__(self, room: str, limits: Limits, *, raw: bool) -> None:
+    __slots__ = ("_hearing", "_limits", "_packet_bytes", "_raw", "_readers", "_room", "let_go")
+
+    def __init__(self, room: str, limits: Limits, hearing: Hearing, *, raw: bool, codec: MovementCodec | None) -> None:
         self._room = room
         self._limits = limits
         self._packet_bytes = limits.packet_bytes
         self._raw = raw
+        self._hearing = hearing
+        self._readers: Mapping[str | None, tuple[int, Reader | None, Judge | None]] = READERS
+        if codec is not None:
+            self._readers = {**READERS, "movement_compressed": (MOVEMENT, _decompressing(codec), judge_compressed)}
+        self.let_go = ""
+        """Why the last packet that is no event is none, as in its counter; empty: it is beyond an allowance."""
 
-    def read(  # noqa: PLR0917 - once per packet, where an object for these would cost more than it says
+    def read(  # noqa: PLR0911, PLR0917 - once per packet, where objects and calls would cost more than they say
         self, at: float, sender: PeerId | None, private: bool, data: bytes, reliable: bool, topic: str, guard: Guard
     ) -> PacketEvent | None:
-        """The event, or None for a packet beyond its sender's allowance.  Never raises, whatever the bytes."""
+        """The event, or None for a packet that is not to be told: see ``let_go``.  Never raises, whatever the bytes."""
         size = len(data)
         if size > self._packet_bytes:
             return self._reject(at, sender, private, data, RejectReason.TOO_LARGE)
         packet: rfc4.Packet | None = None
+        kind: str | None = None
         try:
             if self._raw:
                 kind, version = peek(data, limits=self._limits)
             else:
                 kind, packet = decode_kind(data, limits=self._limits)
-                allowance, reader = READERS.get(kind, _UNKNOWN)
+                allowance, reader, judge = self._readers.get(kind, _UNKNOWN)
+                self.let_go = ""
                 if not guard.admit(allowance, size, at):
+                    return None
+                heard = guard.heard
+                if kind != "scene" and (heard.scene_only if heard is not None else sender == AUTHORITATIVE_SERVER):
+                    self.let_go = "not_scene"
                     return None
                 if reader is not None and kind is not None:
                     event = reader(at, self._room, sender, private, topic, getattr(packet, kind))
-                    if event is not None:
-                        event.size = size
-                        return event
-                    return self._reject(at, sender, private, data, RejectReason.NOT_FINITE, detail=kind)
+                    if judge is not None and (why := judge(event, heard, self._hearing)):
+                        self.let_go = why
+                        return None
+                    event.size = size
+                    return event
+                if kind == "look_at_position" and tag13(packet) is Tag13.SCENE_DRIVEN_ANIMATION:
+                    kind = "scene_driven_animation"
                 version = packet.protocol_version
         except DecodeError as error:
             return self._reject(
                 at, sender, private, data, RejectReason.MALFORMED, offset=error.offset, detail=error.reason
             )
+        except Unacceptable as problem:
+            return self._reject(at, sender, private, data, problem.reason, detail=str(kind))
         return PacketReceived(
             at=at,
             room=self._room,

@@ -1,8 +1,8 @@
 """The half of a room session on its way in: what packets mean, and what their senders may cost.
 
-A packet within its sender's allowance becomes an event.  Beyond it, a movement waits, and a newer one of the same peer
-takes its place, until the allowance has recovered; anything else is counted and let go.  ``LimitReached`` says so once
-each time a sender's allowance is used up.
+A packet within its sender's allowance becomes an event, unless it is old news (see ``dcl_comms_core.hearing``).
+Beyond it, a movement waits, and a newer one of the same peer takes its place, until the allowance has recovered;
+anything else is counted and let go.  ``LimitReached`` says so once each time a sender's allowance is used up.
 """
 
 from __future__ import annotations
@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Final
 
 from dcl_comms_core.defence import ALLOWANCES, MOVEMENT, REJECTED, Guard, Held
 from dcl_comms_core.events import LimitReached, PacketRejected
+from dcl_comms_core.hearing import Hearing
 from dcl_comms_core.peers import PeerId
 from dcl_comms_core.readings import Delivery, PacketReader
 from dcl_comms_core.roster import Roster
+from dcl_comms_core.seen import Seen
 from dcl_comms_core.sending import Sending
 from dcl_comms_core.states import RoomState, Timer
 from dcl_comms_core.timers import Timers
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from dcl_comms_core.defence import PeerTraffic
     from dcl_comms_core.inputs import LinkRef
     from dcl_comms_core.limits import Limits
+    from dcl_comms_core.movement import MovementCodec
     from dcl_comms_core.peers import PeerTable
     from dcl_comms_core.token import AccessToken
 
@@ -41,10 +44,21 @@ _HELD_BYTES: Final = 1_024
 class Receiving(Sending):
     """Takes packets."""
 
-    def __init__(self, room: str, link: LinkRef, token: AccessToken | None, limits: Limits, delivery: Delivery) -> None:
+    def __init__(
+        self,
+        room: str,
+        link: LinkRef,
+        token: AccessToken | None,
+        limits: Limits,
+        *,
+        delivery: Delivery,
+        seen: Seen | None,
+        codec: MovementCodec | None,
+    ) -> None:
         super().__init__(room, link, token, limits)
         self._raw = delivery is Delivery.PACKETS
-        self._reader = PacketReader(room, limits, raw=self._raw)
+        hearing = Hearing(Seen(limits.seen_messages) if seen is None else seen, limits)
+        self._reader = PacketReader(room, limits, hearing, raw=self._raw, codec=codec)
         self._roster = Roster(room, limits)
         self._guards = self._roster.guards
         self._timers = Timers()
@@ -96,7 +110,11 @@ class Receiving(Sending):
         private = topic != "" and topic.lower() == self._topic_of_ours
         event = self._reader.read(self._now, who, private, data, reliable, topic, guard)
         if event is None:
-            self._beyond(guard, who, Held(data, private, reliable, topic))
+            why = self._reader.let_go
+            if why:
+                self._counters["dropped." + why] += 1
+            else:
+                self._beyond(guard, who, Held(data, private, reliable, topic))
             return
         if type(event) is PacketRejected and not self._on_rejected(event, guard):
             return
@@ -140,8 +158,10 @@ class Receiving(Sending):
         guard.held = None
         data, private, reliable, topic = held
         event = self._reader.read(self._now, guard.id, private, data, reliable, topic, guard)
-        # It is within the allowance now, but it may say that its sender is nowhere.
-        if event is not None and (type(event) is not PacketRejected or self._on_rejected(event, guard)):
+        # It is within the allowance now, but it may be late, or say that its sender is nowhere.
+        if event is None:
+            self._counters["dropped." + (self._reader.let_go or ALLOWANCES[MOVEMENT])] += 1
+        elif type(event) is not PacketRejected or self._on_rejected(event, guard):
             self._events.append(event)
 
     def _release_movements(self) -> None:

@@ -63,6 +63,8 @@ if TYPE_CHECKING:
     from dcl_comms_core.connection import Adapter
     from dcl_comms_core.inputs import Input, Track, TrackInput
     from dcl_comms_core.limits import Limits
+    from dcl_comms_core.movement import MovementCodec
+    from dcl_comms_core.seen import Seen
     from dcl_comms_core.subscription import SubscribePolicy
 
 __all__ = ["Delivery", "RoomSession"]
@@ -77,12 +79,13 @@ class RoomSession(Receiving):
     join anew after the link is lost, None for never; the first attempt is never repeated.  ``entropy``: seeds the
     jitter of the pauses.  ``announce``: let the server announce us at once, where the token allows it (else others
     learn of us up to 3 s late and see our first packets without a sender).  ``subscribe``: which tracks of others to
-    receive.
+    receive.  ``seen``: shared by the rooms of one application, so that what comes through several of them is told once.
+    ``movement_codec``: reads compressed movements, which are told as PacketReceived without it.
     """
 
     _adapters: ClassVar[tuple[type[Adapter], ...]] = (LiveKitAdapter, SimulatorAdapter)
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - settings, each by its name
         self,
         adapter: Adapter,
         *,
@@ -94,13 +97,15 @@ class RoomSession(Receiving):
         delivery: Delivery = Delivery.EVENTS,
         subscribe: SubscribePolicy = Subscribe.ALL,
         announce: bool = True,
+        seen: Seen | None = None,
+        movement_codec: MovementCodec | None = None,
     ) -> None:
         if not isinstance(adapter, self._adapters):
             wanted = " or ".join(kind.__name__ for kind in self._adapters)
             msg = f"a {type(self).__name__} takes a {wanted}, not {type(adapter).__name__}"
             raise LocalProtocolError(msg)
         token = adapter.token if isinstance(adapter, LiveKitAdapter) else None
-        super().__init__(room, LinkRef(link, 0), token, limits, delivery)
+        super().__init__(room, LinkRef(link, 0), token, limits, delivery=delivery, seen=seen, codec=movement_codec)
         self._adapter = adapter
         self._prng = Prng(entropy)
         self._backoff = reconnect

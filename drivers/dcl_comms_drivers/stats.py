@@ -51,8 +51,9 @@ class Stats:
     lost: Mapping[str, int]
     """What did not get where it should, by reason; a reason that never occurred is absent.
 
-    ``rejected.too_large``, ``rejected.malformed``, ``rejected.not_finite``: packets of others, see RejectReason;
+    ``rejected.too_large``, ``rejected.malformed`` and so on: packets of others, see RejectReason;
     ``dropped.<name>``: packets of others, at a limit of that name;
+    ``dropped.late``, ``dropped.repeated`` and so on: packets of others that are old news, see dcl_comms_core.hearing;
     ``event_queue``: events that were not read in time;
     ``coalesced``: movements that a newer one of the same peer replaced before they were read;
     ``send_failed``: packets of ours that the transport refused;

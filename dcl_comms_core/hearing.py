@@ -1,0 +1,193 @@
+"""Which packets are worth telling: order, repetition and plausibility, by what was heard of their sender before.
+
+===================  ============================  ====================================================================
+kind                 its clock                     let go, and counted as
+===================  ============================  ====================================================================
+movement             seconds since the sender      ``dropped.late``: older than the newest, by less than
+                     started                       Limits.late_seconds (lossy packets overtake each other)
+position             a number that grows           ``dropped.late``: below the newest, by less than ten a late second
+movement_compressed  0.02 s in a window of         ``dropped.late``, once the window is unwrapped;
+                     655.36 s                      ``dropped.implausible``: a jump that the next one does not confirm
+chat                 days, seconds or ms           ``dropped.control``: text that is no chat;
+                                                   ``dropped.repeated``: sender, stamp and text as before
+player_emote         a number and seconds          ``dropped.repeated``: sender, number, stamp and URN as before; a stop
+                                                   is always told, as it repeats the stamp of what it stops
+reaction             seconds                       ``dropped.repeated``: sender and stamp as before
+chat_reaction        none                          ``dropped.repeated``: says what the last one about that emoji said
+all but scene        -                             ``dropped.not_scene``: from a scene's server, which speaks for its
+                                                   scene only
+===================  ============================  ====================================================================
+
+A stamp of 0 (and an emote's number of 0) is none, so that nothing is repeated by it: Unity never sets the number, and
+simple senders neither.  All of this begins anew with a new session of the sender; of senders that are not in ``peers``
+only repetition is judged.
+"""
+
+from __future__ import annotations
+
+from math import dist, inf
+from typing import TYPE_CHECKING, Any, Final
+
+from dcl_comms_core.chat import has_control
+from dcl_comms_core.events import RejectReason
+from dcl_comms_core.movement import TimestampUnwrapper
+from dcl_comms_core.peers import PeerId
+
+if TYPE_CHECKING:
+    from dcl_comms_core.events import ChatReceived, PeerEmoted, ReactionReceived, Vector3
+    from dcl_comms_core.limits import Limits
+    from dcl_comms_core.seen import Seen
+
+__all__ = [
+    "AUTHORITATIVE_SERVER",
+    "Heard",
+    "Hearing",
+    "Unacceptable",
+    "judge_chat",
+    "judge_compressed",
+    "judge_emote",
+    "judge_movement",
+    "judge_position",
+    "judge_reaction",
+]
+
+AUTHORITATIVE_SERVER: Final = PeerId("authoritative-server")
+"""The server of a scene that has one: what the scene sends goes to it alone, and all it sends is scene messages."""
+
+_POSITIONS_A_SECOND: Final = 10.0
+_FASTEST: Final = 50.0
+"""Metres a second: what a compressed velocity can say at most."""
+_EMOJIS: Final = 4_096
+_MESSAGE_ID_CHARS: Final = 96
+
+
+class Unacceptable(Exception):
+    """A packet says what its kind does not allow."""
+
+    def __init__(self, reason: RejectReason) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class Heard:
+    """What was heard of one session of a peer."""
+
+    __slots__ = ("compressed", "moved", "placed", "scene_only", "session")
+
+    def __init__(self, who: PeerId, session: int) -> None:
+        self.session = session
+        self.scene_only = who == AUTHORITATIVE_SERVER
+        self.moved = -inf
+        """The newest movement, in seconds of its clock."""
+        self.placed = -1
+        """The newest position, by its number."""
+        self.compressed: Compressed | None = None
+
+
+class Compressed:
+    """What compressed movements of one session have told."""
+
+    __slots__ = ("clock", "moved", "place", "suspect")
+
+    def __init__(self) -> None:
+        self.clock = TimestampUnwrapper()
+        self.moved = -inf
+        self.place: Vector3 | None = None
+        self.suspect: Vector3 | None = None
+        """Where the last one was, if that is too far from the place to be believed at once."""
+
+
+class Hearing:
+    """What is asked for all senders of a room."""
+
+    __slots__ = ("late", "limits", "room", "seen")
+
+    def __init__(self, seen: Seen, limits: Limits) -> None:
+        self.seen = seen
+        self.room = seen.enrol()
+        self.limits = limits
+        self.late = limits.late_seconds
+
+    def repeated(self, heard: Heard | None, key: tuple[Any, ...], value: object = None) -> str:
+        """Why to let a message go: it was told already; or nothing."""
+        return "" if self.seen.is_new(key, value, self.room, heard.session if heard is not None else 0) else "repeated"
+
+
+# Each judge says why to let an event go: what follows "dropped." in its counter; or nothing, then it is told.
+# An event is Any where its reader has made sure what its message is.
+
+
+def judge_movement(event: Any, heard: Heard | None, hearing: Hearing) -> str:
+    """Is it out of order."""
+    if heard is not None:
+        stamp = event.message.timestamp
+        newest = heard.moved
+        if stamp < newest and newest - stamp < hearing.late:
+            return "late"
+        heard.moved = stamp
+    return ""
+
+
+def judge_position(event: Any, heard: Heard | None, hearing: Hearing) -> str:
+    """Is it out of order."""
+    if heard is not None:
+        index = event.message.index
+        if 0 < heard.placed - index < hearing.late * _POSITIONS_A_SECOND:
+            return "late"
+        heard.placed = index
+    return ""
+
+
+def judge_compressed(event: Any, heard: Heard | None, hearing: Hearing) -> str:
+    """Is it out of order, or nowhere near.  Its timestamp becomes one that keeps growing."""
+    if heard is None:
+        return ""
+    told = heard.compressed
+    if told is None:
+        told = heard.compressed = Compressed()
+    stamp = told.clock.unwrap(event.message.timestamp)
+    event.message.timestamp = stamp
+    newest = told.moved
+    if stamp < newest and newest - stamp < hearing.late:
+        return "late"
+    told.moved = stamp
+    place = event.position
+    reach = hearing.limits.jump_metres + _FASTEST * max(stamp - newest, 0.0)
+    if all(known is None or dist(known, place) > reach for known in (told.place, told.suspect)) and told.place:
+        told.suspect = place
+        return "implausible"
+    told.place, told.suspect = place, None
+    return ""
+
+
+def judge_chat(event: ChatReceived, heard: Heard | None, hearing: Hearing) -> str:
+    """Is it no chat, too long, or told already."""
+    text = event.text
+    if len(text) > hearing.limits.chat_chars:
+        raise Unacceptable(RejectReason.OUT_OF_RANGE)
+    if has_control(text):
+        return "control"
+    if event.timestamp == 0.0 or event.sender is None:
+        return ""
+    return hearing.repeated(heard, ("chat", event.sender, event.forwarded_from, event.timestamp, hash(text)))
+
+
+def judge_emote(event: PeerEmoted, heard: Heard | None, hearing: Hearing) -> str:
+    """Is it told already."""
+    if event.stopping or event.sender is None or not (event.incremental_id or event.timestamp):
+        return ""
+    return hearing.repeated(heard, ("emote", event.sender, event.incremental_id, event.timestamp, event.urn))
+
+
+def judge_reaction(event: ReactionReceived, heard: Heard | None, hearing: Hearing) -> str:
+    """Is there no such emoji, or is it told already."""
+    about = event.message_id
+    if not 0 <= event.emoji_index < _EMOJIS or (about is not None and len(about) > _MESSAGE_ID_CHARS):
+        raise Unacceptable(RejectReason.OUT_OF_RANGE)
+    event.count = min(max(event.count, 1), hearing.limits.reaction_count)
+    if event.sender is None:
+        return ""
+    if about is not None:
+        key = ("about", event.sender, event.address, about, event.emoji_index)
+        return hearing.repeated(heard, key, event.removed)
+    return hearing.repeated(heard, ("reaction", event.sender, event.timestamp)) if event.timestamp else ""
