@@ -14,6 +14,9 @@ from dcl_comms_core.answers import (
 from dcl_comms_core.archipelago import (
     ArchipelagoSession,
 )
+from dcl_comms_core.archipelago_server import (
+    ArchipelagoServer,
+)
 from dcl_comms_core.authchain import (
     AuthChain,
     AuthLink,
@@ -171,6 +174,9 @@ from dcl_comms_core.inputs import (
     TrackSource,
     TrackVanished,
 )
+from dcl_comms_core.islands import (
+    Islands,
+)
 from dcl_comms_core.limits import (
     DEFAULT_LIMITS,
     Limits,
@@ -304,6 +310,9 @@ from dcl_comms_core.token import (
 from dcl_comms_core.ws_room import (
     WsRoomSession,
 )
+from dcl_comms_core.ws_room_server import (
+    WsRoomServer,
+)
 
 __all__ = [
     "ARCHIPELAGO_TRANSITIONS",
@@ -324,6 +333,7 @@ __all__ = [
     "Addressees",
     "AnnounceProfileVersion",
     "ArchipelagoAdapter",
+    "ArchipelagoServer",
     "ArchipelagoSession",
     "ArchipelagoState",
     "AuthChain",
@@ -375,6 +385,7 @@ __all__ = [
     "IslandChangedMessage",
     "IslandData",
     "IslandStatusMessage",
+    "Islands",
     "JoinIslandMessage",
     "Kicked",
     "KickedMessage",
@@ -519,6 +530,7 @@ __all__ = [
     "WsPeerLeave",
     "WsPeerUpdate",
     "WsRoomAdapter",
+    "WsRoomServer",
     "WsRoomSession",
     "WsSignedChallenge",
     "WsWelcome",

@@ -1,0 +1,119 @@
+"""WsRoomServer: a ws-room service from its other end, for an embedded realm and for tests."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from dcl_comms_core.codec import decode_message, encode
+from dcl_comms_core.errors import DecodeError
+from dcl_comms_core.limits import DEFAULT_LIMITS
+from dcl_comms_core.proto import rfc5
+from dcl_comms_core.signalling import update_frame
+from dcl_comms_core.socket_server import SocketServer
+from dcl_comms_core.states import Stage
+
+if TYPE_CHECKING:
+    from dcl_comms_core.authchain import Verifier
+    from dcl_comms_core.inputs import LinkRef
+    from dcl_comms_core.limits import Limits
+    from dcl_comms_core.socket_server import Client
+
+__all__ = ["WsRoomServer"]
+
+_KICKED: Final = encode(rfc5.WsPacket(peer_kicked=rfc5.WsKicked(reason="This world is full. Try again later.")))
+"""The real service has these words for a second login too."""
+
+
+class WsRoomServer(SocketServer):
+    """Rooms by name, of at most ``max_users`` each, for whoever proves who they are; one room for one wallet."""
+
+    def __init__(
+        self,
+        *,
+        verifier: Verifier,
+        max_users: int = 100,
+        stage_seconds: float = 1.0,
+        limits: Limits = DEFAULT_LIMITS,
+        entropy: int = 0,
+    ) -> None:
+        super().__init__(verifier=verifier, stage_seconds=stage_seconds, limits=limits, entropy=entropy)
+        self._max_users = max_users
+        self._peers: dict[str, Client] = {}
+        self._rooms: dict[str, dict[int, Client]] = {}
+
+    @property
+    def rooms(self) -> dict[str, tuple[str, ...]]:
+        """Who is in which room: names, and addresses in lower case."""
+        return {room: tuple(member.address for member in members.values()) for room, members in self._rooms.items()}
+
+    def accept(self, link: LinkRef, room: str, *, now: float) -> None:
+        """A client opened a WebSocket to a room.  LocalProtocolError: the link is another client's."""
+        self._accept(link, room, now)
+
+    def kick(self, address: str, *, now: float) -> bool:
+        """Throw somebody out; False: it is not connected."""
+        self._pass_time(now)
+        client = self._peers.get(address.lower())
+        if client is not None:
+            self._kick(client, _KICKED)
+        return client is not None
+
+    def _on_frame(self, client: Client, data: bytes) -> None:
+        try:
+            packet = decode_message(rfc5.WsPacket, data, limits=self._limits)
+        except DecodeError:
+            self._refuse(client, "frame")
+            return
+        if client.stage is Stage.WELCOMED:
+            if packet.peer_update_message is not None:
+                self._relay(client, packet.peer_update_message)
+        elif packet.peer_identification is not None:
+            self._on_identification(client, packet.peer_identification.address)
+        elif packet.signed_challenge_for_server is not None:
+            self._proved(client, packet.signed_challenge_for_server.auth_chain_json)
+        else:
+            self._refuse(client, "stage")
+
+    def _on_identification(self, client: Client, address: str) -> None:
+        if len(self._rooms.get(client.room, ())) >= self._max_users:
+            self._kick(client, _KICKED)
+        else:
+            self._identified(client, address)
+
+    def _relay(self, client: Client, update: rfc5.WsPeerUpdate) -> None:
+        self.counters["relayed"] += 1
+        frame = update_frame(update.body, reliable=not update.unreliable, alias=client.alias)
+        self._send_others(client, frame)
+
+    def _send_others(self, client: Client, frame: bytes) -> None:
+        for other in self._rooms.get(client.room, {}).values():
+            if other is not client:
+                self._send(other, frame)
+
+    def _challenge_frame(self, challenge: str, *, already: bool) -> bytes:
+        message = rfc5.WsChallengeRequired(challenge_to_sign=challenge, already_connected=already)
+        return encode(rfc5.WsPacket(challenge_message=message))
+
+    def _known(self, address: str) -> Client | None:
+        return self._peers.get(address)
+
+    def _welcome(self, client: Client) -> None:
+        older = self._peers.get(client.address)
+        if older is not None:
+            self._kick(older, _KICKED)
+        room = self._rooms.setdefault(client.room, {})
+        others = {alias: other.address for alias, other in room.items()}
+        self._let_in(client)
+        self._peers[client.address] = room[client.alias] = client
+        welcome = rfc5.WsWelcome(alias=client.alias, peer_identities=others)
+        self._send(client, encode(rfc5.WsPacket(welcome_message=welcome)))
+        joined = rfc5.WsPeerJoin(alias=client.alias, address=client.address)
+        self._send_others(client, encode(rfc5.WsPacket(peer_join_message=joined)))
+
+    def _left(self, client: Client) -> None:
+        del self._peers[client.address]
+        room = self._rooms[client.room]
+        del room[client.alias]
+        if not room:
+            del self._rooms[client.room]
+        self._send_others(client, encode(rfc5.WsPacket(peer_leave_message=rfc5.WsPeerLeave(alias=client.alias))))
