@@ -79,8 +79,10 @@ from dcl_comms_core.errors import (
     IdentityExpired,
     InvalidAuthChain,
     InvalidConnectionString,
+    InvalidJournal,
     InvalidRealm,
     InvalidToken,
+    JournalProblem,
     LocalProtocolError,
     PacketTooLarge,
     PermissionMissing,
@@ -176,6 +178,11 @@ from dcl_comms_core.inputs import (
 )
 from dcl_comms_core.islands import (
     Islands,
+)
+from dcl_comms_core.journal import (
+    Difference,
+    Journal,
+    Replay,
 )
 from dcl_comms_core.limits import (
     DEFAULT_LIMITS,
@@ -366,6 +373,7 @@ __all__ = [
     "DataReceived",
     "DecodeError",
     "Delivery",
+    "Difference",
     "EncodeError",
     "EphemeralSigner",
     "Faults",
@@ -379,6 +387,7 @@ __all__ = [
     "IdentityExpired",
     "InvalidAuthChain",
     "InvalidConnectionString",
+    "InvalidJournal",
     "InvalidRealm",
     "InvalidToken",
     "IslandChanged",
@@ -387,6 +396,8 @@ __all__ = [
     "IslandStatusMessage",
     "Islands",
     "JoinIslandMessage",
+    "Journal",
+    "JournalProblem",
     "Kicked",
     "KickedMessage",
     "KickedReason",
@@ -454,6 +465,7 @@ __all__ = [
     "RefusalReason",
     "RejectReason",
     "RemoteProtocolError",
+    "Replay",
     "RequestFailed",
     "Resolution",
     "Retry",

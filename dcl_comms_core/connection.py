@@ -47,6 +47,7 @@ __all__ = [
 ]
 
 _MASK = "***"
+_BLANK = "x"
 _MAX_WRAPPERS = 4
 _MAX_PORT = 65_535
 _MAX_HOST_CHARS = 253
@@ -86,6 +87,10 @@ class Adapter(ABC):
     @abstractmethod
     def _masked_rest(self) -> str:
         """Return what stands behind the colon, with everything masked that may be secret."""
+
+    @abstractmethod
+    def without_secrets(self) -> Self:
+        """The same with placeholders, each as long as what it stands for.  A token keeps its claims."""
 
     def __str__(self) -> str:
         return f"{self.protocol}:{self._masked_rest()}"
@@ -136,6 +141,11 @@ class LiveKitAdapter(Adapter):
         # The names of the other parameters are masked too: a token that lost its name would stand there as one.
         return f"{_masked_url(self.url)}?access_token={_MASK}" + f"&{_MASK}" * len(self.params)
 
+    def without_secrets(self) -> Self:
+        """The same with another signature on its token, and without what its parameters say."""
+        params = tuple((_BLANK * len(name), _BLANK * len(value)) for name, value in self.params)
+        return type(self)(_masked_url(self.url, blank=True), self.token.without_signature(), params)
+
     def __repr__(self) -> str:
         return f"{type(self).__name__}({str(self)!r}, token={self.token!r})"
 
@@ -154,6 +164,10 @@ class _UrlAdapter(Adapter):
 
     def _masked_rest(self) -> str:
         return _masked_url(self.url)
+
+    def without_secrets(self) -> Self:
+        """The same without its query, and without those parts of its path that look like a secret."""
+        return type(self)(_masked_url(self.url, blank=True))
 
 
 class WsRoomAdapter(_UrlAdapter):
@@ -191,6 +205,10 @@ class _TextAdapter(Adapter):
 
     def _masked_rest(self) -> str:
         return _masked_detail(self.detail)
+
+    def without_secrets(self) -> Self:
+        """The same without what looks like more than a name."""
+        return type(self)(_masked_detail(self.detail, blank=True))
 
 
 class OfflineAdapter(_TextAdapter):
@@ -375,14 +393,19 @@ def _bracketed(host: str) -> str:
     return host
 
 
-def _masked_url(url: str) -> str:
-    address, mark, _ = url.partition("?")
+def _masked_url(url: str, *, blank: bool = False) -> str:
+    address, mark, query = url.partition("?")
     scheme, _, rest = address.partition("://")
     host, *segments = rest.split("/")
-    shown = (s if len(s) <= _SHOWN_CHARS and not set(s) & set("=&@") else _MASK for s in segments)
-    return f"{scheme}://" + "/".join((host, *shown)) + (mark and f"?{_MASK}")
+    shown = (s if len(s) <= _SHOWN_CHARS and not set(s) & set("=&@") else _masked(s, blank) for s in segments)
+    return f"{scheme}://" + "/".join((host, *shown)) + (mark and f"?{_masked(query, blank)}")
 
 
-def _masked_detail(detail: str) -> str:
-    shown, mark, _ = detail.partition("?")
-    return (shown if _HARMLESS.fullmatch(shown) else _MASK) + (mark and f"?{_MASK}")
+def _masked_detail(detail: str, *, blank: bool = False) -> str:
+    shown, mark, query = detail.partition("?")
+    return (shown if _HARMLESS.fullmatch(shown) else _masked(shown, blank)) + (mark and f"?{_masked(query, blank)}")
+
+
+def _masked(text: str, blank: bool) -> str:  # noqa: FBT001 - how, not whether
+    """What stands for a secret: the same for all of them, or (``blank``) as long as it was."""
+    return _BLANK * len(text) if blank else _MASK

@@ -17,6 +17,7 @@ SigningRefused               a challenge or an address that we don't sign for (`
 InvalidRealm                 a realm's ``/about`` can't be used (``problem`` says why)
 TargetRefused                a URL that must not be requested from here (``problem`` says why)
 RequestFailed                an HTTP request got no answer that can be used (``reason`` says why)
+InvalidJournal               a journal can't be read (``problem``, ``line``)
 DecodeError                  bytes are not a valid message (``offset``: where)
 EncodeError                  a message can't be written (two members of a oneof, a value out of range)
 LocalProtocolError           the caller broke the rules; the text says what to do instead
@@ -46,8 +47,10 @@ __all__ = [
     "IdentityExpired",
     "InvalidAuthChain",
     "InvalidConnectionString",
+    "InvalidJournal",
     "InvalidRealm",
     "InvalidToken",
+    "JournalProblem",
     "LocalProtocolError",
     "PacketTooLarge",
     "PermissionMissing",
@@ -235,6 +238,28 @@ class RequestFailed(CommsError):
 
     def __str__(self) -> str:
         return _told(self.reason.value, self.detail)
+
+
+class JournalProblem(Enum):
+    """Why a journal can't be read."""
+
+    TOO_LARGE = "longer than Limits.journal_bytes"
+    NOT_A_JOURNAL = "not a journal of dcl-comms"
+    OTHER_VERSION = "a version of the format that this library does not read"
+    BAD_SESSION = "no session can be made from its first line"
+    BAD_LINE = "a line that is no step"
+
+
+class InvalidJournal(CommsError, ValueError):
+    """A journal can't be read.  ``line`` counts from 1, and is 0 where no single line is to blame."""
+
+    def __init__(self, problem: JournalProblem, line: int = 0) -> None:
+        super().__init__(problem, line)
+        self.problem = problem
+        self.line = line
+
+    def __str__(self) -> str:
+        return f"{self.problem.value}: line {self.line}" if self.line else self.problem.value
 
 
 class DecodeError(CommsError, ValueError):

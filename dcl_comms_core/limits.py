@@ -88,6 +88,8 @@ socket_queue_bytes         1,048,576    (drivers) messages that wait to leave on
                                         acknowledged with an error
 ping_seconds               20.0         (drivers) a WebSocket that was silent so long is pinged; after three times as
                                         long it is SocketClosed(TIMEOUT)
+journal_bytes              67,108,864   a Journal stops there, and says so in its last line; a longer one is not read:
+                                        InvalidJournal
 turn_inputs                256          (drivers) inputs handled in one turn before other tasks get theirs
 =========================  ===========  ================================================================================
 """
@@ -172,6 +174,7 @@ class Limits:
     socket_bytes: int = 24_576
     socket_queue_bytes: int = 1_048_576
     ping_seconds: float = 20.0
+    journal_bytes: int = 67_108_864
     turn_inputs: int = 256
 
     def __post_init__(self) -> None:

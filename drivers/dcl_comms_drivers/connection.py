@@ -15,23 +15,26 @@ from dcl_comms_core.events import RoomClosed
 from dcl_comms_core.inputs import ClockSet, TrackSource
 from dcl_comms_core.limits import DEFAULT_LIMITS, Limits
 from dcl_comms_core.peers import EVERYONE
-from dcl_comms_core.room import Delivery, RoomSession
+from dcl_comms_core.room import Delivery
 from dcl_comms_core.simulator import parse_simulator
 from dcl_comms_core.states import RETRY, CloseReason, RoomState
 from dcl_comms_core.subscription import Subscribe
 from dcl_comms_core.unread import Unread
 from dcl_comms_drivers.feeds import VideoLink
+from dcl_comms_drivers.journal_file import JournalFile
 from dcl_comms_drivers.livekit.choice import LiveKitVia, open_livekit
 from dcl_comms_drivers.memory_link import MemoryLink
 from dcl_comms_drivers.pump import Pump
 from dcl_comms_drivers.stats import Stats, collect
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Callable
 
     from dcl_comms_core.defence import PeerTraffic
     from dcl_comms_core.events import Event
     from dcl_comms_core.inputs import Track
+    from dcl_comms_core.journal import Journal
     from dcl_comms_core.peers import Addressees, PeerId, PeerTable
     from dcl_comms_core.proto import rfc4
     from dcl_comms_core.subscription import SubscribePolicy
@@ -76,6 +79,11 @@ class Settings(TypedDict, total=False):
     """As events of what packets mean (the default), or every packet as a PacketReceived."""
     livekit: LiveKitVia | str | None
     """How to reach LiveKit; None: as the environment variable DCL_COMMS_LIVEKIT says, else LiveKitVia.AUTO."""
+    journal: Journal | str | os.PathLike[str] | None
+    """Where to write down what goes through the session, without secrets: a Journal, or a file to make anew.
+
+    ``dcl-comms replay FILE`` runs it again.
+    """
 
 
 _Choice = TypeVar("_Choice", bound=Enum)
@@ -101,6 +109,7 @@ class Options:
     delivery: Delivery
     livekit: LiveKitVia | None
     sdk_fallback: bool
+    journal: Journal | str | os.PathLike[str] | None
 
     @classmethod
     def of(cls, settings: Settings, *, sdk_fallback: bool = False) -> Self:
@@ -125,6 +134,7 @@ class Options:
             delivery=_choice(Delivery, settings.get("delivery", Delivery.EVENTS)),
             livekit=None if livekit is None else _choice(LiveKitVia, livekit),
             sdk_fallback=sdk_fallback,
+            journal=settings.get("journal"),
         )
 
 
@@ -135,14 +145,6 @@ def resolve(target: str | Adapter, limits: Limits) -> Adapter:
         msg = f"these drivers open livekit: and simulator: strings, not {adapter.protocol}:"
         raise LocalProtocolError(msg)
     return adapter
-
-
-def _open_link(
-    adapter: Adapter, wake: Callable[[], None], wake_fd: Callable[[], int | None], options: Options, now: float
-) -> Link:
-    if isinstance(adapter, SimulatorAdapter):
-        return MemoryLink(parse_simulator(adapter.detail), wake, now)
-    return open_livekit(wake, options.livekit, falls_back=options.sdk_fallback, limits=options.limits, wake_fd=wake_fd)
 
 
 class VideoSettings(TypedDict, total=False):
@@ -182,10 +184,11 @@ class BaseConnection:
 
     def __init__(self, target: str | Adapter, host: Host, options: Options) -> None:
         adapter = resolve(target, options.limits)
-        self._session = RoomSession(
+        self._journal_file = JournalFile(options.journal, options.limits)
+        self._session = self._journal_file.session(
             adapter,
             limits=options.limits,
-            entropy=secrets.randbits(64),
+            entropy=self._entropy(),
             reconnect=options.reconnect,
             delivery=options.delivery,
             subscribe=options.subscribe,
@@ -201,9 +204,27 @@ class BaseConnection:
         self._round_trip: tuple[float, float] | None = None
         self._answers = 0
         """How often the round trip was answered for, be it that it is not known."""
-        self._link = _open_link(adapter, self._wake, lambda: host.wake_fd(self._turn), options, host.now())
+        self._link = self._open_link(adapter, options)
         turn_inputs = options.limits.turn_inputs
         self._pump = Pump(self._session, host, self._link, self._take, turn_inputs=turn_inputs, later=self._turn)
+
+    def _open_link(self, adapter: Adapter, options: Options) -> Link:
+        host = self._host
+        if isinstance(adapter, SimulatorAdapter):
+            return MemoryLink(parse_simulator(adapter.detail), self._wake, host.now())
+        return open_livekit(
+            self._wake,
+            options.livekit,
+            falls_back=options.sdk_fallback,
+            limits=options.limits,
+            wake_fd=lambda: host.wake_fd(self._turn),
+        )
+
+    def _entropy(self) -> int:
+        return secrets.randbits(64)
+
+    def _unix_now(self) -> float:
+        return time.time()
 
     def start(self) -> None:
         """Begin to join."""
@@ -240,7 +261,7 @@ class BaseConnection:
 
     def _set_clock(self) -> None:
         now = self._host.now()
-        self._session.receive(ClockSet(unix_offset=time.time() - now), now=now)
+        self._session.receive(ClockSet(unix_offset=self._unix_now() - now), now=now)
 
     def _take(self, events: list[Event]) -> None:
         if self._end is not None:

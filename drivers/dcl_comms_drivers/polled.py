@@ -189,6 +189,7 @@ class PolledConnection(BaseConnection):
             self._polled.calm()
             self._turn()
         self._link.abandon()
+        self._journal_file.close()
         self._polled.close()
 
     def _block(self) -> None:

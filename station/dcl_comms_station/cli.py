@@ -6,10 +6,12 @@ import os
 import signal
 import sys
 import time
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TextIO
 
 import click
 
+from dcl_comms_core.journal import Journal
+from dcl_comms_core.limits import DEFAULT_LIMITS
 from dcl_comms_station.clean import clean
 from dcl_comms_station.decoding import decode_hex, decode_lines
 from dcl_comms_station.exits import Exit, Interrupted, explain
@@ -108,7 +110,7 @@ def cli() -> None:
     """Decentraland comms from the command line.
 
     Data goes to stdout, everything else to stderr.  Exit codes: 0 done, 2 usage, 3 refused, 4 network, 5 protocol,
-    130 interrupted; demo: 1 when a check failed.
+    130 interrupted; demo and replay: 1 when a check failed.
     """
 
 
@@ -213,6 +215,18 @@ def doctor(*, target: str | None, as_json_: bool, timeout: float, loop: str) -> 
     form = as_json if as_json_ else as_lines
     findings = run(get_loop(loop), lambda on: examine(on, where, lambda one: _print(form(one)), seconds=timeout))
     return verdict(findings)
+
+
+@cli.command(short_help="Run a journal again, and say where it goes otherwise.")
+@click.argument("file", type=click.File(encoding="ascii", errors="replace"))
+def replay(*, file: TextIO) -> int:
+    """Run the journal in FILE (-: standard input) again, and print the first step that gives something else.
+
+    A journal is what connect(..., journal=FILE) wrote.  The exit code is 1 where it goes otherwise.
+    """
+    result = Journal.read(file.read(DEFAULT_LIMITS.journal_bytes + 1)).replay()
+    _print(str(result))
+    return Exit.OK if result.identical else Exit.FAILED
 
 
 @cli.command(short_help="Watch three peers meet, and check every packet.")

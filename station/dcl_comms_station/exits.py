@@ -4,11 +4,11 @@
 code  meaning
 ====  ==============================================================================================
 0     done
-1     ``demo``: a check failed; else a bug of ours
+1     ``demo``, ``replay``: a check failed; else a bug of ours
 2     usage: arguments, a connection string that can't be read, something that is not installed
 3     refused: authentication, permission, removed from the room, the same identity joined elsewhere
 4     network: unreachable, timeout, TLS, lost, the addressee never came
-5     protocol: bytes that are no packet, a server that broke the rules, the native engine failed
+5     protocol: bytes that are no packet or no journal, a server that broke the rules, the native engine failed
 130   interrupted by Ctrl-C, after leaving the room (143: by SIGTERM)
 ====  ==============================================================================================
 """
@@ -23,6 +23,7 @@ from dcl_comms_core.errors import (
     CommsError,
     ConnectionLost,
     DecodeError,
+    InvalidJournal,
     PermissionMissing,
     RemoteProtocolError,
     SendQueueFull,
@@ -128,7 +129,7 @@ def _exit_of(error: CommsError) -> Exit:
             return CLOSE_EXITS[error.reason]
         case TokenError() | PermissionMissing():
             return Exit.REFUSED
-        case DecodeError() | RemoteProtocolError():
+        case DecodeError() | InvalidJournal() | RemoteProtocolError():
             return Exit.PROTOCOL
         case SendQueueFull():
             return Exit.NETWORK

@@ -1,0 +1,177 @@
+"""What a journal holds, as JSON values: inputs, arguments, commands and events, without their secrets.
+
+JSON's own kinds stand for themselves.  A tuple, a list and a set are a list; everything else is an object whose key
+begins with ``$``.  Bytes are base64.  What can't be written (an application's own object) is ``$opaque``, and a call
+that was given one is not repeated.
+
+Secrets are replaced, by placeholders of the same length: signatures of tokens wherever one stands, and those of auth
+chains, also where they come back inside of other texts and bytes.  Doing it again changes nothing.
+"""
+
+# JSON from a file has no types.
+# pyright: reportUnknownArgumentType=false, reportUnknownVariableType=false, reportUnknownMemberType=false
+
+from __future__ import annotations
+
+import re
+from base64 import b64decode, b64encode
+from collections.abc import Iterable, Mapping
+from dataclasses import fields, is_dataclass
+from enum import Enum
+from math import inf, isfinite, nan
+from typing import Any, Final, cast
+
+from dcl_comms_core import inputs
+from dcl_comms_core.authchain import AuthChain
+from dcl_comms_core.backoff import Backoff
+from dcl_comms_core.codec import decode_message
+from dcl_comms_core.connection import Adapter, LiveKitAdapter, parse_connection_string
+from dcl_comms_core.errors import EncodeError
+from dcl_comms_core.limits import Limits
+from dcl_comms_core.peers import EVERYONE, Peer, PeerId
+from dcl_comms_core.proto import WireMessage
+from dcl_comms_core.proto._gen.tables import TABLES
+from dcl_comms_core.readings import Delivery
+from dcl_comms_core.states import CloseReason
+from dcl_comms_core.subscription import Subscribe
+
+__all__ = ["Opaque", "Placeholders", "read_value"]
+
+_LARGEST: Final = 1 << 64
+_SHORTEST_SECRET: Final = 16
+"""Characters.  A shorter one would be found in harmless text; it is replaced in its own place all the same."""
+# The base64url of "{" is "e" and one of "w", "x", "y", "z".  Possessive, and tried at the beginning of a run only: the
+# time is that of reading the text once, whatever is in it.
+_JWT: Final = r"(?<![A-Za-z0-9_-])(e[w-z][A-Za-z0-9_-]{6,}+\.[A-Za-z0-9_-]{2,}+\.)([A-Za-z0-9_-]++)"
+_TOKEN_TEXT: Final = re.compile(_JWT)
+_TOKEN_BYTES: Final = re.compile(_JWT.encode())
+
+_CLASSES: Final[dict[str, Any]] = {
+    cls.__name__: cls
+    for cls in (*(getattr(inputs, name) for name in inputs.__all__), Limits, Backoff, Peer, PeerId)
+    if isinstance(cls, type) and not issubclass(cls, Enum)
+}
+_ENUMS: Final[dict[str, type[Enum]]] = {
+    cls.__name__: cls
+    for cls in (CloseReason, Delivery, Subscribe, type(EVERYONE), inputs.TrackKind, inputs.TrackSource)
+}
+_MESSAGES: Final[dict[str, Any]] = {table.full_name: table.cls for table in TABLES}
+_MESSAGE_NAMES: Final = {cls: name for name, cls in _MESSAGES.items()}
+_FLOATS: Final = {"nan": nan, "inf": inf, "-inf": -inf}
+
+
+class Opaque:
+    """Stands for something that could not be written down."""
+
+
+class Placeholders:
+    """Writes values, with placeholders where their secrets were.  Remembers each secret that it was shown."""
+
+    def __init__(self) -> None:
+        self._secrets: dict[str, str] = {}
+
+    def learn(self, secret: str, placeholder: str) -> None:
+        """Replace this text from now on, wherever it stands."""
+        if len(secret) >= _SHORTEST_SECRET:
+            self._secrets[secret] = placeholder
+
+    def text(self, text: str) -> str:
+        """A text without secrets, as long as it was."""
+        for secret, placeholder in self._secrets.items():
+            text = text.replace(secret, placeholder)
+        return _TOKEN_TEXT.sub(lambda match: match[1] + "A" * len(match[2]), text)
+
+    def data(self, data: bytes) -> bytes:
+        """The same of bytes."""
+        for secret, placeholder in self._secrets.items():
+            data = data.replace(secret.encode(errors="surrogatepass"), placeholder.encode())
+        return _TOKEN_BYTES.sub(lambda match: match[1] + b"A" * len(match[2]), data)
+
+    def write(self, value: object) -> object:  # noqa: C901, PLR0911, PLR0912 - one flat table of kinds
+        """A value that ``json.dumps`` takes, for anything."""
+        match value:
+            case None | bool():
+                return value
+            case Enum():
+                return {"$enum": type(value).__name__, "name": value.name}
+            case str():
+                return self.text(value)
+            case int():
+                return int(value) if abs(value) < _LARGEST else _opaque(value)
+            case float():
+                return value if isfinite(value) else {"$float": repr(value)}
+            case bytes() | bytearray() | memoryview():
+                return {"$bytes": b64encode(self.data(bytes(value))).decode()}
+            case PeerId():
+                return {"$": "PeerId", "text": self.text(value.text)}
+            case Adapter():
+                return {"$adapter": self._adapter(value)}
+            case AuthChain():
+                return {"$chain": self._chain(value)}
+            case WireMessage():
+                try:
+                    data = bytes(value)
+                except EncodeError:
+                    return _opaque(value)
+                return {"$message": _MESSAGE_NAMES[type(value)], "data": b64encode(self.data(data)).decode()}
+            case _ if is_dataclass(value) and not isinstance(value, type):
+                names = [field.name for field in fields(value) if not field.name.startswith("_")]
+                return self._named(value, names)
+            case tuple() if hasattr(value, "_fields"):
+                return self._named(cast("object", value), cast("Any", value)._fields)
+            case Mapping():
+                pairs = cast("Mapping[object, object]", value).items()
+                return {"$map": [[self.write(key), self.write(item)] for key, item in pairs]}
+            case Iterable():
+                return [self.write(item) for item in cast("Iterable[object]", value)]
+            case _:
+                return _opaque(value)
+
+    def _named(self, value: object, names: Iterable[str]) -> dict[str, object]:
+        return {"$": type(value).__name__, **{name: self.write(getattr(value, name)) for name in names}}
+
+    def _adapter(self, adapter: Adapter) -> str:
+        if isinstance(adapter, LiveKitAdapter):
+            secret, placeholder = adapter.token.reveal(), adapter.token.without_signature().reveal()
+            self.learn(secret, placeholder)
+            self.learn(secret.rpartition(".")[2], placeholder.rpartition(".")[2])
+        return self.text(adapter.without_secrets().to_connection_string())
+
+    def _chain(self, chain: AuthChain) -> str:
+        for link in chain.links:
+            self.learn(link.signature, "0x" + "0" * (len(link.signature) - 2))
+        return self.text(chain.to_json())
+
+
+def _opaque(value: object) -> dict[str, object]:
+    return {"$opaque": type(value).__name__}
+
+
+def read_value(document: object) -> Any:  # noqa: C901, PLR0911 - one flat table of kinds
+    """The value that was written; sequences are tuples.  ValueError and its like, TypeError: it was not written so."""
+    if isinstance(document, list):
+        return tuple(map(read_value, cast("list[object]", document)))
+    if not isinstance(document, dict):
+        return document
+    match cast("dict[str, Any]", document):
+        case {"$": str(name), **values}:
+            return _CLASSES[name](**{key: read_value(value) for key, value in values.items()})
+        case {"$bytes": str(text)}:
+            return b64decode(text, validate=True)
+        case {"$enum": str(kind), "name": str(name)}:
+            return _ENUMS[kind][name]
+        case {"$float": str(text)}:
+            return _FLOATS[text]
+        case {"$message": str(name), "data": str(text)}:
+            return decode_message(_MESSAGES[name], b64decode(text, validate=True))
+        case {"$adapter": str(text)}:
+            return parse_connection_string(text)
+        case {"$chain": str(text)}:
+            return AuthChain.from_json(text)
+        case {"$map": list(pairs)}:
+            return {read_value(key): read_value(value) for key, value in pairs}
+        case {"$opaque": _}:
+            return Opaque()
+        case _:
+            msg = "no such kind of value"
+            raise ValueError(msg)
