@@ -85,13 +85,13 @@ class Guard:
     __slots__ = (
         "_burst",
         "_byte_gap",
-        "_exceeded",
         "_gaps",
         "_paid",
         "_points",
         "_points_at",
         "beyond",
         "bytes",
+        "exceeded",
         "heard",
         "held",
         "id",
@@ -115,11 +115,12 @@ class Guard:
         """The newest movement beyond the allowance."""
         self.queued = False
         """Does it stand in the line of those whose held movement is due some time?"""
+        self.exceeded: set[int] = set()
+        """The allowances that a packet was beyond and that have not been at their full since."""
         self._gaps = gaps
         self._byte_gap = byte_gap
         self._burst = burst
         self._paid = [_NEVER] * len(gaps)
-        self._exceeded: set[int] = set()
         self._points = 0.0
         self._points_at = 0.0
 
@@ -128,8 +129,8 @@ class Guard:
         until = self._paid[allowance]
         if until <= now:
             until = now
-            if self._exceeded:
-                self._exceeded.discard(allowance)
+            if self.exceeded:
+                self.exceeded.discard(allowance)
         elif until - now > self._burst:
             self.beyond = allowance
             return False
@@ -138,12 +139,19 @@ class Guard:
         self._paid[allowance] = until + (gap if gap > by_size else by_size)  # noqa: FURB136 - max() takes three times as long, for each packet
         return True
 
+    def refuses(self, allowance: int, now: float) -> bool:
+        """Whether a packet, of whatever size, is ``beyond`` an allowance; it pays nothing yet."""
+        if self._paid[allowance] - now <= self._burst:
+            return False
+        self.beyond = allowance
+        return True
+
     def exceed(self, now: float) -> bool:
         """Note a packet ``beyond`` an allowance.  True: the first since that allowance was last at its full."""
         self._add_points(1.0, now)
-        if self.beyond in self._exceeded:
+        if self.beyond in self.exceeded:
             return False
-        self._exceeded.add(self.beyond)
+        self.exceeded.add(self.beyond)
         return True
 
     def reject(self, now: float) -> None:

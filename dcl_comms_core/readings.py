@@ -330,9 +330,14 @@ class PacketReader:
             if self._raw:
                 kind, version = peek(data, limits=self._limits)
             else:
+                self.let_go = ""
+                if guard.exceeded:
+                    # A flood is refused by its kind alone: decoding it is what it would cost the others.
+                    allowance = READERS.get(peek(data, limits=self._limits).kind, _UNKNOWN)[0]
+                    if guard.refuses(allowance, at):
+                        return None
                 kind, packet = decode_kind(data, limits=self._limits)
                 allowance, reader, judge = self._readers.get(kind, _UNKNOWN)
-                self.let_go = ""
                 if not guard.admit(allowance, size, at):
                     return None
                 heard = guard.heard

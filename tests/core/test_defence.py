@@ -164,6 +164,22 @@ def test_five_thousand_a_second_for_ten_seconds() -> None:
     assert (reached.limit, reached.value, reached.sender) == ("movement_rate", 60, PeerId("mallory"))
 
 
+def test_what_is_beyond_is_refused_without_decoding_it() -> None:
+    broken = move(1)[:1] + b"\x01\x0d"  # a movement whose first field has no bytes
+    rig = Rig(limits=SMALL).join("mallory")
+    rig.now = 5.0
+    assert [type(event) for event in flood(rig, [broken])] == [PacketRejected]
+    assert len(stamps(flood(rig, [move(1)] * 20))) == 5
+    assert flood(rig, [broken] * 10) == []
+    traffic = rig.session.traffic(PeerId("mallory"))
+    assert traffic is not None
+    assert (traffic.rejected, traffic.limited) == (1, 24)
+    # The one that waits is decoded when its turn has come.
+    rig.timer()
+    assert [type(event) for event in rig.take_events()] == [PacketRejected]
+    assert [type(event) for event in flood(rig, [broken])] == [PacketRejected]
+
+
 def test_movements_that_wait_come_in_the_order_in_which_they_began_to() -> None:
     rig = Rig(limits=SMALL).join("a", "b", "c")
     for name in ("a", "b", "c"):
