@@ -14,11 +14,16 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from statistics import median
+from typing import TYPE_CHECKING
 
 from dcl_comms_drivers.realm.livekit_server import LiveKitServer
 from livekit_party import payload
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 Row = dict[str, object]
 
@@ -35,7 +40,7 @@ KINDS = {  # name: program, callback
 }
 CASES = tuple(  # name, bytes, reliable, in flight, packets a round
     (f"{name} {'reliable' if reliable else 'lossy'}, {window} in flight", size, reliable, window, count)
-    for name, size, counts in (("60 B", 60, (1500, 300)), ("1 KiB", 1024, (600, 200)), ("14 KiB", 14_336, (60, 30)))
+    for name, size, counts in (("60 B", 60, (1000, 300)), ("1 KiB", 1024, (400, 150)), ("14 KiB", 14_336, (60, 30)))
     for window, count in zip((64, 1), counts, strict=True)
     for reliable in (True, False)
 )
@@ -70,8 +75,10 @@ class Party:
             callback = "native"
         if callback:
             environment["DCL_COMMS_CALLBACK"] = callback
+        self._kind = kind
+        self._complaints = tempfile.TemporaryFile("w+")  # noqa: SIM115 - closed in close()
         self._process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._complaints, text=True, env=environment
         )
         self._write(" ".join(tokens))
         assert self.hear()["did"] == "connect"
@@ -90,12 +97,19 @@ class Party:
             # rtc-node writes its log there too.
             if line.startswith('{"did":'):
                 return json.loads(line)
-        raise RuntimeError("a party of the benchmark ended early")
+        raise RuntimeError(f"a party of the benchmark ended early: {self.close()}")
 
-    def close(self) -> None:
+    def close(self) -> str:
+        """End it; what it complained about is shown, with its name."""
         assert self._process.stdin is not None
         self._process.stdin.close()
-        self._process.wait(30)
+        code = self._process.wait(30)
+        self._complaints.seek(0)
+        complaints = f"{self._kind} ended with {code}. {self._complaints.read()}".strip()
+        self._complaints.close()
+        if code != 0 or not complaints.endswith(f"with {code}."):
+            print(f"({complaints})", file=sys.stderr, flush=True)
+        return complaints
 
 
 class Pair:
@@ -221,20 +235,18 @@ def _many(server: LiveKitServer, rooms: int, rounds: int) -> list[Row]:
     return rows
 
 
-def run(rounds: int = 7, only: str = "") -> list[Row]:
-    """Every row whose case has ``only`` in it."""
+def run(rounds: int = 7, only: str = "") -> Iterator[Row]:
+    """Every row whose case has ``only`` in it, as soon as it is there."""
     kinds = [kind for kind in KINDS if kind != "rtc-node" or node() is not None]
     if "rtc-node" not in kinds:
         print("(without @livekit/rtc-node: it needs Node and npm)", file=sys.stderr)
-    rows: list[Row] = []
     with LiveKitServer.start() as server:
         for name, size, reliable, window, count in CASES:
             if only in name:
-                rows += _rows(name, count, kinds, _rounds(server, kinds, size, reliable, window, count, rounds))
+                yield from _rows(name, count, kinds, _rounds(server, kinds, size, reliable, window, count, rounds))
         for rooms in ROOMS:
-            if only in f"{rooms} rooms":
-                rows += _many(server, rooms, rounds)
-    return rows
+            if only in f"{rooms} rooms, {RATE}/s":
+                yield from _many(server, rooms, rounds)
 
 
 if __name__ == "__main__":

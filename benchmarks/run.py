@@ -1,6 +1,7 @@
 """``make bench [ONLY=codec|room|livekit|engine|pressure]``: prints ratios and writes benchmarks/results/latest.json.
 
-Every row: bench, case, unit, ours, baseline, baseline_name, ratio (of the same unit: below 1 is less time, above 1 more packets), rounds.
+``run.py BENCH:CASE`` measures only cases that have this text in them.  What was not measured this time stays in the file, as long as it
+was made with the same versions.  Every row: bench, case, unit, ours, baseline, baseline_name, ratio (of the same unit: below 1 is less time, above 1 more packets), rounds.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from importlib.metadata import distributions, version
 from pathlib import Path
 
 HERE = Path(__file__).parent
+LATEST = HERE / "results" / "latest.json"
 sys.path.insert(0, str(HERE))
 
 BENCHES = ("codec", "room", "livekit", "engine", "pressure")
@@ -35,24 +37,33 @@ def show(row: dict[str, object]) -> None:
     print(f"{row['case']:52} {figures} {row['ratio']:>7} of {row['baseline_name']}  [{rounds}]", flush=True)
 
 
+def keep(name: str, only: str, rows: list[dict[str, object]]) -> None:
+    """Put new rows of a benchmark into the file in the place of its old ones."""
+    before: list[dict[str, object]] = []
+    if LATEST.exists():
+        document = json.loads(LATEST.read_text())
+        if document["with"] == machine():
+            before = [row for row in document["rows"] if row["bench"] != name or only not in str(row["case"])]
+    LATEST.parent.mkdir(exist_ok=True)
+    document = {"made": time.strftime("%Y-%m-%d"), "with": machine(), "rows": before + rows}
+    LATEST.write_text(json.dumps(document, indent=1) + "\n")
+
+
 def main() -> None:
-    wanted = sys.argv[1:] or list(BENCHES)
-    unknown = set(wanted) - set(BENCHES)
+    wanted = [argument.partition(":")[::2] for argument in sys.argv[1:] or BENCHES]
+    unknown = {name for name, _ in wanted} - set(BENCHES)
     if unknown:
         sys.exit(f"no such benchmark: {', '.join(sorted(unknown))}; there are {', '.join(BENCHES)}")
-    rows = []
-    for name in wanted:
+    for name, only in wanted:
         print(f"== {name}: ours, baseline, unit, ratio [ratio of each round]", flush=True)
         bench = import_module(f"bench_{name}")
-        for row in bench.run():
+        rows = []
+        for row in bench.run(only=only):
             show(row)
             rows.append(row)
+        keep(name, only, rows)
         if hasattr(bench, "verdict"):
             print("\n".join(bench.verdict(rows)))
-    results = HERE / "results"
-    results.mkdir(exist_ok=True)
-    document = {"made": time.strftime("%Y-%m-%d"), "with": machine(), "rows": rows}
-    (results / "latest.json").write_text(json.dumps(document, indent=1) + "\n")
 
 
 if __name__ == "__main__":
