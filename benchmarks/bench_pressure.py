@@ -2,6 +2,10 @@
 
 ``bench_pressure.py flood|honest KIND``: a sender in a process of its own, for LiveKit; its target comes on standard input.
 
+A delay begins when the packet can have begun to wait in the link: at the turn before the one that took it in, or when the loop last woke
+up, if that was later; so it is never told too short.  The flood takes none of the reader's time but what receiving it takes: over the
+memory link its packets are scheduled beforehand, as if sent by somebody far away, and over LiveKit a process of its own sends them.
+
 Delays are told twice: as they are, and as the time that our own thread worked meanwhile, which is what is left of them on a machine
 that has nothing else to do.
 """
@@ -12,17 +16,23 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import selectors
 import subprocess
 import sys
 import time
 from collections import deque
+from functools import partial
+from itertools import count
 from statistics import median
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dcl_comms_drivers.asyncio import connect
 from dcl_comms_drivers.realm.livekit_server import LiveKitServer
 
-from dcl_comms_core import DataReceived, LinkRef, Movement, OpenLink, Packet, Scene, SendData, SimulatorAdapter, encode
+from dcl_comms_core import DataReceived, LinkRef, Movement, OpenLink, Packet, Scene, SimulatorAdapter, encode
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Iterator
 
 Row = dict[str, object]
 Stamp = tuple[float, float]
@@ -34,7 +44,9 @@ HONEST, FLOOD = "honest", "flood"
 SECONDS = 3.0
 HONEST_RATE = 50
 MEMORY_RATE = 5_000
-AT_ONCE = 30
+LEAD = 0.3
+SLEPT = 0.0001
+"""Seconds: shorter is only a look at what is there."""
 FLOODS = {
     "movements": (encode(Packet(movement=Movement(timestamp=1.0, position_x=1.0), protocol_version=100)), False),
     "scene messages": (encode(Packet(scene=Scene(scene_id="flood", data=bytes(40)), protocol_version=100)), True),
@@ -42,39 +54,71 @@ FLOODS = {
 WORD = encode(Packet(scene=Scene(scene_id=HONEST, data=b"word"), protocol_version=100))
 
 
-class Stamped:
-    """A session as a link sees it: notes when a packet of the honest peer is handed over."""
+class Watched(selectors.DefaultSelector):
+    """Knows since when its loop has been busy: what it takes in then may have waited since."""
 
-    def __init__(self, session: Any, stamps: deque[Stamp]) -> None:
-        self._session = session
-        self._stamps = stamps
+    def __init__(self) -> None:
+        super().__init__()
+        self.busy_since: Stamp = (0.0, 0.0)
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        before = time.perf_counter()
+        ready = super().select(timeout)
+        if time.perf_counter() - before > SLEPT:
+            self.busy_since = instant()
+        return ready
+
+
+def instant() -> Stamp:
+    return time.perf_counter(), time.thread_time()
+
+
+def in_loop(main: Callable[[Watched], Coroutine[None, None, Result]]) -> Result:
+    """Run it in an asyncio loop that is watched."""
+    watched = Watched()
+    with asyncio.Runner(loop_factory=lambda: asyncio.SelectorEventLoop(watched)) as runner:
+        return runner.run(main(watched))
+
+
+class Stamped:
+    """A session as a link sees it: notes since when each packet of the honest peer may have waited in the link.
+
+    That is the turn before, or, if the loop slept since, its waking up.
+    """
+
+    def __init__(self, connection: Any, watched: Watched) -> None:
+        self._session = connection._session
+        self._watched = watched
+        self._turn: Stamp = (0.0, 0.0)
+        self._before: Stamp = (0.0, 0.0)
+        self.stamps: deque[Stamp] = deque()
+        link = connection._link
+        self._drain = link.drain
+        link.drain = self._drained
+
+    def _drained(self, _: Any, **how: Any) -> bool:
+        self._before, self._turn = self._turn, instant()
+        return self._drain(self, **how)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._session, name)
 
     def receive(self, inp: Any, *, now: float) -> None:
         if isinstance(inp, DataReceived) and inp.sender == HONEST:
-            self._stamps.append((time.perf_counter(), time.thread_time()))
+            self._note()
         self._session.receive(inp, now=now)
 
     def receive_data(self, sender: str | None, data: bytes, **how: Any) -> None:
         if sender == HONEST:
-            self._stamps.append((time.perf_counter(), time.thread_time()))
+            self._note()
         self._session.receive_data(sender, data, **how)
 
-
-def stamp(connection: Any) -> deque[Stamp]:
-    """Note hand-overs of a connection's link."""
-    stamps: deque[Stamp] = deque()
-    link = connection._link
-    drain, stamped = link.drain, Stamped(connection._session, stamps)
-    link.drain = lambda _, **how: drain(stamped, **how)
-    return stamps
+    def _note(self) -> None:
+        self.stamps.append(max(self._before, self._watched.busy_since))
 
 
-async def read(connection: Any, delays: list[Stamp]) -> None:
+async def read(connection: Any, stamps: deque[Stamp], delays: list[Stamp]) -> None:
     """The application: reads one event after the other, and notes how long each of the honest peer's took."""
-    stamps = stamp(connection)
     async for event in connection:
         if getattr(event, "scene_id", "") == HONEST:
             wall, work = stamps.popleft()
@@ -86,56 +130,44 @@ def percentile(delays: list[Stamp], part: float, which: int) -> float:
     return sorted(delay[which] for delay in delays)[min(int(len(delays) * part), len(delays) - 1)] * 1e3
 
 
-class Source:
-    """A client of the memory room that sends at a rate, from the reader's own loop."""
-
-    def __init__(self, link: Any, identity: str, data: bytes, *, reliable: bool) -> None:
-        self._shared = link._shared
-        self._ref = LinkRef(1, 1)
-        self._data, self._reliable = data, reliable
-        self.sent = 0
-        with self._shared.lock:
-            self._port = self._shared.room.port(identity)
-            self._port.execute(OpenLink(link=self._ref, adapter=SimulatorAdapter("pressure")), now=time.monotonic())
-
-    async def run(self, rate: float, seconds: float) -> None:
-        start = time.monotonic()
-        while (passed := time.monotonic() - start) < seconds:
-            with self._shared.lock:
-                self._port.inputs(time.monotonic())
-                # Never much at once: that would be the flood's own work, in the reader's way.
-                due = min(passed * rate, self.sent + AT_ONCE)
-                while self.sent < due:
-                    self.sent += 1
-                    command = SendData(
-                        link=self._ref, token=self.sent, data=self._data, to=None, reliable=self._reliable, topic=""
-                    )
-                    self._port.execute(command, now=time.monotonic())
-            await asyncio.sleep(0.002)
-
-    def leave(self) -> None:
-        with self._shared.lock:
-            self._port.abandon(time.monotonic())
+def enter(link: Any, identity: str) -> Any:
+    """Join the memory room of a link as somebody else; gives the port."""
+    port = link._shared.room.port(identity)
+    port.execute(OpenLink(link=LinkRef(1, 1), adapter=SimulatorAdapter("pressure")), now=time.monotonic())
+    return port
 
 
-async def over_memory(flood: str | None) -> Result:
+def put_on_its_way(room: Any, sender: str, data: bytes, *, reliable: bool, rate: int) -> None:
+    """Schedule all that a sender's packets would have come to, so that nobody has to send them in our thread."""
+    link, port = room._session._link, room._link._port
+    start = time.monotonic() + LEAD
+    for number in range(int(rate * SECONDS)):
+        packet = DataReceived(link=link, sender=sender, data=data, reliable=reliable)
+        port.schedule(start + number / rate, packet)
+
+
+async def over_memory(flood: str | None, watched: Watched) -> Result:
     """Delays of the honest peer's packets in seconds, and the flood's packets a second."""
     delays: list[Stamp] = []
     async with connect("simulator:pressure?identity=me&latency=0.001&announce_every=0") as room:
-        sources = [(Source(room._link, HONEST, WORD, reliable=True), HONEST_RATE)]
-        if flood is not None:
-            data, reliable = FLOODS[flood]
-            sources.append((Source(room._link, FLOOD, data, reliable=reliable), MEMORY_RATE))
-        reading = asyncio.ensure_future(read(room, delays))
-        await asyncio.sleep(0.1)
-        await asyncio.gather(*(source.run(rate, SECONDS) for source, rate in sources))
-        await asyncio.sleep(0.1)
+        others = [enter(room._link, HONEST), enter(room._link, FLOOD)]
+        while len(room.peers) < len(others):
+            await asyncio.sleep(0.01)
+            for port in others:
+                port.inputs(time.monotonic())
+        reading = asyncio.ensure_future(read(room, Stamped(room, watched).stamps, delays))
+        before = room.stats.received
+        with room._link._shared.lock:
+            put_on_its_way(room, HONEST, WORD, reliable=True, rate=HONEST_RATE)
+            if flood is not None:
+                data, reliable = FLOODS[flood]
+                put_on_its_way(room, FLOOD, data, reliable=reliable, rate=MEMORY_RATE)
+        await asyncio.sleep(LEAD + SECONDS + 0.2)
+        received = room.stats.received - before - len(delays)
         reading.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await reading
-        for source, _ in sources:
-            source.leave()
-    return delays, sources[-1][0].sent / SECONDS if flood else 0.0
+    return delays, received / SECONDS
 
 
 class Process:
@@ -157,7 +189,7 @@ class Process:
         return float(out)
 
 
-async def over_livekit(server: LiveKitServer, flood: str | None, number: int) -> Result:
+async def over_livekit(server: LiveKitServer, flood: str | None, number: int, watched: Watched) -> Result:
     delays: list[Stamp] = []
     room_name = f"pressure-{number}"
 
@@ -165,11 +197,14 @@ async def over_livekit(server: LiveKitServer, flood: str | None, number: int) ->
         return f"livekit:{server.url}?access_token={server.token(identity, room_name)}"
 
     async with connect(target("me")) as room:
-        reading = asyncio.ensure_future(read(room, delays))
+        reading = asyncio.ensure_future(read(room, Stamped(room, watched).stamps, delays))
+        before = room.stats.received
         honest = Process(HONEST, "-", target(HONEST))
         flooding = Process(FLOOD, flood, target(FLOOD)) if flood is not None else None
         await asyncio.to_thread(honest.result)
-        rate = await asyncio.to_thread(flooding.result) if flooding is not None else 0.0
+        if flooding is not None:
+            await asyncio.to_thread(flooding.result)
+        rate = (room.stats.received - before - len(delays)) / SECONDS
         reading.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await reading
@@ -217,23 +252,25 @@ def _row(name: str, what: str, which: int, rounds: list[tuple[Result, Result]]) 
     }
 
 
-def run(rounds: int = 7, only: str = "") -> list[Row]:
-    """Every row whose case has ``only`` in it."""
-    rows: list[Row] = []
+def run(rounds: int = 7, only: str = "") -> Iterator[Row]:
+    """Every row whose case has ``only`` in it, as soon as it is there."""
     for flood in FLOODS:
         case = f"memory, flood of {flood}"
         if only in case:
-            results = [(asyncio.run(over_memory(flood)), asyncio.run(over_memory(None))) for _ in range(rounds)]
-            rows += _rows(case, results)
+            yield from _rows(
+                case,
+                [(in_loop(partial(over_memory, flood)), in_loop(partial(over_memory, None))) for _ in range(rounds)],
+            )
     case = "LiveKit, flood of movements"
     if only in case:
         with LiveKitServer.start() as server:
-            results = []
-            for number in range(0, 2 * rounds, 2):
-                with_it = asyncio.run(over_livekit(server, "movements", number))
-                results.append((with_it, asyncio.run(over_livekit(server, None, number + 1))))
-        rows += _rows(case, results)
-    return rows
+            number = count()
+
+            def one(flood: str | None) -> Result:
+                return in_loop(partial(over_livekit, server, flood, next(number)))
+
+            results = [(one("movements"), one(None)) for _ in range(rounds)]
+        yield from _rows(case, results)
 
 
 if __name__ == "__main__":
