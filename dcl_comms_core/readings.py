@@ -317,7 +317,7 @@ class PacketReader:
         self.let_go = ""
         """Why the last packet that is no event is none, as in its counter; empty: it is beyond an allowance."""
 
-    def read(  # noqa: PLR0911, PLR0917 - once per packet, where objects and calls would cost more than they say
+    def read(  # noqa: C901, PLR0911, PLR0917 - once per packet, where objects and calls would cost more than they say
         self, at: float, sender: PeerId | None, private: bool, data: bytes, reliable: bool, topic: str, guard: Guard
     ) -> PacketEvent | None:
         """The event, or None for a packet that is not to be told: see ``let_go``.  Never raises, whatever the bytes."""
