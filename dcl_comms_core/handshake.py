@@ -176,10 +176,10 @@ class Handshake:
         """Send a frame; 0 is the token of those whose acknowledgement means nothing."""
         self.commands.append(SendFrame(link=self.link, token=token, data=frame))
 
-    def hang_up(self) -> None:
-        """Close the socket, if there is one."""
+    def hang_up(self, drain: float = 0.0) -> None:
+        """Close the socket, if there is one, after up to so many seconds for what was sent."""
         if self.stage is not Stage.IDLE:
-            self.commands.append(CloseSocket(link=self.link))
+            self.commands.append(CloseSocket(link=self.link, drain=drain))
             self.forget()
 
     def forget(self) -> None:

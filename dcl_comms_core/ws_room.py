@@ -112,7 +112,7 @@ class WsRoomSession(RoomSession):
             elif isinstance(command, OpenLink):
                 self._open_socket(command)
             elif isinstance(command, CloseLink):
-                self._handshake.hang_up()
+                self._handshake.hang_up(command.drain)
         return self._handshake.take_commands()
 
     def _open_socket(self, command: OpenLink) -> None:
