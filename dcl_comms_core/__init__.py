@@ -191,6 +191,7 @@ from dcl_comms_core.limits import (
 from dcl_comms_core.memory import (
     MemoryRoom,
 )
+from dcl_comms_core.merged import MergedRooms, RoomRole
 from dcl_comms_core.movement import (
     GENESIS_BOUNDS,
     MovementCodec,
@@ -204,6 +205,7 @@ from dcl_comms_core.peers import (
     Peer,
     PeerId,
 )
+from dcl_comms_core.presence import Presence
 from dcl_comms_core.proto._gen.rfc4 import (
     AnnounceProfileVersion,
     Chat,
@@ -278,6 +280,7 @@ from dcl_comms_core.signed_fetch import (
     signed_fetch_headers,
 )
 from dcl_comms_core.simulator import Faults
+from dcl_comms_core.sources import MovementSource
 from dcl_comms_core.states import (
     ARCHIPELAGO_TRANSITIONS,
     CLOSED_AT,
@@ -414,12 +417,14 @@ __all__ = [
     "LocalProtocolError",
     "LookAtPosition",
     "MemoryRoom",
+    "MergedRooms",
     "Movement",
     "MovementCodec",
     "MovementCompressed",
     "MovementKind",
     "MovementProblem",
     "MovementRefused",
+    "MovementSource",
     "OfflineAdapter",
     "OpenLink",
     "OpenSocket",
@@ -446,6 +451,7 @@ __all__ = [
     "Place",
     "PlayerEmote",
     "Position",
+    "Presence",
     "ProfileAnnounced",
     "ProfileReceived",
     "ProfileRequest",
@@ -471,6 +477,7 @@ __all__ = [
     "Retry",
     "RoomClosed",
     "RoomOpened",
+    "RoomRole",
     "RoomSession",
     "RoomState",
     "Scene",

@@ -45,6 +45,9 @@ scene_warn_bytes           13,268       a scene message of ours that is larger i
                                         address): Warning, once
 scene_bytes                30,000       PacketTooLarge: a scene message of ours is larger; Bevy and scene servers drop
                                         it
+rooms                      8            rooms and movement sources of one MergedRooms; LocalProtocolError
+source_seconds             5.0          a peer of whom a movement source said nothing for so long is heard of through
+                                        rooms again
 early_packets              256          events of unnamed senders kept for PeerIdentified; the oldest are let go
 in_flight                  64           packets given to the transport and not yet acknowledged; further ones queue
 in_flight_bytes            65,536       the same in bytes, for reliable packets: lossy ones pass those that wait; one
@@ -144,6 +147,8 @@ class Limits:
     seen_messages: int = 4_096
     scene_warn_bytes: int = 13_268
     scene_bytes: int = 30_000
+    rooms: int = 8
+    source_seconds: float = 5.0
     early_packets: int = 256
     in_flight: int = 64
     in_flight_bytes: int = 65_536

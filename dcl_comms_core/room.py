@@ -134,6 +134,11 @@ class RoomSession(Receiving):
         return self._room
 
     @property
+    def link(self) -> LinkRef:
+        """Its link, as its commands name it now."""
+        return self._link
+
+    @property
     def identity(self) -> PeerId | None:
         """Who we are; None before the room opened."""
         return self._identity

@@ -56,6 +56,11 @@ class Sending(Intents):
         return self._counters
 
     @property
+    def sending(self) -> bool:
+        """Whether packets are taken, be it to wait: from RoomOpened to RoomClosed, or to our ``close()``."""
+        return self._state in _SENDING
+
+    @property
     def waiting(self) -> int:
         """Packets that wait for credit."""
         return self._outbox.waiting

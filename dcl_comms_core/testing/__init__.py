@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from dcl_comms_core.testing.pair import Pair, Party, VirtualClock
+from dcl_comms_core.testing.source import MemorySource
 
-__all__ = ["Pair", "Party", "VirtualClock"]
+__all__ = ["MemorySource", "Pair", "Party", "VirtualClock"]

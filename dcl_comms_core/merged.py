@@ -1,0 +1,380 @@
+"""Several rooms as one: the island's, the scene's, and whatever else tells of the same peers.
+
+A peer has joined when the first room has it and is gone when the last one lost it.  Chat, emotes and reactions that
+come through several rooms are told once, and so are movements.  What we say goes where the explorers send it:
+
+==========================================  ===================================================
+packet                                      goes to
+==========================================  ===================================================
+a scene's message                           the scene's room
+movement, emote, profile version            island and scene, and the movement sources
+everything else                             island and scene
+==========================================  ===================================================
+
+A packet to named peers goes to each room that has them; one that no room has is addressed in all, as it is written.
+Rooms of other roles get what is sent through their own session.
+
+The vocabulary is that of a RoomSession.  Commands and inputs of the rooms are told apart by ``link.link``; packets may
+go to a room's own session, ``merged.session(number).receive_data(...)``, as from any transport.  Each event keeps the
+label of its room; RoomClosed ends that room, not the others.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from enum import Enum
+from math import isfinite
+from typing import TYPE_CHECKING, Final
+
+from dcl_comms_core import events as ev
+from dcl_comms_core.codec import peek
+from dcl_comms_core.errors import CommsError, DecodeError, LocalProtocolError
+from dcl_comms_core.inputs import ClockSet, LinkRef
+from dcl_comms_core.intents import Intents
+from dcl_comms_core.limits import DEFAULT_LIMITS
+from dcl_comms_core.peers import EVERYONE, PeerId
+from dcl_comms_core.presence import Presence
+from dcl_comms_core.readings import Delivery
+from dcl_comms_core.room import RoomSession
+from dcl_comms_core.seen import Seen
+from dcl_comms_core.subscription import Subscribe
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from dcl_comms_core.backoff import Backoff
+    from dcl_comms_core.commands import Command
+    from dcl_comms_core.connection import Adapter
+    from dcl_comms_core.inputs import Input
+    from dcl_comms_core.limits import Limits
+    from dcl_comms_core.movement import MovementCodec
+    from dcl_comms_core.peers import Addressees
+    from dcl_comms_core.sources import MovementSource
+    from dcl_comms_core.subscription import SubscribePolicy
+
+__all__ = ["MergedRooms", "RoomRole"]
+
+
+class RoomRole(Enum):
+    """What a room is for."""
+
+    ISLAND = "island"
+    """Everybody around us: an island's room or a world's."""
+    SCENE = "scene"
+    """Everybody in the scene."""
+    OTHER = "other"
+    """Something of its own: private messages, a voice chat."""
+    SOURCE = "source"
+    """No room: a MovementSource."""
+
+
+_SCENE: Final = frozenset({RoomRole.SCENE})
+_ROOMS: Final = frozenset({RoomRole.ISLAND, RoomRole.SCENE})
+_AVATAR: Final = _ROOMS | {RoomRole.SOURCE}
+_ROUTES: Final[Mapping[str | None, frozenset[RoomRole]]] = {
+    "scene": _SCENE,
+    "position": _AVATAR,
+    "movement": _AVATAR,
+    "movement_compressed": _AVATAR,
+    "player_emote": _AVATAR,
+    "profile_version": _AVATAR,
+}
+
+
+class _Child:
+    """A room or a source, and what we know of it."""
+
+    __slots__ = ("link", "refuses", "role", "session")
+
+    def __init__(self, session: RoomSession | MovementSource, role: RoomRole) -> None:
+        self.session = session
+        self.role = role
+        self.link = session.link.link
+        self.refuses = False
+        """Did it refuse the last packet?  Said once."""
+
+
+class MergedRooms(Intents):
+    """One view of several rooms, which come and go.
+
+    All options but ``limits`` are those of the RoomSessions that ``join`` makes.
+    """
+
+    def __init__(
+        self,
+        *,
+        limits: Limits = DEFAULT_LIMITS,
+        entropy: int = 0,
+        reconnect: Backoff | None = None,
+        delivery: Delivery = Delivery.EVENTS,
+        subscribe: SubscribePolicy = Subscribe.ALL,
+        announce: bool = True,
+        movement_codec: MovementCodec | None = None,
+    ) -> None:
+        super().__init__(limits)
+        self.seen = Seen(limits.seen_messages)
+        """What was told already: for sessions that are made elsewhere and taken in with ``add``."""
+        self._entropy = entropy
+        self._reconnect = reconnect
+        self._delivery = delivery
+        self._subscribe = subscribe
+        self._announce = announce
+        self._codec = movement_codec
+        self._children: dict[int, _Child] = {}
+        self._links = 0
+        self._presence = Presence(limits)
+        self._commands: list[Command] = []
+        self._events: list[ev.Event] = []
+        self._opened_once = False
+        self.counters: Counter[str] = Counter()
+        """How often: late (news of a room that is gone), moved_twice (movements that were told already), not_sent
+        (packets of ours that a room did not take).  The rooms' own sessions count the rest."""
+
+    # --- the rooms
+
+    @property
+    def peers(self) -> Presence:
+        """Who is in any of the rooms."""
+        return self._presence
+
+    @property
+    def rooms(self) -> Mapping[int, RoomSession]:
+        """The sessions of all rooms that are not closed, by the number of their link, in the order of joining."""
+        return {link: child.session for link, child in self._children.items() if isinstance(child.session, RoomSession)}
+
+    def rooms_of(self, who: PeerId) -> tuple[str, ...]:
+        """The labels of the rooms that a peer is in, the one that it came to first before the others."""
+        return tuple(self._children[link].session.room for link in self._presence.ids(who))
+
+    def new_link(self) -> int:
+        """A number for a link that no room of this view had before."""
+        self._links += 1
+        return self._links
+
+    def join(
+        self, adapter: Adapter, role: RoomRole, *, room: str | None = None, now: float | None = None
+    ) -> RoomSession:
+        """Join one more room; ``room`` is its label, the role's name unless told otherwise.
+
+        LocalProtocolError: no room can be joined with this adapter, or Limits.rooms are there.
+        """
+        link = self.new_link()
+        session = RoomSession(
+            adapter,
+            room=role.value if room is None else room,
+            link=link,
+            limits=self._limits,
+            entropy=self._entropy + link,
+            reconnect=self._reconnect,
+            delivery=self._delivery,
+            subscribe=self._subscribe,
+            announce=self._announce,
+            seen=self.seen,
+            movement_codec=self._codec,
+        )
+        self.add(session, role, now=now)
+        return session
+
+    def add(self, session: RoomSession, role: RoomRole, *, now: float | None = None) -> None:
+        """Open a session that is made elsewhere, of a ws-room for example, with ``link=new_link()`` and ``seen=seen``.
+
+        LocalProtocolError: its link's number is in use, it was opened before, or Limits.rooms are there.
+        """
+        self._add(_Child(session, role), now)
+
+    def attach(self, source: MovementSource, *, now: float | None = None) -> None:
+        """Open a movement source and listen to it.
+
+        While it speaks of a peer, and for Limits.source_seconds after, what rooms say of that peer's movements is let
+        go.  LocalProtocolError: its link's number is in use, or Limits.rooms are there.
+        """
+        self._add(_Child(source, RoomRole.SOURCE), now)
+
+    def _add(self, child: _Child, now: float | None) -> None:
+        self._pass_time(now)
+        if child.link in self._children:
+            msg = f"link {child.link} is in use: take a number from new_link()"
+            raise LocalProtocolError(msg)
+        if len(self._children) >= self._limits.rooms:
+            msg = f"{len(self._children)} rooms are joined already (Limits.rooms): leave one"
+            raise LocalProtocolError(msg)
+        if self._unix_offset is not None:
+            child.session.receive(ClockSet(unix_offset=self._unix_offset), now=self._now)
+        child.session.open(now=self._now)
+        self._children[child.link] = child
+        self._take(child)
+
+    def leave(self, link: int, *, drain: float | None = None, now: float | None = None) -> None:
+        """Leave one room, or end one source; see RoomSession.close.  One that is gone by now needs nothing."""
+        self._pass_time(now)
+        child = self._children.get(link)
+        if child is not None:
+            child.session.close(drain=drain, now=self._now)
+            self._take(child)
+
+    def close(self, *, drain: float | None = None, now: float | None = None) -> None:
+        """Leave all rooms.  It is over when the last RoomClosed came."""
+        for link in tuple(self._children):
+            self.leave(link, drain=drain, now=now)
+
+    # --- the vocabulary
+
+    def receive(self, inp: Input, *, now: float) -> None:
+        """Take a fact from outside, and give it to the room whose link it names."""
+        self._pass_time(now)
+        if isinstance(inp, ClockSet):
+            self._set_clock(inp)
+            return
+        link = getattr(inp, "link", None)
+        if not isinstance(link, LinkRef):
+            msg = f"receive() takes an input of dcl_comms_core.inputs, not {type(inp).__name__}"
+            raise LocalProtocolError(msg)
+        child = self._children.get(link.link)
+        if child is None:
+            self.counters["late"] += 1
+            return
+        child.session.receive(inp, now=self._now)
+        self._take(child)
+
+    def _set_clock(self, inp: ClockSet) -> None:
+        if not isfinite(inp.unix_offset):
+            msg = "ClockSet takes a finite number of seconds"
+            raise LocalProtocolError(msg)
+        for child in self._children.values():
+            child.session.receive(inp, now=self._now)
+        self._unix_offset = inp.unix_offset
+
+    def handle_timeout(self, now: float) -> None:
+        """Let time pass, in all rooms."""
+        self._pass_time(now)
+        for child in tuple(self._children.values()):
+            child.session.handle_timeout(self._now)
+            self._take(child)
+
+    def deadline(self) -> float | None:
+        """When to call ``handle_timeout`` at the latest: the earliest of the rooms' deadlines."""
+        times = (child.session.deadline() for child in self._children.values())
+        return min((time for time in times if time is not None), default=None)
+
+    def commands(self) -> list[Command]:
+        """Take everything that the transports are to do; ``link.link`` says which."""
+        self._take_all()
+        commands, self._commands = self._commands, []
+        return commands
+
+    def events(self) -> list[ev.Event]:
+        """Take everything that happened, in order."""
+        self._take_all()
+        events, self._events = self._events, []
+        return events
+
+    # --- from the rooms
+
+    def _take_all(self) -> None:
+        for child in tuple(self._children.values()):
+            self._take(child)
+
+    def _take(self, child: _Child) -> None:
+        """Take what a room has for us, and leave out what another one told."""
+        session, link = child.session, child.link
+        self._commands += session.commands()
+        for event in session.events():
+            if isinstance(event, ev.RoomClosed):
+                del self._children[link]
+                gone = self._presence.lose(link)
+                self._events += [ev.PeerLeft(at=event.at, room=event.room, sender=who) for who in gone]
+            if self._is_news(child, event):
+                self._events.append(event)
+
+    def _is_news(self, child: _Child, event: ev.Event) -> bool:
+        match event:
+            case ev.PeerMoved():
+                news = self._presence.move(child.link, event, source=child.role is RoomRole.SOURCE)
+                self.counters["moved_twice"] += not news
+                return news
+            case ev.PeerJoined():
+                return self._presence.join(child.link, event.sender)
+            case ev.PeerLeft():
+                return self._presence.leave(child.link, event.sender)
+            case ev.RoomOpened() if not self._opened_once:
+                self._opened_once = True
+                self._opened_at = event.at
+            case _:
+                pass
+        return True
+
+    # --- to the rooms
+
+    def _put(
+        self, messages: list[tuple[bytes, tuple[str, ...] | None, str]], *, reliable: bool, now: float | None
+    ) -> None:
+        """Give packets to the rooms that they are for.  What any of them took was sent: then no error is raised."""
+        self._pass_time(now)
+        roles = _roles(messages)
+        targets = [child for child in self._children.values() if child.role in roles and child.session.sending]
+        if not targets:
+            which = " or ".join(sorted(role.value for role in roles))
+            msg = f"no room that this could go to is open ({which}): send between RoomOpened and RoomClosed"
+            raise LocalProtocolError(msg)
+        taken = False
+        refused: list[tuple[_Child, CommsError]] = []
+        for data, named, topic in messages:
+            for child in targets:
+                to, topic_there = self._address(child, named, topic, targets)
+                if to == ():
+                    continue
+                try:
+                    child.session.send_bytes(data, to=to, reliable=reliable, topic=topic_there, now=self._now)
+                except CommsError as error:
+                    refused.append((child, error))
+                else:
+                    taken = True
+                    child.refuses = False
+        if refused and not taken:
+            raise refused[0][1]
+        for child, reason in refused:
+            self._refused(child, reason)
+
+    def _refused(self, child: _Child, error: CommsError) -> None:
+        self.counters["not_sent"] += 1
+        if not child.refuses:
+            child.refuses = True
+            room, code = child.session.room, ev.WarningCode.SEND_FAILED
+            self._events.append(ev.Warning(at=self._now, room=room, code=code, text=str(error)))
+
+    def _address(
+        self, child: _Child, named: tuple[str, ...] | None, topic: str, targets: list[_Child]
+    ) -> tuple[Addressees, str]:
+        """Whom to name in this room, each as it is written there, and the topic, which may be such a name."""
+        if named is None:
+            return EVERYONE, topic
+        links = {target.link for target in targets}
+        to: list[PeerId] = []
+        for text in named:
+            who = PeerId(text)
+            ids = self._presence.ids(who)
+            there = ids.get(child.link, who if links.isdisjoint(ids) else None)
+            if there is not None:
+                to.append(there)
+                if topic == text:
+                    topic = there.text
+        return tuple(to), topic
+
+    def _pass_time(self, now: float | None) -> None:
+        if now is None:
+            return
+        if not isfinite(now):
+            msg = "now is a finite number of seconds"
+            raise LocalProtocolError(msg)
+        self._now = max(now, self._now)
+
+
+def _roles(messages: list[tuple[bytes, tuple[str, ...] | None, str]]) -> frozenset[RoomRole]:
+    """Where packets go; those of one call have the same content."""
+    if not messages:
+        return _ROOMS
+    try:
+        kind = peek(messages[0][0]).kind
+    except DecodeError:
+        return _ROOMS
+    return _ROUTES.get(kind, _ROOMS)

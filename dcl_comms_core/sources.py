@@ -1,0 +1,85 @@
+"""Seams beside the rooms: other transports that tell where peers are, or which island is ours.
+
+Decentraland is moving avatar movement, and with it the choice of islands, to services of their own.  Whatever speaks
+to such a service is a machine like those of the core: facts come in through ``receive``, what its transport is to do
+comes out of ``commands()``, what happened out of ``events()``, and time is what it is told.  A
+:class:`~dcl_comms_core.merged.MergedRooms` takes a MovementSource with ``attach``.  ``dcl_comms_core.testing`` has one
+that works in memory, as an example.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from dcl_comms_core.peers import EVERYONE
+
+if TYPE_CHECKING:
+    from dcl_comms_core.commands import Command
+    from dcl_comms_core.events import Event
+    from dcl_comms_core.inputs import Input, LinkRef
+    from dcl_comms_core.peers import Addressees
+
+__all__ = ["MovementSource"]
+
+
+class MovementSource(Protocol):
+    """A transport beside the rooms that tells where peers are, and that we tell where we are.
+
+    It owes what a RoomSession owes: PeerJoined and PeerLeft for each peer that it tells of, at most Limits.peers at a
+    time; RoomOpened, and RoomClosed as its last event; no exception for anything that came from outside.
+    """
+
+    @property
+    def room(self) -> str:
+        """The label in its events."""
+        ...
+
+    @property
+    def link(self) -> LinkRef:
+        """Its link, as its commands name it now; the number is MergedRooms.new_link's."""
+        ...
+
+    @property
+    def sending(self) -> bool:
+        """Whether packets are taken now."""
+        ...
+
+    def open(self, *, now: float | None = None) -> None:
+        """Begin."""
+        ...
+
+    def close(self, *, drain: float | None = None, now: float | None = None) -> None:
+        """End; RoomClosed follows."""
+        ...
+
+    def send_bytes(
+        self,
+        data: bytes,
+        *,
+        to: Addressees = EVERYONE,
+        reliable: bool = True,
+        topic: str = "",
+        now: float | None = None,
+    ) -> None:
+        """Take an encoded Packet of ours: a movement, an emote or a profile version."""
+        ...
+
+    def receive(self, inp: Input, *, now: float) -> None:
+        """Take a fact from outside: ClockSet, or what its own link tells."""
+        ...
+
+    def handle_timeout(self, now: float) -> None:
+        """Let time pass."""
+        ...
+
+    def deadline(self) -> float | None:
+        """When to call ``handle_timeout`` at the latest."""
+        ...
+
+    def commands(self) -> list[Command]:
+        """Take everything that its transport is to do."""
+        ...
+
+    def events(self) -> list[Event]:
+        """Take everything that happened: PeerMoved first of all."""
+        ...

@@ -1,0 +1,201 @@
+"""A movement source in memory: what a transport beside the rooms needs at least.
+
+It meets its peers in a MemoryRoom of its own, so that a test has another network for movement than for the rest::
+
+    merged = MergedRooms()
+    merged.attach(MemorySource(merged.new_link()), now=0.0)
+
+One for a real service differs in its adapter and in how it reads and writes the service's messages.
+"""
+
+from __future__ import annotations
+
+from math import isfinite
+from typing import TYPE_CHECKING
+
+from dcl_comms_core import events as ev
+from dcl_comms_core.codec import decode
+from dcl_comms_core.commands import CloseLink, OpenLink, SendData
+from dcl_comms_core.connection import SimulatorAdapter
+from dcl_comms_core.errors import DecodeError
+from dcl_comms_core.inputs import (
+    DataReceived,
+    LinkClosed,
+    LinkFailed,
+    LinkOpened,
+    LinkRef,
+    ParticipantJoined,
+    ParticipantLeft,
+)
+from dcl_comms_core.limits import DEFAULT_LIMITS
+from dcl_comms_core.motion import heading
+from dcl_comms_core.peers import EVERYONE, PeerId, addressees
+from dcl_comms_core.states import RETRY, CloseReason
+
+if TYPE_CHECKING:
+    from dcl_comms_core.commands import Command
+    from dcl_comms_core.inputs import Input
+    from dcl_comms_core.limits import Limits
+    from dcl_comms_core.peers import Addressees
+    from dcl_comms_core.proto import rfc4
+
+__all__ = ["MemorySource"]
+
+
+class MemorySource:
+    """A MovementSource whose transport is a port of a MemoryRoom.  It tells of movements and of nothing else."""
+
+    def __init__(self, link: int, *, room: str = "movement", limits: Limits = DEFAULT_LIMITS) -> None:
+        self._link = LinkRef(link, 0)
+        self._room = room
+        self._limits = limits
+        self._peers: dict[PeerId, None] = {}
+        self._open = False
+        self._closed = False
+        self._deadline: float | None = None
+        self._sent = 0
+        self._now = 0.0
+        self._commands: list[Command] = []
+        self._events: list[ev.Event] = []
+        self.rejected = 0
+        """Packets that told of no movement."""
+
+    @property
+    def room(self) -> str:
+        """The label in its events."""
+        return self._room
+
+    @property
+    def link(self) -> LinkRef:
+        """Its link, as its commands name it."""
+        return self._link
+
+    @property
+    def sending(self) -> bool:
+        """Whether packets are taken now."""
+        return self._open
+
+    def open(self, *, now: float | None = None) -> None:
+        """Join the memory room."""
+        self._pass_time(now)
+        self._link = LinkRef(self._link.link, self._link.generation + 1)
+        self._deadline = self._now + self._limits.connect_seconds
+        self._commands.append(OpenLink(link=self._link, adapter=SimulatorAdapter(self._room)))
+
+    def close(self, *, drain: float | None = None, now: float | None = None) -> None:  # noqa: ARG002 - nothing waits
+        """Leave it; nothing waits to be sent, so ``drain`` changes nothing."""
+        self._pass_time(now)
+        if not self._closed:
+            self._commands.append(CloseLink(link=self._link))
+            self._over(CloseReason.CLIENT, "")
+
+    def send_bytes(
+        self,
+        data: bytes,
+        *,
+        to: Addressees = EVERYONE,
+        reliable: bool = True,
+        topic: str = "",
+        now: float | None = None,
+    ) -> None:
+        """Send an encoded Packet."""
+        self._pass_time(now)
+        self._sent += 1
+        self._commands.append(
+            SendData(link=self._link, token=self._sent, data=data, to=addressees(to), reliable=reliable, topic=topic)
+        )
+
+    def receive(self, inp: Input, *, now: float) -> None:
+        """Take what the port tells."""
+        self._pass_time(now)
+        if self._closed:
+            return
+        match inp:
+            case LinkOpened():
+                self._open = True
+                self._deadline = None
+                me = PeerId(inp.identity)
+                self._events.append(
+                    ev.RoomOpened(at=self._now, room=self._room, identity=me, name=inp.room, sid=inp.sid)
+                )
+                for participant in inp.participants:
+                    self._joined(participant.identity)
+            case ParticipantJoined():
+                self._joined(inp.participant.identity)
+            case ParticipantLeft():
+                who = PeerId(inp.identity)
+                if who in self._peers:
+                    del self._peers[who]
+                    self._events.append(ev.PeerLeft(at=self._now, room=self._room, sender=who))
+            case DataReceived():
+                self._heard(inp)
+            case LinkFailed() | LinkClosed():
+                self._over(inp.reason, inp.detail)
+            case _:
+                pass  # acknowledgements, the clock: nothing here depends on them
+
+    def handle_timeout(self, now: float) -> None:
+        """Give up a room that does not let us in."""
+        self._pass_time(now)
+        if self._deadline is not None and self._now >= self._deadline:
+            self._commands.append(CloseLink(link=self._link))
+            self._over(CloseReason.TIMEOUT, "")
+
+    def deadline(self) -> float | None:
+        """When to give up."""
+        return self._deadline
+
+    def commands(self) -> list[Command]:
+        """Take everything that the port is to do."""
+        commands, self._commands = self._commands, []
+        return commands
+
+    def events(self) -> list[ev.Event]:
+        """Take everything that happened."""
+        events, self._events = self._events, []
+        return events
+
+    def _joined(self, identity: str) -> None:
+        who = PeerId(identity)
+        if who not in self._peers and len(self._peers) < self._limits.peers:
+            self._peers[who] = None
+            self._events.append(ev.PeerJoined(at=self._now, room=self._room, sender=who))
+
+    def _heard(self, inp: DataReceived) -> None:
+        try:
+            movement = decode(inp.data, limits=self._limits).movement
+        except DecodeError:
+            movement = None
+        event = None if movement is None or not inp.sender else self._moved(PeerId(inp.sender), movement)
+        if event is None:
+            self.rejected += 1
+        else:
+            self._events.append(event)
+
+    def _moved(self, who: PeerId, movement: rfc4.Movement) -> ev.PeerMoved | None:
+        position = ev.Vector3(movement.position_x, movement.position_y, movement.position_z)
+        velocity = ev.Vector3(movement.velocity_x, movement.velocity_y, movement.velocity_z)
+        if not all(map(isfinite, (*position, *velocity, movement.rotation_y, movement.timestamp))):
+            return None
+        return ev.PeerMoved(
+            at=self._now,
+            room=self._room,
+            sender=who,
+            private=False,
+            position=position,
+            velocity=velocity,
+            yaw=heading(movement.rotation_y),
+            kind=ev.MovementKind.MOVEMENT,
+            message=movement,
+        )
+
+    def _over(self, reason: CloseReason, detail: str) -> None:
+        self._open = False
+        self._closed = True
+        self._deadline = None
+        self._events.append(
+            ev.RoomClosed(at=self._now, room=self._room, reason=reason, retry=RETRY[reason], detail=detail)
+        )
+
+    def _pass_time(self, now: float | None) -> None:
+        self._now = self._now if now is None else max(now, self._now)
