@@ -280,7 +280,7 @@ from dcl_comms_core.signed_fetch import (
     signed_fetch_headers,
 )
 from dcl_comms_core.simulator import Faults
-from dcl_comms_core.sources import MovementSource
+from dcl_comms_core.sources import IslandSource, MovementSource
 from dcl_comms_core.states import (
     ARCHIPELAGO_TRANSITIONS,
     CLOSED_AT,
@@ -396,6 +396,7 @@ __all__ = [
     "IslandChanged",
     "IslandChangedMessage",
     "IslandData",
+    "IslandSource",
     "IslandStatusMessage",
     "Islands",
     "JoinIslandMessage",

@@ -3,8 +3,8 @@
 Decentraland is moving avatar movement, and with it the choice of islands, to services of their own.  Whatever speaks
 to such a service is a machine like those of the core: facts come in through ``receive``, what its transport is to do
 comes out of ``commands()``, what happened out of ``events()``, and time is what it is told.  A
-:class:`~dcl_comms_core.merged.MergedRooms` takes a MovementSource with ``attach``.  ``dcl_comms_core.testing`` has one
-that works in memory, as an example.
+:class:`~dcl_comms_core.merged.MergedRooms` takes a MovementSource with ``attach``.  ArchipelagoSession is an
+IslandSource.  ``dcl_comms_core.testing`` has one of each that works in memory, as examples.
 """
 
 from __future__ import annotations
@@ -19,7 +19,56 @@ if TYPE_CHECKING:
     from dcl_comms_core.inputs import Input, LinkRef
     from dcl_comms_core.peers import Addressees
 
-__all__ = ["MovementSource"]
+__all__ = ["IslandSource", "MovementSource"]
+
+
+class IslandSource(Protocol):
+    """Something that tells which island's room is ours, by where we are.
+
+    It owes IslandChanged, with an adapter that can be used at once, whenever our island becomes another one; and
+    RealmClosed as its last event, if it ends by itself; no exception for anything that came from outside.
+    """
+
+    @property
+    def room(self) -> str:
+        """The label in its events."""
+        ...
+
+    def open(self, *, now: float | None = None) -> None:
+        """Begin."""
+        ...
+
+    def close(self, *, now: float | None = None) -> None:
+        """End."""
+        ...
+
+    def set_position(self, position: tuple[float, float, float], *, now: float | None = None) -> None:
+        """Say where we are, in metres: x east, y up, z north."""
+        ...
+
+    def renew(self, *, now: float | None = None) -> None:
+        """Ask for a new adapter of our island: IslandChanged follows, also where the island is the same."""
+        ...
+
+    def receive(self, inp: Input, *, now: float) -> None:
+        """Take a fact from outside: ClockSet, or what its own link tells."""
+        ...
+
+    def handle_timeout(self, now: float) -> None:
+        """Let time pass."""
+        ...
+
+    def deadline(self) -> float | None:
+        """When to call ``handle_timeout`` at the latest."""
+        ...
+
+    def commands(self) -> list[Command]:
+        """Take everything that its transport is to do."""
+        ...
+
+    def events(self) -> list[Event]:
+        """Take everything that happened."""
+        ...
 
 
 class MovementSource(Protocol):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
+from dcl_comms_core.testing.islands import MemoryIslands
 from dcl_comms_core.testing.pair import Pair, Party, VirtualClock
 from dcl_comms_core.testing.source import MemorySource
 
-__all__ = ["MemorySource", "Pair", "Party", "VirtualClock"]
+__all__ = ["MemoryIslands", "MemorySource", "Pair", "Party", "VirtualClock"]
