@@ -34,7 +34,7 @@ Row = dict[str, Any]
 Loop = Callable[[int], float]
 BATCH_NS = 400_000  # shorter than what a scheduler gives another process, so that most rounds are undisturbed
 ROUNDS = 61
-LONG_ROUNDS = 7  # where one time is a whole batch or 64 KiB
+LONG_ROUNDS = 15  # where one time is a whole batch or 64 KiB
 GROWTH_ROUNDS = 15
 FIELDS = {table.cls: [field.name for field in table.fields] for table in TABLES}
 PYTHON = engines()["python"]
@@ -72,18 +72,20 @@ def _loop(statement: str, **names: Any) -> Loop:
     return names["_loop"]
 
 
-def _batch(loop: Loop) -> int:
-    """How many times take about BATCH_NS."""
+def _batch(loop: Loop, wanted: float = BATCH_NS) -> int:
+    """How many times take about as many nanoseconds as wanted."""
     n = 1
-    while (spent := loop(n) * n) < BATCH_NS / 4:
+    while (spent := loop(n) * n) < wanted / 4:
         n *= 4
-    return max(1, int(n * BATCH_NS / spent))
+    return max(1, int(n * wanted / spent))
 
 
 def _row(case: str, rounds: int, ours: Loop, baseline: Loop, name: str) -> Row:
     sizes = _batch(ours), _batch(baseline)
-    if 1 in sizes:
+    if 1 in sizes:  # both sides as long as the slower one's one time: an interruption is no greater part of either
         rounds = min(rounds, LONG_ROUNDS)
+        longest = max(min(loop(1) for _ in range(3)) for loop in (ours, baseline))
+        sizes = _batch(ours, longest), _batch(baseline, longest)
     pairs = [(ours(sizes[0]), baseline(sizes[1])) for _ in range(rounds)]
     mine, theirs = median(a for a, _ in pairs), median(b for _, b in pairs)
     return {

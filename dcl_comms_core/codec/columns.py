@@ -12,6 +12,7 @@ decoded one by one.
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from dcl_comms_core.codec import python
@@ -58,18 +59,26 @@ def columns(kind: str, packets: Iterable[ReadableBuffer], limits: Limits, fill: 
     import numpy  # noqa: ICN001, PLC0415  # an extra; only whoever calls this needs it
 
     given: Sequence[ReadableBuffer] = packets if isinstance(packets, list) else tuple(packets)
-    fields = _FIELDS[kind]
-    names = ["protocol_version", *(f.name for f in fields), "valid"]
-    formats = ["<u4", *(_FORMATS[f.type] for f in fields), "?"]
-    dtype: np.dtype[np.void] = numpy.dtype({"names": names, "formats": formats}, align=True)
+    dtype, offsets = _layout(kind)
     rows = numpy.zeros(len(given), dtype)
     if fill is None:
         _fill(numpy, kind, given, rows, limits)
     else:
-        places: Any = dtype.fields
-        order = ("protocol_version", "valid", *(f.name for f in fields))
-        fill(kind, given, rows, dtype.itemsize, tuple(places[name][1] for name in order), limits)
+        fill(kind, given, rows, dtype.itemsize, offsets, limits)
     return rows
+
+
+@cache
+def _layout(kind: str) -> tuple[np.dtype[np.void], tuple[int, ...]]:
+    """A row, and the offsets in it of the version, ``valid`` and the fields."""
+    import numpy  # noqa: ICN001, PLC0415  # see above
+
+    fields = _FIELDS[kind]
+    names = ["protocol_version", *(f.name for f in fields), "valid"]
+    formats = ["<u4", *(_FORMATS[f.type] for f in fields), "?"]
+    dtype: np.dtype[np.void] = numpy.dtype({"names": names, "formats": formats}, align=True)
+    places: Any = dtype.fields
+    return dtype, tuple(places[name][1] for name in ("protocol_version", "valid", *(f.name for f in fields)))
 
 
 def _fill(numpy: Any, kind: str, packets: Sequence[ReadableBuffer], rows: Rows, limits: Limits) -> None:

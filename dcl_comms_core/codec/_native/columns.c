@@ -184,8 +184,8 @@ static PyObject *fill(PyObject *Py_UNUSED(self), PyObject *args)
             }
             if (i + AHEAD < count) { /* these objects are all over the memory */
                 const char *later = (const char *)PySequence_Fast_GET_ITEM(packets, i + AHEAD);
-                __builtin_prefetch(later + offsetof(PyBytesObject, ob_sval));
-                __builtin_prefetch(later + offsetof(PyBytesObject, ob_sval) + 64);
+                __builtin_prefetch(later);
+                __builtin_prefetch(later + 64);
             }
             /* Counting references would write to each object; as long as nothing but C runs, the list holds them. */
             PyObject *data = PySequence_Fast_GET_ITEM(packets, i);

@@ -37,6 +37,8 @@ static PyObject *new_member(Run *run, Plan *plan)
         if (Py_TYPE(message) != plan->cls)
             continue;
         run->spare[i] = run->spare[--run->spares];
+        if (memcmp(slot_at(message, plan->block), plan->defaults, (size_t)plan->block_size) == 0)
+            return message; /* nothing was put into it */
         for (Py_ssize_t at = plan->block; at < plan->block + plan->block_size; at += (Py_ssize_t)sizeof(PyObject *))
             Py_CLEAR(*slot_at(message, at));
         if (empty(message, plan) < 0)
@@ -337,6 +339,7 @@ static int read_message(Run *run, PyObject *message, Plan *plan, Field *field, c
                     PyObject *replaced = *place;
                     *place = Py_NewRef(Py_None);
                     retire(run, replaced);
+                    break; /* there is never more than one */
                 }
             }
         }
