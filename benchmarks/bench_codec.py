@@ -3,7 +3,7 @@
 ``run(rounds)`` gives one row for each case and operation.  All contenders of a row take turns in one process, in loops
 of the same form; figures are medians over the rounds, and ``rounds`` has every one of them, as (ours, baseline).
 Rows are of the native codec, or where they say so of its pure-Python twin or of numpy without it.
-``python benchmarks/bench_codec.py [--rounds 61] [--only decode]`` prints them, and what design.md asks for.
+``python benchmarks/bench_codec.py [--rounds 65] [--only decode]`` prints them, and what design.md asks for.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from math import exp, log
 from pathlib import Path
 from statistics import median
@@ -33,9 +33,10 @@ __all__ = ["run"]
 Row = dict[str, Any]
 Loop = Callable[[int], float]
 BATCH_NS = 400_000  # shorter than what a scheduler gives another process, so that most rounds are undisturbed
-ROUNDS = 61
+ROUNDS = 65
 LONG_ROUNDS = 15  # where one time is a whole batch or 64 KiB
-GROWTH_ROUNDS = 15
+GROWTH_ROUNDS = 25
+PASSES = 5
 FIELDS = {table.cls: [field.name for field in table.fields] for table in TABLES}
 PYTHON = engines()["python"]
 NATIVE = engines().get("native")
@@ -80,19 +81,48 @@ def _batch(loop: Loop, wanted: float = BATCH_NS) -> int:
     return max(1, int(n * wanted / spent))
 
 
-def _row(case: str, rounds: int, ours: Loop, baseline: Loop, name: str) -> Row:
-    sizes = _batch(ours), _batch(baseline)
-    if 1 in sizes:  # both sides as long as the slower one's one time: an interruption is no greater part of either
-        rounds = min(rounds, LONG_ROUNDS)
-        longest = max(min(loop(1) for _ in range(3)) for loop in (ours, baseline))
-        sizes = _batch(ours, longest), _batch(baseline, longest)
-    pairs = [(ours(sizes[0]), baseline(sizes[1])) for _ in range(rounds)]
-    mine, theirs = median(a for a, _ in pairs), median(b for _, b in pairs)
-    return {
-        "bench": "codec", "case": case, "unit": "ns", "ours": round(mine, 1), "baseline": round(theirs, 1),
-        "baseline_name": name, "ratio": round(median(a / b for a, b in pairs), 3),
-        "rounds": [[round(a, 1), round(b, 1)] for a, b in pairs],
-    }  # fmt: skip
+class Measurement:
+    """A row in the making: two loops that take turns, and maybe a loop over half of the input, whose cost it grows from."""
+
+    def __init__(self, case: str, rounds: int, ours: Loop, baseline: Loop, name: str, *, packets: int = 1,
+                 half: Loop | None = None) -> None:  # fmt: skip
+        self.case, self.rounds, self.ours, self.baseline, self.name = case, rounds, ours, baseline, name
+        self.packets, self.half = packets, half
+        self.pairs: list[tuple[float, float]] = []
+        self.growth: list[float] = []
+        self.sizes = _batch(ours), _batch(baseline)
+        if (
+            1 in self.sizes
+        ):  # both sides as long as the slower one's one time: an interruption is no greater part of either
+            self.rounds = min(rounds, LONG_ROUNDS)
+            longest = max(min(loop(1) for _ in range(3)) for loop in (ours, baseline))
+            self.sizes = _batch(ours, longest), _batch(baseline, longest)
+
+    def take(self) -> None:
+        """One pass of PASSES."""
+        for _ in range(max(1, self.rounds // PASSES)):
+            self.pairs.append((self.ours(self.sizes[0]), self.baseline(self.sizes[1])))
+        if self.half is None:
+            return
+        # Loops of the same duration, the small one before and after, so that a machine that slows down doesn't count.
+        n = _batch(self.ours)
+        before = self.half(2 * n)
+        for _ in range(GROWTH_ROUNDS // PASSES):
+            large, after = self.ours(n), self.half(2 * n)
+            self.growth.append(2 * large / (before + after))
+            before = after
+
+    def row(self) -> Row:
+        pairs = [(a / self.packets, b / self.packets) for a, b in self.pairs]
+        found: Row = {
+            "bench": "codec", "case": self.case, "unit": "ns", "ours": round(median(a for a, _ in pairs), 1),
+            "baseline": round(median(b for _, b in pairs), 1), "baseline_name": self.name,
+            "ratio": round(median(a / b for a, b in pairs), 3), "rounds": [[round(a, 1), round(b, 1)] for a, b in pairs],
+        }  # fmt: skip
+        if self.growth:
+            found["growth_when_doubled"] = round(median(self.growth), 2)
+            found["growth_rounds"] = [round(g, 2) for g in self.growth]
+        return found
 
 
 def _reader(member: str, names: list[str]) -> Callable[[Any], object]:
@@ -103,7 +133,7 @@ def _reader(member: str, names: list[str]) -> Callable[[Any], object]:
     return scope["read"]
 
 
-def _kinds(case: str, rounds: int) -> list[tuple[str, Callable[[], Row]]]:
+def _kinds(case: str, rounds: int) -> list[tuple[str, Callable[[], Measurement]]]:
     member, name, values = CASES[case]
     cls, upb, packet = getattr(rfc4, name), UPB[name], UPB["Packet"]
     native = NATIVE or PYTHON
@@ -149,7 +179,7 @@ def _kinds(case: str, rounds: int) -> list[tuple[str, Callable[[], Row]]]:
             table[form] = (_loop(f"f({in_order})", f=direct), make, "upb build+encode by name; ours by position")
     table |= _beside_others(case, mine, data, read_loop(native))
     return [
-        (f"{case}, {label}", lambda t=three, c=f"{case}, {label}": _row(c, rounds, *t))
+        (f"{case}, {label}", lambda t=three, c=f"{case}, {label}": Measurement(c, rounds, *t))
         for label, three in table.items()
     ]  # fmt: skip
 
@@ -187,9 +217,9 @@ def _beside_others(case: str, mine: Any, data: bytes, read_loop: Loop) -> dict[s
 BATCH = 20_000
 
 
-def _batches(rounds: int) -> list[tuple[str, Callable[[], Row]]]:
+def _batches(rounds: int) -> list[tuple[str, Callable[[], Measurement]]]:
     """Figures are for one packet of a batch; the baseline reads every field of each."""
-    found: list[tuple[str, Callable[[], Row]]] = []
+    found: list[tuple[str, Callable[[], Measurement]]] = []
     for kind, cls, values in (("position", rfc4.Position, CASES["position"][2]), ("movement", rfc4.Movement, WALK)):
         packets = [
             PYTHON.encode(rfc4.Packet(**{kind: cls(**values | {name: n + 0.5})}, protocol_version=100))
@@ -205,13 +235,10 @@ def _batches(rounds: int) -> list[tuple[str, Callable[[], Row]]]:
                 assert batch(packets)["valid"].all()
                 case = f"{kind}, batch to columns, {label}"
                 mine = _loop("f(d)", f=batch, d=packets)
-                found.append((case, lambda c=case, m=mine, b=loop: _per_packet(_row(c, rounds, m, b, "upb loop"))))
+                found.append(
+                    (case, lambda c=case, m=mine, b=loop: Measurement(c, rounds, m, b, "upb loop", packets=BATCH))
+                )
     return found
-
-
-def _per_packet(row: Row) -> Row:
-    pairs = [[round(a / BATCH, 1), round(b / BATCH, 1)] for a, b in row["rounds"]]
-    return row | {"ours": row["ours"] / BATCH, "baseline": row["baseline"] / BATCH, "rounds": pairs}
 
 
 # --- hostile input
@@ -249,7 +276,7 @@ def _round_trip(engine: Any, data: bytes) -> Callable[[], object]:
     return ours
 
 
-def _hostile(case: str, make: Callable[[int], bytes], rounds: int, engine: Any, label: str) -> Row:
+def _hostile(case: str, make: Callable[[int], bytes], rounds: int, engine: Any, label: str) -> Measurement:
     packet = UPB["Packet"]
     data, half = make(65_536), make(32_768)
 
@@ -260,19 +287,11 @@ def _hostile(case: str, make: Callable[[int], bytes], rounds: int, engine: Any, 
             return None
 
     ours, smaller = (_loop("f()", f=_round_trip(engine, size)) for size in (data, half))
-    row = _row(f"64 KiB of {case}, decode and encode{label}", rounds, ours, _loop("f()", f=theirs), "upb")
-    # Loops of the same duration, the small one before and after, so that a machine that slows down doesn't count.
-    n = _batch(ours)
-    growth: list[float] = []
-    before = smaller(2 * n)
-    for _ in range(GROWTH_ROUNDS):
-        large, after = ours(n), smaller(2 * n)
-        growth.append(2 * large / (before + after))
-        before = after
-    return row | {"growth_when_doubled": round(median(growth), 2), "growth_rounds": [round(g, 2) for g in growth]}
+    name = f"64 KiB of {case}, decode and encode{label}"
+    return Measurement(name, rounds, ours, _loop("f()", f=theirs), "upb", half=smaller)
 
 
-def _makers(rounds: int) -> list[tuple[str, Callable[[], Row]]]:
+def _makers(rounds: int) -> list[tuple[str, Callable[[], Measurement]]]:
     makers = [maker for case in CASES for maker in _kinds(case, rounds)] + _batches(rounds)
     for label, engine in ((", twin", PYTHON), ("", NATIVE)):
         if engine is not None:
@@ -283,9 +302,16 @@ def _makers(rounds: int) -> list[tuple[str, Callable[[], Row]]]:
     return makers
 
 
-def run(rounds: int = ROUNDS, only: str = "") -> list[Row]:
-    """Every row whose case has ``only`` in it."""
-    return [make() for case, make in _makers(rounds) if only in case]
+def run(rounds: int = ROUNDS, only: str = "") -> Iterator[Row]:
+    """Every row whose case has ``only`` in it.
+
+    All rows are measured a little in each pass, so that a bad second of the machine is a small part of any row."""
+    measured = [make() for case, make in _makers(rounds) if only in case]
+    for number in range(PASSES):
+        for measurement in measured:
+            measurement.take()
+            if number == PASSES - 1:
+                yield measurement.row()
 
 
 # --- what design.md asks for: (text, the end of the cases' names, must, goal, how the rows' ratios become one)
@@ -333,10 +359,8 @@ def main() -> None:
     if protobuf_py() is None:
         print("protobuf-py and protoc-gen-py are not installed: no rows beside it")
     rows: list[Row] = []
-    for case, make in _makers(arguments.rounds):
-        if arguments.only not in case:
-            continue
-        rows.append(row := make())
+    for row in run(arguments.rounds, arguments.only):
+        rows.append(row)
         spread = " ".join(f"{a / b:.2f}" for a, b in row["rounds"])
         growth = f"  x{row['growth_when_doubled']} when doubled" if "growth_when_doubled" in row else ""
         times = f"{row['ours']:>11.0f} {row['baseline']:>10.0f} ns {row['ratio']:7.3f}"

@@ -1,10 +1,14 @@
-"""Write README's table of speed from benchmarks/results/latest.json (``make bench``): ``make bench-readme``."""
+"""Write README's table of speed from benchmarks/results/latest.json (``make bench``): ``make bench-readme``.
+
+Each section has its own line of where and when it was measured; one that the results have no rows for stays as it is.
+"""
 
 from __future__ import annotations
 
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 BEGIN, END = "<!-- speed: made by `make bench-readme` -->", "<!-- /speed -->"
@@ -24,7 +28,12 @@ OPERATIONS = ("encode", "decode", "decode+read", "peek", "encode from arguments"
 def codec(rows: list[dict[str, object]]) -> list[str]:
     """Time of ours in times of protobuf's C runtime, by kind and operation."""
     ratios = {row["case"]: row["ratio"] for row in rows if row["bench"] == "codec"}
+    if not ratios:
+        return []
     lines = [
+        "Codec: our time in times of protobuf's C runtime (upb) doing the same, medians of rounds that take turns in one process; below 1 is",
+        "faster. upb's `decode` reads no field; `decode+read` reads every one on both sides.",
+        "",
         "| packet | " + " | ".join(name.replace("twin: ", "pure Python: ") for name in OPERATIONS) + " |",
         "|---|" + "---|" * len(OPERATIONS),
     ]
@@ -43,32 +52,36 @@ def livekit(rows: list[dict[str, object]]) -> list[str]:
             table.setdefault(str(row["case"]), {})[row["unit"]] = row["ratio"]
     if not table:
         return []
-    lines = ["", "| LiveKit, beside `livekit.rtc` | packets/s | CPU per packet |", "|---|---|---|"]
+    lines = ["| LiveKit, beside `livekit.rtc` | packets/s | CPU per packet |", "|---|---|---|"]
     for case, ratios in table.items():
         lines.append(f"| {case} | {ratios['packets/s']:.1f}x | {ratios['us CPU/packet']:.2f}x |")
     return lines
 
 
+SECTIONS = {"codec": codec, "livekit": livekit}
+
+
+def section(name: str, document: dict[str, Any], old: str) -> str:
+    """Its lines, or what stands in README where the results have no rows for it."""
+    begin = f"<!-- {name} -->"
+    lines = SECTIONS[name](document["rows"])
+    if not lines:
+        kept = old.partition(begin)[2].partition("<!-- ")[0].strip()
+        return f"{begin}\n{kept}\n" if kept else ""
+    made = ", ".join(f"{package} {version}" for package, version in document["with"].items())
+    note = f"Measured {document['made']} with {made}, on two noisy shared cores: trust the ratios, not the times."
+    return "\n".join([begin, *lines, "", f"{note} `make bench ONLY={name}` repeats it.", ""])
+
+
 def main() -> None:
     document = json.loads((ROOT / "benchmarks" / "results" / "latest.json").read_text())
-    made = ", ".join(f"{name} {version}" for name, version in document["with"].items())
-    text = [
-        BEGIN,
-        "Codec: our time in times of protobuf's C runtime (upb) doing the same, medians of rounds that take turns in one process; below 1 is",
-        "faster. upb's `decode` reads no field; `decode+read` reads every one on both sides.",
-        "",
-        *codec(document["rows"]),
-        *livekit(document["rows"]),
-        "",
-        f"Measured {document['made']} with {made}, on two noisy shared cores: trust the ratios, not the times. `make bench` repeats it.",
-        END,
-    ]
     readme = ROOT / "README.md"
     before, begin, rest = readme.read_text().partition(BEGIN)
-    _, end, after = rest.partition(END)
+    old, end, after = rest.partition(END)
     if not begin or not end:
         sys.exit(f"README.md has no {BEGIN} ... {END}")
-    readme.write_text(before + "\n".join(text) + after)
+    parts = [section(name, document, old) for name in SECTIONS]
+    readme.write_text(before + "\n".join([BEGIN, "\n".join(filter(None, parts)) + END]) + after)
 
 
 if __name__ == "__main__":
