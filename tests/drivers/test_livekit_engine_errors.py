@@ -197,6 +197,19 @@ def test_every_disconnect_reason_of_the_wheel_has_a_meaning() -> None:
     assert disconnect_reason("SOMETHING_NEW") is CloseReason.NETWORK
 
 
+def test_a_reason_without_a_name_is_read_as_a_lost_connection() -> None:
+    """The wheel's enumerations are closed: a number that it doesn't know never comes out of its parser."""
+    from dcl_comms_drivers.livekit.ffi import FfiEvent, parse_event, participant_pb2
+
+    event = FfiEvent()
+    event.room_event.room_handle = 1
+    event.room_event.disconnected.reason = participant_pb2.SERVER_SHUTDOWN
+    data = event.SerializeToString()
+    assert data.endswith(b"\x03")
+    reason = parse_event(data[:-1] + b"\x7f").room_event.disconnected.reason
+    assert disconnect_reason(participant_pb2.DisconnectReason.Name(reason)) is CloseReason.NETWORK
+
+
 def test_an_unavailable_engine_says_why() -> None:
     assert str(EngineUnavailable(EngineProblem.STOPPED)) == "the LiveKit engine has stopped"
     assert str(EngineUnavailable(EngineProblem.FORKED, "do this")).endswith("had started: do this")

@@ -6,6 +6,8 @@ docs/faults.md has one row for each fault and names the test here, or elsewhere,
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
 import time
@@ -75,6 +77,27 @@ def test_a_server_that_stays_away(private_livekit_server):
             peer.expect("lost", timeout=45.0, reason="TOKEN_EXPIRED", retry="FRESH_CREDENTIALS")
         for peer in back:
             assert peer.expect("Reconnected", timeout=60.0)["attempt"] >= 1
+
+
+def test_a_server_that_is_told_twice_to_end_says_so(private_livekit_server):
+    """After the first SIGTERM it waits for everybody to leave, and nobody is told; the second ends all rooms."""
+    server = private_livekit_server
+    with peers(
+        ("asyncio", partial(server.connection_string, who(0), "r"), {}),
+        ("trio", partial(server.connection_string, who(1), "r"), {"reconnect": False}),
+        ("polled", partial(server.connection_string, who(2), "r"), {}),
+    ) as (back, final, also_back):
+        os.kill(server.pid, signal.SIGTERM)
+        back.tell("send", start=0, count=3, size=60, reliable=True)
+        back.expect("sent")
+        assert server.alive
+        os.kill(server.pid, signal.SIGTERM)
+        final.expect("lost", reason="SERVER_SHUTDOWN", retry="BACKOFF")
+        for peer in (back, also_back):
+            peer.expect("Reconnecting", attempt=1, reason="SERVER_SHUTDOWN")
+        server.restart()
+        for peer in (back, also_back):
+            assert peer.expect("Reconnected", timeout=40.0)["attempt"] >= 1
 
 
 @pytest.mark.nightly
