@@ -8,7 +8,9 @@ so in waves: at the end of each all have left and both loops have ended, and the
 holds, after ``malloc_trim``, is one sample.  It fails when
 
 * memory grows, after a warm-up, by more than 1 MiB an hour, and that is not the noise;
-* file descriptors or threads are not back, within 2, where they were before;
+* file descriptors or threads are not back, within 2, where they were before; the engine keeps the socket of a join that
+  failed because the server was late for as long as the server does (docs/engine.md), so as many are let pass until
+  the server has ended, and none after that;
 * an object of the native engine was not given back, or given back twice;
 * a room ended that nobody closed, or more than one join in twenty failed.
 
@@ -242,7 +244,8 @@ def soak(seconds: float) -> int:
             if at >= warm:
                 samples.append((at, held))
             print(f"{at:6.0f} s  {held:7.2f} MiB  {dict(counts)}", flush=True)
-        after = settled(before)
+        inside = settled(before)
+    after = settled(before)
 
     engine = Engine.get()
     found = slope(samples)
@@ -251,7 +254,7 @@ def soak(seconds: float) -> int:
     joins = counts["joins"] + counts["given up"] - joins_before
     wrong = {
         "memory grows": found.value - noise > LIMIT,
-        "descriptors left": after[0] > before[0] + SLACK,
+        "descriptors left": after[0] > before[0] + SLACK or inside[0] > before[0] + SLACK + counts["failed joins"],
         "threads left": after[1] > before[1] + SLACK,
         "engine objects left": engine.live_handles != 0,
         "engine objects given back twice": engine.refused_drops != 0,
@@ -259,8 +262,9 @@ def soak(seconds: float) -> int:
         "joins failed": counts["failed joins"] > FAILED * counts["joins"],
         "nothing happened": counts["received"] == 0,
     }
+    print(f"all have left: {inside[0]} descriptors, {inside[1]} threads")
     print(
-        f"after:  {after[0]} descriptors, {after[1]} threads, {engine.live_handles} engine objects, {engine.refused_drops} refused"
+        f"server ended: {after[0]} descriptors, {after[1]} threads, {engine.live_handles} engine objects, {engine.refused_drops} refused"
     )
     print(
         f"packets received {counts['received']:,}, sent {counts['sent']:,}; joins {counts['joins']:,}, given up {counts['given up']:,}"
