@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import time
 from typing import TYPE_CHECKING
 
 import pytest
+from dcl_comms_drivers.livekit.room import Room
 from livekit_rig import Player, nothing_left, settle
 
 from dcl_comms_core.commands import CloseLink, PublishMicrophone, SendData, SetAttributes
@@ -318,6 +320,25 @@ def test_the_room_is_deleted(pair: tuple[Player, Player], room: RoomOnServer) ->
     room.server.delete_room(room.name)
     assert alice.wait(LinkClosed).reason is CloseReason.ROOM_DELETED
     assert bob.wait(LinkClosed).reason is CloseReason.ROOM_DELETED
+
+
+@pytest.mark.parametrize("how", ["the answer is late", "the end is not read"])
+def test_a_leave_that_takes_too_long_gives_everything_back(
+    room: RoomOnServer, players: Callable[[], Player], monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    """A room's last event comes once; who leaves it again must not wait for another one."""
+    alice = players()
+    alice.join(room.connection_string("alice"))
+    if how == "the answer is late":
+        left = Room._left
+        monkeypatch.setattr(Room, "_left", lambda self, what: what == "eos" and left(self, what))
+        alice.close()
+    else:
+        alice.execute(CloseLink(link=alice.ref, drain=0.0))
+        assert settle(lambda: room.server.list_participants(room.name) == [])
+        time.sleep(0.5)
+        alice.link.abandon()
+    assert nothing_left()
 
 
 @pytest.mark.nightly

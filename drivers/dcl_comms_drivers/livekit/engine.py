@@ -165,11 +165,11 @@ class Engine:
             self._sleepers[queue.number] = wake
         return queue
 
-    def close_queue(self, queue: Queue) -> None:
-        """Give back what is in a queue; what still comes is no longer for it."""
+    def close_queue(self, queue: Queue, discard: Callable[[FfiEvent], object]) -> None:
+        """Give what is in a queue to ``discard``; what still comes is no longer for it."""
         self._sleepers.pop(queue.number, None)
         for data in queue.close():
-            self.discard(parse_event(data))
+            discard(parse_event(data))
 
     def open_stream(
         self,

@@ -467,12 +467,12 @@ class Room:
     def _shut(self) -> None:
         self._mailbox.close()
         if self._queue is not None:
-            self.engine.close_queue(self._queue)
+            self.engine.close_queue(self._queue, self._discard)
 
     def _give_back(self) -> None:
         handles = [self.handle, self.me, *self.members.end()]
         if self._left_for and self.engine.running:
-            leave_room(self.engine, self.handle, handles)
+            leave_room(self.engine, self.handle, handles, self._left_for)
             return
         self.engine.detach_room(self.handle)
         for handle in handles:
@@ -495,8 +495,10 @@ class Room:
     def _discard(self, event: FfiEvent) -> None:
         if event.WhichOneof("message") == "connect":
             leave_late_room(self.engine, event, self._ghost_gone)
-        else:
-            self.engine.discard(event)
+            return
+        if event.WhichOneof("message") == "room_event" and event.room_event.WhichOneof("message") == "eos":
+            self._left_for.discard("eos")
+        self.engine.discard(event)
 
 
 def _put_keeping(put: Callable[[FfiEvent], None], _kept: object, event: FfiEvent) -> None:

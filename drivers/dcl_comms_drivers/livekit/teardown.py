@@ -28,22 +28,28 @@ def leave_late_room(engine: Engine, event: FfiEvent, then: Callable[[], None]) -
         then()
         return
     handles = [engine.own(handle) for handle in owned_handles(result)]
-    _Teardown(engine, result.room.handle.id, handles, then).start(ready=True)
+    _Teardown(engine, result.room.handle.id, handles, then, {"eos", "disconnect"}).start(ready=True)
 
 
-def leave_room(engine: Engine, room: int, handles: Iterable[int]) -> None:
-    """Leave a room in the background and give its handles back afterwards.  Nobody reads its events any more."""
-    _Teardown(engine, room, list(handles), lambda: None).start(ready=False)
+def leave_room(engine: Engine, room: int, handles: Iterable[int], waiting_for: set[str]) -> None:
+    """Leave a room in the background and give its handles back afterwards.  Nobody reads its events any more.
+
+    ``waiting_for``: what has not come yet, of "eos" and "disconnect"; the room's last event comes only once.
+    """
+    waiting_for.add("disconnect")
+    _Teardown(engine, room, list(handles), lambda: None, waiting_for).start(ready=False)
 
 
 class _Teardown:
-    def __init__(self, engine: Engine, room: int, handles: list[int], then: Callable[[], None]) -> None:
+    def __init__(
+        self, engine: Engine, room: int, handles: list[int], then: Callable[[], None], waiting_for: set[str]
+    ) -> None:
         self._engine = engine
         self._room = room
         self._handles = handles
         self._then = then
         self._lock = threading.Lock()
-        self._waiting_for = {"eos", "disconnect"}
+        self._waiting_for = waiting_for
 
     def start(self, *, ready: bool) -> None:
         """Leave.  ``ready``: the engine is still to be told that we are ready for events."""
