@@ -28,7 +28,9 @@ from typing import TYPE_CHECKING, Final
 
 from dcl_comms_core import events as ev
 from dcl_comms_core.codec import peek
+from dcl_comms_core.connection import LiveKitAdapter, SimulatorAdapter
 from dcl_comms_core.errors import CommsError, DecodeError, LocalProtocolError
+from dcl_comms_core.following import Following
 from dcl_comms_core.inputs import ClockSet, LinkRef
 from dcl_comms_core.intents import Intents
 from dcl_comms_core.limits import DEFAULT_LIMITS
@@ -122,6 +124,7 @@ class MergedRooms(Intents):
         self._codec = movement_codec
         self._children: dict[int, _Child] = {}
         self._links = 0
+        self._following: dict[RoomRole, Following] = {}
         self._presence = Presence(limits)
         self._commands: list[Command] = []
         self._events: list[ev.Event] = []
@@ -150,6 +153,30 @@ class MergedRooms(Intents):
         """A number for a link that no room of this view had before."""
         self._links += 1
         return self._links
+
+    def go(self, adapter: Adapter, role: RoomRole, *, now: float | None = None) -> None:
+        """Be in this room instead of the one that the last ``go`` of this role led to.
+
+        The old one is left once the new one is open, and kept if that fails: see the RoomClosed.  Nothing happens where
+        server and room are the same, whatever the token.  The newest call counts.  A room that is just being left, and
+        a change while Limits.rooms are there, wait for their turn.
+        LocalProtocolError: no room can be joined with this adapter.
+        """
+        self._pass_time(now)
+        if not isinstance(adapter, LiveKitAdapter | SimulatorAdapter):
+            msg = f"go() takes a LiveKitAdapter or a SimulatorAdapter, not {type(adapter).__name__}"
+            raise LocalProtocolError(msg)
+        if role not in self._following:
+            self._following[role] = Following(lambda session, drain: self._depart(session.link.link, drain))
+        self._following[role].want(adapter)
+        self._settle()
+
+    def _settle(self) -> None:
+        """Join and leave what follows from what happened."""
+        for role, following in self._following.items():
+            adapter = following.settle()
+            if adapter is not None and len(self._children) < self._limits.rooms:
+                following.joined(self.join(adapter, role))
 
     def join(
         self, adapter: Adapter, role: RoomRole, *, room: str | None = None, now: float | None = None
@@ -207,6 +234,10 @@ class MergedRooms(Intents):
     def leave(self, link: int, *, drain: float | None = None, now: float | None = None) -> None:
         """Leave one room, or end one source; see RoomSession.close.  One that is gone by now needs nothing."""
         self._pass_time(now)
+        self._depart(link, drain)
+        self._settle()
+
+    def _depart(self, link: int, drain: float | None) -> None:
         child = self._children.get(link)
         if child is not None:
             child.session.close(drain=drain, now=self._now)
@@ -214,8 +245,11 @@ class MergedRooms(Intents):
 
     def close(self, *, drain: float | None = None, now: float | None = None) -> None:
         """Leave all rooms.  It is over when the last RoomClosed came."""
+        self._pass_time(now)
+        for following in self._following.values():
+            following.forget()
         for link in tuple(self._children):
-            self.leave(link, drain=drain, now=now)
+            self._depart(link, drain)
 
     # --- the vocabulary
 
@@ -235,6 +269,7 @@ class MergedRooms(Intents):
             return
         child.session.receive(inp, now=self._now)
         self._take(child)
+        self._settle()
 
     def _set_clock(self, inp: ClockSet) -> None:
         if not isfinite(inp.unix_offset):
@@ -250,6 +285,7 @@ class MergedRooms(Intents):
         for child in tuple(self._children.values()):
             child.session.handle_timeout(self._now)
             self._take(child)
+        self._settle()
 
     def deadline(self) -> float | None:
         """When to call ``handle_timeout`` at the latest: the earliest of the rooms' deadlines."""

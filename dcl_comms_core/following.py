@@ -1,0 +1,88 @@
+"""Changing rooms: which room we want, which we are in, and which is on its way.
+
+A new room is joined before the old one is left, so that we are never without one; of several changes in a row the
+newest counts; and no room is joined while any link to it lasts, because a server knows one session for each identity
+and room, and ends the other.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from dcl_comms_core.connection import LiveKitAdapter
+from dcl_comms_core.states import RoomState
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from dcl_comms_core.connection import Adapter
+    from dcl_comms_core.room import RoomSession
+
+__all__ = ["Following", "place_of"]
+
+_CLOSED: Final = RoomState.CLOSED
+_AT_ONCE: Final = 3
+"""The room that we are in, the one on its way, and one that is being left.  A further change waits."""
+
+
+def place_of(adapter: Adapter) -> tuple[str, str]:
+    """The server and the room: tokens and islands' names differ where these are the same."""
+    if isinstance(adapter, LiveKitAdapter):
+        return adapter.url, adapter.token.room
+    return adapter.to_connection_string(), ""
+
+
+class Following:
+    """The room of one role, wherever that is now.  ``settle`` says what is to be joined and left."""
+
+    __slots__ = ("_coming", "_current", "_lasting", "_leave", "_wanted")
+
+    def __init__(self, leave: Callable[[RoomSession, float | None], None]) -> None:
+        self._leave = leave
+        """Called with a session, and for how long it may drain: None for the default."""
+        self._wanted: Adapter | None = None
+        self._current: RoomSession | None = None
+        self._coming: RoomSession | None = None
+        self._lasting: list[RoomSession] = []
+        """All of ours that are not closed."""
+
+    def want(self, adapter: Adapter) -> None:
+        """Go there, unless we are there or on our way."""
+        place = place_of(adapter)
+        coming, current = self._coming, self._current
+        if coming is not None and place_of(coming.adapter) == place:
+            self._wanted = None
+            return
+        if coming is not None:
+            self._coming = None
+            self._leave(coming, 0.0)
+        here = current is not None and place_of(current.adapter) == place
+        self._wanted = None if here else adapter
+
+    def forget(self) -> None:
+        """Want nothing any more; all rooms are being left."""
+        self._wanted = self._coming = self._current = None
+
+    def joined(self, session: RoomSession) -> None:
+        """What ``settle`` asked for is on its way."""
+        self._wanted = None
+        self._coming = session
+        self._lasting.append(session)
+
+    def settle(self) -> Adapter | None:
+        """See what became of the rooms; gives the one to join now."""
+        self._lasting = [session for session in self._lasting if session.state is not _CLOSED]
+        coming, current = self._coming, self._current
+        if current is not None and current.state is _CLOSED:
+            self._current = current = None
+        if coming is not None and coming.state is _CLOSED:
+            self._coming = None
+        elif coming is not None and coming.sending:
+            self._coming, self._current = None, coming
+            if current is not None:
+                self._leave(current, None)
+        wanted = self._wanted
+        if wanted is None or len(self._lasting) >= _AT_ONCE:
+            return None
+        place = place_of(wanted)
+        return None if any(place_of(session.adapter) == place for session in self._lasting) else wanted
