@@ -56,6 +56,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ArchipelagoSession"]
 
+_WITH_SOCKET: Final = frozenset({ArchipelagoState.HANDSHAKE, ArchipelagoState.OPEN, ArchipelagoState.CLOSING})
 _LARGEST_FLOAT: Final = 3.4028234663852886e38
 """Beyond it, a coordinate is infinite on the wire."""
 
@@ -304,7 +305,7 @@ class ArchipelagoSession:
         if not isinstance(inp, SocketOpened | FrameReceived | SocketClosed | SendAcknowledged):
             msg = f"receive() takes a WebSocket's input of dcl_comms_core.inputs, not {type(inp).__name__}"
             raise LocalProtocolError(msg)
-        if inp.link != self._link or self._state in {ArchipelagoState.WAITING, ArchipelagoState.CLOSED}:
+        if inp.link != self._link or self._state not in _WITH_SOCKET:
             self.counters["late"] += 1
         elif isinstance(inp, SocketClosed):
             self._on_closed(inp)

@@ -212,6 +212,8 @@ class Islands:
             self._put(target, island.members)
             del self._islands[island.name]
             target.measure()
+            # To be looked at again: some may be farther off than they seemed, where others had no place.
+            target.dirty = True
 
 
 def _base36(number: int) -> str:

@@ -16,6 +16,11 @@ OTHER = EthereumKey("0x" + "22" * 32)
 VERIFIER = verifier()
 
 
+def key(which: int | str) -> EthereumKey:
+    """A test key by number, or by its hex digits."""
+    return EthereumKey(which if isinstance(which, str) else f"0x{which:064x}")
+
+
 def identity(root: EthereumKey = ROOT, ephemeral: EthereumKey = EPHEMERAL, expires: float = EXPIRES) -> AuthIdentity:
     login = login_payload(ephemeral.address, expires)
     return AuthIdentity.from_signature(root.address, root.sign(login), expires=expires, signer=ephemeral)

@@ -259,6 +259,13 @@ def test_frames_that_can_not_be_used_are_counted_and_never_end_it() -> None:
     assert rig.session.stage is Stage.IDENTIFYING
 
 
+def test_news_before_it_began_is_ignored() -> None:
+    rig = RealmRig()
+    rig.gone()
+    rig.say(kicked=KickedMessage())
+    assert (rig.session.state, rig.session.counters["late"], rig.take_events()) == (S.NEW, 2, [])
+
+
 def test_late_news_is_ignored() -> None:
     rig = opened()
     rig.say(late=1, kicked=KickedMessage())
