@@ -9,9 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from dcl_comms_core.inputs import LinkRef
+
 if TYPE_CHECKING:
     from dcl_comms_core.connection import Adapter
-    from dcl_comms_core.inputs import LinkRef
     from dcl_comms_core.targets import Place
 
 __all__ = [
@@ -30,6 +31,8 @@ __all__ = [
     "SetAttributes",
     "SubscribeTrack",
 ]
+
+_UNNAMED = LinkRef(0, 0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,8 +144,8 @@ class CloseSocket:
 class Fetch:
     """Make one HTTP request, and follow its redirects.  Answered by Fetched or FetchFailed."""
 
-    link: LinkRef
-    """Names the request."""
+    link: LinkRef = _UNNAMED
+    """Names the request, for a session that makes several."""
     url: str = field(repr=False)
     method: str = "GET"
     headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)

@@ -25,10 +25,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import AbstractContextManager
 
+    from dcl_comms_core.commands import Fetch
     from dcl_comms_core.connection import Adapter
+    from dcl_comms_core.inputs import Fetched
     from dcl_comms_drivers.connection import Settings
+    from dcl_comms_drivers.net.dial import NetOptions
+    from dcl_comms_drivers.net.loops import Runner
 
-__all__ = ["AsyncioHost", "Connection", "Delivery", "LiveKitVia", "OnFull", "Subscribe", "connect"]
+__all__ = ["AsyncioHost", "Connection", "Delivery", "LiveKitVia", "OnFull", "Subscribe", "connect", "fetch"]
 
 Connection = WaitingConnection
 """A room."""
@@ -101,6 +105,13 @@ class AsyncioHost(WaitingHost):
         self._wake_fd = fd
         return fd
 
+    def runner(self) -> Runner:
+        """This loop's network."""
+        from dcl_comms_drivers.net.loops import Direct  # noqa: PLC0415 - the extra
+        from dcl_comms_drivers.net.on_asyncio import AsyncioNet  # noqa: PLC0415 - the extra
+
+        return Direct(AsyncioNet())
+
     def signal(self) -> Signal:
         """A new signal."""
         return _Signal(self._loop)
@@ -132,3 +143,14 @@ def connect(target: str | Adapter, **settings: Unpack[Settings]) -> Connecting:
     Entering raises ConnectionLost, InvalidConnectionString or LocalProtocolError.
     """
     return Connecting(target, Options.of(settings, sdk_fallback=True), AsyncioHost)
+
+
+async def fetch(request: Fetch, options: NetOptions | None = None) -> Fetched:
+    """Make one HTTP request; see docs/network.md.  Needs the extra ``net``.
+
+    Raises TargetRefused, RequestFailed or LocalProtocolError.  Any status is an answer.
+    """
+    from dcl_comms_drivers.net import http  # noqa: PLC0415 - the extra
+    from dcl_comms_drivers.net.on_asyncio import AsyncioNet  # noqa: PLC0415 - the extra
+
+    return await http.fetch(AsyncioNet(), request, options)

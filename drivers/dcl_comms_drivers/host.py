@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from dcl_comms_core.commands import Command
     from dcl_comms_core.events import Event
     from dcl_comms_core.inputs import Input
+    from dcl_comms_drivers.net.loops import Runner
 
 __all__ = ["Host", "Link", "Receiver", "Session"]
 
@@ -34,6 +35,10 @@ class Host(Protocol):
 
         At most one for a host; it is the host's, which closes it.
         """
+        ...
+
+    def runner(self) -> Runner:
+        """A way into a network that goes with this loop: on it, or in a thread of its own."""
         ...
 
 

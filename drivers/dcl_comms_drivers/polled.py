@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from dcl_comms_drivers.connection import Settings, VideoSettings
     from dcl_comms_drivers.feeds import AudioFeed, Reader, VideoFeed
     from dcl_comms_drivers.livekit.frames import AudioFrame, VideoFrame
+    from dcl_comms_drivers.net.loops import Runner
 
 __all__ = ["Delivery", "LiveKitVia", "OnFull", "PolledConnection", "Subscribe", "open"]
 
@@ -73,6 +74,11 @@ class _PolledHost:
     def wake_fd(self, callback: Callable[[], None]) -> int | None:
         del callback
         return self._writer
+
+    def runner(self) -> Runner:
+        from dcl_comms_drivers.net.on_asyncio import ThreadRunner  # noqa: PLC0415 - the extra
+
+        return ThreadRunner()
 
     def fileno(self) -> int:
         return self._reader

@@ -26,10 +26,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import AbstractContextManager
 
+    from dcl_comms_core.commands import Fetch
     from dcl_comms_core.connection import Adapter
+    from dcl_comms_core.inputs import Fetched
     from dcl_comms_drivers.connection import Settings
+    from dcl_comms_drivers.net.dial import NetOptions
+    from dcl_comms_drivers.net.loops import Runner
 
-__all__ = ["Connection", "Delivery", "LiveKitVia", "OnFull", "Subscribe", "TrioHost", "connect"]
+__all__ = ["Connection", "Delivery", "LiveKitVia", "OnFull", "Subscribe", "TrioHost", "connect", "fetch"]
 
 Connection = WaitingConnection
 """A room."""
@@ -110,6 +114,13 @@ class TrioHost(WaitingHost):
         finally:
             os.close(fd)
 
+    def runner(self) -> Runner:
+        """This loop's network."""
+        from dcl_comms_drivers.net.loops import Direct  # noqa: PLC0415 - the extra
+        from dcl_comms_drivers.net.on_trio import TrioNet  # noqa: PLC0415 - the extra
+
+        return Direct(TrioNet())
+
     def signal(self) -> Signal:
         """A new signal."""
         return _Signal()
@@ -140,3 +151,14 @@ def connect(target: str | Adapter, **settings: Unpack[Settings]) -> Connecting:
     Entering raises ConnectionLost, InvalidConnectionString or LocalProtocolError.
     """
     return Connecting(target, Options.of(settings), TrioHost)
+
+
+async def fetch(request: Fetch, options: NetOptions | None = None) -> Fetched:
+    """Make one HTTP request; see docs/network.md.  Needs the extra ``net``.
+
+    Raises TargetRefused, RequestFailed or LocalProtocolError.  Any status is an answer.
+    """
+    from dcl_comms_drivers.net import http  # noqa: PLC0415 - the extra
+    from dcl_comms_drivers.net.on_trio import TrioNet  # noqa: PLC0415 - the extra
+
+    return await http.fetch(TrioNet(), request, options)

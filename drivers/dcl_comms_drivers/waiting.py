@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from dcl_comms_core.inputs import Track
     from dcl_comms_core.peers import Addressees
     from dcl_comms_drivers.connection import Options, VideoSettings
+    from dcl_comms_drivers.net.loops import Runner
     from dcl_comms_drivers.stats import Stats
 
 __all__ = ["Batches", "Connecting", "Signal", "WaitingConnection", "WaitingHost"]
@@ -60,6 +61,10 @@ class WaitingHost(ABC):
     @abstractmethod
     def wake_fd(self, callback: Callable[[], None]) -> int | None:
         """A descriptor that calls back soon when 8 bytes are written to it; None: there is none."""
+
+    @abstractmethod
+    def runner(self) -> Runner:
+        """This loop's network."""
 
     @abstractmethod
     def signal(self) -> Signal:

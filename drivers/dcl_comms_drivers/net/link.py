@@ -1,0 +1,179 @@
+"""The link that carries out the core's network commands: WebSockets and HTTP, any number of each at once.
+
+It works in the net's thread, which is the loop's own on asyncio and trio, and one in the background for programs
+without a loop.  What comes of it waits in an inbox that ``drain`` empties.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from functools import partial
+from typing import TYPE_CHECKING, ClassVar
+
+from dcl_comms_core.commands import CancelFetch, CloseSocket, Fetch, OpenSocket, SendFrame
+from dcl_comms_core.errors import LocalProtocolError, RequestFailed, TargetRefused
+from dcl_comms_core.inputs import FetchFailed, FrameReceived, PacketsDropped, SocketClosed
+from dcl_comms_core.states import CloseReason
+from dcl_comms_drivers.livekit.mailbox import Mailbox
+from dcl_comms_drivers.net.dial import NetOptions
+from dcl_comms_drivers.net.http import fetch
+from dcl_comms_drivers.net.websocket import Socket
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from dcl_comms_core.commands import Command
+    from dcl_comms_core.inputs import Input, LinkRef
+    from dcl_comms_drivers.host import Receiver
+    from dcl_comms_drivers.net.loops import Net, Runner, Task
+
+__all__ = ["NetLink"]
+
+
+class NetLink:
+    """Carries out OpenSocket, SendFrame, CloseSocket, Fetch and CancelFetch; ignores other commands.
+
+    ``runner`` calls into the net's thread.  ``wake`` is called, from that thread, when ``drain`` has something to
+    deliver.
+    """
+
+    name: ClassVar[str] = "net"
+
+    def __init__(self, wake: Callable[[], None], runner: Runner, options: NetOptions | None = None) -> None:
+        self._options = options or NetOptions()
+        self._runner = runner
+        self._wake = wake
+        self._inbox: Mailbox[Input] = Mailbox(wake, _forget)
+        self._put_bytes = 0
+        self._got_bytes = 0
+        self._crash: Exception | None = None
+        self._abandoned = False
+        # These belong to the net's thread.
+        self._sockets: dict[LinkRef, Socket] = {}
+        self._requests: dict[LinkRef, Task] = {}
+        self._dropped: Counter[LinkRef] = Counter()
+
+    def execute(self, command: Command, *, now: float) -> None:
+        """Carry a command out; what comes of it arrives through ``drain``."""
+        del now
+        if self._abandoned:
+            return
+        match command:
+            case OpenSocket():
+                self._runner.call(partial(self._open, command))
+            case SendFrame():
+                self._runner.call(partial(self._send, command))
+            case CloseSocket():
+                self._runner.call(partial(self._close, command))
+            case Fetch():
+                self._runner.call(partial(self._fetch, command))
+            case CancelFetch():
+                self._runner.call(partial(self._cancel, command))
+            case _:
+                return  # for a link of another kind
+
+    def drain(self, session: Receiver, *, now: float, limit: int) -> bool:
+        """Deliver up to ``limit`` inputs.  True: more are waiting."""
+        if self._crash is not None:
+            raise self._crash
+        self._inbox.begin()
+        for _ in range(limit):
+            inp = self._inbox.get()
+            if inp is None:
+                break
+            if isinstance(inp, FrameReceived):
+                self._got_bytes += len(inp.data)
+            session.receive(inp, now=now)
+        if self._dropped and not self._abandoned:
+            self._runner.call(self._tell_dropped)
+        return len(self._inbox) > 0
+
+    def deadline(self) -> float | None:
+        """Nothing is due without a wake."""
+        return None
+
+    def measure(self, then: Callable[[float | None], None]) -> None:
+        """Not known: there may be several servers."""
+        then(None)
+
+    def abandon(self) -> None:
+        """Let go of everything now, without a word."""
+        if not self._abandoned:
+            self._abandoned = True
+            self._inbox.close()
+            self._runner.call(self._let_go)
+            self._runner.stop()
+
+    # --- in the net's thread
+
+    def _open(self, command: OpenSocket, net: Net) -> None:
+        if command.link in self._sockets:
+            self._crashed(LocalProtocolError("a socket of this name is open: count the generation up"))
+            return
+        socket = self._sockets[command.link] = Socket(net, command, self._deliver, self._crashed, self._options)
+        socket.start()
+
+    def _send(self, command: SendFrame, _: Net) -> None:
+        if socket := self._sockets.get(command.link):
+            socket.send(command)
+
+    def _close(self, command: CloseSocket, _: Net) -> None:
+        if socket := self._sockets.get(command.link):
+            socket.close(command)
+
+    def _fetch(self, command: Fetch, net: Net) -> None:
+        if command.link in self._requests:
+            self._crashed(LocalProtocolError("a request of this name is under way: count the generation up"))
+            return
+        if len(self._requests) >= self._options.limits.fetches:
+            detail = f"more than {len(self._requests)} requests at once"
+            self._deliver(FetchFailed(link=command.link, reason=CloseReason.OVERFLOW, detail=detail))
+            return
+        self._requests[command.link] = net.spawn(partial(self._request, command, net))
+
+    async def _request(self, command: Fetch, net: Net) -> None:
+        try:
+            self._deliver(await fetch(net, command, self._options))
+        except TargetRefused as error:
+            self._deliver(FetchFailed(link=command.link, reason=CloseReason.FORBIDDEN, detail=str(error)))
+        except RequestFailed as error:
+            self._deliver(FetchFailed(link=command.link, reason=error.reason, detail=error.detail))
+        except Exception as error:  # noqa: BLE001 - ours or the caller's, and raised to whoever drains
+            self._crashed(error)
+        finally:
+            self._requests.pop(command.link, None)
+
+    def _cancel(self, command: CancelFetch, _: Net) -> None:
+        if task := self._requests.pop(command.link, None):
+            task.cancel()
+
+    def _deliver(self, inp: Input) -> None:
+        if isinstance(inp, FrameReceived):
+            if self._put_bytes - self._got_bytes + len(inp.data) > self._options.limits.inbox_bytes:
+                self._dropped[inp.link] += 1
+                return
+            self._put_bytes += len(inp.data)
+        elif isinstance(inp, SocketClosed):
+            self._sockets.pop(inp.link, None)
+        self._inbox.put(inp)
+
+    def _tell_dropped(self, _: Net) -> None:
+        dropped, self._dropped = self._dropped, Counter()
+        for ref, count in dropped.items():
+            self._inbox.put(PacketsDropped(link=ref, count=count))
+
+    def _crashed(self, error: Exception) -> None:
+        self._crash = error
+        self._wake()
+
+    def _let_go(self, _: Net) -> None:
+        for socket in self._sockets.values():
+            socket.abandon()
+        for task in list(self._requests.values()):
+            task.cancel()
+        self._sockets.clear()
+        self._requests.clear()
+
+
+def _forget(_: object) -> None:
+    """What becomes of an input that nobody reads any more."""

@@ -1,0 +1,93 @@
+"""What sockets need of a loop: a net, which has streams, tasks and time limits; and a way to call into it."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Awaitable, Callable
+    from contextlib import AbstractAsyncContextManager
+
+    from dcl_comms_drivers.waiting import Signal
+
+__all__ = ["Direct", "Net", "Runner", "Stream", "Task"]
+
+
+class Stream(Protocol):
+    """A connected stream.  One task may send while another receives."""
+
+    async def send(self, data: bytes) -> None:
+        """Send all of it.  OSError: the connection is broken."""
+        ...
+
+    async def receive(self) -> bytes:
+        """Return what came in, at least a byte; b"" at the end.  OSError: the connection is broken."""
+        ...
+
+    def abort(self) -> None:
+        """Close it now; whoever waits gets the end or OSError.  May be called again."""
+        ...
+
+
+class Task(Protocol):
+    """Something that runs."""
+
+    def cancel(self) -> object:
+        """Stop it."""
+        ...
+
+
+class Net(ABC):
+    """A running loop's network.  All of it is for the loop's own thread."""
+
+    @abstractmethod
+    def now(self) -> float:
+        """Monotonic seconds."""
+
+    @abstractmethod
+    def signal(self) -> Signal:
+        """A new signal."""
+
+    @abstractmethod
+    def spawn(self, job: Callable[[], Awaitable[None]]) -> Task:
+        """Run something in the background.  It must raise nothing: there is nobody to raise it to."""
+
+    @abstractmethod
+    def limit(self, seconds: float) -> AbstractAsyncContextManager[object]:
+        """``async with``: what is inside is cancelled after so many seconds, and TimeoutError raised."""
+
+    @abstractmethod
+    async def resolve(self, host: str, port: int) -> list[str]:
+        """The addresses of a name, best first.  OSError: there are none."""
+
+    @abstractmethod
+    async def dial(self, address: str, port: int, *, tls: ssl.SSLContext | None, host: str) -> Stream:
+        """Connect to an address, and there to ``host`` if it is over TLS.  OSError, of which SSLError is one kind."""
+
+
+class Runner(Protocol):
+    """A way to call into a net's thread."""
+
+    def call(self, function: Callable[[Net], object]) -> None:
+        """Call a function in the net's thread, in order."""
+        ...
+
+    def stop(self) -> None:
+        """Call nothing more, once what was asked for is called; what was spawned has to be cancelled by then."""
+        ...
+
+
+class Direct:
+    """A net in the caller's own thread."""
+
+    def __init__(self, net: Net) -> None:
+        self._net = net
+
+    def call(self, function: Callable[[Net], object]) -> None:
+        """Call a function at once."""
+        function(self._net)
+
+    def stop(self) -> None:
+        """Nothing: the loop is the application's."""

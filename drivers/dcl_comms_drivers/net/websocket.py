@@ -1,0 +1,357 @@
+"""One WebSocket: websockets' protocol without IO, over a stream of any loop.
+
+One task reads and another writes, so pings are answered whatever the application does, and a server that does not read
+holds up nothing but its own messages.  Everything here belongs to the net's thread.
+"""
+
+from __future__ import annotations
+
+import logging
+import ssl
+from collections import deque
+from typing import TYPE_CHECKING, Final
+
+from websockets.client import ClientProtocol
+from websockets.exceptions import InvalidStatus, PayloadTooBig
+from websockets.frames import Frame, Opcode
+from websockets.protocol import State
+from websockets.typing import Subprotocol
+from websockets.uri import WebSocketURI
+
+from dcl_comms_core.errors import RequestFailed, TargetRefused
+from dcl_comms_core.inputs import FrameReceived, SendAcknowledged, SocketClosed, SocketOpened
+from dcl_comms_core.states import CloseReason
+from dcl_comms_core.targets import Target
+from dcl_comms_drivers.net.dial import dial, tls_failed
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from dcl_comms_core.commands import CloseSocket, OpenSocket, SendFrame
+    from dcl_comms_core.inputs import LinkRef, NetworkInput
+    from dcl_comms_core.targets import Place
+    from dcl_comms_drivers.net.dial import NetOptions
+    from dcl_comms_drivers.net.loops import Net, Stream, Task
+
+__all__ = ["Socket"]
+
+_BATCH_BYTES: Final = 65_536
+"""What is given to the stream at once, and how many bytes of pongs may wait before no more is read."""
+_SILENT_PERIODS: Final = 3
+_BY_CODE: Final = {
+    1001: CloseReason.SERVER_SHUTDOWN,
+    1012: CloseReason.SERVER_SHUTDOWN,
+    1013: CloseReason.SERVER_SHUTDOWN,
+}
+_BY_STATUS: Final = {
+    401: CloseReason.AUTHENTICATION,
+    403: CloseReason.AUTHENTICATION,
+    404: CloseReason.NOT_FOUND,
+    410: CloseReason.NOT_FOUND,
+}
+
+# websockets would log frames, and with them auth chains and tokens.
+_SILENT = logging.Logger("websockets, unheard", logging.ERROR)  # noqa: LOG001 - nobody's settings shall turn it on
+
+
+class Socket:
+    """A WebSocket from OpenSocket to SocketClosed.  ``deliver`` gets what comes of it, SocketClosed last and once.
+
+    ``crashed`` gets a bug of ours.
+    """
+
+    def __init__(
+        self,
+        net: Net,
+        command: OpenSocket,
+        deliver: Callable[[NetworkInput | SendAcknowledged], None],
+        crashed: Callable[[Exception], None],
+        options: NetOptions,
+    ) -> None:
+        self._net = net
+        self._ref: LinkRef = command.link
+        self._command = command
+        self._deliver = deliver
+        self._crashed = crashed
+        self._options = options
+        self._limits = options.limits
+        self._changed = net.signal()
+        """Something may be there to write, or is written, or the socket is over."""
+        self._protocol: ClientProtocol | None = None
+        self._stream: Stream | None = None
+        self._queue: deque[SendFrame] = deque()
+        self._queue_bytes = 0
+        self._control = bytearray()
+        """Pongs and the like that wait to be written."""
+        self._writing = False
+        self._open = False
+        self._over = False
+        self._asked_to_close = False
+        self._silent = False
+        self._heard = 0.0
+        self._pieces: list[bytes] = []
+        self._text = False
+        self._tasks: list[Task] = []
+
+    def start(self) -> None:
+        """Begin to connect."""
+        self._spawn(self._run)
+
+    def send(self, command: SendFrame) -> None:
+        """Queue a message."""
+        if self._over or self._asked_to_close:
+            return
+        if self._queue_bytes + len(command.data) > self._limits.socket_queue_bytes and self._queue:
+            self._deliver(SendAcknowledged(link=self._ref, token=command.token, error="the send queue is full"))
+            return
+        self._queue.append(command)
+        self._queue_bytes += len(command.data)
+        self._changed.notify()
+
+    def close(self, command: CloseSocket) -> None:
+        """Close it, once what waits is sent; or give it up while it is opening."""
+        if self._over or self._asked_to_close:
+            return
+        self._asked_to_close = True
+        if self._open:
+            drain = command.drain
+            self._spawn(lambda: self._leave(drain))
+        else:
+            self.abandon()
+            self._deliver(SocketClosed(link=self._ref, reason=CloseReason.CLIENT))
+
+    def abandon(self) -> None:
+        """Let go of it now; nothing is delivered any more, unless it was before."""
+        self._over = True
+        self._hang_up()
+        for task in self._tasks:
+            task.cancel()
+
+    def _spawn(self, job: Callable[[], Awaitable[None]]) -> None:
+        async def run() -> None:
+            try:
+                await job()
+            except Exception as error:  # noqa: BLE001 - raised to whoever drains the link
+                self._hang_up()
+                self._crashed(error)
+
+        self._tasks.append(self._net.spawn(run))
+
+    # --- the reading task
+
+    async def _run(self) -> None:
+        try:
+            end = await self._live()
+        except TargetRefused as error:
+            end = self._ended(CloseReason.FORBIDDEN, detail=str(error))
+        except RequestFailed as error:
+            end = self._ended(error.reason, detail=error.detail)
+        except InvalidStatus as error:
+            status = error.response.status_code
+            end = self._ended(_by_status(status), status=status, detail=f"the server answered {status}")
+        except TimeoutError:
+            end = self._ended(CloseReason.TIMEOUT, detail=f"not open after {self._limits.connect_seconds} s")
+        except ssl.SSLError as error:
+            end = self._ended(CloseReason.TLS, detail=tls_failed(error).detail)
+        except OSError:
+            end = self._ended(CloseReason.NETWORK, detail="the connection broke while it was opening")
+        finally:
+            self._hang_up()
+        if not self._over:
+            self._over = True
+            self._deliver(end)
+            for task in self._tasks[1:]:
+                task.cancel()
+
+    async def _live(self) -> SocketClosed:
+        async with self._net.limit(self._limits.connect_seconds):
+            target = Target.of_websocket(self._command.url)
+            self._stream, place = await dial(self._net, target, within=self._command.within, options=self._options)
+            self._protocol = self._new_protocol(target)
+            await self._shake_hands(self._stream, self._protocol)
+        self._opened(self._protocol, place)
+        # What came with the answer to the handshake is here already.
+        reason = await self._read(self._stream, self._protocol)
+        return self._closed(self._protocol, reason)
+
+    def _new_protocol(self, target: Target) -> ClientProtocol:
+        path, _, query = target.path.partition("?")
+        offered = self._command.subprotocol
+        return ClientProtocol(
+            WebSocketURI(target.secure, target.host, target.port, path, query),
+            subprotocols=[Subprotocol(offered)] if offered else None,
+            max_size=self._limits.socket_bytes,
+            logger=_SILENT,
+        )
+
+    async def _shake_hands(self, stream: Stream, protocol: ClientProtocol) -> None:
+        request = protocol.connect()
+        request.headers["User-Agent"] = "dcl-comms"
+        protocol.send_request(request)
+        await stream.send(b"".join(protocol.data_to_send()))
+        while protocol.state is State.CONNECTING and protocol.handshake_exc is None:
+            data = await stream.receive()
+            if not data:
+                protocol.receive_eof()
+                break
+            protocol.receive_data(data)
+        problem = protocol.handshake_exc
+        if isinstance(problem, InvalidStatus):
+            raise problem
+        if problem is not None and isinstance(problem.__cause__, EOFError):
+            raise RequestFailed(CloseReason.NETWORK, "the server hung up before it answered")
+        # It may be closing already, if the server's first words were its last.
+        if problem is not None or protocol.state is State.CONNECTING:
+            raise RequestFailed(CloseReason.PROTOCOL, "the server's answer opens no WebSocket")
+
+    def _opened(self, protocol: ClientProtocol, place: Place) -> None:
+        self._open = True
+        self._heard = self._net.now()
+        self._deliver(SocketOpened(link=self._ref, place=place, subprotocol=protocol.subprotocol or ""))
+        self._spawn(self._write)
+
+    async def _read(self, stream: Stream, protocol: ClientProtocol) -> CloseReason:
+        """Read until the end; return what it is if there was no close frame."""
+        while True:
+            for event in protocol.events_received():
+                if isinstance(event, Frame):
+                    self._take(event)
+            self._flush(protocol)
+            if protocol.close_rcvd is not None or protocol.parser_exc is not None:
+                break
+            while len(self._control) > _BATCH_BYTES:
+                await self._changed.wait()
+            try:
+                data = await stream.receive()
+            except OSError:
+                return CloseReason.NETWORK
+            self._heard = self._net.now()
+            if not data:
+                return CloseReason.NETWORK
+            protocol.receive_data(data)
+        try:
+            # Our own close frame still goes out, if the server takes it.
+            async with self._net.limit(self._limits.close_seconds):
+                while self._control or self._writing:
+                    await self._changed.wait()
+        except TimeoutError:
+            pass  # it does not
+        return CloseReason.PROTOCOL if protocol.parser_exc is not None else CloseReason.NETWORK
+
+    def _take(self, frame: Frame) -> None:
+        if frame.opcode is Opcode.BINARY or frame.opcode is Opcode.TEXT:
+            self._text = frame.opcode is Opcode.TEXT
+        elif frame.opcode is not Opcode.CONT:
+            return
+        if frame.data:
+            self._pieces.append(bytes(frame.data))
+        if frame.fin:
+            data = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
+            self._pieces.clear()
+            self._deliver(FrameReceived(link=self._ref, data=data, text=self._text))
+
+    def _closed(self, protocol: ClientProtocol, reason: CloseReason) -> SocketClosed:
+        close = protocol.close_rcvd
+        if self._asked_to_close:
+            reason = CloseReason.CLIENT
+        elif self._silent:
+            reason = CloseReason.TIMEOUT
+        elif close is not None and reason is CloseReason.NETWORK:
+            reason = _BY_CODE.get(close.code, reason)
+        detail = ""
+        if reason is CloseReason.PROTOCOL:
+            too_big = isinstance(protocol.parser_exc, PayloadTooBig)
+            detail = f"a message over {self._limits.socket_bytes} bytes" if too_big else "not a WebSocket's frames"
+        return self._ended(reason, code=1006 if close is None else close.code, detail=detail)
+
+    def _ended(self, reason: CloseReason, *, code: int = 1006, status: int = 0, detail: str = "") -> SocketClosed:
+        return SocketClosed(link=self._ref, reason=reason, code=code, status=status, detail=detail)
+
+    # --- the writing task
+
+    async def _write(self) -> None:
+        stream, protocol = self._stream, self._protocol
+        assert stream is not None  # noqa: S101 - it is spawned when both are there
+        assert protocol is not None  # noqa: S101
+        while not self._over:
+            data, tokens = self._next_batch(protocol)
+            if not data:
+                await self._wait(stream, protocol)
+                continue
+            self._writing = True
+            try:
+                await stream.send(data)
+            except OSError:
+                stream.abort()  # the reading task tells of it
+                return
+            finally:
+                self._writing = False
+            for token in tokens:
+                self._deliver(SendAcknowledged(link=self._ref, token=token))
+            self._changed.notify()
+
+    def _next_batch(self, protocol: ClientProtocol) -> tuple[bytes, list[int]]:
+        tokens: list[int] = []
+        # At least one, however many pongs wait.
+        while self._queue and (not tokens or len(self._control) < _BATCH_BYTES) and protocol.state is State.OPEN:
+            command = self._queue.popleft()
+            self._queue_bytes -= len(command.data)
+            protocol.send_binary(command.data)
+            self._control += b"".join(protocol.data_to_send())
+            tokens.append(command.token)
+        data = bytes(self._control)
+        self._control.clear()
+        return data, tokens
+
+    async def _wait(self, stream: Stream, protocol: ClientProtocol) -> None:
+        """Wait for something to write; ping a server that is silent, and hang up on one that stays so."""
+        period = self._limits.ping_seconds
+        try:
+            async with self._net.limit(period):
+                await self._changed.wait()
+        except TimeoutError:
+            silence = self._net.now() - self._heard
+            if silence >= _SILENT_PERIODS * period:
+                self._silent = True
+                stream.abort()
+            elif silence >= period and protocol.state is State.OPEN:
+                protocol.send_ping(b"")
+                self._flush(protocol)
+
+    def _flush(self, protocol: ClientProtocol) -> None:
+        data = b"".join(protocol.data_to_send())
+        if data:
+            self._control += data
+            self._changed.notify()
+
+    # --- the closing task
+
+    async def _leave(self, drain: float) -> None:
+        stream, protocol = self._stream, self._protocol
+        assert stream is not None  # noqa: S101 - it is spawned when both are there
+        assert protocol is not None  # noqa: S101
+        try:
+            async with self._net.limit(drain):
+                while self._queue or self._writing:
+                    await self._changed.wait()
+        except TimeoutError:
+            self._queue.clear()
+        if protocol.state is State.OPEN:
+            protocol.send_close(1000)
+            self._flush(protocol)
+        try:
+            async with self._net.limit(self._limits.close_seconds):
+                while not self._over:
+                    await self._changed.wait()
+        except TimeoutError:
+            stream.abort()  # the reading task tells of it
+
+    def _hang_up(self) -> None:
+        if self._stream is not None:
+            self._stream.abort()
+
+
+def _by_status(status: int) -> CloseReason:
+    if 400 <= status < 500:  # noqa: PLR2004  # the client's fault
+        return _BY_STATUS.get(status, CloseReason.BAD_REQUEST)
+    return CloseReason.UNREACHABLE if status >= 500 else CloseReason.PROTOCOL  # noqa: PLR2004  # the server's
