@@ -347,7 +347,7 @@ def test_a_server_that_does_not_read_holds_back_credits_and_nothing_else(loop):
                 break
             before = refused
         # What neither the kernel has nor was refused is what waits.
-        accounted = lambda: len(acknowledged(kit)) + len(acknowledged(kit, error=full))  # noqa: E731
+        accounted = lambda: len(acknowledged(kit)) + len(acknowledged(kit, error=full))
         await kit.until(lambda: sent - accounted() <= 1_048_576 // 16_000 + 5)
         go_on.set()
         await kit.until(lambda: accounted() == sent)
