@@ -206,6 +206,7 @@ from dcl_comms_core.peers import (
     PeerId,
 )
 from dcl_comms_core.presence import Presence
+from dcl_comms_core.profiles import Profile, trusted_url
 from dcl_comms_core.proto._gen.rfc4 import (
     AnnounceProfileVersion,
     Chat,
@@ -453,6 +454,7 @@ __all__ = [
     "PlayerEmote",
     "Position",
     "Presence",
+    "Profile",
     "ProfileAnnounced",
     "ProfileReceived",
     "ProfileRequest",
@@ -581,4 +583,5 @@ __all__ = [
     "signed_fetch_headers",
     "stream_identity",
     "tag13",
+    "trusted_url",
 ]

@@ -361,7 +361,9 @@ class ProfileReceived(_PacketEvent):
     serialized: str
     """JSON text, not parsed."""
     base_url: str
-    """Where the sender says that its content is.  Untrusted."""
+    """Where the sender says that its content is.  Untrusted: see ``trusted_url``."""
+    requested: bool = False
+    """We asked this sender for it, with ``request_profile``."""
 
 
 @dataclass(slots=True, kw_only=True)

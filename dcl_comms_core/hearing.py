@@ -34,8 +34,18 @@ from dcl_comms_core.movement import TimestampUnwrapper
 from dcl_comms_core.peers import PeerId
 
 if TYPE_CHECKING:
-    from dcl_comms_core.events import ChatReceived, PeerEmoted, ReactionReceived, Vector3
+    from collections.abc import Callable
+
+    from dcl_comms_core.events import (
+        ChatReceived,
+        PeerEmoted,
+        ProfileReceived,
+        ProfileRequested,
+        ReactionReceived,
+        Vector3,
+    )
     from dcl_comms_core.limits import Limits
+    from dcl_comms_core.profiles import Profiles
     from dcl_comms_core.seen import Seen
 
 __all__ = [
@@ -49,6 +59,8 @@ __all__ = [
     "judge_movement",
     "judge_position",
     "judge_reaction",
+    "judge_request",
+    "judge_response",
 ]
 
 AUTHORITATIVE_SERVER: Final = PeerId("authoritative-server")
@@ -100,13 +112,17 @@ class Compressed:
 class Hearing:
     """What is asked for all senders of a room."""
 
-    __slots__ = ("late", "limits", "room", "seen")
+    __slots__ = ("late", "limits", "on_profile_request", "profiles", "room", "seen")
 
-    def __init__(self, seen: Seen, limits: Limits) -> None:
+    def __init__(
+        self, seen: Seen, limits: Limits, profiles: Profiles, on_profile_request: Callable[[ProfileRequested], None]
+    ) -> None:
         self.seen = seen
         self.room = seen.enrol()
         self.limits = limits
         self.late = limits.late_seconds
+        self.profiles = profiles
+        self.on_profile_request = on_profile_request
 
     def repeated(self, heard: Heard | None, key: tuple[Any, ...], value: object = None) -> str:
         """Why to let a message go: it was told already; or nothing."""
@@ -191,3 +207,15 @@ def judge_reaction(event: ReactionReceived, heard: Heard | None, hearing: Hearin
         key = ("about", event.sender, event.address, about, event.emoji_index)
         return hearing.repeated(heard, key, event.removed)
     return hearing.repeated(heard, ("reaction", event.sender, event.timestamp)) if event.timestamp else ""
+
+
+def judge_request(event: ProfileRequested, _heard: Heard | None, hearing: Hearing) -> str:
+    """Is it for us; told all the same."""
+    hearing.on_profile_request(event)
+    return ""
+
+
+def judge_response(event: ProfileReceived, _heard: Heard | None, hearing: Hearing) -> str:
+    """Did we ask; told all the same."""
+    hearing.profiles.take(event)
+    return ""

@@ -10,18 +10,19 @@ from abc import ABC, abstractmethod
 from math import inf, nextafter
 from typing import TYPE_CHECKING, Final
 
-from dcl_comms_core.chat import chat_timestamp
+from dcl_comms_core.chat import chat_timestamp, has_control
 from dcl_comms_core.codec import encode, kind_of
-from dcl_comms_core.errors import LocalProtocolError
+from dcl_comms_core.errors import LocalProtocolError, PacketTooLarge
+from dcl_comms_core.events import WarningCode
 from dcl_comms_core.motion import build_movement
-from dcl_comms_core.peers import EVERYONE, PeerId, addressees
+from dcl_comms_core.peers import EVERYONE, addressees
 from dcl_comms_core.proto import rfc4
 
 if TYPE_CHECKING:
     from dcl_comms_core.limits import Limits
-    from dcl_comms_core.peers import Addressees
+    from dcl_comms_core.peers import Addressees, PeerId
 
-__all__ = ["LOSSY_KINDS", "PROTOCOL_VERSION", "Intents", "is_reliable"]
+__all__ = ["LOSSY_KINDS", "PROTOCOL_VERSION", "Intents", "check_version", "is_reliable"]
 
 PROTOCOL_VERSION: Final = 100
 """What every packet carries; Unity drops packets that carry anything else."""
@@ -33,7 +34,9 @@ LOSSY_KINDS: Final = frozenset(
 
 _VERSION_FIELD: Final = bytes((11 << 3, PROTOCOL_VERSION))
 """protocol_version on the wire, for a packet that has none."""
+_EMOJIS: Final = 4_096
 _LARGEST_VERSION: Final = 0xFFFFFFFF
+_REACTION_STEP: Final = 0.01
 _STAMP_STEP: Final = 1e-11
 """Days; 0.9 us.  A chat message is at least this much later than the one before."""
 
@@ -59,6 +62,8 @@ class Intents(ABC):
         self._unix_offset: float | None = None
         self._last_stamp = 0.0
         self._last_emote = 0
+        self._last_reaction = 0.0
+        self._warned_of_size = False
 
     @abstractmethod
     def _put(
@@ -66,25 +71,50 @@ class Intents(ABC):
     ) -> None:
         """Check and queue packets (bytes, addressees, topic): all or none."""
 
-    def chat(self, text: str, *, to: Addressees = EVERYONE, now: float | None = None) -> None:
-        """Write to everybody, or privately to each of the peers named.
+    @abstractmethod
+    def _warn(self, code: WarningCode, text: str) -> None:
+        """Tell a Warning."""
 
-        A private message goes to its addressee under its own identity as topic, as the explorers do.
+    def chat(
+        self,
+        text: str,
+        *,
+        to: Addressees = EVERYONE,
+        channel: str = "",
+        stamp: float | None = None,
+        now: float | None = None,
+    ) -> float:
+        """Write to everybody, or privately to each of the peers named; gives the stamp of the message.
+
+        A private message goes to its addressee under its own identity as topic, as the explorers do.  ``channel``: a
+        community's, whose messages go to its router alone: ``to=COMMUNITY_ROUTER``.  ``stamp``: what another room's
+        session gave for the same message, so that those who are in both rooms are told once; it has to grow.
         """
+        if has_control(text):
+            msg = "U+2406, U+2410 and U+2411 mark a text as no chat: clients drop it"
+            raise LocalProtocolError(msg)
         at = self._now if now is None else max(now, self._now)
-        # Without a wall clock: seconds since the room opened, which readers take for what it is.
-        stamp = at - self._opened_at if self._unix_offset is None else chat_timestamp(at + self._unix_offset)
-        # Receivers tell messages apart by their stamps, so no two of ours may be equal, nor may one go back.
         last = self._last_stamp
-        if stamp <= last:
-            stamp = max(last + _STAMP_STEP, nextafter(last, inf))
+        if stamp is None:
+            # Without a wall clock: seconds since the room opened, which readers take for what it is.
+            stamp = at - self._opened_at if self._unix_offset is None else chat_timestamp(at + self._unix_offset)
+            # Receivers tell messages apart by their stamps, so no two of ours may be equal, nor may one go back.
+            if stamp <= last:
+                stamp = max(last + _STAMP_STEP, nextafter(last, inf))
+        elif not last < stamp < inf:
+            msg = "the stamp of a message has to be greater than the last one's"
+            raise LocalProtocolError(msg)
         data = encode(rfc4.Packet(chat=rfc4.Chat(message=text, timestamp=stamp), protocol_version=PROTOCOL_VERSION))
         named = addressees(to)
+        if channel and (named is None or len(named) != 1):
+            msg = "a community's message goes to its router alone: to=COMMUNITY_ROUTER"
+            raise LocalProtocolError(msg)
         messages: list[tuple[bytes, tuple[str, ...] | None, str]] = (
-            [(data, None, "")] if named is None else [(data, (identity,), identity) for identity in named]
+            [(data, None, "")] if named is None else [(data, (identity,), channel or identity) for identity in named]
         )
         self._put(messages, reliable=True, now=now)
         self._last_stamp = stamp
+        return stamp
 
     def move(
         self,
@@ -97,10 +127,7 @@ class Intents(ABC):
         to: Addressees = EVERYONE,
         now: float | None = None,
     ) -> None:
-        """Be somewhere: metres (x east, y up, z north), m/s, degrees clockwise from north.
-
-        Or give a whole Movement, which is sent as it is.
-        """
+        """Be somewhere: metres (x east, y up, z north), m/s, degrees clockwise from north; or a whole Movement."""
         at = self._now if now is None else max(now, self._now)
         movement = (
             position
@@ -108,6 +135,11 @@ class Intents(ABC):
             else build_movement(position, velocity, yaw, at - self._opened_at, grounded=grounded, instant=instant)
         )
         self.send(rfc4.Packet(movement=movement), to=to, now=now)
+
+    def announce_profile(self, version: int, *, to: Addressees = EVERYONE, now: float | None = None) -> None:
+        """Tell the version of our profile.  Unity clients send a peer nothing but chat until it did this."""
+        announcement = rfc4.AnnounceProfileVersion(profile_version=check_version(version))
+        self.send(rfc4.Packet(profile_version=announcement), to=to, now=now)
 
     def emote(self, urn: str, *, stop: bool = False, to: Addressees = EVERYONE, now: float | None = None) -> None:
         """Play an emote by its URN, or stop it."""
@@ -122,16 +154,46 @@ class Intents(ABC):
         self.send(rfc4.Packet(player_emote=emote), to=to, now=now)
         self._last_emote += 1
 
-    def announce_profile(self, version: int, *, to: Addressees = EVERYONE, now: float | None = None) -> None:
-        """Tell the version of our profile.  Unity clients send a peer nothing but chat until it did this."""
-        if not 0 <= version <= _LARGEST_VERSION:
-            msg = "a profile version is a number from 0 to 4294967295"
-            raise LocalProtocolError(msg)
-        self.send(rfc4.Packet(profile_version=rfc4.AnnounceProfileVersion(profile_version=version)), to=to, now=now)
-
     def scene_message(self, scene_id: str, data: bytes, *, to: Addressees = EVERYONE, now: float | None = None) -> None:
-        """Send a scene's message; ``data`` goes out as it is, its first byte says how the rest is framed."""
+        """Send a scene's message; ``data`` goes out as it is, its first byte says how the rest is framed.
+
+        ``frame_string``, ``frame_binary`` and ``frame_comms_data`` make it.  In a scene that has a server, explorers
+        send to that alone: ``to=AUTHORITATIVE_SERVER``.  PacketTooLarge: beyond Limits.scene_bytes.
+        """
+        if len(data) > self._limits.scene_bytes:
+            raise PacketTooLarge(len(data), self._limits.scene_bytes)
         self.send(rfc4.Packet(scene=rfc4.Scene(scene_id=scene_id, data=data)), to=to, now=now)
+        if len(data) > self._limits.scene_warn_bytes and not self._warned_of_size:
+            self._warned_of_size = True
+            text = (
+                f"a scene message of {len(data)} bytes: Unity clients drop those beyond {self._limits.scene_warn_bytes}"
+            )
+            self._warn(WarningCode.SCENE_MESSAGE_LARGE, text)
+
+    def react(self, emoji_index: int, *, count: int = 1, to: Addressees = EVERYONE, now: float | None = None) -> None:
+        """React with an emoji, in the world: its number from 0 to 4095."""
+        _check_emoji(emoji_index)
+        at = self._now if now is None else max(now, self._now)
+        # Receivers tell reactions apart by their stamps, single precision.
+        stamp = max(at - self._opened_at, self._last_reaction + _REACTION_STEP)
+        reaction = rfc4.Reaction(emoji_index=emoji_index, timestamp=stamp, count=count)
+        self.send(rfc4.Packet(reaction=reaction), to=to, now=now)
+        self._last_reaction = stamp
+
+    def react_to(
+        self,
+        message_id: str,
+        emoji_index: int,
+        *,
+        remove: bool = False,
+        to: Addressees = EVERYONE,
+        now: float | None = None,
+    ) -> None:
+        """React to a chat message, or take it back: see ``ChatReceived.message_id``."""
+        _check_emoji(emoji_index)
+        index = ~emoji_index if remove else emoji_index
+        reaction = rfc4.ChatReaction(emoji_index=index, message_id=message_id)
+        self.send(rfc4.Packet(chat_reaction=reaction), to=to, now=now)
 
     def send(
         self,
@@ -172,3 +234,17 @@ class Intents(ABC):
             raise LocalProtocolError(msg)
         named = addressees(to)
         self._put([] if named == () else [(bytes(data), named, topic)], reliable=reliable, now=now)
+
+
+def _check_emoji(index: int) -> None:
+    if not 0 <= index < _EMOJIS:
+        msg = f"an emoji's number is from 0 to {_EMOJIS - 1}"
+        raise LocalProtocolError(msg)
+
+
+def check_version(version: int) -> int:
+    """The version of a profile; LocalProtocolError: it fits no packet."""
+    if not 0 <= version <= _LARGEST_VERSION:
+        msg = "a profile version is a number from 0 to 4294967295"
+        raise LocalProtocolError(msg)
+    return version

@@ -48,6 +48,8 @@ scene_bytes                30,000       PacketTooLarge: a scene message of ours 
 rooms                      8            rooms and movement sources of one MergedRooms; LocalProtocolError
 source_seconds             5.0          a peer of whom a movement source said nothing for so long is heard of through
                                         rooms again
+profiles                   256          profiles of peers that are kept, and requests for them; the oldest are forgotten
+profiles_bytes             4,194,304    the same in characters; a longer profile is told and not kept
 early_packets              256          events of unnamed senders kept for PeerIdentified; the oldest are let go
 in_flight                  64           packets given to the transport and not yet acknowledged; further ones queue
 in_flight_bytes            65,536       the same in bytes, for reliable packets: lossy ones pass those that wait; one
@@ -149,6 +151,8 @@ class Limits:
     scene_bytes: int = 30_000
     rooms: int = 8
     source_seconds: float = 5.0
+    profiles: int = 256
+    profiles_bytes: int = 4_194_304
     early_packets: int = 256
     in_flight: int = 64
     in_flight_bytes: int = 65_536

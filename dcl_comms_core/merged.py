@@ -371,6 +371,9 @@ class MergedRooms(Intents):
         for child, reason in refused:
             self._refused(child, reason)
 
+    def _warn(self, code: ev.WarningCode, text: str) -> None:
+        self._events.append(ev.Warning(at=self._now, room="", code=code, text=text))
+
     def _refused(self, child: _Child, error: CommsError) -> None:
         self.counters["not_sent"] += 1
         if not child.refuses:

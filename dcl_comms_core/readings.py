@@ -41,6 +41,8 @@ from dcl_comms_core.hearing import (
     judge_movement,
     judge_position,
     judge_reaction,
+    judge_request,
+    judge_response,
 )
 from dcl_comms_core.motion import heading, position_yaw
 from dcl_comms_core.movement import MovementRefused
@@ -279,8 +281,8 @@ READERS: Final[Mapping[str | None, tuple[int, Reader | None, Judge | None]]] = {
     "reaction": (EMOTE, _reaction, judge_reaction),
     "chat_reaction": (EMOTE, _chat_reaction, judge_reaction),
     "profile_version": (PROFILE, _announce, None),
-    "profile_request": (PROFILE, _request, None),
-    "profile_response": (PROFILE, _response, None),
+    "profile_request": (PROFILE, _request, judge_request),
+    "profile_response": (PROFILE, _response, judge_response),
     "voice": (OTHER, _voice, None),
 }
 """Allowances, readers and judges by packet kind; (OTHER, None, None) for the rest."""

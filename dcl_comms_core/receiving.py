@@ -7,6 +7,7 @@ anything else is counted and let go.  ``LimitReached`` says so once each time a 
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections import deque
 from typing import TYPE_CHECKING, Final
 
@@ -14,6 +15,7 @@ from dcl_comms_core.defence import ALLOWANCES, MOVEMENT, REJECTED, Guard, Held
 from dcl_comms_core.events import LimitReached, PacketRejected
 from dcl_comms_core.hearing import Hearing
 from dcl_comms_core.peers import PeerId
+from dcl_comms_core.profiles import Profiles
 from dcl_comms_core.readings import Delivery, PacketReader
 from dcl_comms_core.roster import Roster
 from dcl_comms_core.seen import Seen
@@ -23,6 +25,7 @@ from dcl_comms_core.timers import Timers
 
 if TYPE_CHECKING:
     from dcl_comms_core.defence import PeerTraffic
+    from dcl_comms_core.events import ProfileRequested
     from dcl_comms_core.inputs import LinkRef
     from dcl_comms_core.limits import Limits
     from dcl_comms_core.movement import MovementCodec
@@ -57,7 +60,9 @@ class Receiving(Sending):
     ) -> None:
         super().__init__(room, link, token, limits)
         self._raw = delivery is Delivery.PACKETS
-        hearing = Hearing(Seen(limits.seen_messages) if seen is None else seen, limits)
+        self._profiles = Profiles(limits)
+        seen = Seen(limits.seen_messages) if seen is None else seen
+        hearing = Hearing(seen, limits, self._profiles, self._on_profile_request)
         self._reader = PacketReader(room, limits, hearing, raw=self._raw, codec=codec)
         self._roster = Roster(room, limits)
         self._guards = self._roster.guards
@@ -65,6 +70,19 @@ class Receiving(Sending):
         self._topic_of_ours = ""
         self._line: deque[Guard] = deque()
         """Guards that hold a movement, in the order in which they began to."""
+
+    @abstractmethod
+    def _on_profile_request(self, event: ProfileRequested) -> None:
+        """Somebody asks for a profile: ours, maybe."""
+
+    def deadline(self) -> float | None:
+        """When to call ``handle_timeout`` at the latest; None: not needed.  May change with any other call."""
+        return self._timers.deadline
+
+    @property
+    def deadline_reason(self) -> Timer | None:
+        """The timer behind the deadline."""
+        return self._timers.reason
 
     @property
     def peers(self) -> PeerTable:

@@ -20,7 +20,7 @@ from math import isfinite
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from dcl_comms_core import events as ev
-from dcl_comms_core.commands import CloseLink, OpenLink, PublishMicrophone, SetAttributes, SubscribeTrack
+from dcl_comms_core.commands import CloseLink, OpenLink, PublishMicrophone, SetAttributes
 from dcl_comms_core.connection import LiveKitAdapter, SimulatorAdapter
 from dcl_comms_core.errors import (
     LocalProtocolError,
@@ -51,17 +51,17 @@ from dcl_comms_core.limits import DEFAULT_LIMITS
 from dcl_comms_core.peers import PeerId
 from dcl_comms_core.prng import Prng
 from dcl_comms_core.readings import Delivery
-from dcl_comms_core.receiving import RECEIVING, Receiving
+from dcl_comms_core.receiving import RECEIVING
 from dcl_comms_core.states import RETRY, ROOM_TRANSITIONS, CloseReason, Retry, RoomState, RoomTrigger, Timer
-from dcl_comms_core.subscription import Subscribe, wants
+from dcl_comms_core.subscription import Subscribe
+from dcl_comms_core.tracking import Tracking
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from dcl_comms_core.backoff import Backoff
-    from dcl_comms_core.commands import Command
     from dcl_comms_core.connection import Adapter
-    from dcl_comms_core.inputs import Input, Track, TrackInput
+    from dcl_comms_core.inputs import Input
     from dcl_comms_core.limits import Limits
     from dcl_comms_core.movement import MovementCodec
     from dcl_comms_core.seen import Seen
@@ -72,7 +72,7 @@ __all__ = ["Delivery", "RoomSession"]
 _ATTRIBUTES: Final = (("client", "dcl-comms"),)
 
 
-class RoomSession(Receiving):
+class RoomSession(Tracking):
     """One room.  Makes no connection, reads no clock, starts nothing.
 
     ``adapter``: where to go, from ``parse_connection_string``.  ``room``: the label in events.  ``reconnect``: how to
@@ -80,7 +80,9 @@ class RoomSession(Receiving):
     jitter of the pauses.  ``announce``: let the server announce us at once, where the token allows it (else others
     learn of us up to 3 s late and see our first packets without a sender).  ``subscribe``: which tracks of others to
     receive.  ``seen``: shared by the rooms of one application, so that what comes through several of them is told once.
-    ``movement_codec``: reads compressed movements, which are told as PacketReceived without it.
+    ``movement_codec``: reads compressed movements, which are told as PacketReceived without it.  ``profile_version``:
+    announced from the beginning, and again and again: Unity clients hardly talk to who does not.  ``silent``: never
+    announce by itself, whatever that costs.
     """
 
     _adapters: ClassVar[tuple[type[Adapter], ...]] = (LiveKitAdapter, SimulatorAdapter)
@@ -99,13 +101,25 @@ class RoomSession(Receiving):
         announce: bool = True,
         seen: Seen | None = None,
         movement_codec: MovementCodec | None = None,
+        profile_version: int | None = None,
+        silent: bool = False,
     ) -> None:
         if not isinstance(adapter, self._adapters):
             wanted = " or ".join(kind.__name__ for kind in self._adapters)
             msg = f"a {type(self).__name__} takes a {wanted}, not {type(adapter).__name__}"
             raise LocalProtocolError(msg)
         token = adapter.token if isinstance(adapter, LiveKitAdapter) else None
-        super().__init__(room, LinkRef(link, 0), token, limits, delivery=delivery, seen=seen, codec=movement_codec)
+        super().__init__(
+            room,
+            LinkRef(link, 0),
+            token,
+            limits,
+            delivery=delivery,
+            seen=seen,
+            codec=movement_codec,
+            profile_version=profile_version,
+            silent=silent,
+        )
         self._adapter = adapter
         self._prng = Prng(entropy)
         self._backoff = reconnect
@@ -119,48 +133,14 @@ class RoomSession(Receiving):
     # --- what the world may ask
 
     @property
-    def state(self) -> RoomState:
-        """Where the session stands."""
-        return self._state
-
-    @property
     def adapter(self) -> Adapter:
         """Where it goes."""
         return self._adapter
 
     @property
-    def room(self) -> str:
-        """The label of this room in events."""
-        return self._room
-
-    @property
     def link(self) -> LinkRef:
         """Its link, as its commands name it now."""
         return self._link
-
-    @property
-    def identity(self) -> PeerId | None:
-        """Who we are; None before the room opened."""
-        return self._identity
-
-    def commands(self) -> list[Command]:
-        """Take everything that the transport is to do, in order."""
-        commands, self._commands = self._commands, []
-        return commands
-
-    def events(self) -> list[ev.Event]:
-        """Take everything that happened, in order."""
-        events, self._events = self._events, []
-        return events
-
-    def deadline(self) -> float | None:
-        """When to call ``handle_timeout`` at the latest; None: not needed.  May change with any other call."""
-        return self._timers.deadline
-
-    @property
-    def deadline_reason(self) -> Timer | None:
-        """The timer behind the deadline."""
-        return self._timers.reason
 
     # --- opening and closing
 
@@ -193,6 +173,7 @@ class RoomSession(Receiving):
             self._finish(CloseReason.CLIENT, "")
         elif before is not RoomState.CLOSING:
             self._forget_movements()
+            self._rest()
             self._closing_at = until if before in RECEIVING else self._now
             self._continue_closing()
         elif self._closing_at is not None:
@@ -256,6 +237,10 @@ class RoomSession(Receiving):
                 self._flow()
             elif timer is Timer.MOVEMENT:
                 self._release_movements()
+            elif timer is Timer.MOVE:
+                self._walk()
+            elif timer is Timer.PRESENCE:
+                self._announce_now()
             elif timer is Timer.RETRY:
                 if not self._refused():
                     self._move(RoomTrigger.RETRY)
@@ -310,6 +295,7 @@ class RoomSession(Receiving):
                 self._events.append(ev.LimitReached(at=self._now, room=self._room, limit="inbox_bytes", value=limit))
             case ParticipantJoined():
                 self._events += self._roster.join(inp.participant, self._now, inp.source)
+                self._welcome()
             case ParticipantUpdated():
                 self._roster.update(inp.participant)
             case ParticipantLeft():
@@ -357,9 +343,12 @@ class RoomSession(Receiving):
             self._events.append(
                 ev.RoomOpened(at=self._now, room=self._room, identity=self._identity, name=inp.room, sid=inp.sid)
             )
+            if self._silent:
+                self._warn(ev.WarningCode.SILENT, "Unity clients show no avatar of ours and send us little but chat")
         self._open_since = self._now
         self._events += self._roster.replace_all(inp.participants, self._now)
         self._make_known()
+        self._arrive()
         if not self._timers.armed(Timer.ANNOUNCE):
             self._flow()
 
@@ -390,6 +379,7 @@ class RoomSession(Receiving):
     def _flow(self) -> None:
         """Packets may go out from now on."""
         self._flowing = True
+        self._walk()
         self._send_queued()
         self._continue_closing()
 
@@ -409,36 +399,6 @@ class RoomSession(Receiving):
             self.counters["reconnected"] += 1
             self._events.append(ev.Reconnected(at=self._now, room=self._room, attempt=0))
         self._flow()
-
-    def _on_track(self, inp: TrackInput) -> None:
-        events = self._roster.track(inp, self._now)
-        if not events:
-            self.counters["unknown_track"] += 1
-        self._events += events
-        for event in events:
-            if isinstance(event, ev.TrackPublished) and wants(self._policy, event.sender, event.track):
-                self._ask_for(event.sender, event.track.sid, wanted=True)
-
-    def subscribe(self, track: Track | str, *, wanted: bool = True, now: float | None = None) -> bool:
-        """Receive a track, or (``wanted=False``) stop receiving it, whatever the policy says; a Track or its id.
-
-        False: there is no such track any more.  LocalProtocolError: the room is not open; PermissionMissing: the token
-        does not grant it.  Joining anew, where all tracks are offered anew, asks the policy again.
-        """
-        self._pass_time(now)
-        if self._state not in RECEIVING:
-            msg = f"the room is {self._state.value}: subscribe between RoomOpened and RoomClosed"
-            raise LocalProtocolError(msg)
-        if self._token is not None and not self._token.grants.can_subscribe:
-            raise PermissionMissing("canSubscribe", "the server would send no track")
-        sid = track if isinstance(track, str) else track.sid
-        owner = self._roster.owner_of(sid)
-        if owner is not None:
-            self._ask_for(owner, sid, wanted=wanted)
-        return owner is not None
-
-    def _ask_for(self, owner: PeerId, sid: str, *, wanted: bool) -> None:
-        self._commands.append(SubscribeTrack(link=self._link, identity=owner.text, sid=sid, wanted=wanted))
 
     # --- the end of a link
 

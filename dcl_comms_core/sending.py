@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from dcl_comms_core.commands import Command
     from dcl_comms_core.inputs import LinkRef, SendAcknowledged, TrackSource
     from dcl_comms_core.limits import Limits
+    from dcl_comms_core.peers import PeerId
     from dcl_comms_core.token import AccessToken
 
 __all__ = ["Sending"]
@@ -43,12 +44,38 @@ class Sending(Intents):
         self._counters: Counter[str] = Counter()
 
     @property
+    def state(self) -> RoomState:
+        """Where the session stands."""
+        return self._state
+
+    @property
+    def room(self) -> str:
+        """The label of this room in events."""
+        return self._room
+
+    @property
+    def identity(self) -> PeerId | None:
+        """Who we are; None before the room opened."""
+        return self._identity
+
+    def commands(self) -> list[Command]:
+        """Take everything that the transport is to do, in order."""
+        commands, self._commands = self._commands, []
+        return commands
+
+    def events(self) -> list[ev.Event]:
+        """Take everything that happened, in order."""
+        events, self._events = self._events, []
+        return events
+
+    @property
     def counters(self) -> Counter[str]:
         """How often: received, received_bytes, rejected.<reason name>, dropped.<name in Limits>, late, unknown_track.
 
         Of packets that are old news (see ``dcl_comms_core.hearing``): dropped.late, dropped.repeated and so on.
         And reconnected; of our own packets: sent, sent_bytes, send_failed, unconfirmed (the link ended before it
-        acknowledged them), dropped (the room closed before their turn).
+        acknowledged them), dropped (the room closed before their turn),
+        skipped (movements and the like that go out by themselves, while the queue was full).
         """
         # Numbers apart, because counting in a Counter takes three times as long, for each packet.
         self._counters["received"] = self._received
@@ -92,13 +119,7 @@ class Sending(Intents):
     def _put(
         self, messages: list[tuple[bytes, tuple[str, ...] | None, str]], *, reliable: bool, now: float | None
     ) -> None:
-        self._pass_time(now)
-        if self._state not in _SENDING:
-            msg = f"the room is {self._state.value}: send between RoomOpened and RoomClosed"
-            raise LocalProtocolError(msg)
-        token = self._token
-        if token is not None and not token.grants.can_publish_data:
-            raise PermissionMissing("canPublishData", "the server would drop every packet in silence")
+        self._check_sending(now)
         identity = "" if self._identity is None else self._identity.text
         for number, (data, to, topic) in enumerate(messages, self._outbox.next_sequence):
             try:
@@ -112,6 +133,16 @@ class Sending(Intents):
                 raise PacketTooLarge(size, LIVEKIT_MAX_PACKET)
         self._outbox.put(messages, reliable=reliable, flowing=self._flowing)
         self._send_queued()
+
+    def _check_sending(self, now: float | None) -> None:
+        """May we send?  LocalProtocolError: the room is not open; PermissionMissing: no."""
+        self._pass_time(now)
+        if self._state not in _SENDING:
+            msg = f"the room is {self._state.value}: send between RoomOpened and RoomClosed"
+            raise LocalProtocolError(msg)
+        token = self._token
+        if token is not None and not token.grants.can_publish_data:
+            raise PermissionMissing("canPublishData", "the server would drop every packet in silence")
 
     def check_publish(self, source: TrackSource) -> None:
         """May we publish a track from this source?  LocalProtocolError: the room is not open; PermissionMissing: no."""

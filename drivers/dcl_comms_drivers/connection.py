@@ -35,8 +35,11 @@ if TYPE_CHECKING:
     from dcl_comms_core.events import Event
     from dcl_comms_core.inputs import Track
     from dcl_comms_core.journal import Journal
+    from dcl_comms_core.movement import MovementCodec
     from dcl_comms_core.peers import Addressees, PeerId, PeerTable
+    from dcl_comms_core.profiles import Profile
     from dcl_comms_core.proto import rfc4
+    from dcl_comms_core.seen import Seen
     from dcl_comms_core.subscription import SubscribePolicy
     from dcl_comms_drivers.feeds import AudioFeed, AudioLink, Reader, VideoFeed
     from dcl_comms_drivers.host import Host, Link
@@ -77,6 +80,14 @@ class Settings(TypedDict, total=False):
     """What happens when events are not read; OnFull.DROP_OLDEST."""
     delivery: Delivery | str
     """As events of what packets mean (the default), or every packet as a PacketReceived."""
+    profile_version: int | None
+    """Of our profile, announced from the beginning: Unity clients hardly talk to who announces none."""
+    silent: bool
+    """Never announce a profile by ourselves; a Warning says what that costs."""
+    movement_codec: MovementCodec | None
+    """Reads compressed movements, which are told as PacketReceived without it."""
+    seen: Seen | None
+    """Shared by the connections of one application, so that what comes through several rooms is told once."""
     livekit: LiveKitVia | str | None
     """How to reach LiveKit; None: as the environment variable DCL_COMMS_LIVEKIT says, else LiveKitVia.AUTO."""
     journal: Journal | str | os.PathLike[str] | None
@@ -107,6 +118,10 @@ class Options:
     subscribe: SubscribePolicy
     on_full: OnFull
     delivery: Delivery
+    profile_version: int | None
+    silent: bool
+    movement_codec: MovementCodec | None
+    seen: Seen | None
     livekit: LiveKitVia | None
     sdk_fallback: bool
     journal: Journal | str | os.PathLike[str] | None
@@ -132,6 +147,10 @@ class Options:
             subscribe=policy if callable(policy) else _choice(Subscribe, policy),
             on_full=_choice(OnFull, settings.get("on_full", OnFull.DROP_OLDEST)),
             delivery=_choice(Delivery, settings.get("delivery", Delivery.EVENTS)),
+            profile_version=settings.get("profile_version"),
+            silent=settings.get("silent", False),
+            movement_codec=settings.get("movement_codec"),
+            seen=settings.get("seen"),
             livekit=None if livekit is None else _choice(LiveKitVia, livekit),
             sdk_fallback=sdk_fallback,
             journal=settings.get("journal"),
@@ -192,6 +211,10 @@ class BaseConnection:
             reconnect=options.reconnect,
             delivery=options.delivery,
             subscribe=options.subscribe,
+            profile_version=options.profile_version,
+            silent=options.silent,
+            movement_codec=options.movement_codec,
+            seen=options.seen,
         )
         self._host = host
         self._on_full = options.on_full
@@ -359,10 +382,11 @@ class BaseConnection:
 
     # --- verbs
 
-    def chat(self, text: str, to: Addressees = EVERYONE) -> None:
-        """Write to everybody, or privately to each of the peers named."""
-        self._session.chat(text, to=to, now=self._host.now())
+    def chat(self, text: str, to: Addressees = EVERYONE, *, channel: str = "", stamp: float | None = None) -> float:
+        """Write to everybody, privately to each of the peers named, or to a community; see ``RoomSession.chat``."""
+        stamp = self._session.chat(text, to=to, channel=channel, stamp=stamp, now=self._host.now())
         self._after()
+        return stamp
 
     def move(
         self,
@@ -374,7 +398,10 @@ class BaseConnection:
         instant: bool = False,
         to: Addressees = EVERYONE,
     ) -> None:
-        """Be somewhere: metres (x east, y up, z north), m/s, degrees clockwise from north."""
+        """Be somewhere: metres (x east, y up, z north), m/s, degrees clockwise from north.
+
+        It goes out at the explorers' pace, and is repeated while nothing changes; see ``RoomSession.move``.
+        """
         self._session.move(
             position, velocity=velocity, yaw=yaw, grounded=grounded, instant=instant, to=to, now=self._host.now()
         )
@@ -388,6 +415,31 @@ class BaseConnection:
     def announce_profile(self, version: int, *, to: Addressees = EVERYONE) -> None:
         """Tell the version of our profile."""
         self._session.announce_profile(version, to=to, now=self._host.now())
+        self._after()
+
+    def offer_profile(self, version: int, serialized: str, *, base_url: str = "") -> None:
+        """Announce a profile and answer those who ask for it: its JSON, and where its content is."""
+        self._session.offer_profile(version, serialized, base_url=base_url, now=self._host.now())
+        self._after()
+
+    def request_profile(self, who: PeerId, version: int = 0) -> bool:
+        """Ask a peer for its profile: see ``RoomSession.request_profile``."""
+        asked = self._session.request_profile(who, version, now=self._host.now())
+        self._after()
+        return asked
+
+    def profile(self, who: PeerId) -> Profile | None:
+        """The profile that a peer sent; None: none, or it was forgotten."""
+        return self._session.profile(who)
+
+    def react(self, emoji_index: int, *, count: int = 1, to: Addressees = EVERYONE) -> None:
+        """React with an emoji, in the world."""
+        self._session.react(emoji_index, count=count, to=to, now=self._host.now())
+        self._after()
+
+    def react_to(self, message_id: str, emoji_index: int, *, remove: bool = False) -> None:
+        """React to a chat message (``ChatReceived.message_id``), or take it back."""
+        self._session.react_to(message_id, emoji_index, remove=remove, now=self._host.now())
         self._after()
 
     def scene_message(self, scene_id: str, data: bytes, *, to: Addressees = EVERYONE) -> None:

@@ -9,9 +9,11 @@ import pytest
 from room_rig import UNIX, Rig
 
 from dcl_comms_core import (
+    COMMUNITY_ROUTER,
     EVERYONE,
     AnnounceProfileVersion,
     Chat,
+    ChatReaction,
     ClockSet,
     EncodeError,
     Limits,
@@ -20,6 +22,7 @@ from dcl_comms_core import (
     Movement,
     MovementCompressed,
     Packet,
+    PacketTooLarge,
     PeerId,
     PlayerEmote,
     Position,
@@ -29,8 +32,10 @@ from dcl_comms_core import (
     Scene,
     SendQueueFull,
     Voice,
+    WarningCode,
     decode,
     encode,
+    events,
 )
 from dcl_comms_core.chat import chat_sent_at
 from dcl_comms_core.intents import LOSSY_KINDS, PROTOCOL_VERSION
@@ -269,3 +274,75 @@ def test_intents_let_time_pass() -> None:
     rig.session.send_bytes(b"", now=9.0)
     rig.session.close(drain=0.0)
     assert rig.session.deadline() == 9.0 + 5.0
+
+
+# --- communities, scenes and reactions
+
+
+def test_a_community_s_message_goes_to_its_router_alone() -> None:
+    rig = Rig().join()
+    rig.session.chat("hello", to=COMMUNITY_ROUTER, channel="community:1")
+    (command,) = rig.sent()
+    assert (command.to, command.topic, command.reliable) == (("message-router-prd-0",), "community:1", True)
+    for to in (EVERYONE, [PeerId("a"), PeerId("b")], []):
+        with pytest.raises(LocalProtocolError, match="COMMUNITY_ROUTER"):
+            rig.session.chat("hello", to=to, channel="community:1")
+
+
+def test_the_same_message_in_two_rooms_has_one_stamp() -> None:
+    island, scene = Rig().join(), Rig().join()
+    stamp = island.session.chat("hello", now=1.0)
+    assert scene.session.chat("hello", stamp=stamp, now=2.0) == stamp
+    assert one(island)[0] == one(scene)[0]
+    for bad in (stamp, stamp - 1.0, math.nan, math.inf):
+        with pytest.raises(LocalProtocolError, match="greater"):
+            scene.session.chat("again", stamp=bad)
+    assert scene.session.chat("again", now=1.0) > stamp
+
+
+@pytest.mark.parametrize("mark", "\u2406\u2410\u2411")
+def test_text_that_clients_take_for_no_chat(mark: str) -> None:
+    with pytest.raises(LocalProtocolError, match="U\\+2410"):
+        Rig().join().session.chat("a" + mark)
+
+
+def test_scene_messages_have_a_size_that_clients_take() -> None:
+    rig = Rig().join()
+    rig.session.scene_message("bafy", bytes(13_268))
+    assert rig.take_events(events.Warning) == []
+    for _ in range(2):
+        rig.session.scene_message("bafy", bytes(13_269))
+    (warning,) = rig.take_events(events.Warning)
+    assert warning.code is WarningCode.SCENE_MESSAGE_LARGE
+    rig.session.scene_message("bafy", bytes(30_000))
+    rig.acknowledge(1, 2, 3)
+    assert len(rig.sent()) == 4
+    with pytest.raises(PacketTooLarge):
+        rig.session.scene_message("bafy", bytes(30_001))
+
+
+def test_reactions_are_told_apart_by_their_stamps() -> None:
+    rig = Rig().join()
+    for _ in range(2):
+        rig.session.react(7, count=3, now=1.0)
+    rig.session.react(7, to=PeerId("alice"), now=5.0)
+    stamps = []
+    for command in rig.sent():
+        reaction = decode(command.data).reaction
+        assert reaction is not None
+        assert (reaction.emoji_index, command.reliable) == (7, True)
+        stamps.append(reaction.timestamp)
+    assert stamps == sorted(set(stamps))
+    for bad in (-1, 4096):
+        with pytest.raises(LocalProtocolError, match="4095"):
+            rig.session.react(bad)
+
+
+def test_reactions_to_a_message_and_taking_them_back() -> None:
+    rig = Rig().join()
+    rig.session.react_to("0xabc:46000.5", 3)
+    assert one(rig)[0].chat_reaction == ChatReaction(emoji_index=3, message_id="0xabc:46000.5")
+    rig.session.react_to("0xabc:46000.5", 3, remove=True)
+    assert one(rig)[0].chat_reaction == ChatReaction(emoji_index=-4, message_id="0xabc:46000.5")
+    with pytest.raises(LocalProtocolError, match="4095"):
+        rig.session.react_to("m", 4096)

@@ -1,0 +1,114 @@
+"""Profiles that peers tell of themselves, and whom we asked for theirs.
+
+A profile belongs to whoever sent it, whatever address it names inside.  It is kept if it is a JSON object that is not
+older than the one that is kept.  Nothing is ever fetched from where a peer says that its content is: ``trusted_url``
+is for programs that want to, and lets through only what they allow.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, cast
+from urllib.parse import urlsplit
+
+from dcl_comms_core.jsontext import read_json
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from dcl_comms_core.events import ProfileReceived
+    from dcl_comms_core.limits import Limits
+    from dcl_comms_core.peers import PeerId
+
+__all__ = ["Profile", "Profiles", "trusted_url"]
+
+_PAUSE: Final = 10.0
+"""Seconds between two requests to one peer, and between two answers of ours, as the explorers have it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Profile:
+    """A peer's profile as it told it."""
+
+    version: int
+    """What the profile says of itself; 0 if it does not."""
+    serialized: str
+    """JSON: an object.  Untrusted, the address inside too."""
+    base_url: str
+    """Where the peer says that its content is.  Untrusted: see ``trusted_url``."""
+    at: float
+    """When it came."""
+
+
+def trusted_url(url: str, allowed: Iterable[str]) -> str | None:
+    """A peer's URL without slashes at its end if it is one of those allowed; None: do not fetch anything from there."""
+    plain = url.rstrip("/")
+    try:
+        parts = urlsplit(plain)
+    except ValueError:
+        return None
+    if parts.scheme not in {"http", "https"} or not parts.netloc or plain.split() != [plain]:
+        return None
+    return plain if plain in {other.rstrip("/") for other in allowed} else None
+
+
+class Profiles:
+    """The profiles of a room's peers, bounded by number and by size: the oldest are forgotten."""
+
+    __slots__ = ("_answered_at", "_asked", "_bytes", "_kept", "_limits")
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._kept: OrderedDict[PeerId, Profile] = OrderedDict()
+        self._bytes = 0
+        self._asked: OrderedDict[PeerId, float] = OrderedDict()
+        self._answered_at = -_PAUSE
+
+    def get(self, who: PeerId) -> Profile | None:
+        """What a peer told of itself."""
+        return self._kept.get(who)
+
+    def ask(self, who: PeerId, version: int, now: float) -> bool:
+        """Note a request.  False: there is no need, or one was made not long ago."""
+        kept = self._kept.get(who)
+        if (kept is not None and kept.version >= version) or now - self._asked.get(who, -_PAUSE) < _PAUSE:
+            return False
+        self._asked[who] = now
+        self._asked.move_to_end(who)
+        if len(self._asked) > self._limits.profiles:
+            self._asked.popitem(last=False)
+        return True
+
+    def answer(self, now: float) -> bool:
+        """Note an answer of ours.  False: one went out not long ago, to everybody."""
+        if now - self._answered_at < _PAUSE:
+            return False
+        self._answered_at = now
+        return True
+
+    def take(self, event: ProfileReceived) -> None:
+        """Keep a profile, and mark it as asked for if we did."""
+        who = event.sender
+        if who is None:
+            return
+        event.requested = self._asked.pop(who, None) is not None
+        document = read_json(event.serialized, nesting=self._limits.nesting)
+        size = len(event.serialized) + len(event.base_url)
+        if not isinstance(document, dict) or size > self._limits.profiles_bytes:
+            return
+        claim = cast("dict[str, object]", document).get("version")
+        version = claim if type(claim) is int else 0
+        known = self._kept.get(who)
+        if known is not None and known.version > version:
+            return
+        self._forget(who)
+        self._kept[who] = Profile(version=version, serialized=event.serialized, base_url=event.base_url, at=event.at)
+        self._bytes += size
+        while len(self._kept) > self._limits.profiles or self._bytes > self._limits.profiles_bytes:
+            self._forget(next(iter(self._kept)))
+
+    def _forget(self, who: PeerId) -> None:
+        profile = self._kept.pop(who, None)
+        if profile is not None:
+            self._bytes -= len(profile.serialized) + len(profile.base_url)
