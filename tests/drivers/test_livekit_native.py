@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import os
+import json
 import runpy
 import shutil
 import subprocess
 import sys
 import textwrap
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from dcl_comms_drivers.livekit import callback, ffi
@@ -18,6 +18,9 @@ from dcl_comms_drivers.livekit.engine import Engine
 from dcl_comms_drivers.livekit.errors import EngineUnavailable
 
 import dcl_comms_core
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 BUILD = runpy.run_path(str(Path(dcl_comms_core.__file__).parent / "codec" / "_native" / "build.py"))
 HAS_COMPILER = any(map(shutil.which, ("cc", "gcc", "clang")))
@@ -85,13 +88,43 @@ def readable(fd):
 """
 
 
-def run(script: str, **environment: str) -> str:
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", ENGINE + textwrap.dedent(script)],
-        capture_output=True, text=True, timeout=50, check=False, env=os.environ | environment,
-    )  # fmt: skip
-    assert (done.returncode, done.stderr) == (0, "")
-    return done.stdout
+# Each script needs a process, since the callback starts once in one; what takes long in it is importing.
+NURSERY = """
+import json, os, signal, sys, tempfile
+from dcl_comms_drivers.livekit import ffi
+for line in sys.stdin:
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        if os.fork() == 0:
+            signal.alarm(50)
+            os.dup2(out.fileno(), 1)
+            os.dup2(err.fileno(), 2)
+            exec(json.loads(line), {"__name__": "__main__"})
+            sys.exit()
+        code = os.waitstatus_to_exitcode(os.wait()[1])
+        out.seek(0), err.seek(0)
+        print(json.dumps([code, out.read().decode(), err.read().decode()]), flush=True)
+"""
+
+
+@pytest.fixture(scope="module")
+def run() -> Iterator[Callable[[str], str]]:
+    """Run a script after ENGINE in a process of its own; gives what it printed."""
+    with subprocess.Popen(
+        [sys.executable, "-W", "error", "-c", NURSERY], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as nursery:
+        assert nursery.stdin is not None
+        assert nursery.stdout is not None
+        orders, answers = nursery.stdin, nursery.stdout
+
+        def run(script: str) -> str:
+            orders.write(json.dumps(ENGINE + textwrap.dedent(script)) + "\n")
+            orders.flush()
+            code, out, err = json.loads(answers.readline())
+            assert (code, err) == (0, "")
+            return out
+
+        yield run
+        orders.close()
 
 
 @pytest.mark.skipif(not HAS_COMPILER, reason="no C compiler")
@@ -101,7 +134,7 @@ def test_the_native_callback_is_there_and_made_from_these_sources() -> None:
 
 
 @needs_native
-def test_what_comes_in() -> None:
+def test_what_comes_in(run: Callable[[str], str]) -> None:
     run("""
     fd = os.eventfd(0, os.EFD_NONBLOCK)
     queue = events.Queue(1 << 20, fd)
@@ -132,7 +165,7 @@ def test_what_comes_in() -> None:
 
 
 @needs_native
-def test_what_is_not_for_a_queue_goes_to_python() -> None:
+def test_what_is_not_for_a_queue_goes_to_python(run: Callable[[str], str]) -> None:
     run("""
     queue = events.Queue(1 << 20)
     queue.attach(5)
@@ -166,7 +199,7 @@ def test_what_is_not_for_a_queue_goes_to_python() -> None:
 
 
 @needs_native
-def test_bytes_cut_anywhere_are_pythons_to_read() -> None:
+def test_bytes_cut_anywhere_are_pythons_to_read(run: Callable[[str], str]) -> None:
     run("""
     queue = events.Queue(1 << 20)
     queue.attach(5)
@@ -181,7 +214,7 @@ def test_bytes_cut_anywhere_are_pythons_to_read() -> None:
 
 
 @needs_native
-def test_what_goes_out() -> None:
+def test_what_goes_out(run: Callable[[str], str]) -> None:
     run("""
     queue = events.Queue(1 << 20)
     assert queue.publish(3, b"hello", (), "", True, 1)
@@ -211,7 +244,7 @@ def test_what_goes_out() -> None:
 
 
 @needs_native
-def test_beyond_the_limit_packets_are_dropped_counted_and_given_back() -> None:
+def test_beyond_the_limit_packets_are_dropped_counted_and_given_back(run: Callable[[str], str]) -> None:
     run("""
     queue = events.Queue(10_000)
     queue.attach(5)
@@ -229,7 +262,7 @@ def test_beyond_the_limit_packets_are_dropped_counted_and_given_back() -> None:
 
 
 @needs_native
-def test_a_closed_queue_takes_nothing_and_gives_back_the_events() -> None:
+def test_a_closed_queue_takes_nothing_and_gives_back_the_events(run: Callable[[str], str]) -> None:
     run("""
     fd = os.eventfd(0, os.EFD_NONBLOCK)
     queue, other = events.Queue(1 << 20, fd), events.Queue(1 << 20)
@@ -265,7 +298,7 @@ def test_a_closed_queue_takes_nothing_and_gives_back_the_events() -> None:
 
 
 @needs_native
-def test_a_burst_from_many_threads_is_whole_in_order_and_wakes_once() -> None:
+def test_a_burst_from_many_threads_is_whole_in_order_and_wakes_once(run: Callable[[str], str]) -> None:
     run("""
     fd = os.eventfd(0, os.EFD_NONBLOCK)
     queues = [events.Queue(1 << 26, fd), events.Queue(1 << 26)]
@@ -307,7 +340,7 @@ def test_a_burst_from_many_threads_is_whole_in_order_and_wakes_once() -> None:
 
 
 @needs_native
-def test_a_full_general_queue_holds_the_engine_and_not_python() -> None:
+def test_a_full_general_queue_holds_the_engine_and_not_python(run: Callable[[str], str]) -> None:
     run("""
     logs = ffi.FfiEvent()
     logs.logs.records.add(level=0, target="", message="x" * 1_000_000)
@@ -330,7 +363,7 @@ def test_a_full_general_queue_holds_the_engine_and_not_python() -> None:
 
 
 @needs_native
-def test_a_forked_child_takes_nothing_and_does_not_hang() -> None:
+def test_a_forked_child_takes_nothing_and_does_not_hang(run: Callable[[str], str]) -> None:
     run("""
     import warnings
     warnings.simplefilter("ignore")  # newer interpreters warn of forks with threads, which is the point here
@@ -365,7 +398,7 @@ def test_a_forked_child_takes_nothing_and_does_not_hang() -> None:
 
 
 @needs_native
-def test_it_starts_once_and_only_with_every_number() -> None:
+def test_it_starts_once_and_only_with_every_number(run: Callable[[str], str]) -> None:
     run("""
     for arguments, problem in (((ffi.hot_numbers(), 1, 1), RuntimeError), (({}, 1, 1), RuntimeError), ((1, 1, 1), TypeError)):
         try:

@@ -1,7 +1,7 @@
 """Compile the native extensions: each one call of the C compiler, with CPython's headers and nothing else.
 
 ``python dcl_comms_core/codec/_native/build.py`` builds them in place for the interpreter that runs it (an editable
-install does the same); ``--only NAME``, ``--into FOLDER`` and ``--sanitize`` are for .ci/sanitize.  The result is moved
+install does the same); ``--only NAME``, ``--into FOLDER`` and ``--sanitize KINDS`` are for .ci/sanitize.  The result is moved
 into its place when it is whole, so that a program that is starting meanwhile finds the old one or the new one.
 """
 
@@ -67,7 +67,7 @@ FLAGS = [
     "-Wextra",
     "-Werror",
 ]
-SANITIZERS = ["-g", "-O1", "-fno-omit-frame-pointer", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
+SANITIZED = ["-g", "-O1", "-fno-omit-frame-pointer", "-fno-sanitize-recover=all"]
 
 
 class CannotBuild(Exception):
@@ -98,7 +98,7 @@ def _compiler() -> list[str]:
     raise CannotBuild(f"no C compiler was found (tried: {', '.join(filter(None, candidates))})")
 
 
-def build(into: Path | None = None, *, sanitize: bool = False, extension: Extension = CODEC) -> Path:
+def build(into: Path | None = None, *, sanitize: str = "", extension: Extension = CODEC) -> Path:
     """The extension for this interpreter, in the folder ``into`` or in its package.  Raises CannotBuild."""
     into = into or extension.folder
     if not extension.folder.is_dir():
@@ -114,7 +114,7 @@ def build(into: Path | None = None, *, sanitize: bool = False, extension: Extens
         command = [
             *_compiler(),
             *FLAGS,
-            *(SANITIZERS if sanitize else ["-DNDEBUG"]),
+            *([*SANITIZED, f"-fsanitize={sanitize}"] if sanitize else ["-DNDEBUG"]),
             *(f"-I{path}" for path in sorted(includes)),
             f'-DSOURCE_HASH="{source_hash(extension)}"',
             *link,
@@ -142,7 +142,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", choices=[extension.what for extension in EXTENSIONS], help="one of them")
     parser.add_argument("--into", type=Path, help="another folder than the package")
-    parser.add_argument("--sanitize", action="store_true", help="with AddressSanitizer and UndefinedBehaviorSanitizer")
+    parser.add_argument("--sanitize", default="", help="with these sanitizers: address,undefined or thread")
     arguments = parser.parse_args()
     missing = 0
     for extension in EXTENSIONS:
