@@ -1,8 +1,8 @@
 """Compile the native extensions: each one call of the C compiler, with CPython's headers and nothing else.
 
 ``python dcl_comms_core/codec/_native/build.py`` builds them in place for the interpreter that runs it (an editable
-install does the same); ``--only NAME``, ``--into FOLDER`` and ``--sanitize KINDS`` are for .ci/sanitize.  The result is moved
-into its place when it is whole, so that a program that is starting meanwhile finds the old one or the new one.
+install does the same); ``--only NAME``, ``--into FOLDER`` and ``--sanitize KINDS`` are for .ci/sanitize.  The result is
+moved into its place when it is whole, so that a program that is starting meanwhile finds the old one or the new one.
 """
 
 from __future__ import annotations
