@@ -42,7 +42,7 @@ def keep(name: str, only: str, rows: list[dict[str, object]]) -> None:
     before: list[dict[str, object]] = []
     if LATEST.exists():
         document = json.loads(LATEST.read_text())
-        if document["with"] == machine():
+        if document["with"].items() <= machine().items():
             before = [row for row in document["rows"] if row["bench"] != name or only not in str(row["case"])]
     LATEST.parent.mkdir(exist_ok=True)
     document = {"made": time.strftime("%Y-%m-%d"), "with": machine(), "rows": before + rows}
