@@ -139,9 +139,9 @@ def enter(link: Any, identity: str) -> Any:
     return port
 
 
-def put_on_its_way(room: Any, sender: str, data: bytes, *, reliable: bool, rate: int) -> None:
+def put_on_its_way(here: Any, sender: str, data: bytes, *, reliable: bool, rate: int) -> None:
     """Schedule all that a sender's packets would have come to, so that nobody has to send them in our thread."""
-    link, port = room._session._link, room._link._port
+    link, port = here._session._link, here._link._port
     start = time.monotonic() + LEAD
     for number in range(int(rate * SECONDS)):
         packet = DataReceived(link=link, sender=sender, data=data, reliable=reliable)
@@ -151,21 +151,21 @@ def put_on_its_way(room: Any, sender: str, data: bytes, *, reliable: bool, rate:
 async def over_memory(flood: str | None, watched: Watched) -> Result:
     """Delays of the honest peer's packets in seconds, and the flood's packets a second."""
     delays: list[Stamp] = []
-    async with connect("simulator:pressure?identity=me&latency=0.001&announce_every=0") as room:
-        others = [enter(room._link, HONEST), enter(room._link, FLOOD)]
-        while len(room.peers) < len(others):
+    async with connect("simulator:pressure?identity=me&latency=0.001&announce_every=0") as here:
+        others = [enter(here._link, HONEST), enter(here._link, FLOOD)]
+        while len(here.peers) < len(others):
             await asyncio.sleep(0.01)
             for port in others:
                 port.inputs(time.monotonic())
-        reading = asyncio.ensure_future(read(room, Stamped(room, watched).stamps, delays))
-        before = room.stats.received
-        with room._link._shared.lock:
-            put_on_its_way(room, HONEST, WORD, reliable=True, rate=HONEST_RATE)
+        reading = asyncio.ensure_future(read(here, Stamped(here, watched).stamps, delays))
+        before = here.stats.received
+        with here._link._shared.lock:
+            put_on_its_way(here, HONEST, WORD, reliable=True, rate=HONEST_RATE)
             if flood is not None:
                 data, reliable = FLOODS[flood]
-                put_on_its_way(room, FLOOD, data, reliable=reliable, rate=MEMORY_RATE)
+                put_on_its_way(here, FLOOD, data, reliable=reliable, rate=MEMORY_RATE)
         await asyncio.sleep(LEAD + SECONDS + 0.2)
-        received = room.stats.received - before - len(delays)
+        received = here.stats.received - before - len(delays)
         reading.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await reading
