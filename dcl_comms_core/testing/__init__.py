@@ -1,9 +1,26 @@
-"""The test kit: sessions on a virtual clock here, Hypothesis strategies in ``dcl_comms_core.testing.strategies``."""
+"""The test kit: sessions and scripted peers on a virtual clock; Hypothesis strategies in ``testing.strategies``.
+
+``dcl_comms_drivers.testing.run_bot`` puts a whole asyncio or trio program on such a clock.
+"""
 
 from __future__ import annotations
 
+from dcl_comms_core.memory import MemoryRoom
+from dcl_comms_core.simulator import Faults
+from dcl_comms_core.testing import script
 from dcl_comms_core.testing.islands import MemoryIslands
 from dcl_comms_core.testing.pair import Pair, Party, VirtualClock
 from dcl_comms_core.testing.source import MemorySource
+from dcl_comms_core.testing.stage import Stage
 
-__all__ = ["MemoryIslands", "MemorySource", "Pair", "Party", "VirtualClock"]
+__all__ = [
+    "Faults",
+    "MemoryIslands",
+    "MemoryRoom",
+    "MemorySource",
+    "Pair",
+    "Party",
+    "Stage",
+    "VirtualClock",
+    "script",
+]

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from dcl_comms_core.limits import Limits
     from dcl_comms_core.simulator import Faults
 
-__all__ = ["Pair", "Party", "VirtualClock"]
+__all__ = ["UNIX_START", "Pair", "Party", "VirtualClock"]
 
-_UNIX_START: Final = 1_800_000_000.0
+UNIX_START: Final = 1_800_000_000.0
 """What the wall clock says at virtual time 0."""
 
 
@@ -109,7 +109,7 @@ class Pair:
                 delivery=delivery,
                 announce=announce,
             )
-            session.receive(ClockSet(unix_offset=_UNIX_START), now=0.0)
+            session.receive(ClockSet(unix_offset=UNIX_START), now=0.0)
             self.parties.append(Party(session, self.room.port(identity)))
 
     @property

@@ -6,6 +6,9 @@
 * ``joined_bytes(cls)``: several of these in a row, which is merging the messages
 * ``mutated_bytes(cls)``, ``truncated_bytes(cls)``, ``hostile_bytes(cls)``: encodings after edits, cut, or made to hurt
 * ``wire_bytes(cls)``: any of these
+* ``events()``: what packets of any kind come out as, valid ones and others
+* ``scripts()``: what other people and the network do to a bot: for ``dcl_comms_drivers.testing.run_bot``
+* ``journals()``: journals of sessions that had a life
 """
 
 # _unknown_fields is the name that betterproto2 gave it.
@@ -18,8 +21,16 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 from hypothesis import strategies as st
 
+from dcl_comms_core.backoff import Backoff
+from dcl_comms_core.connection import SimulatorAdapter
+from dcl_comms_core.inputs import LinkClosed, LinkOpened, LinkReconnected, LinkReconnecting, LinkRef, Participant
+from dcl_comms_core.journal import Journal
 from dcl_comms_core.proto._gen.rfc4 import Packet
 from dcl_comms_core.proto._gen.tables import TABLES
+from dcl_comms_core.room import RoomSession
+from dcl_comms_core.simulator import Faults
+from dcl_comms_core.states import CloseReason
+from dcl_comms_core.testing import script as do
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,18 +38,22 @@ if TYPE_CHECKING:
 
     from hypothesis.strategies import DrawFn, SearchStrategy
 
+    from dcl_comms_core.events import Event
     from dcl_comms_core.proto.base import WireMessage
     from dcl_comms_core.proto.fields import Field
 
     M = TypeVar("M", bound=WireMessage)
 
 __all__ = [
+    "events",
     "hostile_bytes",
     "joined_bytes",
+    "journals",
     "message_classes",
     "messages",
     "mutated_bytes",
     "packets",
+    "scripts",
     "truncated_bytes",
     "unknown_fields",
     "valid_bytes",
@@ -309,3 +324,95 @@ _HOSTILE: Final[tuple[Callable[[type[WireMessage]], SearchStrategy[bytes]], ...]
 def wire_bytes(cls: type[WireMessage]) -> SearchStrategy[bytes]:
     """Any bytes that may arrive in place of a message of this class."""
     return st.one_of(valid_bytes(cls), joined_bytes(cls), mutated_bytes(cls), truncated_bytes(cls), hostile_bytes(cls))
+
+
+# --- whole plays
+
+
+def events() -> SearchStrategy[Event]:
+    """What a packet from a peer comes out as."""
+    return wire_bytes(Packet).map(_events).filter(len).map(lambda found: found[0])
+
+
+def _events(data: bytes) -> list[Event]:
+    session = _opened(RoomSession(SimulatorAdapter("events"), announce=False))
+    session.receive_data("peer", data, now=1.0)
+    return session.events()
+
+
+def _opened(session: RoomSession) -> RoomSession:
+    session.open(now=0.0)
+    people = (Participant(identity="peer", sid="PA_1"),)
+    session.receive(LinkOpened(link=LinkRef(1, 1), identity="me", room="room", participants=people), now=0.0)
+    session.commands()
+    session.events()
+    return session
+
+
+_NAMES: Final = st.sampled_from(["alice", "Bob", "0x" + "ab" * 20])
+_FAULTS: Final = st.builds(
+    Faults,
+    latency=st.sampled_from([0.0, 0.02, 0.3]),
+    jitter=st.sampled_from([0.0, 0.2]),
+    loss=st.sampled_from([0.0, 0.5]),
+    duplicate=st.sampled_from([0.0, 0.5]),
+    reorder=st.sampled_from([0.0, 0.5]),
+)
+
+
+@st.composite
+def scripts(
+    draw: DrawFn,
+    *,
+    texts: SearchStrategy[str] | None = None,
+    bot: str = "bot",
+    seconds: float = 30.0,
+    max_size: int = 20,
+) -> list[do.Action]:
+    """Up to ``max_size`` things that peers, the network and the server do within ``seconds``.
+
+    ``texts``: what peers write; any text without it.  ``bot``: the identity that is cut off and put out, now and then.
+    """
+    at = st.integers(0, int(seconds * 4)).map(lambda quarter: quarter / 4)
+    everybody = _NAMES | st.just(bot)
+    numbers = st.floats(-1e4, 1e4, width=32)
+    said = st.text(max_size=20) if texts is None else texts
+    actions = st.one_of(
+        st.builds(do.Say, at, st.just("alice"), said),
+        st.builds(do.Say, at, _NAMES, said),
+        st.builds(do.Say, at, _NAMES, said, st.just((bot,))),
+        st.builds(do.Move, at, _NAMES, st.tuples(numbers, numbers, numbers)),
+        st.builds(do.Send, at, _NAMES, packets()),
+        st.builds(do.Raw, at, _NAMES, wire_bytes(Packet)),
+        st.builds(do.Join, at, _NAMES),
+        st.builds(do.Leave, at, _NAMES),
+        st.builds(do.Cut, at, everybody),
+        st.builds(do.Heal, at, everybody),
+        st.builds(do.SetFaults, at, _FAULTS),
+        st.builds(do.Remove, at, _NAMES),
+        st.sampled_from([do.Delete, do.ShutDown, do.Restart]).flatmap(lambda kind: st.builds(kind, at)),
+    )
+    return [do.Join(0.0, "alice"), *draw(st.lists(actions, max_size=max_size))]
+
+
+@st.composite
+def journals(draw: DrawFn) -> Journal:
+    """A journal that was written: of a session that opened, got packets, lost its link and closed, in any order."""
+    journal = Journal()
+    make = Backoff(initial=1.0) if draw(st.booleans()) else None
+    session = journal.record(RoomSession, SimulatorAdapter("journal"), entropy=draw(st.integers(0, 9)), reconnect=make)
+    _opened(session)
+    link, now = LinkRef(1, 1), 0.0
+    for kind in draw(st.lists(st.integers(0, 5), max_size=12)):
+        now += draw(st.sampled_from([0.0, 0.5, 3.0]))
+        if kind <= 1:
+            session.receive_data(draw(st.sampled_from(["peer", None])), draw(wire_bytes(Packet)), now=now)
+        elif kind == 2:  # noqa: PLR2004 - one of six
+            session.handle_timeout(now)
+        elif kind == 3:  # noqa: PLR2004 - one of six
+            session.receive(LinkReconnecting(link=link), now=now)
+            session.receive(LinkReconnected(link=link), now=now + draw(st.sampled_from([0.0, 1.0])))
+        else:
+            session.receive(LinkClosed(link=link, reason=draw(st.sampled_from(CloseReason))), now=now)
+    session.close(now=now)
+    return journal

@@ -1,0 +1,366 @@
+"""run_bot: an async bot against scripted peers in a memory room, on a clock that jumps when everybody waits.
+
+::
+
+    async def bot(room: Connection) -> None:
+        async for event in room:
+            if isinstance(event, ChatReceived):
+                room.chat(f"you said {event.text}")
+
+    transcript = run_bot(bot, seed=1, script=[Join(0.0, "alice"), Say(5.0, "alice", "hello")])
+    assert [text for _, text in transcript.chats] == ["you said hello"]
+
+Nothing sleeps: a minute of the room takes as long as what happens in it.  The same seed and script give the same
+transcript, on asyncio and on trio, as long as the bot itself is of one task and asks nothing else for chance or time.
+A bot that waits for a thread, a process or a socket can't be run so: the clock would jump past it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import selectors
+from dataclasses import dataclass, field
+from enum import Enum
+from itertools import count
+from math import inf
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
+
+from dcl_comms_core.codec import decode
+from dcl_comms_core.commands import SendData
+from dcl_comms_core.connection import SimulatorAdapter
+from dcl_comms_core.errors import ConnectionLost, DecodeError, LocalProtocolError
+from dcl_comms_core.testing.pair import UNIX_START
+from dcl_comms_core.testing.stage import Stage
+from dcl_comms_drivers.asyncio import AsyncioHost
+from dcl_comms_drivers.connection import Options
+from dcl_comms_drivers.waiting import WaitingConnection, WaitingHost
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterable
+
+    from dcl_comms_core.commands import Command
+    from dcl_comms_core.connection import Adapter
+    from dcl_comms_core.events import Event
+    from dcl_comms_core.simulator import Faults
+    from dcl_comms_core.testing.script import Action
+    from dcl_comms_drivers.connection import Settings
+    from dcl_comms_drivers.host import Link, Receiver
+
+    Bot = Callable[[WaitingConnection], Awaitable[object]]
+
+__all__ = ["Ending", "Entry", "Play", "StageHost", "Transcript", "run_bot"]
+
+_MOST_STEPS: Final = 100_000
+"""Rounds of the loop without a pause; more is a bot that never waits."""
+_GRACE: Final = 60.0
+"""Virtual seconds that a bot may take to end after it was cancelled."""
+
+
+class Ending(Enum):
+    """How a bot's run came to its end."""
+
+    RETURNED = "it returned"
+    LOST = "it let out the ConnectionLost of a room that ended"
+    IDLE = "it waited, and nothing would ever have happened again"
+    TIME_OVER = "its time was over"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """Something that happened."""
+
+    at: float
+    """Virtual seconds."""
+    kind: Literal["received", "sent", "script", "skipped"]
+    """``skipped``: an action of the script by somebody who was not there."""
+    value: Event | SendData | Action
+
+    def __str__(self) -> str:
+        return f"{self.at:10.4f} {self.kind:8} {self.value}"
+
+
+@dataclass(slots=True)
+class Transcript:
+    """What a bot got and sent, and what the script did, in order."""
+
+    ending: Ending = Ending.RETURNED
+    lost: ConnectionLost | None = None
+    entries: list[Entry] = field(default_factory=list[Entry])
+    heard: dict[str, list[Event]] = field(default_factory=dict[str, list["Event"]])
+    """The events of each scripted peer."""
+
+    @property
+    def received(self) -> list[Event]:
+        """The bot's events, also those that it did not read."""
+        return [entry.value for entry in self.entries if entry.kind == "received"]  # type: ignore[misc]  # of that kind
+
+    @property
+    def sent(self) -> list[SendData]:
+        """The bot's packets."""
+        return [entry.value for entry in self.entries if isinstance(entry.value, SendData)]
+
+    @property
+    def chats(self) -> list[tuple[float, str]]:
+        """When the bot wrote what, to whomever."""
+        found: list[tuple[float, str]] = []
+        for entry in self.entries:
+            if isinstance(entry.value, SendData):
+                try:
+                    chat = decode(entry.value.data).chat
+                except DecodeError:
+                    continue  # bytes of the bot's own making
+                if chat is not None:
+                    found.append((entry.at, chat.message))
+        return found
+
+    def __str__(self) -> str:
+        return "\n".join((*map(str, self.entries), f"{self.ending.value}"))
+
+
+def run_bot(
+    bot: Bot,
+    *,
+    seed: int = 0,
+    script: Iterable[Action] = (),
+    backend: Literal["asyncio", "trio"] = "asyncio",
+    faults: Faults | None = None,
+    seconds: float = 60.0,
+    identity: str = "bot",
+    settings: Settings | None = None,
+) -> Transcript:
+    """Run a bot to its end, at most ``seconds`` of virtual time.
+
+    ``bot`` gets a Connection and may use its loop's own sleeping and waiting.  ``settings``: as for ``connect``.
+    What the bot raises comes out, except the ConnectionLost of a room that ended.  LocalProtocolError: it never waits,
+    or goes on although it was cancelled.
+    """
+    if backend not in _BACKENDS:
+        msg = f"run_bot runs on {' and '.join(_BACKENDS)}, not on {backend!r}"
+        raise LocalProtocolError(msg)
+    play = Play(bot, Stage(script, seed=seed, faults=faults, identity=identity), seconds, settings or {}, seed)
+    try:
+        _BACKENDS[backend](play)
+    except BaseException as error:
+        if play.failure is not None:
+            raise play.failure from None
+        error.add_note(f"after {play.stage.clock.now:.4f} virtual seconds, seed {seed}")
+        raise
+    if play.failure is not None:
+        raise play.failure
+    play.transcript.heard = {who: party.events for who, party in play.stage.peers.items()}
+    return play.transcript
+
+
+class Play:
+    """One run, whatever the loop."""
+
+    def __init__(self, bot: Bot, stage: Stage, seconds: float, settings: Settings, seed: int) -> None:
+        self.stage = stage
+        self.transcript = Transcript()
+        self.failure: LocalProtocolError | None = None
+        self.seed = seed
+        self.stop: Callable[[], object] = lambda: None
+        self._bot = bot
+        self._end = seconds
+        self._settings = settings
+        self._stopped = False
+        self._busy = 0
+        stage.on_action = self._acted
+
+    def note(self, kind: Literal["received", "sent", "script", "skipped"], value: Any) -> None:
+        """Put it into the transcript, with the time."""
+        self.transcript.entries.append(Entry(self.stage.clock.now, kind, value))
+
+    def _acted(self, action: Action, done: bool) -> None:  # noqa: FBT001 - a callback
+        self.note("script" if done else "skipped", action)
+
+    async def perform(self, host: WaitingHost) -> None:
+        """The whole life of the bot."""
+        room = _StageConnection(self, host, Options.of(self._settings))
+        try:
+            room.start()
+            await room.opened()
+            await self._bot(room)
+            await room.aclose()
+        except ConnectionLost as error:
+            self.transcript.ending, self.transcript.lost = Ending.LOST, error
+        finally:
+            room.let_go()
+
+    def busy(self) -> None:
+        """The loop went round without a pause."""
+        self._busy += 1
+        if self._busy > _MOST_STEPS:
+            self._fail("the bot never waits: nothing else can happen, and no time can pass")
+
+    def idle(self, loops: float) -> None:
+        """Everybody waits: go on to what is next.  ``loops``: when the loop's own next timer is due, or infinity."""
+        self._busy = 0
+        stages = self.stage.next_time()
+        soonest = loops if stages is None else min(stages, loops)
+        if not self._stopped and soonest > self._end:
+            self._stopped = True
+            self.transcript.ending = Ending.IDLE if soonest == inf else Ending.TIME_OVER
+            self.stage.clock.advance_to(self._end if soonest < inf else 0.0)
+            self._end += _GRACE
+            self.stop()
+        elif soonest > self._end:
+            self._fail("the bot goes on although it was cancelled")
+        elif stages is not None and stages <= loops:
+            self.stage.run(stages)
+        else:
+            self.stage.clock.advance_to(loops)
+
+    def _fail(self, text: str) -> None:
+        self.failure = LocalProtocolError(text)
+        raise self.failure
+
+
+class StageHost(WaitingHost):
+    """Timers and wakes of the connection are the stage's, so that they come in one order on every loop."""
+
+    stage: Stage
+
+    def now(self) -> float:
+        """Virtual seconds."""
+        return self.stage.clock.now
+
+    def call_at(self, when: float | None, callback: Callable[[], None]) -> None:
+        """Call back at a time."""
+        self.stage.due, self.stage.turn = when, callback
+
+    def wake(self, callback: Callable[[], None]) -> None:
+        """Call back soon."""
+        self.stage.woken, self.stage.turn = True, callback
+
+    def wake_fd(self, callback: Callable[[], None]) -> int | None:  # noqa: ARG002 - the protocol's
+        """There is none."""
+        return None
+
+    def close(self) -> None:
+        """No more turns."""
+        self.stage.turn = None
+
+
+class _StageLink:
+    name: ClassVar[str] = "memory"
+
+    def __init__(self, play: Play) -> None:
+        self._play = play
+        self._port = play.stage.port
+
+    def execute(self, command: Command, *, now: float) -> None:
+        if isinstance(command, SendData):
+            self._play.note("sent", command)
+        self._port.execute(command, now=now)
+
+    def drain(self, session: Receiver, *, now: float, limit: int) -> bool:
+        for inp in self._port.inputs(now, limit):
+            session.receive(inp, now=now)
+        due = self._port.deadline()
+        return due is not None and due <= now
+
+    def deadline(self) -> float | None:
+        return self._port.deadline()
+
+    def measure(self, then: Callable[[float | None], None]) -> None:
+        then(2.0 * self._play.stage.room.faults.latency)
+
+    def abandon(self) -> None:
+        self._port.abandon(self._play.stage.clock.now)
+
+
+class _StageConnection(WaitingConnection):
+    def __init__(self, play: Play, host: WaitingHost, options: Options) -> None:
+        self._play = play
+        super().__init__(SimulatorAdapter(play.stage.room.name), host, options)
+
+    def _open_link(self, adapter: Adapter, options: Options) -> Link:
+        del adapter, options
+        return _StageLink(self._play)
+
+    def _entropy(self) -> int:
+        return self._play.seed
+
+    def _unix_now(self) -> float:
+        return UNIX_START + self._play.stage.clock.now
+
+    def _take(self, events: list[Event]) -> None:
+        for event in events:
+            self._play.note("received", event)
+        super()._take(events)
+
+
+# --- asyncio
+
+
+class _AsyncioHost(StageHost, AsyncioHost):
+    def __init__(self, stage: Stage) -> None:
+        AsyncioHost.__init__(self)
+        self.stage = stage
+
+
+class _Selector(selectors.DefaultSelector):
+    """Where an asyncio loop would sleep, the stage goes on."""
+
+    play: Play
+    next_timer: Callable[[], float]
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        ready = super().select(0)
+        if ready or (timeout is not None and timeout <= 0):
+            self.play.busy()
+        else:
+            self.play.idle(self.next_timer())
+        return ready
+
+
+class _VirtualLoop(asyncio.SelectorEventLoop):
+    def __init__(self, play: Play) -> None:
+        self._play = play
+        selector = _Selector()
+        selector.play = play
+        selector.next_timer = self._next_timer
+        self._timers: list[tuple[float, int, asyncio.TimerHandle]] = []
+        self._numbers = count()
+        super().__init__(selector)
+
+    def time(self) -> float:
+        return self._play.stage.clock.now
+
+    def call_at(  # type: ignore[override]  # asyncio's stub ties the arguments to the callback
+        self, when: float, callback: Callable[..., object], *args: Any, context: Any = None
+    ) -> asyncio.TimerHandle:
+        handle = super().call_at(when, callback, *args, context=context)
+        heapq.heappush(self._timers, (when, next(self._numbers), handle))
+        return handle
+
+    def _next_timer(self) -> float:
+        while self._timers and (self._timers[0][2].cancelled() or self._timers[0][0] <= self.time()):
+            heapq.heappop(self._timers)
+        return self._timers[0][0] if self._timers else inf
+
+
+def _on_asyncio(play: Play) -> None:
+    async def main() -> None:
+        task = asyncio.ensure_future(play.perform(_AsyncioHost(play.stage)))
+        play.stop = task.cancel
+        try:
+            await task
+        except asyncio.CancelledError:
+            if play.transcript.ending not in _STOPPED:
+                raise
+
+    with asyncio.Runner(loop_factory=lambda: _VirtualLoop(play)) as runner:
+        runner.run(main())
+
+
+def _on_trio(play: Play) -> None:
+    from dcl_comms_drivers.testing_trio import perform  # noqa: PLC0415 - trio, only where it is asked for
+
+    perform(play)
+
+
+_STOPPED: Final = frozenset({Ending.IDLE, Ending.TIME_OVER})
+_BACKENDS: Final[dict[str, Callable[[Play], None]]] = {"asyncio": _on_asyncio, "trio": _on_trio}

@@ -1,0 +1,155 @@
+"""run_bot: no real time passes, and the same seed gives the same transcript on both loops."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+import pytest
+import trio
+from dcl_comms_drivers.testing import Ending, run_bot
+
+from dcl_comms_core import ChatReceived, CloseReason, LocalProtocolError, PeerMoved
+from dcl_comms_core.testing import Faults
+from dcl_comms_core.testing.script import (
+    Cut,
+    Delete,
+    Heal,
+    Join,
+    Leave,
+    Move,
+    Raw,
+    Remove,
+    Restart,
+    Say,
+    SetFaults,
+    ShutDown,
+)
+
+on_both = pytest.mark.parametrize("backend", ["asyncio", "trio"])
+SLEEP = {"asyncio": asyncio.sleep, "trio": trio.sleep}
+
+
+async def echo(room):
+    async for event in room:
+        if isinstance(event, ChatReceived):
+            room.chat(f"you said {event.text}")
+
+
+GREETING = [Join(0.0, "alice"), Say(5.0, "alice", "hello"), Say(5.0, "nobody", "hello"), Leave(50.0, "alice")]
+
+
+@on_both
+def test_a_bot_and_its_transcript(backend):
+    began = time.monotonic()
+    result = run_bot(echo, seed=1, script=GREETING, backend=backend)
+    assert time.monotonic() - began < 5.0  # of 50 s in the room
+    assert result.chats == [(pytest.approx(5.02), "you said hello")]
+    assert [event.text for event in result.heard["alice"] if isinstance(event, ChatReceived)] == ["you said hello"]
+    assert [entry.value.who for entry in result.entries if entry.kind == "skipped"] == ["nobody"]
+    assert result.ending is Ending.IDLE
+    assert "hello" in str(result)
+    assert len(result.sent) == 1
+
+
+def busy_script():
+    script = [
+        Join(0.0, "alice"),
+        Join(0.5, "bob"),
+        SetFaults(8.0, Faults(loss=0.5, jitter=0.2, reorder=0.3, duplicate=0.4)),
+    ]
+    for number in range(60):
+        who = ("alice", "bob")[number % 2]
+        script.append(Move(1.0 + number / 3, who, (float(number), 0.0, 1.0)))
+        script.append(Say(1.0 + number / 3, who, f"{who} {number}", ("bot",) if number % 5 == 0 else None))
+    return [*script, Raw(9.0, "bob", b"\xff"), Cut(12.0, "bot"), Heal(14.0, "bot"), Cut(15.0, "bob"), Heal(16.0, "bob"),
+            ShutDown(18.0), Restart(19.0), Delete(40.0)]  # fmt: skip
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_same_on_both_loops_and_again(seed):
+    async def bot(room, sleep):
+        async for event in room:
+            if isinstance(event, PeerMoved):
+                room.move(event.position)
+            elif isinstance(event, ChatReceived):
+                await sleep(0.25)
+                room.chat(event.text, to=event.sender or ())
+
+    faults = Faults(latency=0.05, jitter=0.1, loss=0.2, reorder=0.2, duplicate=0.2, notice=0.3, give_up=5.0)
+    texts = []
+    for backend in ("asyncio", "trio", "asyncio"):
+
+        async def run(room, backend=backend):
+            try:
+                await bot(room, SLEEP[backend])
+            except LocalProtocolError:
+                return  # the room went while it slept
+
+        result = run_bot(run, seed=seed, script=busy_script(), backend=backend, faults=faults)
+        texts.append(str(result))
+        assert len(result.entries) > 100
+    assert texts[0] == texts[1] == texts[2]
+
+
+def test_another_seed_is_another_play():
+    faults = Faults(loss=0.5)
+    one, other = (str(run_bot(echo, seed=seed, script=busy_script(), faults=faults)) for seed in (1, 2))
+    assert one != other
+
+
+@on_both
+def test_the_ends(backend):
+    sleep = SLEEP[backend]
+
+    async def returns(room):
+        await sleep(3.0)
+        room.chat("bye")
+
+    result = run_bot(returns, backend=backend)
+    assert (result.ending, result.chats) == (Ending.RETURNED, [(pytest.approx(3.02), "bye")])
+
+    result = run_bot(echo, backend=backend, script=[Remove(2.0, "bot")])
+    assert (result.ending, result.lost.reason) == (Ending.LOST, CloseReason.REMOVED)
+
+    async def for_ever(room):
+        while True:
+            await sleep(1.0)
+
+    assert run_bot(for_ever, backend=backend, seconds=10.0).ending is Ending.TIME_OVER
+
+    async def breaks(room):
+        await sleep(1.0)
+        raise KeyError("bug")
+
+    with pytest.raises(KeyError) as caught:
+        run_bot(breaks, backend=backend, seed=7)
+    assert caught.value.__notes__ == ["after 1.0200 virtual seconds, seed 7"]
+
+    async def never_waits(room):
+        while True:
+            await sleep(0)
+
+    with pytest.raises(LocalProtocolError, match="never waits"):
+        run_bot(never_waits, backend=backend)
+
+
+def test_a_bot_that_does_not_let_itself_be_cancelled():
+    async def stubborn(room):
+        while True:
+            try:
+                await asyncio.sleep(1.0)
+            except asyncio.CancelledError:
+                pass
+
+    with pytest.raises(LocalProtocolError, match="although it was cancelled"):
+        run_bot(stubborn, seconds=5.0)
+
+
+def test_misuse():
+    with pytest.raises(LocalProtocolError, match="asyncio and trio"):
+        run_bot(echo, backend="curio")
+    with pytest.raises(LocalProtocolError, match="finite"):
+        run_bot(echo, script=[Join(float("nan"), "alice")])
+    with pytest.raises(LocalProtocolError, match="unknown settings"):
+        run_bot(echo, settings={"colour": 1})

@@ -1,0 +1,34 @@
+"""examples/test_your_bot: the fixed bot passes its tests, and they find the bug of the other one."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from pathlib import Path
+
+KIT = Path(__file__).parents[2] / "examples" / "test_your_bot"
+PYTEST = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(KIT)]
+
+
+def test_the_bot_as_it_should_be(run_process, tmp_path):
+    result = run_process(command=PYTEST, env={**os.environ, "HYPOTHESIS_STORAGE_DIRECTORY": str(tmp_path)})
+    assert result.returncode == 0, result.stdout
+    assert "5 passed" in result.stdout
+
+
+def test_the_bug_is_found_and_the_play_is_short(run_process, tmp_path):
+    result = run_process(
+        "--bug", "-k", "they_write", command=PYTEST, env={**os.environ, "HYPOTHESIS_STORAGE_DIRECTORY": str(tmp_path)}
+    )
+    assert result.returncode == 1, result.stdout
+    assert "1 failed" in result.stdout
+    assert "d0'" in result.stdout
+    assert "ValueError: empty range" in result.stdout
+
+
+def test_the_code_in_the_page_runs():
+    page = (Path(__file__).parents[2] / "docs" / "testing.md").read_text()
+    blocks = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    assert len(blocks) == 3
+    exec(compile("\n".join(blocks), "docs/testing.md", "exec"), {"__name__": "page"})  # noqa: S102 - our own page
