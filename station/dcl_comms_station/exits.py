@@ -6,7 +6,7 @@ code  meaning
 0     done
 1     ``demo``, ``replay``: a check failed; else a bug of ours
 2     usage: arguments, a connection string that can't be read, something that is not installed
-3     refused: authentication, permission, removed from the room, the same identity joined elsewhere
+3     refused: authentication, permission, no place, a ban, removed, the same identity joined elsewhere
 4     network: unreachable, timeout, TLS, lost, the addressee never came
 5     protocol: bytes that are no packet or no journal, a server that broke the rules, the native engine failed
 130   interrupted by Ctrl-C, after leaving the room (143: by SIGTERM)
@@ -70,6 +70,12 @@ CLOSE_EXITS: Final[Mapping[CloseReason, Exit]] = MappingProxyType(
         CloseReason.PROTOCOL: Exit.PROTOCOL,
         CloseReason.ENGINE: Exit.PROTOCOL,
         CloseReason.OVERFLOW: Exit.NETWORK,
+        CloseReason.BANNED: Exit.REFUSED,
+        CloseReason.FORBIDDEN: Exit.REFUSED,
+        CloseReason.NOT_SIGNED: Exit.REFUSED,
+        CloseReason.REJECTED: Exit.REFUSED,
+        CloseReason.ROOM_FULL: Exit.REFUSED,
+        CloseReason.SIGNING_REFUSED: Exit.REFUSED,
     }
 )
 """The exit code for every reason that a room can end."""

@@ -119,17 +119,6 @@ def test_a_bug_of_ours_in_the_sdks_thread_reaches_the_application(room, monkeypa
         asyncio.run(asyncio.wait_for(main(), 10))
 
 
-def test_pictures_are_refused(room):
-    async def main():
-        async with on_asyncio.connect(room.connection_string("me"), livekit="sdk") as connection:
-            with pytest.raises(LocalProtocolError):
-                connection.publish_video(width=64, height=48)
-            with pytest.raises(LocalProtocolError):
-                connection.video("TR_any")
-
-    asyncio.run(main())
-
-
 def test_the_round_trip_is_measured(room, player):
     player.join(room.connection_string("me"))
     answers = []

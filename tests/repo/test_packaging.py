@@ -106,7 +106,10 @@ print("fine")
 """
 
 
-@pytest.mark.parametrize("version", ["3.11", "3.12", "3.13"])
+@pytest.mark.parametrize(
+    "version",
+    ["3.11", pytest.param("3.12", marks=pytest.mark.nightly), pytest.param("3.13", marks=pytest.mark.nightly)],
+)
 def test_the_package_works_in_a_fresh_environment(built, version, tmp_path):
     wheel, sdist = built
     # The wheel holds a native codec for this interpreter; others build theirs from the sdist, as pip does.

@@ -87,7 +87,7 @@ def test_a_chat():
     )  # fmt: skip
     assert plain_event(event) == {
         "event": "chat_received", "at": 1.0, "room": "main", "sender": "0xAB", "private": True, "text": "a\x1bb",
-        "sent_at": 5.0, "timestamp": 2.0, "forwarded_from": None, "topic": "",
+        "sent_at": 5.0, "timestamp": 2.0, "forwarded_from": None, "topic": "", "size": 0,
     }  # fmt: skip
     assert "\x1b" not in dump(plain_event(event))
     assert json.loads(dump(plain_event(event)))["text"] == "a\x1bb"
