@@ -119,6 +119,9 @@ class RoomLink(ABC, Generic[_Room]):
                 self._publish_microphone(room)
             case SubscribeTrack():
                 room.subscribe(command.sid, wanted=command.wanted)
+            case _:
+                msg = f"{type(command).__name__} is for sockets and HTTP: give it to a NetLink"
+                raise LocalProtocolError(msg)
 
     def drain(self, session: Receiver, *, now: float, limit: int) -> bool:
         """Deliver up to ``limit`` inputs.  True: more are waiting."""
