@@ -92,9 +92,11 @@ def test_a_server_that_is_told_twice_to_end_says_so(private_livekit_server):
         back.expect("sent")
         assert server.alive
         os.kill(server.pid, signal.SIGTERM)
-        final.expect("lost", reason="SERVER_SHUTDOWN", retry="BACKOFF")
-        for peer in (back, also_back):
-            peer.expect("Reconnecting", attempt=1, reason="SERVER_SHUTDOWN")
+        # The server's last word races the end of its connections: not everybody hears it.
+        reasons = [final.expect("lost", retry="BACKOFF")["reason"]]
+        reasons += [peer.expect("Reconnecting", attempt=1)["reason"] for peer in (back, also_back)]
+        assert "SERVER_SHUTDOWN" in reasons
+        assert set(reasons) <= {"SERVER_SHUTDOWN", "NETWORK"}
         server.restart()
         for peer in (back, also_back):
             assert peer.expect("Reconnected", timeout=40.0)["attempt"] >= 1

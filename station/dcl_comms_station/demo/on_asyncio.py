@@ -30,7 +30,7 @@ async def _play(target: str, part: Part, curtain: Event) -> None:
         while not (part.done or curtain.is_set()):
             part.step(room)
             if part.takes_the_microphone():
-                tasks.create_task(_play_tone(room))
+                tasks.create_task(_play_tone(room, part, curtain))
             await asyncio.sleep(STEP_SECONDS)
         reading.cancel()
 
@@ -42,12 +42,14 @@ async def _read(room: Connection, part: Part, tasks: asyncio.TaskGroup) -> None:
             tasks.create_task(_listen(room, event.track, part))
 
 
-async def _play_tone(room: Connection) -> None:
+async def _play_tone(room: Connection, part: Part, curtain: Event) -> None:
+    """Play until everybody has heard it: on a busy machine some listen late."""
     async with room.publish_audio() as microphone:
         await asyncio.sleep(LEAD_SECONDS)
-        for samples in tone():
-            await microphone.write(samples)
-        await asyncio.sleep(TAIL_SECONDS)
+        while not (part.done or curtain.is_set()):
+            for samples in tone():
+                await microphone.write(samples)
+            await asyncio.sleep(TAIL_SECONDS)
 
 
 async def _listen(room: Connection, track: Track, part: Part) -> None:
