@@ -335,6 +335,15 @@ def test_a_message_has_one_stamp_in_all_rooms_and_our_numbers_go_on_when_rooms_c
     assert two.sent_at == pytest.approx(UNIX + here.clock.now, abs=10.0)
 
 
+def test_a_scene_message_that_some_clients_drop_is_told_of_once() -> None:
+    bench = Bench()
+    bench.join("scene", role=RoomRole.SCENE)
+    bench.merged.events()
+    bench.merged.scene_message("s", bytes(20_000))
+    bench.merged.scene_message("s", bytes(20_000))
+    assert [warning.code for warning in bench.heard(ev.Warning)] == [ev.WarningCode.SCENE_MESSAGE_LARGE]
+
+
 def test_a_room_that_refuses_does_not_keep_others_from_getting_it() -> None:
     bench = Bench(limits=Limits(send_queue=1, in_flight=1))
     bench.join("island")
