@@ -101,7 +101,7 @@ def say(event, **details):
 
 
 async def tone_power(track, seconds):
-    """The strongest frequency of a track's sound, and how far it stands above the rest (dB)."""
+    """The strongest frequency of a track's sound, and how far it stands above the rest (dB), in its best 0.3 s."""
     import numpy as np
     from livekit import rtc
 
@@ -115,7 +115,13 @@ async def tone_power(track, seconds):
         if sum(map(len, samples)) >= needed:
             break
     await stream.aclose()
-    return strongest(np.concatenate(samples)[-needed // 2 :])
+    return best_stretch(np.concatenate(samples), 14_400)
+
+
+def best_stretch(signal, length):
+    """``strongest`` of that stretch of so many samples in which it stands out most: a busy machine tears holes."""
+    starts = range(0, len(signal) - length + 1, length // 6)
+    return max((strongest(signal[start : start + length]) for start in starts), key=lambda found: found[1])
 
 
 def strongest(signal):
@@ -201,7 +207,7 @@ async def main():
     room.on("disconnected", lambda reason: say("disconnected", reason=int(reason)))
 
     async def listen(track, who):
-        hertz, above = await tone_power(track, 0.6)
+        hertz, above = await tone_power(track, 1.0)
         say("tone", identity=who, hertz=hertz, above=above)
 
     async def look(track, who):

@@ -414,9 +414,11 @@ class Native:
             self._sdk_client._dispose()
             if self._server is not None:
                 self._server.join(_LAST_EVENTS_SECONDS)
-            return
-        self._initialize(ctypes.cast(ctypes.CDLL(None).labs, _CALLBACK), False, b"python", version("livekit").encode())
-        self._sdk_client._dispose()
+        else:
+            ignore = ctypes.cast(ctypes.CDLL(None).labs, _CALLBACK)
+            self._initialize(ignore, False, b"python", version("livekit").encode())
+            self._sdk_client._dispose()
+        # With the native callback too: the SDK's own, in Python, was called until ours took its place.
         time.sleep(_LAST_CALLBACKS_SECONDS)
 
     def _exchange(self, message: FfiRequest) -> tuple[int, int, int]:
