@@ -125,9 +125,12 @@ print(server.pid, flush=True)
 """
 
 
-def owned_server(then: str) -> tuple[subprocess.Popen[str], int]:
+def owned_server(then: str, **env: str) -> tuple[subprocess.Popen[str], int]:
     owner = subprocess.Popen(
-        [sys.executable, "-c", OWNER.format(then=textwrap.dedent(then))], stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", OWNER.format(then=textwrap.dedent(then))],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, **env},
     )
     assert owner.stdout is not None
     return owner, int(owner.stdout.readline())
@@ -144,13 +147,16 @@ def owned_server(then: str) -> tuple[subprocess.Popen[str], int]:
     ],
     ids=["alone", "with a forked child"],
 )
-def test_it_dies_with_a_killed_owner(livekit_server: LiveKitServer, then: str) -> None:
-    owner, pid = owned_server(then)
+def test_it_dies_with_a_killed_owner_and_leaves_nothing(
+    livekit_server: LiveKitServer, then: str, tmp_path: Path
+) -> None:
+    owner, pid = owned_server(then, TMPDIR=str(tmp_path))
     with owner:
         time.sleep(0.2)
         assert alive(pid)
         owner.send_signal(signal.SIGKILL)
         assert settle(lambda: not alive(pid), 2.5)
+    assert list(tmp_path.iterdir()) == []
 
 
 @LINUX

@@ -15,7 +15,6 @@ import contextlib
 import json
 import os
 import secrets
-import shutil
 import signal
 import socket
 import subprocess
@@ -67,7 +66,8 @@ class LiveKitServer:
         self._node_ip = node_ip
         self.udp_port = 0
         self._process: subprocess.Popen[bytes] | None = None
-        self._folder = Path(tempfile.mkdtemp(prefix="dcl-comms-livekit-"))
+        # Without a name: nothing is left of it, however we end.
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115  # closed by stop()
 
     @classmethod
     def start(
@@ -191,7 +191,7 @@ class LiveKitServer:
                 for room in self.list_rooms():
                     self.delete_room(room)
         self._end(b"T", _TERM_GRACE_SECONDS)
-        shutil.rmtree(self._folder, ignore_errors=True)
+        self._log.close()
 
     # -- the process
 
@@ -207,16 +207,17 @@ class LiveKitServer:
     def _launch(self) -> bool:
         """Start the process; False when it ended before it answered."""
         env = {**os.environ, "LIVEKIT_CONFIG": self._config()}
-        with self._log().open("wb") as log:
-            process = subprocess.Popen(  # noqa: S603  # our own supervisor and the program that the user chose
-                [sys.executable, "-I", "-S", str(_SUPERVISOR), str(self._program)],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=log,
-                env=env,
-                # Ctrl-C in a terminal is for us; we end the server after having left its rooms.
-                start_new_session=True,
-            )
+        self._log.seek(0)
+        self._log.truncate()
+        process = subprocess.Popen(  # noqa: S603  # our own supervisor and the program that the user chose
+            [sys.executable, "-I", "-S", str(_SUPERVISOR), str(self._program)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._log,
+            env=env,
+            # Ctrl-C in a terminal is for us; we end the server after having left its rooms.
+            start_new_session=True,
+        )
         self._process = process
         assert process.stdout is not None  # noqa: S101  # it is a pipe
         first = process.stdout.readline()
@@ -280,12 +281,9 @@ class LiveKitServer:
             }
         )
 
-    def _log(self) -> Path:
-        return self._folder / "server.log"
-
     def _last_line(self) -> str:
-        log = self._log()
-        lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines() if log.exists() else []
+        self._log.seek(0)
+        lines = self._log.read().decode("utf-8", errors="replace").strip().splitlines()
         return lines[-1][:300].replace(self.secret, "***") if lines else "it wrote nothing"
 
     # -- its API
