@@ -144,7 +144,7 @@ class LiveKitAdapter(Adapter):
     def without_secrets(self) -> Self:
         """The same with another signature on its token, and without what its parameters say."""
         params = tuple((_BLANK * len(name), _BLANK * len(value)) for name, value in self.params)
-        return type(self)(_masked_url(self.url, blank=True), self.token.without_signature(), params)
+        return type(self)(url_without_secrets(self.url), self.token.without_signature(), params)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({str(self)!r}, token={self.token!r})"
@@ -167,7 +167,7 @@ class _UrlAdapter(Adapter):
 
     def without_secrets(self) -> Self:
         """The same without its query, and without those parts of its path that look like a secret."""
-        return type(self)(_masked_url(self.url, blank=True))
+        return type(self)(url_without_secrets(self.url))
 
 
 class WsRoomAdapter(_UrlAdapter):
@@ -391,6 +391,11 @@ def _canonical_host(host: str) -> str | None:
 def _bracketed(host: str) -> str:
     IPv6Address(host[1:-1])
     return host
+
+
+def url_without_secrets(url: str) -> str:
+    """The same without its query, and without those parts of its path that look like a secret; as long as it was."""
+    return _masked_url(url, blank=True)
 
 
 def _masked_url(url: str, *, blank: bool = False) -> str:

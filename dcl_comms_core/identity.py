@@ -160,6 +160,11 @@ class ChallengeGuard:
         """The allow-list."""
         return self._hosts
 
+    @property
+    def limits(self) -> Limits:
+        """What bounds a challenge."""
+        return self._limits
+
     def allowing(self, *urls: str) -> ChallengeGuard:
         """Return a guard that allows the hosts (with their ports) of these URLs too: of the realm that you named."""
         return ChallengeGuard((*self._hosts, *map(_host, urls)), limits=self._limits)

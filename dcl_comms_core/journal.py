@@ -14,6 +14,9 @@ that differs ends it, because what follows would be its consequences.
 
 The text is JSON lines: a first line with the format's version, the session's class and its arguments, then a line a
 call.  What stands for what is in ``journal_values``; secrets do not stand in it.
+
+A session that has further ones within (``rooms``, by the numbers of their links) is recorded with them: a call on one
+of these is a step too, which says ``in`` which.  Sessions and sources that were made elsewhere are not.
 """
 
 # JSON from a file has no types.
@@ -29,13 +32,16 @@ from enum import Enum
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar, cast
 
+from dcl_comms_core.archipelago import ArchipelagoSession
 from dcl_comms_core.errors import InvalidJournal, JournalProblem, LocalProtocolError
 from dcl_comms_core.journal_diff import differences, shown
 from dcl_comms_core.journal_values import Opaque, Placeholders, read_value
 from dcl_comms_core.jsontext import read_json
 from dcl_comms_core.limits import DEFAULT_LIMITS
+from dcl_comms_core.merged import MergedRooms
 from dcl_comms_core.proto import WireMessage
 from dcl_comms_core.room import RoomSession
+from dcl_comms_core.ws_room import WsRoomSession
 
 if TYPE_CHECKING:
     from dcl_comms_core.limits import Limits
@@ -48,11 +54,16 @@ S = TypeVar("S")
 _MAGIC: Final = "dcl-comms-journal"
 _VERSION: Final = 1
 _NESTING: Final = 32
-_SESSIONS: Final[Mapping[str, Any]] = {"RoomSession": RoomSession}
+_SESSIONS: Final[Mapping[str, Any]] = {
+    cls.__name__: cls for cls in (RoomSession, MergedRooms, ArchipelagoSession, WsRoomSession)
+}
 """The classes that a journal may name.  Each has ``commands()``, ``events()``, ``deadline()`` and its verbs."""
-_READS: Final = frozenset({"commands", "events", "deadline", "traffic", "has_credit", "check_publish"})
+_READS: Final = frozenset({"commands", "events", "deadline", "traffic", "has_credit", "check_publish", "rooms_of"})
 """What changes nothing, and so is not a step."""
+_WITHIN: Final = "rooms"
+"""The sessions within a session, by their numbers."""
 _FULL: Final = '{"full": true}'
+_NONE: Final[Mapping[int, object]] = {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,12 +144,15 @@ class Journal:
         write = self._places.write
         return {"args": [write(arg) for arg in args], "named": {key: write(value) for key, value in named.items()}}
 
-    def call(self, recorder: _Recorder, name: str, args: tuple[Any, ...], named: dict[str, Any]) -> Any:
-        """Call a verb of a recorded session, and write down what comes of it."""
+    def call(
+        self, recorder: _Recorder, name: str, args: tuple[Any, ...], named: dict[str, Any], room: int | None = None
+    ) -> Any:
+        """Call a verb of a recorded session, or of one within it, and write down what comes of it."""
         # An iterator would be spent by writing it down.
         args, named = tuple(map(_kept, args)), {key: _kept(value) for key, value in named.items()}
-        document = {} if self.full else {"call": name, **self._arguments(args, named)}
-        outcome = _Outcome(recorder.session, self._places)
+        where = {} if room is None else {"in": room}
+        document = {} if self.full else {"call": name, **where, **self._arguments(args, named)}
+        outcome = _Outcome(recorder.session, self._places, room)
         recorder.answers.taken = []
         try:
             return outcome.call(name, args, named)
@@ -180,21 +194,23 @@ class Journal:
         session = self._session(answers)
         steps = skipped = 0
         for number, document in self._steps():
-            name, expected = document["call"], {key: document[key] for key in document.keys() - _CALL_KEYS}
-            if name.startswith("_") or name in _READS or not callable(getattr(type(session), name, None)):
-                raise InvalidJournal(JournalProblem.BAD_LINE, number)
+            name, room = document["call"], document.get("in")
+            expected = {key: document[key] for key in document.keys() - _CALL_KEYS}
             try:
+                verb = getattr(type(_session_at(session, room)), name, None)
                 args, named = read_value(document.get("args", [])), _read_named(document.get("named", {}))
                 args = tuple(args)
             except Exception:  # noqa: BLE001 - the file may hold anything in place of what we wrote
                 raise InvalidJournal(JournalProblem.BAD_LINE, number) from None
+            if name.startswith("_") or name in _READS or not callable(verb):
+                raise InvalidJournal(JournalProblem.BAD_LINE, number)
             if any(isinstance(value, Opaque) for value in (*args, *named.values())):
                 skipped += 1
                 continue
             steps += 1
             taken = document.get("answers", [])
             answers.left = list(cast("list[object]", taken)) if isinstance(taken, list) else []
-            outcome = _Outcome(session, self._places)
+            outcome = _Outcome(session, self._places, room)
             outcome.run(name, args, named)
             if lines := differences(expected, outcome.document):
                 call = shown({"$": name, **document.get("named", {})}, document.get("args", []))
@@ -236,11 +252,16 @@ class Journal:
             yield number, step
 
 
-_CALL_KEYS: Final = frozenset({"call", "args", "named", "answers"})
+_CALL_KEYS: Final = frozenset({"call", "in", "args", "named", "answers"})
 
 
 def _read_named(document: dict[str, object]) -> dict[str, Any]:
     return {key: read_value(value) for key, value in document.items()}
+
+
+def _session_at(session: Any, room: Any) -> Any:
+    """The session itself, or the one within it.  LookupError: there is none of this number."""
+    return session if room is None else getattr(session, _WITHIN)[room]
 
 
 def _kept(value: object) -> object:
@@ -255,14 +276,15 @@ def _kept(value: object) -> object:
 class _Outcome:
     """One call, and what comes of it."""
 
-    def __init__(self, session: Any, places: Placeholders) -> None:
+    def __init__(self, session: Any, places: Placeholders, room: int | None) -> None:
         self._session = session
+        self._called = _session_at(session, room)
         self._write = places.write
         self.document: dict[str, object] = {}
 
     def call(self, name: str, args: Iterable[Any], named: Mapping[str, Any]) -> Any:
         try:
-            answer = getattr(self._session, name)(*args, **named)
+            answer = getattr(self._called, name)(*args, **named)
         except BaseException as error:
             self.document["raised"] = error.name if isinstance(error, _Raised) else type(error).__name__
             raise
@@ -301,13 +323,20 @@ class _Recorder:
         self.pending_events: list[Any] = []
 
     def __getattr__(self, name: str) -> Any:
+        if name == _WITHIN:
+            return {number: _Within(self, number) for number in getattr(self.session, name)}
         value = getattr(self.session, name)
         if name.startswith("_") or name in _READS or not callable(value):
             return value
         return partial(self._call, name)
 
     def _call(self, verb: str, /, *args: Any, **named: Any) -> Any:
-        return self.journal.call(self, verb, args, named)
+        answer = self.journal.call(self, verb, args, named)
+        # A room that was joined is recorded like any other.
+        for number, room in getattr(self.session, _WITHIN, _NONE).items():
+            if room is answer:
+                return _Within(self, number)
+        return answer
 
     def commands(self) -> list[Any]:
         """Take everything that the transport is to do, in order."""
@@ -318,6 +347,26 @@ class _Recorder:
         """Take everything that happened, in order."""
         events, self.pending_events = self.pending_events, []
         return events
+
+
+class _Within:
+    """A session within a recorded one, to all appearances.  What it wants and tells comes through the one around it."""
+
+    def __init__(self, recorder: _Recorder, number: int) -> None:
+        self._recorder = recorder
+        self._number = number
+        self._session = getattr(recorder.session, _WITHIN)[number]
+
+    def __getattr__(self, name: str) -> Any:
+        value = getattr(self._session, name)
+        return value if name.startswith("_") or name in _READS or not callable(value) else partial(self._call, name)
+
+    def _call(self, verb: str, /, *args: Any, **named: Any) -> Any:
+        recorder = self._recorder
+        if self._number not in getattr(recorder.session, _WITHIN):
+            # It is closed: nothing comes of it any more.
+            return getattr(self._session, verb)(*args, **named)
+        return recorder.journal.call(recorder, verb, args, named, self._number)
 
 
 class _Raised(Exception):

@@ -21,19 +21,31 @@ from enum import Enum
 from math import inf, isfinite, nan
 from typing import Any, Final, cast
 
-from dcl_comms_core import inputs
+from dcl_comms_core import commands, inputs
 from dcl_comms_core.authchain import AuthChain
 from dcl_comms_core.backoff import Backoff
 from dcl_comms_core.codec import decode_message
-from dcl_comms_core.connection import Adapter, LiveKitAdapter, parse_connection_string
+from dcl_comms_core.connection import (
+    Adapter,
+    ArchipelagoAdapter,
+    LiveKitAdapter,
+    SignedLoginAdapter,
+    WsRoomAdapter,
+    parse_connection_string,
+    url_without_secrets,
+)
 from dcl_comms_core.errors import EncodeError
+from dcl_comms_core.identity import ChallengeGuard
 from dcl_comms_core.limits import Limits
+from dcl_comms_core.merged import RoomRole
+from dcl_comms_core.movement import MovementCodec
 from dcl_comms_core.peers import EVERYONE, Peer, PeerId
 from dcl_comms_core.proto import WireMessage
 from dcl_comms_core.proto._gen.tables import TABLES
 from dcl_comms_core.readings import Delivery
 from dcl_comms_core.states import CloseReason
 from dcl_comms_core.subscription import Subscribe
+from dcl_comms_core.targets import Place
 
 __all__ = ["Opaque", "Placeholders", "read_value"]
 
@@ -46,15 +58,32 @@ _JWT: Final = r"(?<![A-Za-z0-9_-])(e[w-z][A-Za-z0-9_-]{6,}+\.[A-Za-z0-9_-]{2,}+\
 _TOKEN_TEXT: Final = re.compile(_JWT)
 _TOKEN_BYTES: Final = re.compile(_JWT.encode())
 
+_MADE_OF: Final[Mapping[type, tuple[str, ...]]] = {
+    PeerId: ("text",),
+    ChallengeGuard: ("hosts", "limits"),
+    MovementCodec: ("bounds", "layout"),
+}
+"""Classes that are no dataclasses, and the arguments that make another that is the same."""
 _CLASSES: Final[dict[str, Any]] = {
     cls.__name__: cls
-    for cls in (*(getattr(inputs, name) for name in inputs.__all__), Limits, Backoff, Peer, PeerId)
+    for cls in (*(getattr(inputs, name) for name in inputs.__all__), Limits, Backoff, Peer, *_MADE_OF)
     if isinstance(cls, type) and not issubclass(cls, Enum)
 }
 _ENUMS: Final[dict[str, type[Enum]]] = {
     cls.__name__: cls
-    for cls in (CloseReason, Delivery, Subscribe, type(EVERYONE), inputs.TrackKind, inputs.TrackSource)
+    for cls in (
+        CloseReason,
+        Delivery,
+        Place,
+        RoomRole,
+        Subscribe,
+        type(EVERYONE),
+        inputs.TrackKind,
+        inputs.TrackSource,
+    )
 }
+_WITH_URL: Final = (commands.OpenSocket, commands.Fetch, inputs.Fetched)
+"""What has a URL beside those in adapters."""
 _MESSAGES: Final[dict[str, Any]] = {table.full_name: table.cls for table in TABLES}
 _MESSAGE_NAMES: Final = {cls: name for name, cls in _MESSAGES.items()}
 _FLOATS: Final = {"nan": nan, "inf": inf, "-inf": -inf}
@@ -102,8 +131,8 @@ class Placeholders:
                 return value if isfinite(value) else {"$float": repr(value)}
             case bytes() | bytearray() | memoryview():
                 return {"$bytes": b64encode(self.data(bytes(value))).decode()}
-            case PeerId():
-                return {"$": "PeerId", "text": self.text(value.text)}
+            case _ if type(value) in _MADE_OF:
+                return self._named(value, _MADE_OF[type(value)])
             case Adapter():
                 return {"$adapter": self._adapter(value)}
             case AuthChain():
@@ -128,9 +157,18 @@ class Placeholders:
                 return _opaque(value)
 
     def _named(self, value: object, names: Iterable[str]) -> dict[str, object]:
-        return {"$": type(value).__name__, **{name: self.write(getattr(value, name)) for name in names}}
+        written = {"$": type(value).__name__, **{name: self.write(getattr(value, name)) for name in names}}
+        if isinstance(value, _WITH_URL):
+            written["url"] = self.text(url_without_secrets(value.url))
+        return written
 
     def _adapter(self, adapter: Adapter) -> str:
+        if isinstance(adapter, WsRoomAdapter | ArchipelagoAdapter | SignedLoginAdapter):
+            # A part of its path may come back as a room's name.
+            parts, shown = adapter.url.split("/"), url_without_secrets(adapter.url).split("/")
+            for secret, placeholder in zip(parts, shown, strict=False):
+                if secret != placeholder:
+                    self.learn(secret.partition("?")[0], placeholder.partition("?")[0])
         if isinstance(adapter, LiveKitAdapter):
             secret, placeholder = adapter.token.reveal(), adapter.token.without_signature().reveal()
             self.learn(secret, placeholder)

@@ -153,9 +153,11 @@ class RealmRig(SocketRig):
     outgoing = ClientPacket
     incoming = ServerPacket
 
-    def __init__(self, *, clock: bool = True, adapter: Any = REALM, **options: Any) -> None:
+    def __init__(
+        self, *, clock: bool = True, adapter: Any = REALM, make: Any = ArchipelagoSession, **options: Any
+    ) -> None:
         options = {"address": ROOT.address, "guard": GUARD, **options}
-        super().__init__(ArchipelagoSession(adapter, **options), clock=clock)
+        super().__init__(make(adapter, **options), clock=clock)
 
     def challenge(self, text: str = CHALLENGE, *, already: bool = False) -> None:
         self.say(challenge_response=ChallengeResponseMessage(text, already))
@@ -170,9 +172,11 @@ class RoomRig(SocketRig):
     outgoing = WsPacket
     incoming = WsPacket
 
-    def __init__(self, *, clock: bool = True, adapter: Any = WS_ROOM, **options: Any) -> None:
+    def __init__(
+        self, *, clock: bool = True, adapter: Any = WS_ROOM, make: Any = WsRoomSession, **options: Any
+    ) -> None:
         options = {"address": ROOT.address, "guard": GUARD, **options}
-        super().__init__(WsRoomSession(adapter, **options), clock=clock)
+        super().__init__(make(adapter, **options), clock=clock)
 
     def challenge(self, text: str = CHALLENGE, *, already: bool = False) -> None:
         self.say(challenge_message=WsChallengeRequired(text, already))
