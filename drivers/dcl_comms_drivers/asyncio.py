@@ -17,8 +17,8 @@ from contextlib import nullcontext
 from typing import TYPE_CHECKING, Unpack
 
 from dcl_comms_core.room import Delivery
-from dcl_comms_drivers.connection import OnFull, Options, Subscribe
 from dcl_comms_drivers.livekit.choice import LiveKitVia
+from dcl_comms_drivers.settings import OnFull, Options, Subscribe
 from dcl_comms_drivers.waiting import Connecting, Signal, WaitingConnection, WaitingHost
 
 if TYPE_CHECKING:
@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     from dcl_comms_core.commands import Fetch
     from dcl_comms_core.connection import Adapter
     from dcl_comms_core.inputs import Fetched
-    from dcl_comms_drivers.connection import Settings
     from dcl_comms_drivers.net.dial import NetOptions
     from dcl_comms_drivers.net.loops import Runner
+    from dcl_comms_drivers.settings import Settings
 
 __all__ = ["AsyncioHost", "Connection", "Delivery", "LiveKitVia", "OnFull", "Subscribe", "connect", "fetch"]
 
@@ -139,7 +139,7 @@ class AsyncioHost(WaitingHost):
 def connect(target: str | Adapter, **settings: Unpack[Settings]) -> Connecting:
     """Join a room for the length of an ``async with`` block.
 
-    ``target``: a connection string or an Adapter; ``settings``: see :class:`~dcl_comms_drivers.connection.Settings`.
+    ``target``: a connection string or an Adapter; ``settings``: see :class:`~dcl_comms_drivers.settings.Settings`.
     Entering raises ConnectionLost, InvalidConnectionString or LocalProtocolError.
     """
     return Connecting(target, Options.of(settings, sdk_fallback=True), AsyncioHost)

@@ -4,157 +4,40 @@ from __future__ import annotations
 
 import secrets
 import time
-from dataclasses import dataclass, replace
-from enum import Enum
-from typing import TYPE_CHECKING, Required, Self, TypedDict, TypeVar, cast
+from typing import TYPE_CHECKING, cast
 
-from dcl_comms_core.backoff import Backoff
 from dcl_comms_core.connection import Adapter, LiveKitAdapter, SimulatorAdapter, parse_connection_string
 from dcl_comms_core.errors import ConnectionLost, LocalProtocolError
 from dcl_comms_core.events import RoomClosed
 from dcl_comms_core.inputs import ClockSet, TrackSource
-from dcl_comms_core.limits import DEFAULT_LIMITS, Limits
 from dcl_comms_core.peers import EVERYONE
-from dcl_comms_core.room import Delivery
 from dcl_comms_core.simulator import parse_simulator
 from dcl_comms_core.states import RETRY, CloseReason, RoomState
-from dcl_comms_core.subscription import Subscribe
 from dcl_comms_core.unread import Unread
 from dcl_comms_drivers.feeds import VideoLink
 from dcl_comms_drivers.journal_file import JournalFile
-from dcl_comms_drivers.livekit.choice import LiveKitVia, open_livekit
+from dcl_comms_drivers.livekit.choice import open_livekit
 from dcl_comms_drivers.memory_link import MemoryLink
 from dcl_comms_drivers.pump import Pump
+from dcl_comms_drivers.settings import OnFull
 from dcl_comms_drivers.stats import Stats, collect
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import Callable
 
     from dcl_comms_core.defence import PeerTraffic
     from dcl_comms_core.events import Event
     from dcl_comms_core.inputs import Track
-    from dcl_comms_core.journal import Journal
-    from dcl_comms_core.movement import MovementCodec
+    from dcl_comms_core.limits import Limits
     from dcl_comms_core.peers import Addressees, PeerId, PeerTable
     from dcl_comms_core.profiles import Profile
     from dcl_comms_core.proto import rfc4
-    from dcl_comms_core.seen import Seen
-    from dcl_comms_core.subscription import SubscribePolicy
     from dcl_comms_drivers.feeds import AudioFeed, AudioLink, Reader, VideoFeed
     from dcl_comms_drivers.host import Host, Link
     from dcl_comms_drivers.livekit.frames import AudioFrame, VideoFormat, VideoFrame
+    from dcl_comms_drivers.settings import Options, VideoSettings
 
-__all__ = ["BaseConnection", "OnFull", "Options", "Settings", "Stats", "Subscribe", "VideoSettings"]
-
-
-class OnFull(Enum):
-    """What happens when the application does not read its events and ``Limits.event_queue`` is reached."""
-
-    DROP_OLDEST = "drop oldest"
-    """The oldest event goes.
-
-    ``stats.dropped_events`` counts, and a LimitReached stands in the place of what is missing.
-    """
-    CLOSE = "close"
-    """The room is closed and ConnectionLost(OVERFLOW) raised."""
-
-
-class Settings(TypedDict, total=False):
-    """The keyword arguments of ``connect`` and ``open``, the same for every driver."""
-
-    wallet: object
-    """For targets that ask for a signature; livekit: and simulator: strings do not."""
-    limits: Limits
-    """Bounds of queues, tables and waits; DEFAULT_LIMITS."""
-    timeout: float | None
-    """Seconds until the room must be open; None: ``limits.connect_seconds``."""
-    reconnect: bool | Backoff
-    """Join anew when the connection is lost and the reason allows it: True (the default), False, or how."""
-    subscribe: SubscribePolicy | str
-    """Which tracks of others to receive: a Subscribe (ALL), or a function of the sender and the Track that says.
-
-    An error in the function ends the connection, and whoever reads its events gets it.
-    """
-    on_full: OnFull | str
-    """What happens when events are not read; OnFull.DROP_OLDEST."""
-    delivery: Delivery | str
-    """As events of what packets mean (the default), or every packet as a PacketReceived."""
-    profile_version: int | None
-    """Of our profile, announced from the beginning: Unity clients hardly talk to who announces none."""
-    silent: bool
-    """Never announce a profile by ourselves; a Warning says what that costs."""
-    movement_codec: MovementCodec | None
-    """Reads compressed movements, which are told as PacketReceived without it."""
-    seen: Seen | None
-    """Shared by the connections of one application, so that what comes through several rooms is told once."""
-    livekit: LiveKitVia | str | None
-    """How to reach LiveKit; None: as the environment variable DCL_COMMS_LIVEKIT says, else LiveKitVia.AUTO."""
-    journal: Journal | str | os.PathLike[str] | None
-    """Where to write down what goes through the session, without secrets: a Journal, or a file to make anew.
-
-    ``dcl-comms replay FILE`` runs it again.
-    """
-
-
-_Choice = TypeVar("_Choice", bound=Enum)
-
-
-def _choice(kind: type[_Choice], value: object) -> _Choice:
-    """A member of an enum, or the one that has this value: settings may come from a file or a command line."""
-    try:
-        return kind(value)
-    except ValueError:
-        msg = f"{value!r} is no {kind.__name__}: there are {', '.join(repr(choice.value) for choice in kind)}"
-        raise LocalProtocolError(msg) from None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
-    """Settings with their defaults."""
-
-    limits: Limits
-    reconnect: Backoff | None
-    subscribe: SubscribePolicy
-    on_full: OnFull
-    delivery: Delivery
-    profile_version: int | None
-    silent: bool
-    movement_codec: MovementCodec | None
-    seen: Seen | None
-    livekit: LiveKitVia | None
-    sdk_fallback: bool
-    journal: Journal | str | os.PathLike[str] | None
-
-    @classmethod
-    def of(cls, settings: Settings, *, sdk_fallback: bool = False) -> Self:
-        """Fill in what was not given; LocalProtocolError for a name that is not a setting.
-
-        ``sdk_fallback``: see ``choice.open_livekit``.
-        """
-        unknown = settings.keys() - Settings.__annotations__.keys()
-        if unknown:
-            msg = f"unknown settings: {', '.join(sorted(unknown))}; there are {', '.join(Settings.__annotations__)}"
-            raise LocalProtocolError(msg)
-        limits = settings.get("limits", DEFAULT_LIMITS)
-        timeout = settings.get("timeout")
-        reconnect = settings.get("reconnect", True)
-        policy = settings.get("subscribe", Subscribe.ALL)
-        livekit = settings.get("livekit")
-        return cls(
-            limits=limits if timeout is None else replace(limits, connect_seconds=timeout),
-            reconnect=reconnect if isinstance(reconnect, Backoff) else Backoff() if reconnect else None,
-            subscribe=policy if callable(policy) else _choice(Subscribe, policy),
-            on_full=_choice(OnFull, settings.get("on_full", OnFull.DROP_OLDEST)),
-            delivery=_choice(Delivery, settings.get("delivery", Delivery.EVENTS)),
-            profile_version=settings.get("profile_version"),
-            silent=settings.get("silent", False),
-            movement_codec=settings.get("movement_codec"),
-            seen=settings.get("seen"),
-            livekit=None if livekit is None else _choice(LiveKitVia, livekit),
-            sdk_fallback=sdk_fallback,
-            journal=settings.get("journal"),
-        )
+__all__ = ["BaseConnection", "resolve"]
 
 
 def resolve(target: str | Adapter, limits: Limits) -> Adapter:
@@ -164,26 +47,6 @@ def resolve(target: str | Adapter, limits: Limits) -> Adapter:
         msg = f"these drivers open livekit: and simulator: strings, not {adapter.protocol}:"
         raise LocalProtocolError(msg)
     return adapter
-
-
-class VideoSettings(TypedDict, total=False):
-    """The keyword arguments of ``publish_video``, the same for every driver."""
-
-    width: Required[int]
-    """Pixels of the pictures that will come; chooses how they are encoded."""
-    height: Required[int]
-    name: str
-    """The track's name; "camera", or "screen" for a screen."""
-    source: TrackSource
-    """CAMERA (the default) or SCREEN_SHARE, which is encoded for sharpness rather than motion."""
-    simulcast: bool
-    """Send smaller versions too, for those who look at it small; True."""
-    max_bitrate: int | None
-    """Bits per second; None: the engine's choice for the size."""
-    max_framerate: float
-    """Pictures per second that the bitrate is meant for; 30."""
-    muted: bool
-    """Begin muted."""
 
 
 _SOUND = frozenset({TrackSource.MICROPHONE, TrackSource.SCREEN_SHARE_AUDIO, TrackSource.UNKNOWN})

@@ -23,9 +23,10 @@ from typing import TYPE_CHECKING, Self, Unpack
 from dcl_comms_core.inputs import TrackSource
 from dcl_comms_core.room import Delivery
 from dcl_comms_core.states import RoomState
-from dcl_comms_drivers.connection import BaseConnection, OnFull, Options, Subscribe
+from dcl_comms_drivers.connection import BaseConnection
 from dcl_comms_drivers.livekit.choice import LiveKitVia
 from dcl_comms_drivers.livekit.frames import VideoFormat
+from dcl_comms_drivers.settings import OnFull, Options, Subscribe
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,10 +35,10 @@ if TYPE_CHECKING:
     from dcl_comms_core.connection import Adapter
     from dcl_comms_core.events import Event
     from dcl_comms_core.inputs import Track
-    from dcl_comms_drivers.connection import Settings, VideoSettings
     from dcl_comms_drivers.feeds import AudioFeed, Reader, VideoFeed
     from dcl_comms_drivers.livekit.frames import AudioFrame, VideoFrame
     from dcl_comms_drivers.net.loops import Runner
+    from dcl_comms_drivers.settings import Settings, VideoSettings
 
 __all__ = ["Delivery", "LiveKitVia", "OnFull", "PolledConnection", "Subscribe", "open"]
 
@@ -214,6 +215,6 @@ class PolledConnection(BaseConnection):
 def open(target: str | Adapter, **settings: Unpack[Settings]) -> PolledConnection:  # noqa: A001 - the name that the design gives it: polled.open(...)
     """Begin to join a room; poll until RoomOpened or RoomClosed.
 
-    ``target``: a connection string or an Adapter; ``settings``: see :class:`~dcl_comms_drivers.connection.Settings`.
+    ``target``: a connection string or an Adapter; ``settings``: see :class:`~dcl_comms_drivers.settings.Settings`.
     """
     return PolledConnection(target, Options.of(settings))

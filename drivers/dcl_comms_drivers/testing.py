@@ -33,7 +33,7 @@ from dcl_comms_core.errors import ConnectionLost, DecodeError, LocalProtocolErro
 from dcl_comms_core.testing.pair import UNIX_START
 from dcl_comms_core.testing.stage import Stage
 from dcl_comms_drivers.asyncio import AsyncioHost
-from dcl_comms_drivers.connection import Options
+from dcl_comms_drivers.settings import Options
 from dcl_comms_drivers.waiting import WaitingConnection, WaitingHost
 
 if TYPE_CHECKING:
@@ -44,8 +44,8 @@ if TYPE_CHECKING:
     from dcl_comms_core.events import Event
     from dcl_comms_core.simulator import Faults
     from dcl_comms_core.testing.script import Action
-    from dcl_comms_drivers.connection import Settings
     from dcl_comms_drivers.host import Link, Receiver
+    from dcl_comms_drivers.settings import Settings
 
     Bot = Callable[[WaitingConnection], Awaitable[object]]
 

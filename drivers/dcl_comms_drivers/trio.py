@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Unpack
 import trio
 
 from dcl_comms_core.room import Delivery
-from dcl_comms_drivers.connection import OnFull, Options, Subscribe
 from dcl_comms_drivers.livekit.choice import LiveKitVia
+from dcl_comms_drivers.settings import OnFull, Options, Subscribe
 from dcl_comms_drivers.waiting import Connecting, Signal, WaitingConnection, WaitingHost
 
 if TYPE_CHECKING:
@@ -29,9 +29,9 @@ if TYPE_CHECKING:
     from dcl_comms_core.commands import Fetch
     from dcl_comms_core.connection import Adapter
     from dcl_comms_core.inputs import Fetched
-    from dcl_comms_drivers.connection import Settings
     from dcl_comms_drivers.net.dial import NetOptions
     from dcl_comms_drivers.net.loops import Runner
+    from dcl_comms_drivers.settings import Settings
 
 __all__ = ["Connection", "Delivery", "LiveKitVia", "OnFull", "Subscribe", "TrioHost", "connect", "fetch"]
 
@@ -147,7 +147,7 @@ class TrioHost(WaitingHost):
 def connect(target: str | Adapter, **settings: Unpack[Settings]) -> Connecting:
     """Join a room for the length of an ``async with`` block: the same as ``dcl_comms_drivers.asyncio.connect``.
 
-    ``target``: a connection string or an Adapter; ``settings``: see :class:`~dcl_comms_drivers.connection.Settings`.
+    ``target``: a connection string or an Adapter; ``settings``: see :class:`~dcl_comms_drivers.settings.Settings`.
     Entering raises ConnectionLost, InvalidConnectionString or LocalProtocolError.
     """
     return Connecting(target, Options.of(settings), TrioHost)

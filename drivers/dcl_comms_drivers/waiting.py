@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from dcl_comms_core.events import Event
     from dcl_comms_core.inputs import Track
     from dcl_comms_core.peers import Addressees
-    from dcl_comms_drivers.connection import Options, VideoSettings
     from dcl_comms_drivers.net.loops import Runner
+    from dcl_comms_drivers.settings import Options, VideoSettings
     from dcl_comms_drivers.stats import Stats
 
 __all__ = ["Batches", "Connecting", "Signal", "WaitingConnection", "WaitingHost"]

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
     from types import FrameType
 
-    from dcl_comms_drivers.connection import Settings
+    from dcl_comms_drivers.settings import Settings
     from dcl_comms_drivers.waiting import Connecting
 
     from dcl_comms_core.connection import Adapter

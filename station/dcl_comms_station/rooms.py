@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dcl_comms_drivers.connection import Subscribe
+from dcl_comms_drivers.settings import Subscribe
 
 from dcl_comms_core.errors import LocalProtocolError
 from dcl_comms_core.peers import EVERYONE, PeerId

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 
 import pytest
-from dcl_comms_drivers.connection import OnFull
+from dcl_comms_drivers.settings import OnFull
 from kit import LOOPS, Kit
 
 from dcl_comms_core import (

@@ -12,8 +12,8 @@ import pytest
 import trio
 from dcl_comms_drivers import memory_link, polled
 from dcl_comms_drivers import trio as on_trio
-from dcl_comms_drivers.connection import Delivery, OnFull, Options, Subscribe
 from dcl_comms_drivers.pump import Pump
+from dcl_comms_drivers.settings import Delivery, OnFull, Options, Subscribe
 from kit import Kit
 
 from dcl_comms_core import (

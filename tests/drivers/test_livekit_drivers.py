@@ -13,7 +13,7 @@ import time
 
 import pytest
 from canary import assert_no_secret, exception_texts
-from dcl_comms_drivers.connection import Subscribe
+from dcl_comms_drivers.settings import Subscribe
 from kit import LOOPS, Kit
 from sdk_peer import SdkPeer, best_stretch
 from tokens import make_token

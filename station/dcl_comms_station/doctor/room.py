@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Final
 
-from dcl_comms_drivers.connection import Subscribe
+from dcl_comms_drivers.settings import Subscribe
 
 from dcl_comms_core.connection import LiveKitAdapter
 from dcl_comms_core.errors import ConnectionLost
