@@ -6,14 +6,11 @@ Unity sends a peer nothing but chat, scene messages and reactions until it annou
 
 from __future__ import annotations
 
-from copy import copy
 from typing import TYPE_CHECKING, Final
 
-from dcl_comms_core.cadence import Cadence
 from dcl_comms_core.codec import encode
 from dcl_comms_core.errors import PacketTooLarge, SendQueueFull
-from dcl_comms_core.intents import PROTOCOL_VERSION, check_version
-from dcl_comms_core.motion import build_movement
+from dcl_comms_core.intents import check_version
 from dcl_comms_core.peers import EVERYONE, PeerId
 from dcl_comms_core.proto import rfc4
 from dcl_comms_core.receiving import Receiving
@@ -53,7 +50,6 @@ class Acting(Receiving):
         silent: bool,
     ) -> None:
         super().__init__(room, link, token, limits, delivery=delivery, seen=seen, codec=codec)
-        self._cadence = Cadence()
         self._silent = silent
         self._version = None if profile_version is None else check_version(profile_version)
         self._announced_at = -_APART
@@ -61,49 +57,18 @@ class Acting(Receiving):
 
     # --- movement
 
-    def move(
-        self,
-        position: tuple[float, float, float] | rfc4.Movement,
-        *,
-        velocity: tuple[float, float, float] = (0.0, 0.0, 0.0),
-        yaw: float = 0.0,
-        grounded: bool = True,
-        instant: bool = False,
-        to: Addressees = EVERYONE,
-        now: float | None = None,
-    ) -> None:
-        """Be somewhere: metres (x east, y up, z north), m/s, degrees clockwise from north; or a whole Movement.
-
-        Call it as often as you like: it goes out at the explorers' pace, ten times a second at most, and only the
-        newest; and again and again, up to every second, while nothing changes (see ``dcl_comms_core.cadence``).  What
-        is addressed to some (``to``) goes out at once, and once.
-        """
-        if to is not EVERYONE:
-            super().move(position, velocity=velocity, yaw=yaw, grounded=grounded, instant=instant, to=to, now=now)
-            return
-        self._check_sending(now)
-        movement = (
-            copy(position)
-            if isinstance(position, rfc4.Movement)
-            else build_movement(
-                position, velocity, yaw, self._now - self._opened_at, grounded=grounded, instant=instant
-            )
-        )
-        packet = rfc4.Packet(movement=movement, protocol_version=PROTOCOL_VERSION)
-        # Whatever can't be sent has to be known now, not when its time has come.
-        size = len(encode(packet))
-        if size > _LARGEST_MOVEMENT:
-            raise PacketTooLarge(size, _LARGEST_MOVEMENT)
-        self._cadence.put(movement, self._now)
-        self._walk()
-
     def _walk(self) -> None:
         """Send the movement that is due, and have the next one on the timer."""
         if self._state is not RoomState.OPEN or not self._flowing:
             return
-        self._cadence.send(self._now, lambda movement: self._try(rfc4.Packet(movement=movement)))
+        self._cadence.send(self._now, self._send_movement)
         if self._cadence.due is not None:
             self._timers.arm(Timer.MOVE, self._cadence.due)
+
+    def _send_movement(self, movement: rfc4.Movement, first: bool) -> None:  # noqa: FBT001 - a callback's
+        if first:
+            movement.is_instant = True
+        self._try(rfc4.Packet(movement=movement))
 
     # --- presence and profile
 
@@ -133,7 +98,7 @@ class Acting(Receiving):
         False: nothing was sent, because a profile of this ``version`` or a newer one is known, or because the peer was
         asked within ten seconds.
         """
-        self._check_sending(now)
+        self.check_sending(now)
         if not self._profiles.ask(who, version, self._now):
             return False
         request = rfc4.ProfileRequest(address=who.address or who.text, profile_version=check_version(version))
@@ -195,6 +160,4 @@ class Acting(Receiving):
             self._counters["skipped"] += 1
 
 
-_LARGEST_MOVEMENT: Final = 1_024
-"""Bytes; the largest that its fields allow is 118, the rest is what this version does not know."""
 _LARGEST_PROFILE: Final = 60_000

@@ -3,7 +3,7 @@
 =====================================  ===============================================================================
 what                                   when
 =====================================  ===============================================================================
-the first in a room, and after a       at once, marked as an instant move
+the first in a room, and after a       at once, marked as an instant move there
 rejoin
 a change                               0.1 s after the last one; of those in between, the newest only
 on or off the ground, another jump,    at once
@@ -72,8 +72,8 @@ class Cadence:
         if self._newest is not None:
             self._set_due(now)
 
-    def send(self, now: float, put: Callable[[rfc4.Movement], None]) -> None:
-        """Send what is due."""
+    def send(self, now: float, put: Callable[[rfc4.Movement, bool], None]) -> None:
+        """Send what is due; True beside it: to those who were told of with ``begin`` it is the first."""
         movement, sent = self._newest, self._sent
         if movement is None or self.due is None or self.due > now:
             return
@@ -82,15 +82,13 @@ class Cadence:
             movement.timestamp += now - self._stamped_at
             self._stamped_at = now
             movement.is_instant = False
-        if self._first:
-            movement.is_instant = True
-        moved = sent is None or movement.is_instant or not _same(movement, sent, _STATE)
+        first, self._first = self._first, False
+        moved = first or sent is None or movement.is_instant or not _same(movement, sent, _STATE)
         self._interval = _MOVING if moved else min(self._interval * 2.0, _STILL)
-        self._first = False
         self._sent, self._sent_at = movement, now
         self._times.append(now)
         self._set_due(now + self._interval)
-        put(movement)
+        put(movement, first)
 
     def _set_due(self, when: float) -> None:
         times = self._times

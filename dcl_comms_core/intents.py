@@ -7,9 +7,11 @@ rest may not.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from math import inf, nextafter
+from copy import copy
+from math import inf, isfinite, nextafter
 from typing import TYPE_CHECKING, Final
 
+from dcl_comms_core.cadence import Cadence
 from dcl_comms_core.chat import chat_timestamp, has_control
 from dcl_comms_core.codec import encode, kind_of
 from dcl_comms_core.errors import LocalProtocolError, PacketTooLarge
@@ -36,6 +38,8 @@ _VERSION_FIELD: Final = bytes((11 << 3, PROTOCOL_VERSION))
 """protocol_version on the wire, for a packet that has none."""
 _EMOJIS: Final = 4_096
 _LARGEST_VERSION: Final = 0xFFFFFFFF
+_LARGEST_MOVEMENT: Final = 1_024
+"""Bytes; the largest that its fields allow is 118, the rest is what this version does not know."""
 _REACTION_STEP: Final = 0.01
 _STAMP_STEP: Final = 1e-11
 """Days; 0.9 us.  A chat message is at least this much later than the one before."""
@@ -64,6 +68,7 @@ class Intents(ABC):
         self._last_emote = 0
         self._last_reaction = 0.0
         self._warned_of_size = False
+        self._cadence = Cadence()
 
     @abstractmethod
     def _put(
@@ -72,8 +77,24 @@ class Intents(ABC):
         """Check and queue packets (bytes, addressees, topic): all or none."""
 
     @abstractmethod
+    def check_sending(self, now: float | None = None) -> None:
+        """May we send?  LocalProtocolError: the room is not open; PermissionMissing: no."""
+
+    @abstractmethod
+    def _walk(self) -> None:
+        """Send the movement that is due."""
+
+    @abstractmethod
     def _warn(self, code: WarningCode, text: str) -> None:
         """Tell a Warning."""
+
+    def _pass_time(self, now: float | None) -> None:
+        if now is None:
+            return
+        if not isfinite(now):
+            msg = "now is a finite number of seconds"
+            raise LocalProtocolError(msg)
+        self._now = max(now, self._now)
 
     def chat(
         self,
@@ -127,14 +148,29 @@ class Intents(ABC):
         to: Addressees = EVERYONE,
         now: float | None = None,
     ) -> None:
-        """Be somewhere: metres (x east, y up, z north), m/s, degrees clockwise from north; or a whole Movement."""
+        """Be somewhere: metres (x east, y up, z north), m/s, degrees clockwise from north; or a whole Movement.
+
+        Call it as often as you like: it goes out at the explorers' pace, ten times a second at most, and only the
+        newest; and again and again, up to every second, while nothing changes (see ``dcl_comms_core.cadence``).  What
+        is addressed to some (``to``) goes out at once, and once.
+        """
+        if to is EVERYONE:
+            self.check_sending(now)
         at = self._now if now is None else max(now, self._now)
         movement = (
-            position
+            copy(position)
             if isinstance(position, rfc4.Movement)
             else build_movement(position, velocity, yaw, at - self._opened_at, grounded=grounded, instant=instant)
         )
-        self.send(rfc4.Packet(movement=movement), to=to, now=now)
+        if to is not EVERYONE:
+            self.send(rfc4.Packet(movement=movement), to=to, now=now)
+            return
+        # Whatever can't be sent has to be known now, not when its time has come.
+        size = len(encode(rfc4.Packet(movement=movement, protocol_version=PROTOCOL_VERSION)))
+        if size > _LARGEST_MOVEMENT:
+            raise PacketTooLarge(size, _LARGEST_MOVEMENT)
+        self._cadence.put(movement, self._now)
+        self._walk()
 
     def announce_profile(self, version: int, *, to: Addressees = EVERYONE, now: float | None = None) -> None:
         """Tell the version of our profile.  Unity clients send a peer nothing but chat until it did this."""

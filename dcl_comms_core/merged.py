@@ -1,7 +1,8 @@
 """Several rooms as one: the island's, the scene's, and whatever else tells of the same peers.
 
 A peer has joined when the first room has it and is gone when the last one lost it.  Chat, emotes and reactions that
-come through several rooms are told once, and so are movements.  What we say goes where the explorers send it:
+come through several rooms are told once, and so are movements and profile versions.  What we say goes where the
+explorers send it, and movements go out at their pace (see ``dcl_comms_core.spreading``):
 
 ==========================================  ===================================================
 packet                                      goes to
@@ -21,24 +22,19 @@ label of its room; RoomClosed ends that room, not the others.
 
 from __future__ import annotations
 
-from collections import Counter
-from enum import Enum
 from math import isfinite
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from dcl_comms_core import events as ev
-from dcl_comms_core.codec import peek
 from dcl_comms_core.connection import LiveKitAdapter, SimulatorAdapter
-from dcl_comms_core.errors import CommsError, DecodeError, LocalProtocolError
+from dcl_comms_core.errors import LocalProtocolError
 from dcl_comms_core.following import Following
 from dcl_comms_core.inputs import ClockSet, LinkRef
-from dcl_comms_core.intents import Intents
 from dcl_comms_core.limits import DEFAULT_LIMITS
-from dcl_comms_core.peers import EVERYONE, PeerId
-from dcl_comms_core.presence import Presence
 from dcl_comms_core.readings import Delivery
 from dcl_comms_core.room import RoomSession
 from dcl_comms_core.seen import Seen
+from dcl_comms_core.spreading import AVATAR, Child, RoomRole, Spreading
 from dcl_comms_core.subscription import Subscribe
 
 if TYPE_CHECKING:
@@ -50,53 +46,15 @@ if TYPE_CHECKING:
     from dcl_comms_core.inputs import Input
     from dcl_comms_core.limits import Limits
     from dcl_comms_core.movement import MovementCodec
-    from dcl_comms_core.peers import Addressees
+    from dcl_comms_core.peers import PeerId
+    from dcl_comms_core.presence import Presence
     from dcl_comms_core.sources import MovementSource
     from dcl_comms_core.subscription import SubscribePolicy
 
 __all__ = ["MergedRooms", "RoomRole"]
 
 
-class RoomRole(Enum):
-    """What a room is for."""
-
-    ISLAND = "island"
-    """Everybody around us: an island's room or a world's."""
-    SCENE = "scene"
-    """Everybody in the scene."""
-    OTHER = "other"
-    """Something of its own: private messages, a voice chat."""
-    SOURCE = "source"
-    """No room: a MovementSource."""
-
-
-_SCENE: Final = frozenset({RoomRole.SCENE})
-_ROOMS: Final = frozenset({RoomRole.ISLAND, RoomRole.SCENE})
-_AVATAR: Final = _ROOMS | {RoomRole.SOURCE}
-_ROUTES: Final[Mapping[str | None, frozenset[RoomRole]]] = {
-    "scene": _SCENE,
-    "position": _AVATAR,
-    "movement": _AVATAR,
-    "movement_compressed": _AVATAR,
-    "player_emote": _AVATAR,
-    "profile_version": _AVATAR,
-}
-
-
-class _Child:
-    """A room or a source, and what we know of it."""
-
-    __slots__ = ("link", "refuses", "role", "session")
-
-    def __init__(self, session: RoomSession | MovementSource, role: RoomRole) -> None:
-        self.session = session
-        self.role = role
-        self.link = session.link.link
-        self.refuses = False
-        """Did it refuse the last packet?  Said once."""
-
-
-class MergedRooms(Intents):
+class MergedRooms(Spreading):
     """One view of several rooms, which come and go.
 
     All options but ``limits`` are those of the RoomSessions that ``join`` makes.
@@ -112,8 +70,10 @@ class MergedRooms(Intents):
         subscribe: SubscribePolicy = Subscribe.ALL,
         announce: bool = True,
         movement_codec: MovementCodec | None = None,
+        profile_version: int | None = None,
+        silent: bool = False,
     ) -> None:
-        super().__init__(limits)
+        super().__init__(limits, profile_version=profile_version, silent=silent)
         self.seen = Seen(limits.seen_messages)
         """What was told already: for sessions that are made elsewhere and taken in with ``add``."""
         self._entropy = entropy
@@ -122,16 +82,10 @@ class MergedRooms(Intents):
         self._subscribe = subscribe
         self._announce = announce
         self._codec = movement_codec
-        self._children: dict[int, _Child] = {}
         self._links = 0
         self._following: dict[RoomRole, Following] = {}
-        self._presence = Presence(limits)
         self._commands: list[Command] = []
-        self._events: list[ev.Event] = []
         self._opened_once = False
-        self.counters: Counter[str] = Counter()
-        """How often: late (news of a room that is gone), moved_twice (movements that were told already), not_sent
-        (packets of ours that a room did not take).  The rooms' own sessions count the rest."""
 
     # --- the rooms
 
@@ -172,11 +126,12 @@ class MergedRooms(Intents):
         self._settle()
 
     def _settle(self) -> None:
-        """Join and leave what follows from what happened."""
+        """Join, leave and send what follows from what happened."""
         for role, following in self._following.items():
             adapter = following.settle()
             if adapter is not None and len(self._children) < self._limits.rooms:
                 following.joined(self.join(adapter, role))
+        self._walk()
 
     def join(
         self, adapter: Adapter, role: RoomRole, *, room: str | None = None, now: float | None = None
@@ -186,6 +141,7 @@ class MergedRooms(Intents):
         LocalProtocolError: no room can be joined with this adapter, or Limits.rooms are there.
         """
         link = self.new_link()
+        version = self._version if role in AVATAR else None
         session = RoomSession(
             adapter,
             room=role.value if room is None else room,
@@ -198,8 +154,10 @@ class MergedRooms(Intents):
             announce=self._announce,
             seen=self.seen,
             movement_codec=self._codec,
+            profile_version=version,
+            silent=self._silent and role in AVATAR,
         )
-        self.add(session, role, now=now)
+        self._add(Child(session, role, version), now)
         return session
 
     def add(self, session: RoomSession, role: RoomRole, *, now: float | None = None) -> None:
@@ -207,7 +165,7 @@ class MergedRooms(Intents):
 
         LocalProtocolError: its link's number is in use, it was opened before, or Limits.rooms are there.
         """
-        self._add(_Child(session, role), now)
+        self._add(Child(session, role), now)
 
     def attach(self, source: MovementSource, *, now: float | None = None) -> None:
         """Open a movement source and listen to it.
@@ -215,9 +173,9 @@ class MergedRooms(Intents):
         While it speaks of a peer, and for Limits.source_seconds after, what rooms say of that peer's movements is let
         go.  LocalProtocolError: its link's number is in use, or Limits.rooms are there.
         """
-        self._add(_Child(source, RoomRole.SOURCE), now)
+        self._add(Child(source, RoomRole.SOURCE), now)
 
-    def _add(self, child: _Child, now: float | None) -> None:
+    def _add(self, child: Child, now: float | None) -> None:
         self._pass_time(now)
         if child.link in self._children:
             msg = f"link {child.link} is in use: take a number from new_link()"
@@ -288,8 +246,8 @@ class MergedRooms(Intents):
         self._settle()
 
     def deadline(self) -> float | None:
-        """When to call ``handle_timeout`` at the latest: the earliest of the rooms' deadlines."""
-        times = (child.session.deadline() for child in self._children.values())
+        """When to call ``handle_timeout`` at the latest: the earliest of the rooms' deadlines and our own."""
+        times = [child.session.deadline() for child in self._children.values()] + [self._movement_due()]
         return min((time for time in times if time is not None), default=None)
 
     def commands(self) -> list[Command]:
@@ -310,7 +268,7 @@ class MergedRooms(Intents):
         for child in tuple(self._children.values()):
             self._take(child)
 
-    def _take(self, child: _Child) -> None:
+    def _take(self, child: Child) -> None:
         """Take what a room has for us, and leave out what another one told."""
         session, link = child.session, child.link
         self._commands += session.commands()
@@ -321,8 +279,9 @@ class MergedRooms(Intents):
                 self._events += [ev.PeerLeft(at=event.at, room=event.room, sender=who) for who in gone]
             if self._is_news(child, event):
                 self._events.append(event)
+        self._look(child)
 
-    def _is_news(self, child: _Child, event: ev.Event) -> bool:
+    def _is_news(self, child: Child, event: ev.Event) -> bool:
         match event:
             case ev.PeerMoved():
                 news = self._presence.move(child.link, event, source=child.role is RoomRole.SOURCE)
@@ -332,88 +291,15 @@ class MergedRooms(Intents):
                 return self._presence.join(child.link, event.sender)
             case ev.PeerLeft():
                 return self._presence.leave(child.link, event.sender)
+            case ev.ProfileAnnounced():
+                news = self._presence.announce(child.link, event)
+                self.counters["announced_twice"] += not news
+                return news
             case ev.RoomOpened() if not self._opened_once:
                 self._opened_once = True
                 self._opened_at = event.at
+            case ev.Reconnected() if event.attempt:
+                child.new = True
             case _:
                 pass
         return True
-
-    # --- to the rooms
-
-    def _put(
-        self, messages: list[tuple[bytes, tuple[str, ...] | None, str]], *, reliable: bool, now: float | None
-    ) -> None:
-        """Give packets to the rooms that they are for.  What any of them took was sent: then no error is raised."""
-        self._pass_time(now)
-        roles = _roles(messages)
-        targets = [child for child in self._children.values() if child.role in roles and child.session.sending]
-        if not targets:
-            which = " or ".join(sorted(role.value for role in roles))
-            msg = f"no room that this could go to is open ({which}): send between RoomOpened and RoomClosed"
-            raise LocalProtocolError(msg)
-        taken = False
-        refused: list[tuple[_Child, CommsError]] = []
-        for data, named, topic in messages:
-            for child in targets:
-                to, topic_there = self._address(child, named, topic, targets)
-                if to == ():
-                    continue
-                try:
-                    child.session.send_bytes(data, to=to, reliable=reliable, topic=topic_there, now=self._now)
-                except CommsError as error:
-                    refused.append((child, error))
-                else:
-                    taken = True
-                    child.refuses = False
-        if refused and not taken:
-            raise refused[0][1]
-        for child, reason in refused:
-            self._refused(child, reason)
-
-    def _warn(self, code: ev.WarningCode, text: str) -> None:
-        self._events.append(ev.Warning(at=self._now, room="", code=code, text=text))
-
-    def _refused(self, child: _Child, error: CommsError) -> None:
-        self.counters["not_sent"] += 1
-        if not child.refuses:
-            child.refuses = True
-            room, code = child.session.room, ev.WarningCode.SEND_FAILED
-            self._events.append(ev.Warning(at=self._now, room=room, code=code, text=str(error)))
-
-    def _address(
-        self, child: _Child, named: tuple[str, ...] | None, topic: str, targets: list[_Child]
-    ) -> tuple[Addressees, str]:
-        """Whom to name in this room, each as it is written there, and the topic, which may be such a name."""
-        if named is None:
-            return EVERYONE, topic
-        links = {target.link for target in targets}
-        to: list[PeerId] = []
-        for text in named:
-            who = PeerId(text)
-            ids = self._presence.ids(who)
-            there = ids.get(child.link, who if links.isdisjoint(ids) else None)
-            if there is not None:
-                to.append(there)
-                if topic == text:
-                    topic = there.text
-        return tuple(to), topic
-
-    def _pass_time(self, now: float | None) -> None:
-        if now is None:
-            return
-        if not isfinite(now):
-            msg = "now is a finite number of seconds"
-            raise LocalProtocolError(msg)
-        self._now = max(now, self._now)
-
-
-def _roles(messages: list[tuple[bytes, tuple[str, ...] | None, str]]) -> frozenset[RoomRole]:
-    """Where packets go; those of one call have the same content."""
-    if not messages:
-        return _ROOMS
-    try:
-        kind = peek(messages[0][0]).kind
-    except DecodeError:
-        return _ROOMS
-    return _ROUTES.get(kind, _ROOMS)

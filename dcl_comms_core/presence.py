@@ -1,4 +1,4 @@
-"""Who is in which of several rooms, and through which of them each one's movements are told."""
+"""Who is in which of several rooms, and through which of them each one's movements and profile versions are told."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dcl_comms_core.proto import rfc4
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from dcl_comms_core.events import PeerMoved
+    from dcl_comms_core.events import PeerMoved, ProfileAnnounced
     from dcl_comms_core.limits import Limits
     from dcl_comms_core.peers import PeerId
 
@@ -21,7 +21,7 @@ _NOWHERE: Final[Mapping[int, PeerId]] = {}
 class _Whereabouts:
     """One peer."""
 
-    __slots__ = ("clock", "ids", "moved_in", "source_at")
+    __slots__ = ("announced", "clock", "ids", "moved_in", "source_at")
 
     def __init__(self) -> None:
         self.ids: dict[int, PeerId] = {}
@@ -32,6 +32,8 @@ class _Whereabouts:
         """That movement's time, by the sender's clock."""
         self.source_at: float | None = None
         """When a movement source last spoke of it."""
+        self.announced: tuple[int, int] | None = None
+        """The link through which its profile's version was told, and the version."""
 
 
 class Presence:
@@ -78,6 +80,8 @@ class Presence:
         if peer.moved_in == link:
             # Somebody who comes back there may count from another origin.
             peer.moved_in = peer.source_at = None
+        if peer.announced is not None and peer.announced[0] == link:
+            peer.announced = None
         if peer.ids:
             return False
         del self._peers[who]
@@ -108,4 +112,14 @@ class Presence:
                 peer.moved_in = link
             return False
         peer.moved_in, peer.clock = link, clock
+        return True
+
+    def announce(self, link: int, event: ProfileAnnounced) -> bool:
+        """A profile's version came.  False: another room told it; each room repeats it every few seconds."""
+        peer = None if event.sender is None else self._peers.get(event.sender)
+        if peer is None:
+            return True
+        if peer.announced is not None and peer.announced[1] == event.version and peer.announced[0] != link:
+            return False
+        peer.announced = link, event.version
         return True

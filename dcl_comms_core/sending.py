@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from math import isfinite
 from typing import TYPE_CHECKING, Final
 
 from dcl_comms_core import events as ev
@@ -88,6 +87,11 @@ class Sending(Intents):
         return self._state in _SENDING
 
     @property
+    def flowing(self) -> bool:
+        """Whether packets go to the transport as it has credit, and do not wait for its link."""
+        return self._state is RoomState.OPEN and self._flowing
+
+    @property
     def waiting(self) -> int:
         """Packets that wait for credit."""
         return self._outbox.waiting
@@ -105,7 +109,7 @@ class Sending(Intents):
     @property
     def credits(self) -> int:
         """Further packets that the transport would take now; 0 while there is no link that takes any."""
-        return self._outbox.credits if self._state is RoomState.OPEN and self._flowing else 0
+        return self._outbox.credits if self.flowing else 0
 
     @property
     def unacknowledged(self) -> int:
@@ -114,12 +118,12 @@ class Sending(Intents):
 
     def has_credit(self, *, reliable: bool = True) -> bool:
         """Whether a packet sent now goes straight to the transport: for sure if it is small."""
-        return self._state is RoomState.OPEN and self._flowing and self._outbox.has_credit(reliable=reliable)
+        return self.flowing and self._outbox.has_credit(reliable=reliable)
 
     def _put(
         self, messages: list[tuple[bytes, tuple[str, ...] | None, str]], *, reliable: bool, now: float | None
     ) -> None:
-        self._check_sending(now)
+        self.check_sending(now)
         identity = "" if self._identity is None else self._identity.text
         for number, (data, to, topic) in enumerate(messages, self._outbox.next_sequence):
             try:
@@ -134,7 +138,7 @@ class Sending(Intents):
         self._outbox.put(messages, reliable=reliable, flowing=self._flowing)
         self._send_queued()
 
-    def _check_sending(self, now: float | None) -> None:
+    def check_sending(self, now: float | None = None) -> None:
         """May we send?  LocalProtocolError: the room is not open; PermissionMissing: no."""
         self._pass_time(now)
         if self._state not in _SENDING:
@@ -181,14 +185,6 @@ class Sending(Intents):
                     topic=message.topic,
                 )
             )
-
-    def _pass_time(self, now: float | None) -> None:
-        if now is None:
-            return
-        if not isfinite(now):
-            msg = "now is a finite number of seconds"
-            raise LocalProtocolError(msg)
-        self._now = max(now, self._now)
 
     def _warn(self, code: ev.WarningCode, text: str) -> None:
         self._events.append(ev.Warning(at=self._now, room=self._room, code=code, text=text))

@@ -1,0 +1,252 @@
+"""The half of a merged view on its way out: which rooms a packet of ours is for, and what goes to all of them alike.
+
+A movement is one snapshot for island, scene and sources, sent when ``dcl_comms_core.cadence`` says: whoever is in two
+rooms with us can tell that it is the same by its time.  A room that just opened gets it as an instant move; one whose
+link is down gets none, and the newest when it is up again.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from copy import copy
+from enum import Enum
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+from dcl_comms_core import events as ev
+from dcl_comms_core.codec import encode, peek
+from dcl_comms_core.errors import CommsError, DecodeError, LocalProtocolError
+from dcl_comms_core.intents import PROTOCOL_VERSION, Intents, check_version
+from dcl_comms_core.peers import EVERYONE, PeerId
+from dcl_comms_core.presence import Presence
+from dcl_comms_core.proto import rfc4
+from dcl_comms_core.room import RoomSession
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from dcl_comms_core.limits import Limits
+    from dcl_comms_core.peers import Addressees
+    from dcl_comms_core.sources import MovementSource
+
+__all__ = ["AVATAR", "Child", "RoomRole", "Spreading"]
+
+
+class RoomRole(Enum):
+    """What a room is for."""
+
+    ISLAND = "island"
+    """Everybody around us: an island's room or a world's."""
+    SCENE = "scene"
+    """Everybody in the scene."""
+    OTHER = "other"
+    """Something of its own: private messages, a voice chat."""
+    SOURCE = "source"
+    """No room: a MovementSource."""
+
+
+_SCENE: Final = frozenset({RoomRole.SCENE})
+_ROOMS: Final = frozenset({RoomRole.ISLAND, RoomRole.SCENE})
+AVATAR: Final = _ROOMS | {RoomRole.SOURCE}
+"""Where we are seen."""
+_ROUTES: Final[Mapping[str | None, frozenset[RoomRole]]] = {
+    "scene": _SCENE,
+    "position": AVATAR,
+    "movement": AVATAR,
+    "movement_compressed": AVATAR,
+    "player_emote": AVATAR,
+    "profile_version": AVATAR,
+}
+
+
+class Child:
+    """A room or a source, and what we know of it."""
+
+    __slots__ = ("flowed", "link", "new", "refuses", "role", "session", "version")
+
+    def __init__(self, session: RoomSession | MovementSource, role: RoomRole, version: int | None = None) -> None:
+        self.session = session
+        self.role = role
+        self.link = session.link.link
+        self.refuses = False
+        """Did it refuse the last packet?  Said once."""
+        self.flowed = False
+        """Did packets go out there, when we looked last?"""
+        self.new = True
+        """Has nobody there seen us move since we came?"""
+        self.version = version
+        """The profile version that it announces by itself."""
+
+    @property
+    def flowing(self) -> bool:
+        """Whether packets go out there now, and do not wait for its link."""
+        session = self.session
+        return session.flowing if isinstance(session, RoomSession) else session.sending
+
+    def objection(self, now: float) -> CommsError | None:
+        """Why it would take no packet; None: it would."""
+        try:
+            if isinstance(self.session, RoomSession):
+                self.session.check_sending(now)
+        except CommsError as error:
+            return error
+        return None
+
+
+class Spreading(Intents):
+    """Carries out intents in several rooms."""
+
+    def __init__(self, limits: Limits, *, profile_version: int | None, silent: bool) -> None:
+        super().__init__(limits)
+        self._children: dict[int, Child] = {}
+        self._presence = Presence(limits)
+        self._events: list[ev.Event] = []
+        self._version = None if profile_version is None else check_version(profile_version)
+        self._silent = silent
+        self.counters: Counter[str] = Counter()
+        """How often: late (news of a room that is gone), moved_twice and announced_twice (movements and profile
+        versions that were told already), not_sent (packets of ours that a room did not take).  The rooms' own sessions
+        count the rest."""
+
+    # --- movement and presence
+
+    def check_sending(self, now: float | None = None) -> None:
+        """May we move?  LocalProtocolError: no room is open; PermissionMissing: none of them lets us."""
+        self._pass_time(now)
+        objections = [child.objection(self._now) for child in self._targets(AVATAR)]
+        reasons = [reason for reason in objections if reason is not None]
+        if len(reasons) == len(objections):
+            raise reasons[0]
+
+    def _walk(self) -> None:
+        """Send the movement that is due to all rooms that take it."""
+        if self._walking():
+            self._cadence.send(self._now, self._send_movement)
+
+    def _walking(self) -> list[Child]:
+        return [child for child in self._children.values() if child.role in AVATAR and child.flowing]
+
+    def _movement_due(self) -> float | None:
+        """When a movement is to go out; None: never, or no room takes it now."""
+        return self._cadence.due if self._walking() else None
+
+    def _send_movement(self, movement: rfc4.Movement, _first: bool) -> None:  # noqa: FBT001 - a callback's
+        instant = copy(movement)
+        instant.is_instant = True
+        for child in self._walking():
+            packet = _encoded(rfc4.Packet(movement=instant if child.new else movement))
+            self._try([(child, partial(child.session.send_bytes, packet, reliable=False, now=self._now))], must=False)
+            child.new = child.new and child.refuses
+
+    def announce_profile(self, version: int, *, to: Addressees = EVERYONE, now: float | None = None) -> None:
+        """Tell the version of our profile, now and from now on, in these rooms and in those to come.
+
+        Once, if ``to`` names some or we are silent.
+        """
+        if to is not EVERYONE:
+            super().announce_profile(version, to=to, now=now)
+            return
+        check_version(version)
+        self._pass_time(now)
+        self._try([(child, partial(self._tell_version, child, version)) for child in self._targets(AVATAR)])
+        if not self._silent:
+            self._version = version
+
+    def _tell_version(self, child: Child, version: int) -> None:
+        session = child.session
+        if isinstance(session, RoomSession):
+            session.announce_profile(version, now=self._now)
+        else:
+            announcement = rfc4.AnnounceProfileVersion(profile_version=version)
+            session.send_bytes(_encoded(rfc4.Packet(profile_version=announcement)), now=self._now)
+        child.version = version
+
+    def _look(self, child: Child) -> None:
+        """Once packets begin to go out there: nobody there knows where we are, nor maybe our profile's version."""
+        flowed, child.flowed = child.flowed, child.flowing
+        if child.role in AVATAR and child.flowed and not flowed:
+            self._cadence.begin(self._now)
+            version = self._version
+            if version is not None and child.version != version:
+                self._try([(child, partial(self._tell_version, child, version))], must=False)
+
+    # --- everything else
+
+    def _targets(self, roles: frozenset[RoomRole]) -> list[Child]:
+        targets = [child for child in self._children.values() if child.role in roles and child.session.sending]
+        if not targets:
+            which = " or ".join(sorted(role.value for role in roles))
+            msg = f"no room that this could go to is open ({which}): send between RoomOpened and RoomClosed"
+            raise LocalProtocolError(msg)
+        return targets
+
+    def _put(
+        self, messages: list[tuple[bytes, tuple[str, ...] | None, str]], *, reliable: bool, now: float | None
+    ) -> None:
+        """Give packets to the rooms that they are for."""
+        self._pass_time(now)
+        targets = self._targets(_roles(messages))
+        calls: list[tuple[Child, Callable[[], None]]] = []
+        for data, named, topic in messages:
+            for child in targets:
+                to, there = self._address(child, named, topic, targets)
+                if to != ():
+                    send = child.session.send_bytes
+                    calls.append((child, partial(send, data, to=to, reliable=reliable, topic=there, now=self._now)))
+        self._try(calls)
+
+    def _try(self, calls: list[tuple[Child, Callable[[], None]]], *, must: bool = True) -> None:
+        """Ask rooms to send.  What any of them took was sent; if none did, and one ``must``, an error is raised."""
+        refused: list[tuple[Child, CommsError]] = []
+        for child, send in calls:
+            try:
+                send()
+            except CommsError as error:
+                refused.append((child, error))
+            else:
+                child.refuses = False
+        if must and refused and len(refused) == len(calls):
+            raise refused[0][1]
+        for child, reason in refused:
+            self.counters["not_sent"] += 1
+            if not child.refuses:
+                child.refuses = True
+                room, code = child.session.room, ev.WarningCode.SEND_FAILED
+                self._events.append(ev.Warning(at=self._now, room=room, code=code, text=str(reason)))
+
+    def _warn(self, code: ev.WarningCode, text: str) -> None:
+        self._events.append(ev.Warning(at=self._now, room="", code=code, text=text))
+
+    def _address(
+        self, child: Child, named: tuple[str, ...] | None, topic: str, targets: list[Child]
+    ) -> tuple[Addressees, str]:
+        """Whom to name in this room, each as it is written there, and the topic, which may be such a name."""
+        if named is None:
+            return EVERYONE, topic
+        links = {target.link for target in targets}
+        to: list[PeerId] = []
+        for text in named:
+            who = PeerId(text)
+            ids = self._presence.ids(who)
+            there = ids.get(child.link, who if links.isdisjoint(ids) else None)
+            if there is not None:
+                to.append(there)
+                if topic == text:
+                    topic = there.text
+        return tuple(to), topic
+
+
+def _roles(messages: list[tuple[bytes, tuple[str, ...] | None, str]]) -> frozenset[RoomRole]:
+    """Where packets go; those of one call have the same content."""
+    if not messages:
+        return _ROOMS
+    try:
+        kind = peek(messages[0][0]).kind
+    except DecodeError:
+        return _ROOMS
+    return _ROUTES.get(kind, _ROOMS)
+
+
+def _encoded(packet: rfc4.Packet) -> bytes:
+    packet.protocol_version = PROTOCOL_VERSION
+    return encode(packet)
