@@ -261,6 +261,12 @@ from dcl_comms_core.realm import (
     parse_about,
     read_about,
 )
+from dcl_comms_core.realm_server import (
+    RealmPage,
+    RealmRules,
+    RealmServer,
+    RealmSettings,
+)
 from dcl_comms_core.room import (
     Delivery,
     RoomSession,
@@ -279,6 +285,11 @@ from dcl_comms_core.signed_fetch import (
     request_url,
     scene_metadata,
     signed_fetch_headers,
+)
+from dcl_comms_core.signed_request import (
+    RequestRefused,
+    SignedRequest,
+    read_signed_request,
 )
 from dcl_comms_core.simulator import Faults
 from dcl_comms_core.sources import IslandSource, MovementSource
@@ -467,7 +478,11 @@ __all__ = [
     "Realm",
     "RealmClosed",
     "RealmOpened",
+    "RealmPage",
     "RealmProblem",
+    "RealmRules",
+    "RealmServer",
+    "RealmSettings",
     "Reconnected",
     "Reconnecting",
     "Refusal",
@@ -476,6 +491,7 @@ __all__ = [
     "RemoteProtocolError",
     "Replay",
     "RequestFailed",
+    "RequestRefused",
     "Resolution",
     "Retry",
     "RoomClosed",
@@ -500,6 +516,7 @@ __all__ = [
     "SignatureNeeded",
     "SignedChallengeMessage",
     "SignedLoginAdapter",
+    "SignedRequest",
     "SigningProblem",
     "SigningRefused",
     "SimulatorAdapter",
@@ -578,6 +595,7 @@ __all__ = [
     "read_about",
     "read_answer",
     "read_scene_data",
+    "read_signed_request",
     "request_url",
     "scene_metadata",
     "signed_fetch_headers",

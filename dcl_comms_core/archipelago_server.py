@@ -28,8 +28,9 @@ class ArchipelagoServer(SocketServer):
     """Islands for whoever proves who they are.
 
     ``mint(island, address)`` gives the connection string that lets an address into an island's room; None: it is not
-    to get one, and is told nothing.  ``banned(address)`` says who is kicked instead of welcomed.  ``islands``: the
-    rules of distance, size and names.  ``flush_seconds``: how often they are applied.
+    to get one, and is told nothing.  ``banned(address)`` says who is kicked instead of welcomed, ``denied(address)``
+    who is hung up on.  ``islands``: the rules of distance, size and names; ``flush_seconds``: how often they are
+    applied.
     """
 
     def __init__(
@@ -38,13 +39,14 @@ class ArchipelagoServer(SocketServer):
         verifier: Verifier,
         mint: Callable[[str, str], str | None],
         banned: Callable[[str], bool] = lambda _address: False,
+        denied: Callable[[str], bool] = lambda _address: False,
         islands: Islands | None = None,
         flush_seconds: float = 2.0,
         stage_seconds: float = 60.0,
         limits: Limits = DEFAULT_LIMITS,
         entropy: int = 0,
     ) -> None:
-        super().__init__(verifier=verifier, stage_seconds=stage_seconds, limits=limits, entropy=entropy)
+        super().__init__(verifier=verifier, denied=denied, stage_seconds=stage_seconds, limits=limits, entropy=entropy)
         self._mint = mint
         self._banned = banned
         self._flush_seconds = flush_seconds
@@ -121,7 +123,8 @@ class ArchipelagoServer(SocketServer):
         message = v3.ChallengeResponseMessage(challenge_to_sign=challenge, already_connected=already)
         return encode(v3.ServerPacket(challenge_response=message))
 
-    def _known(self, address: str) -> Client | None:
+    def _known(self, client: Client, address: str) -> Client | None:
+        del client
         return self._peers.get(address)
 
     def _welcome(self, client: Client) -> None:

@@ -70,6 +70,11 @@ ws_room_stage_seconds      5.0          the same for a ws-room's challenge or we
 island_seconds             10.0         after the first heartbeat: Warning(NO_ISLAND) if none came; heartbeats go on
 aliases                    4,096        further members of a ws-room are not remembered: their packets have no sender
 server_sockets             4,096        (servers) a further client is hung up on
+server_connections         1,024        (servers) likewise, before it says anything
+server_body_bytes          65,536       (servers) a request with a longer body is answered with 413, unread
+server_request_seconds     10.0         (servers) a request that takes longer to come in is hung up on
+server_queue_bytes         65,536       (servers) what waits for one client; further messages are dropped, as by the
+                                        real services
 rejoin_seconds             10.0         (drivers) how long a connect waits for one of the same identity that was given
                                         up on its way and may still come in; then it goes ahead all the same
 event_queue                16,384       (drivers) events not yet read by the application; ``on_full`` says what happens
@@ -169,6 +174,10 @@ class Limits:
     island_seconds: float = 10.0
     aliases: int = 4_096
     server_sockets: int = 4_096
+    server_connections: int = 1_024
+    server_body_bytes: int = 65_536
+    server_request_seconds: float = 10.0
+    server_queue_bytes: int = 65_536
     rejoin_seconds: float = 10.0
     event_queue: int = 16_384
     event_queue_bytes: int = 67_108_864

@@ -21,6 +21,8 @@ from dcl_comms_core.sizes import WEBSOCKET_MAX_FRAME
 from dcl_comms_core.states import Stage
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from dcl_comms_core.authchain import Verifier
     from dcl_comms_core.commands import Command
     from dcl_comms_core.inputs import Input
@@ -51,8 +53,17 @@ class Client:
 class SocketServer(ABC):
     """Clients, their handshakes, and the time these may take."""
 
-    def __init__(self, *, verifier: Verifier, stage_seconds: float, limits: Limits, entropy: int) -> None:
+    def __init__(
+        self,
+        *,
+        verifier: Verifier,
+        denied: Callable[[str], bool],
+        stage_seconds: float,
+        limits: Limits,
+        entropy: int,
+    ) -> None:
         self._verifier = verifier
+        self._denied = denied
         self._seconds = stage_seconds
         self._limits = limits
         self._prng = Prng(entropy)
@@ -64,7 +75,8 @@ class SocketServer(ABC):
         """Clients in their handshake, the one first whose time ends first: all have as long."""
         self._commands: list[Command] = []
         self.counters: Counter[str] = Counter()
-        """How often: accepted, welcomed, relayed; refused.full, .stage, .frame, .address, .chain, .time; kicked."""
+        """How often: accepted, welcomed, relayed; refused.full, .stage, .frame, .address, .chain, .denied, .time;
+        kicked."""
 
     def commands(self) -> list[Command]:
         """Take everything that the sockets are to do, in order."""
@@ -118,8 +130,8 @@ class SocketServer(ABC):
     def _challenge_frame(self, challenge: str, *, already: bool) -> bytes: ...
 
     @abstractmethod
-    def _known(self, address: str) -> Client | None:
-        """Who has this address already."""
+    def _known(self, client: Client, address: str) -> Client | None:
+        """Whose place this client would take."""
 
     @abstractmethod
     def _welcome(self, client: Client) -> None:
@@ -185,7 +197,7 @@ class SocketServer(ABC):
         else:
             client.challenge = self._challenge()
             self._step(client, Stage.PROVING)
-            already = self._known(address.lower()) is not None
+            already = self._known(client, address.lower()) is not None
             self._send(client, self._challenge_frame(client.challenge, already=already))
 
     def _proved(self, client: Client, chain: str) -> None:
@@ -203,6 +215,9 @@ class SocketServer(ABC):
             )
         except InvalidAuthChain:
             self._refuse(client, "chain")
+            return
+        if self._denied(address):
+            self._refuse(client, "denied")
             return
         # As the real ones: whoever the chain speaks for, whatever was said before.
         client.address = address

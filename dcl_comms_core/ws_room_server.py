@@ -13,6 +13,8 @@ from dcl_comms_core.socket_server import SocketServer
 from dcl_comms_core.states import Stage
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from dcl_comms_core.authchain import Verifier
     from dcl_comms_core.inputs import LinkRef
     from dcl_comms_core.limits import Limits
@@ -25,21 +27,30 @@ _KICKED: Final = encode(rfc5.WsPacket(peer_kicked=rfc5.WsKicked(reason="This wor
 
 
 class WsRoomServer(SocketServer):
-    """Rooms by name, of at most ``max_users`` each, for whoever proves who they are; one room for one wallet."""
+    """Rooms by name, of at most ``max_users`` each, for whoever proves who they are.
+
+    ``one_room``: a wallet is in one room at a time, as in the real service; False: in each room once, as in LiveKit.
+    ``denied(address)`` says who is hung up on.
+    """
 
     def __init__(
         self,
         *,
         verifier: Verifier,
         max_users: int = 100,
+        one_room: bool = True,
+        denied: Callable[[str], bool] = lambda _address: False,
         stage_seconds: float = 1.0,
         limits: Limits = DEFAULT_LIMITS,
         entropy: int = 0,
     ) -> None:
-        super().__init__(verifier=verifier, stage_seconds=stage_seconds, limits=limits, entropy=entropy)
-        self._max_users = max_users
-        self._peers: dict[str, Client] = {}
+        super().__init__(verifier=verifier, denied=denied, stage_seconds=stage_seconds, limits=limits, entropy=entropy)
+        self._one_room = one_room
+        self._peers: dict[tuple[str, str], Client] = {}
+        """By address, and by room where that counts."""
         self._rooms: dict[str, dict[int, Client]] = {}
+        self.max_users = max_users
+        """The most in one room; may be changed."""
 
     @property
     def rooms(self) -> dict[str, tuple[str, ...]]:
@@ -51,12 +62,12 @@ class WsRoomServer(SocketServer):
         self._accept(link, room, now)
 
     def kick(self, address: str, *, now: float) -> bool:
-        """Throw somebody out; False: it is not connected."""
+        """Throw somebody out; False: it is in no room."""
         self._pass_time(now)
-        client = self._peers.get(address.lower())
-        if client is not None:
+        clients = [client for client in self._peers.values() if client.address == address.lower()]
+        for client in clients:
             self._kick(client, _KICKED)
-        return client is not None
+        return bool(clients)
 
     def _on_frame(self, client: Client, data: bytes) -> None:
         try:
@@ -75,7 +86,7 @@ class WsRoomServer(SocketServer):
             self._refuse(client, "stage")
 
     def _on_identification(self, client: Client, address: str) -> None:
-        if len(self._rooms.get(client.room, ())) >= self._max_users:
+        if len(self._rooms.get(client.room, ())) >= self.max_users:
             self._kick(client, _KICKED)
         else:
             self._identified(client, address)
@@ -94,24 +105,28 @@ class WsRoomServer(SocketServer):
         message = rfc5.WsChallengeRequired(challenge_to_sign=challenge, already_connected=already)
         return encode(rfc5.WsPacket(challenge_message=message))
 
-    def _known(self, address: str) -> Client | None:
-        return self._peers.get(address)
+    def _place(self, client: Client, address: str) -> tuple[str, str]:
+        return address, "" if self._one_room else client.room
+
+    def _known(self, client: Client, address: str) -> Client | None:
+        return self._peers.get(self._place(client, address))
 
     def _welcome(self, client: Client) -> None:
-        older = self._peers.get(client.address)
+        place = self._place(client, client.address)
+        older = self._peers.get(place)
         if older is not None:
             self._kick(older, _KICKED)
         room = self._rooms.setdefault(client.room, {})
         others = {alias: other.address for alias, other in room.items()}
         self._let_in(client)
-        self._peers[client.address] = room[client.alias] = client
+        self._peers[place] = room[client.alias] = client
         welcome = rfc5.WsWelcome(alias=client.alias, peer_identities=others)
         self._send(client, encode(rfc5.WsPacket(welcome_message=welcome)))
         joined = rfc5.WsPeerJoin(alias=client.alias, address=client.address)
         self._send_others(client, encode(rfc5.WsPacket(peer_join_message=joined)))
 
     def _left(self, client: Client) -> None:
-        del self._peers[client.address]
+        del self._peers[self._place(client, client.address)]
         room = self._rooms[client.room]
         del room[client.alias]
         if not room:

@@ -83,6 +83,7 @@ CLOSE_EXITS: Final[Mapping[CloseReason, Exit]] = MappingProxyType(
 _EXTRAS: Final = {
     "livekit": "livekit",
     "trio": "trio",
+    "h11": "realm",
     "httpx": "net",
     "websockets": "net",
     "coincurve": "wallet",

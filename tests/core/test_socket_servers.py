@@ -324,3 +324,21 @@ def test_hostile_frames_raise_nothing_and_leave_nothing(make: Any, frames: list[
         assert (side.server.peers, len(side.server.islands)) == ((), 0)
     else:
         assert side.server.rooms == {}
+
+
+def test_the_island_service_hangs_up_on_the_denied() -> None:
+    side = archipelago(denied=lambda address: address == ROOT.address.lower())
+    assert side.let_in(A, 1) == [A]
+    assert side.let_in(B, 2)[0].welcome is not None
+    assert side.server.counters["refused.denied"] == 1
+
+
+def test_one_wallet_in_several_ws_rooms() -> None:
+    side = ws_rooms(one_room=False)
+    side.let_in(A)
+    side.server.accept(B, "elsewhere", now=0.0)
+    challenge = side.challenge(B)
+    side.hear(side.proof(identity(root=key(1)).sign(challenge).to_json()), B)
+    assert side.server.rooms == {"plaza": (ROOT.address.lower(),), "elsewhere": (ROOT.address.lower(),)}
+    assert side.server.kick(ROOT.address, now=0.0)
+    assert side.server.rooms == {}

@@ -1,0 +1,335 @@
+"""A whole realm in this process, on loopback; needs the extra ``realm``.
+
+On asyncio::
+
+    async with EmbeddedRealm() as realm:
+        async with connect(realm.url, wallet=DisposableWallet()) as room: ...
+
+Anywhere else (trio, a plain loop, tests without a loop), in a thread of its own::
+
+    with realm_in_thread() as realm:
+        ...  # realm.url
+
+Rooms are ws-rooms of the realm's own, or LiveKit's: ``livekit=True`` starts a private livekit-server for this realm,
+``livekit=server`` uses one that runs.  What servers do to clients can be provoked: ``realm.ban(address)`` and the
+other verbs of :class:`Controls`, ``restart()``, ``down()`` and ``up()``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import secrets
+import threading
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Self, TypeVar
+
+from dcl_comms_core.errors import LocalProtocolError
+from dcl_comms_core.limits import DEFAULT_LIMITS
+from dcl_comms_core.realm_server import RealmRules, RealmServer, RealmSettings
+from dcl_comms_drivers.realm.livekit_binary import ServerUnavailable
+from dcl_comms_drivers.realm.livekit_server import LiveKitServer
+from dcl_comms_drivers.realm.web import HOST, Web
+from dcl_comms_drivers.wallet import verifier
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Generator, Mapping
+    from types import TracebackType
+
+    from dcl_comms_core.limits import Limits
+
+__all__ = ["Controls", "EmbeddedRealm", "RealmInThread", "RealmSettings", "realm_in_thread"]
+
+_T = TypeVar("_T")
+_MAKING_SECONDS = 60.0
+
+
+class Controls(ABC):
+    """What a test can do to a realm.  Addresses in any letter case; everything takes effect at once."""
+
+    url: str = ""
+    """``http://127.0.0.1:PORT``: give it to ``connect``."""
+    livekit: LiveKitServer | None = None
+    """The livekit-server behind it, which may be killed and restarted; None: rooms are ws-rooms."""
+
+    @abstractmethod
+    def _do(self, action: Callable[[RealmServer, float], _T]) -> _T:
+        """Call it where the realm lives, with its time."""
+
+    @property
+    def scene_adapter_url(self) -> str:
+        """What stands for comms-gatekeeper's ``/get-scene-adapter`` here."""
+        return f"{self.url}/get-scene-adapter"
+
+    def ban(self, address: str) -> None:
+        """Throw somebody out of everything, LiveKit's rooms too, and don't let it in again."""
+
+        def act(server: RealmServer, now: float) -> None:
+            server.rules.banned.add(address.lower())
+            server.kick(address, now=now)
+
+        self._do(act)
+        self._leave_livekit(address.lower())
+
+    def unban(self, address: str) -> None:
+        """Let somebody in again."""
+        self._do(lambda server, _: server.rules.banned.discard(address.lower()))
+
+    def deny(self, address: str) -> None:
+        """Put somebody on the deny-list, which is looked at only when it asks for something."""
+        self._do(lambda server, _: server.rules.denied.add(address.lower()))
+
+    def allow(self, address: str) -> None:
+        """Take somebody off the deny-list."""
+        self._do(lambda server, _: server.rules.denied.discard(address.lower()))
+
+    def kick(self, address: str) -> bool:
+        """Throw somebody out of the island service and of ws-rooms; False: it is nowhere."""
+        return self._do(lambda server, now: server.kick(address, now=now))
+
+    def throttle(self, times: int = 1, *, retry_after: float = 60.0) -> None:
+        """Answer the next signed requests with 429; ``retry_after`` is whole seconds."""
+
+        def act(server: RealmServer, _: float) -> None:
+            server.rules.throttled, server.rules.retry_after = times, retry_after
+
+        self._do(act)
+
+    def set_full(self, full: bool = True) -> None:  # noqa: FBT001, FBT002 - set_full() reads well
+        """Let nobody else into worlds and ws-rooms."""
+        self._do(lambda server, _: setattr(server.rules, "full", full))
+
+    def set_healthy(self, healthy: bool) -> None:  # noqa: FBT001 - the name says what it is
+        """Say in ``/about`` how it is; with 503 where that is not well."""
+        self._do(lambda server, _: setattr(server.rules, "healthy", healthy))
+
+    def set_profile(self, address: str, name: str, *, version: int = 1, **fields: object) -> None:
+        """Serve a profile at ``/lambdas/profiles``; ``fields`` are the avatar's."""
+        avatar = {
+            "userId": address.lower(),
+            "ethAddress": address.lower(),
+            "name": name,
+            "version": version,
+            "hasClaimedName": False,
+            **fields,
+        }
+        profile: dict[str, object] = {"timestamp": 0, "avatars": [avatar]}
+        self._do(lambda server, _: server.rules.profiles.update({address.lower(): profile}))
+
+    @property
+    def peers(self) -> frozenset[str]:
+        """Who has a session with the island service: addresses in lower case."""
+        return self._do(lambda server, _: frozenset(server.archipelago.peers))
+
+    @property
+    def islands(self) -> dict[str, frozenset[str]]:
+        """Who is on which island."""
+
+        def look(server: RealmServer, _: float) -> dict[str, frozenset[str]]:
+            islands = server.archipelago.islands
+            return {name: frozenset(islands.members(name)) for name in islands.names()}
+
+        return self._do(look)
+
+    @property
+    def counters(self) -> Mapping[str, int]:
+        """How often, since the last restart: see ``SocketServer.counters``; of all services together."""
+        return self._do(lambda server, _: server.counters)
+
+    def _leave_livekit(self, address: str) -> None:
+        """Remove somebody from the rooms of livekit-server; blocks."""
+        server = self.livekit
+        if server is not None:
+            # It may be down: then nobody is in it.
+            with contextlib.suppress(ServerUnavailable):
+                for room in server.list_rooms():
+                    if address in server.list_participants(room):
+                        server.remove_participant(room, address)
+
+
+class EmbeddedRealm(Controls):
+    """A realm on the running asyncio loop, for the length of an ``async with`` block.
+
+    ``port`` 0: any that is free.  Entering raises ServerUnavailable (``livekit=True`` and no livekit-server) or OSError
+    (the port is taken).
+    """
+
+    def __init__(
+        self,
+        *,
+        livekit: LiveKitServer | bool = False,
+        port: int = 0,
+        settings: RealmSettings | None = None,
+        limits: Limits = DEFAULT_LIMITS,
+    ) -> None:
+        self._wants_livekit = livekit is True
+        self.livekit = livekit if isinstance(livekit, LiveKitServer) else None
+        self._port = port
+        self._settings = settings
+        self._limits = limits
+        self._rules = RealmRules()
+        self._web: Web | None = None
+        self._crash: Exception | None = None
+
+    async def __aenter__(self) -> Self:
+        if self._wants_livekit:
+            self.livekit = await asyncio.to_thread(LiveKitServer.start, build=False)
+        try:
+            await self.up()
+        except BaseException:
+            await self._stop_livekit()
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.down()
+        await self._stop_livekit()
+        self._raise_crash()
+
+    def __repr__(self) -> str:
+        return f"<EmbeddedRealm {self.url or 'down'}>"
+
+    async def up(self) -> None:
+        """Listen again, at the same URL, with nobody in it.  Bans and profiles are as before."""
+        if self._web is not None:
+            return
+        web = Web(self._limits, self._crashed)
+        await web.bind(self._port)
+        self._port = web.port
+        self.url = f"http://{HOST}:{web.port}"
+        server = RealmServer(
+            self.url,
+            verifier=verifier(),
+            mint=None if self.livekit is None else self._mint,
+            settings=self._settings,
+            rules=self._rules,
+            limits=self._limits,
+            entropy=secrets.randbits(64),
+        )
+        await web.serve(server)
+        self._web = web
+
+    async def down(self) -> None:
+        """Hang up on everybody and listen no more, as a server that crashed; livekit-server goes on."""
+        web, self._web = self._web, None
+        if web is not None:
+            await web.stop()
+
+    async def restart(self) -> None:
+        """``down()`` and ``up()``: islands are counted from 1 again."""
+        await self.down()
+        await self.up()
+
+    def _do(self, action: Callable[[RealmServer, float], _T]) -> _T:
+        self._raise_crash()
+        web = self._web
+        if web is None:
+            raise LocalProtocolError("the realm is down: up() first")
+        result = action(web.server, web.now())
+        web.turn()
+        return result
+
+    def _leave_livekit(self, address: str) -> None:
+        if self.livekit is not None:
+            # It asks another process, and the loop has a realm to serve.
+            job = asyncio.get_running_loop().run_in_executor(None, super()._leave_livekit, address)
+            job.add_done_callback(self._left_livekit)
+
+    def _left_livekit(self, job: asyncio.Future[None]) -> None:
+        error = None if job.cancelled() else job.exception()
+        if isinstance(error, Exception):
+            self._crashed(error)
+
+    def _mint(self, room: str, address: str) -> str:
+        assert self.livekit is not None  # noqa: S101 - it is asked for only then
+        return self.livekit.connection_string(address, room, canPublishSources=["microphone"], roomList=False)
+
+    async def _stop_livekit(self) -> None:
+        if self._wants_livekit and self.livekit is not None:
+            await asyncio.to_thread(self.livekit.stop)
+
+    def _crashed(self, error: Exception) -> None:
+        self._crash = self._crash or error
+
+    def _raise_crash(self) -> None:
+        crash, self._crash = self._crash, None
+        if crash is not None:
+            raise crash
+
+
+class RealmInThread(Controls):
+    """A realm on an asyncio loop in a thread of its own; made by :func:`realm_in_thread`.  Its verbs wait."""
+
+    def __init__(self, realm: EmbeddedRealm, loop: asyncio.AbstractEventLoop) -> None:
+        self._realm = realm
+        self._loop = loop
+        self.url = realm.url
+        self.livekit = realm.livekit
+
+    def up(self) -> None:
+        """Listen again, at the same URL, with nobody in it.  Bans and profiles are as before."""
+        self._wait(self._realm.up())
+
+    def down(self) -> None:
+        """Hang up on everybody and listen no more, as a server that crashed; livekit-server goes on."""
+        self._wait(self._realm.down())
+
+    def restart(self) -> None:
+        """``down()`` and ``up()``: islands are counted from 1 again."""
+        self._wait(self._realm.restart())
+
+    def _do(self, action: Callable[[RealmServer, float], _T]) -> _T:
+        async def act() -> _T:
+            return self._realm._do(action)  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - it is its other form
+
+        return self._wait(act())
+
+    def _wait(self, job: Coroutine[object, object, _T]) -> _T:
+        return asyncio.run_coroutine_threadsafe(job, self._loop).result(_MAKING_SECONDS)
+
+
+@contextlib.contextmanager
+def realm_in_thread(
+    *,
+    livekit: LiveKitServer | bool = False,
+    port: int = 0,
+    settings: RealmSettings | None = None,
+    limits: Limits = DEFAULT_LIMITS,
+) -> Generator[RealmInThread]:
+    """Run a realm for the length of a ``with`` block; the arguments are EmbeddedRealm's.  Blocks while it starts."""
+    realm = EmbeddedRealm(livekit=livekit, port=port, settings=settings, limits=limits)
+    ready = threading.Event()
+    failure: list[BaseException] = []
+    handles: list[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = []
+
+    async def live() -> None:
+        over = asyncio.Event()
+        async with realm:
+            handles.append((asyncio.get_running_loop(), over))
+            ready.set()
+            await over.wait()
+
+    def run() -> None:
+        try:
+            asyncio.run(live())
+        except BaseException as error:  # noqa: BLE001 - raised to who waits for the thread
+            failure.append(error)
+        finally:
+            ready.set()
+
+    thread = threading.Thread(target=run, name="dcl-comms realm", daemon=True)
+    thread.start()
+    ready.wait()
+    if not handles:
+        thread.join()
+        raise failure[0]
+    loop, over = handles[0]
+    try:
+        yield RealmInThread(realm, loop)
+    finally:
+        loop.call_soon_threadsafe(over.set)
+        thread.join()
+    if failure:
+        raise failure[0]

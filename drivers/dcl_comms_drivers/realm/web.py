@@ -1,0 +1,355 @@
+"""One port of HTTP and WebSockets on loopback, for asyncio: h11 and websockets' protocol without IO.
+
+It moves bytes and time; what is answered is the RealmServer's business.  Each connection is one request or one
+WebSocket.  All that a client can make it hold has a limit: connections, the head and the body of a request, the time
+these take, a message, what waits for a client that does not read.  Behaves as the real services where it is seen from
+outside: empty close frames, a cut without one after a message that is too large, messages dropped for slow readers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final
+
+import h11
+from websockets.exceptions import InvalidState
+from websockets.frames import Frame, Opcode
+from websockets.http11 import Request
+from websockets.protocol import State
+from websockets.server import ServerProtocol
+
+from dcl_comms_core.commands import CloseSocket, SendFrame
+from dcl_comms_core.inputs import ClockSet, FrameReceived, LinkRef, SocketClosed
+from dcl_comms_core.sizes import WEBSOCKET_MAX_FRAME
+from dcl_comms_core.states import CloseReason
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from websockets.typing import Subprotocol
+
+    from dcl_comms_core.limits import Limits
+    from dcl_comms_core.realm_server import RealmServer
+
+__all__ = ["HOST", "Web"]
+
+HOST: Final = "127.0.0.1"
+
+_CHUNK: Final = 65_536
+_HEAD_BYTES: Final = 16_384
+_TOO_LARGE: Final = 413
+_NOT_FOUND: Final = 404
+_SWITCHING: Final = 101
+_SILENT_PERIODS: Final = 3
+_DISCARD_SECONDS: Final = 1.0
+# websockets would log frames, and with them auth chains.
+_SILENT = logging.Logger("websockets, unheard", logging.ERROR)  # noqa: LOG001 - nobody's settings shall turn it on
+
+
+class Web:
+    """The port.  ``crashed`` gets a bug of ours."""
+
+    def __init__(self, limits: Limits, crashed: Callable[[Exception], None]) -> None:
+        self.limits = limits
+        self.port = 0
+        self.dropped = 0
+        """Messages that were not sent to clients that did not read."""
+        self.sockets: dict[LinkRef, _Socket] = {}
+        self._crashed = crashed
+        self._loop = asyncio.get_running_loop()
+        self._listener: asyncio.Server | None = None
+        self._writers: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
+        self._server: RealmServer | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._links = 0
+
+    async def bind(self, port: int) -> None:
+        """Take a port, 0: any that is free; connections wait until :meth:`serve`.  OSError: it is taken."""
+        self._listener = await asyncio.start_server(self._on_connection, HOST, port, start_serving=False)
+        self.port = self._listener.sockets[0].getsockname()[1]
+
+    async def serve(self, server: RealmServer) -> None:
+        """Answer."""
+        assert self._listener is not None  # noqa: S101 - bind() comes first
+        self._server = server
+        self.set_clock()
+        await self._listener.start_serving()
+
+    async def stop(self) -> None:
+        """Hang up on everybody and free the port."""
+        if self._listener is not None:
+            self._listener.close()
+            self._listener = None
+        for writer in self._writers.values():
+            writer.transport.abort()
+        tasks = list(self._writers)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    @property
+    def server(self) -> RealmServer:
+        """Who decides."""
+        assert self._server is not None  # noqa: S101 - nothing comes in before serve()
+        return self._server
+
+    def now(self) -> float:
+        """Seconds of the loop."""
+        return self._loop.time()
+
+    def set_clock(self) -> None:
+        """Tell the wall clock, which may have been set."""
+        now = self.now()
+        self.server.receive(ClockSet(unix_offset=time.time() - now), now=now)
+
+    def turn(self) -> None:
+        """Carry out what is decided, and come again when something is due."""
+        for command in self.server.commands():
+            if isinstance(command, SendFrame):
+                if (socket := self.sockets.get(command.link)) is not None:
+                    socket.send(command.data)
+            elif isinstance(command, CloseSocket) and (socket := self.sockets.get(command.link)) is not None:
+                socket.close()
+        if self._timer is not None:
+            self._timer.cancel()
+        due = self.server.deadline()
+        self._timer = None if due is None else self._loop.call_at(due, self._on_time)
+
+    def new_link(self) -> LinkRef:
+        """A name for a socket."""
+        self._links += 1
+        return LinkRef(self._links, 1)
+
+    def _on_time(self) -> None:
+        self._timer = None
+        try:
+            self.server.handle_timeout(self.now())
+            self.turn()
+        except Exception as error:  # noqa: BLE001 - raised to whoever uses the realm next
+            self._crashed(error)
+
+    async def _on_connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101 - we are in one
+        if len(self._writers) >= self.limits.server_connections:
+            writer.transport.abort()
+            return
+        self._writers[task] = writer
+        try:
+            await _Connection(self, reader, writer).run()
+        except (OSError, TimeoutError):
+            pass  # the client is gone, or took too long
+        except Exception as error:  # noqa: BLE001 - raised to whoever uses the realm next
+            self._crashed(error)
+        finally:
+            del self._writers[task]
+            writer.transport.abort()
+
+
+class _Connection:
+    """From the first byte to the end, or to a WebSocket."""
+
+    def __init__(self, web: Web, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._web = web
+        self._reader = reader
+        self._writer = writer
+        self._http = h11.Connection(h11.SERVER, max_incomplete_event_size=_HEAD_BYTES)
+        self._raw = bytearray()
+        """All that came in before the head was whole."""
+
+    async def run(self) -> None:
+        """Answer one request, or serve one WebSocket."""
+        try:
+            async with asyncio.timeout(self._web.limits.server_request_seconds):
+                request = await self._head()
+                if request is None:
+                    return
+                headers: dict[str, str] = {}
+                for raw_name, raw_value in request.headers:
+                    name, value = raw_name.decode("ascii"), raw_value.decode("latin-1")
+                    # As Node does it.
+                    headers[name] = f"{headers[name]}, {value}" if name in headers else value
+                target = request.target.decode("ascii")
+                upgrade = headers.get("upgrade", "").lower() == "websocket"
+                body = b"" if upgrade else await self._body(headers)
+        except h11.RemoteProtocolError as error:
+            await self._answer(error.error_status_hint, b"")
+            return
+        if upgrade:
+            await _Socket(self._web, self._reader, self._writer).run(target, bytes(self._raw))
+        elif body is None:
+            await self._answer(_TOO_LARGE, b"")
+        else:
+            self._web.set_clock()
+            page = self._web.server.request(request.method.decode("ascii"), target, headers, body, now=self._web.now())
+            await self._answer(page.status, page.body, page.headers)
+
+    async def _head(self) -> h11.Request | None:
+        """Read a head; None: there comes none."""
+        while True:
+            event = self._http.next_event()
+            if isinstance(event, h11.Request):
+                return event
+            if event is not h11.NEED_DATA:
+                return None
+            data = await self._reader.read(_CHUNK)
+            self._raw += data
+            self._http.receive_data(data)
+
+    async def _body(self, headers: dict[str, str]) -> bytes | None:
+        """Read a body; None: it is too long."""
+        limit = self._web.limits.server_body_bytes
+        # h11 has seen to it that this is a number.
+        if int(headers.get("content-length", "0")) > limit:
+            return None
+        body = bytearray()
+        while True:
+            event = self._http.next_event()
+            if isinstance(event, h11.Data):
+                body += event.data
+                if len(body) > limit:
+                    return None
+            elif event is h11.NEED_DATA:
+                self._http.receive_data(await self._reader.read(_CHUNK))
+            else:
+                return bytes(body)
+
+    async def _answer(self, status: int, body: bytes, headers: Sequence[tuple[str, str]] = ()) -> None:
+        head = [
+            *headers,
+            ("Content-Type", "application/json"),
+            ("Content-Length", str(len(body))),
+            ("Connection", "close"),
+        ]
+        if self._http.our_state not in {h11.IDLE, h11.SEND_RESPONSE}:
+            return
+        for event in (h11.Response(status_code=status, headers=head), h11.Data(data=body), h11.EndOfMessage()):
+            self._writer.write(self._http.send(event) or b"")
+        await _finish(self._reader, self._writer)
+
+
+async def _finish(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Let the answer arrive: a connection that is closed with something unread in it is reset."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_DISCARD_SECONDS):
+            await writer.drain()
+            writer.write_eof()
+            while await reader.read(_CHUNK):
+                pass
+
+
+class _Socket:
+    """One WebSocket."""
+
+    def __init__(self, web: Web, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._web = web
+        self._reader = reader
+        self._writer = writer
+        self._link = web.new_link()
+        self._protocol = ServerProtocol(
+            max_size=WEBSOCKET_MAX_FRAME, logger=_SILENT, select_subprotocol=_first_subprotocol
+        )
+        self._pieces: list[bytes] = []
+        # Frames are dropped at the limit, so beyond it are only pongs: then nothing more is read until they are out.
+        writer.transport.set_write_buffer_limits(high=2 * web.limits.server_queue_bytes)
+
+    async def run(self, target: str, head: bytes) -> None:
+        """Shake hands, then read until the end."""
+        web = self._web
+        if not self._shake_hands(target, head):
+            await _finish(self._reader, self._writer)
+            return
+        web.turn()
+        try:
+            await self._read()
+        finally:
+            del web.sockets[self._link]
+            web.server.receive(SocketClosed(link=self._link, reason=CloseReason.NETWORK), now=web.now())
+            web.turn()
+
+    def send(self, data: bytes) -> None:
+        """Send a message, unless the client is too slow."""
+        waiting = self._writer.transport.get_write_buffer_size()
+        if waiting + len(data) > self._web.limits.server_queue_bytes and waiting:
+            self._web.dropped += 1
+        elif self._protocol.state is State.OPEN:
+            self._protocol.send_binary(data)
+            self._flush()
+
+    def close(self) -> None:
+        """Close it with an empty close frame, as uWebSockets does; a client that does not answer is cut off."""
+        with suppress(InvalidState):  # the client closes it already
+            self._protocol.send_close()
+        self._flush()
+        asyncio.get_running_loop().call_later(self._web.limits.close_seconds, self._writer.transport.abort)
+
+    def _shake_hands(self, target: str, head: bytes) -> bool:
+        protocol, web = self._protocol, self._web
+        protocol.receive_data(head)
+        events = protocol.events_received()
+        if events and isinstance(events[0], Request):
+            response = protocol.accept(events[0])
+            if response.status_code == _SWITCHING:
+                web.set_clock()
+                web.sockets[self._link] = self
+                if not web.server.accept(self._link, target, now=web.now()):
+                    del web.sockets[self._link]
+                    response = protocol.reject(_NOT_FOUND, "")
+            protocol.send_response(response)
+        self._flush()
+        return self._link in web.sockets
+
+    async def _read(self) -> None:
+        protocol, web = self._protocol, self._web
+        silent = 0
+        while True:
+            for event in protocol.events_received():
+                if isinstance(event, Frame):
+                    self._take(event)
+            if protocol.parser_exc is not None:
+                return  # cut off, without the close frame that websockets would send
+            self._flush()
+            if protocol.close_rcvd is not None:
+                await _finish(self._reader, self._writer)
+                return
+            try:
+                async with asyncio.timeout(web.limits.ping_seconds):
+                    await self._writer.drain()
+                    data = await self._reader.read(_CHUNK)
+            except TimeoutError:
+                silent += 1
+                if silent >= _SILENT_PERIODS:
+                    return
+                if protocol.state is State.OPEN:
+                    protocol.send_ping(b"")
+                continue
+            silent = 0
+            if not data:
+                return
+            protocol.receive_data(data)
+
+    def _take(self, frame: Frame) -> None:
+        if frame.opcode not in {Opcode.BINARY, Opcode.TEXT, Opcode.CONT}:
+            return
+        if frame.data:
+            self._pieces.append(bytes(frame.data))
+        if frame.fin:
+            data = b"".join(self._pieces)
+            self._pieces.clear()
+            self._web.server.receive(FrameReceived(link=self._link, data=data), now=self._web.now())
+            self._web.turn()
+
+    def _flush(self) -> None:
+        data = b"".join(self._protocol.data_to_send())
+        if data:
+            self._writer.write(data)
+
+
+def _first_subprotocol(_protocol: ServerProtocol, offered: Sequence[Subprotocol]) -> Subprotocol | None:
+    return offered[0] if offered else None
