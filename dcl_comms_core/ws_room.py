@@ -45,6 +45,8 @@ if TYPE_CHECKING:
     from dcl_comms_core.identity import ChallengeGuard
     from dcl_comms_core.inputs import Input, LinkInput, TrackSource
     from dcl_comms_core.limits import Limits
+    from dcl_comms_core.movement import MovementCodec
+    from dcl_comms_core.seen import Seen
     from dcl_comms_core.targets import Place
 
 __all__ = ["WsRoomSession"]
@@ -60,7 +62,7 @@ class WsRoomSession(RoomSession):
 
     _adapters: ClassVar[tuple[type[Adapter], ...]] = (WsRoomAdapter,)
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - settings, each by its name
         self,
         adapter: WsRoomAdapter,
         *,
@@ -72,6 +74,10 @@ class WsRoomSession(RoomSession):
         entropy: int = 0,
         reconnect: Backoff | None = None,
         delivery: Delivery = Delivery.EVENTS,
+        seen: Seen | None = None,
+        movement_codec: MovementCodec | None = None,
+        profile_version: int | None = None,
+        silent: bool = False,
         within: Place | None = None,
     ) -> None:
         super().__init__(
@@ -84,6 +90,10 @@ class WsRoomSession(RoomSession):
             delivery=delivery,
             # Others are told of us before our first packet.
             announce=False,
+            seen=seen,
+            movement_codec=movement_codec,
+            profile_version=profile_version,
+            silent=silent,
         )
         self._name = adapter.url.partition("?")[0].rpartition("/")[2]
         self._handshake = Handshake(

@@ -120,6 +120,10 @@ class Kit:
     async def sleep(self, seconds):
         await (trio.sleep(seconds) if self.loop == "trio" else asyncio.sleep(seconds))
 
+    async def in_thread(self, function):
+        """Call something that blocks."""
+        return await (trio.to_thread.run_sync(function) if self.loop == "trio" else asyncio.to_thread(function))
+
     async def within(self, seconds, function):
         if self.loop == "trio":
             with trio.fail_after(seconds):
@@ -155,7 +159,9 @@ class Kit:
 
     @asynccontextmanager
     async def connect(self, target, **settings):
-        settings = {**self.settings, **settings}
+        """``target``: a connection string, or one and the settings that go with it."""
+        target, own = target if isinstance(target, tuple) else (target, {})
+        settings = {**self.settings, **own, **settings}
         if self.loop == "polled":
             connection = polled.open(target, **settings)
             client = PolledClient(self, connection)
@@ -164,7 +170,7 @@ class Kit:
                 while True:
                     event = await client.next()
                     if isinstance(event, RoomOpened):
-                        client.buffer.insert(0, event)
+                        client.buffer[:0] = client.seen
                         client.seen.clear()
                         break
                     if isinstance(event, RoomClosed):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from typing import TYPE_CHECKING, Any, Self
+from collections import Counter
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from dcl_comms_drivers.realm.sockets import TwinSockets
 from dcl_comms_drivers.wallet import verifier
@@ -16,9 +17,11 @@ if TYPE_CHECKING:
     import ssl
     from collections.abc import Callable
 
+T = TypeVar("T")
+
 
 class WsRoomService:
-    """``with WsRoomService() as service``: rooms at ``service.url(name)``.  ``stop`` and ``start`` restart it."""
+    """``with WsRoomService() as service``: rooms at ``service.url(name)``."""
 
     def __init__(self, *, tls: ssl.SSLContext | None = None, **options: Any) -> None:
         self._tls = tls
@@ -61,6 +64,11 @@ class WsRoomService:
         self._thread.join(10)
         assert not self._thread.is_alive()
 
+    def restart(self) -> None:
+        """Blocks until its clients have heard of it: not for the thread of one of them."""
+        self.stop()
+        self.start()
+
     def url(self, room: str = "plaza", host: str = "127.0.0.1") -> str:
         scheme = "ws" if self._tls is None else "wss"
         return f"{scheme}://{host}:{self.port}/rooms/{room}"
@@ -74,8 +82,14 @@ class WsRoomService:
         assert sockets is not None
         return self._called(lambda: sockets.do(sockets.twin.kick, address))
 
-    def _called(self, function: Callable[[], bool]) -> bool:
-        done: list[bool] = []
+    def counters(self) -> Counter[str]:
+        """What the twin counted."""
+        sockets = self.sockets
+        assert sockets is not None
+        return self._called(lambda: Counter(sockets.twin.counters))
+
+    def _called(self, function: Callable[[], T]) -> T:
+        done: list[T] = []
         finished = threading.Event()
 
         def call() -> None:

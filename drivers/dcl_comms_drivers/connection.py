@@ -4,47 +4,67 @@ from __future__ import annotations
 
 import secrets
 import time
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, TypedDict, cast
 
-from dcl_comms_core.connection import Adapter, LiveKitAdapter, SimulatorAdapter, parse_connection_string
+from dcl_comms_core.connection import Adapter, LiveKitAdapter, SimulatorAdapter, WsRoomAdapter, parse_connection_string
 from dcl_comms_core.errors import ConnectionLost, LocalProtocolError
 from dcl_comms_core.events import RoomClosed
+from dcl_comms_core.identity import ChallengeGuard
 from dcl_comms_core.inputs import ClockSet, TrackSource
 from dcl_comms_core.peers import EVERYONE
+from dcl_comms_core.room import RoomSession
 from dcl_comms_core.simulator import parse_simulator
 from dcl_comms_core.states import RETRY, CloseReason, RoomState
 from dcl_comms_core.unread import Unread
-from dcl_comms_drivers.feeds import VideoLink
+from dcl_comms_core.ws_room import WsRoomSession
+from dcl_comms_drivers.feeds import AudioLink, VideoLink
 from dcl_comms_drivers.journal_file import JournalFile
 from dcl_comms_drivers.livekit.choice import open_livekit
 from dcl_comms_drivers.memory_link import MemoryLink
 from dcl_comms_drivers.pump import Pump
 from dcl_comms_drivers.settings import OnFull
+from dcl_comms_drivers.signing import Signing, address_of
 from dcl_comms_drivers.stats import Stats, collect
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from dcl_comms_core.backoff import Backoff
     from dcl_comms_core.defence import PeerTraffic
     from dcl_comms_core.events import Event
     from dcl_comms_core.inputs import Track
     from dcl_comms_core.limits import Limits
+    from dcl_comms_core.movement import MovementCodec
     from dcl_comms_core.peers import Addressees, PeerId, PeerTable
     from dcl_comms_core.profiles import Profile
     from dcl_comms_core.proto import rfc4
-    from dcl_comms_drivers.feeds import AudioFeed, AudioLink, Reader, VideoFeed
+    from dcl_comms_core.readings import Delivery
+    from dcl_comms_core.seen import Seen
+    from dcl_comms_drivers.feeds import AudioFeed, Reader, VideoFeed
     from dcl_comms_drivers.host import Host, Link
     from dcl_comms_drivers.livekit.frames import AudioFrame, VideoFormat, VideoFrame
+    from dcl_comms_drivers.net.link import NetLink
     from dcl_comms_drivers.settings import Options, VideoSettings
 
 __all__ = ["BaseConnection", "resolve"]
 
 
+class _RoomOptions(TypedDict):
+    limits: Limits
+    entropy: int
+    reconnect: Backoff | None
+    delivery: Delivery
+    profile_version: int | None
+    silent: bool
+    movement_codec: MovementCodec | None
+    seen: Seen | None
+
+
 def resolve(target: str | Adapter, limits: Limits) -> Adapter:
     """The adapter of a target; LocalProtocolError for a kind that these drivers don't open."""
     adapter = target if isinstance(target, Adapter) else parse_connection_string(target, limits=limits)
-    if not isinstance(adapter, LiveKitAdapter | SimulatorAdapter):
-        msg = f"these drivers open livekit: and simulator: strings, not {adapter.protocol}:"
+    if not isinstance(adapter, LiveKitAdapter | SimulatorAdapter | WsRoomAdapter):
+        msg = f"these drivers open livekit:, ws-room: and simulator: strings, not {adapter.protocol}:"
         raise LocalProtocolError(msg)
     return adapter
 
@@ -67,18 +87,11 @@ class BaseConnection:
     def __init__(self, target: str | Adapter, host: Host, options: Options) -> None:
         adapter = resolve(target, options.limits)
         self._journal_file = JournalFile(options.journal, options.limits)
-        self._session = self._journal_file.session(
-            adapter,
-            limits=options.limits,
-            entropy=self._entropy(),
-            reconnect=options.reconnect,
-            delivery=options.delivery,
-            subscribe=options.subscribe,
-            profile_version=options.profile_version,
-            silent=options.silent,
-            movement_codec=options.movement_codec,
-            seen=options.seen,
-        )
+        try:
+            self._session = self._new_session(adapter, options)
+        except BaseException:
+            self._journal_file.close()
+            raise
         self._host = host
         self._on_full = options.on_full
         self._limits = options.limits
@@ -90,12 +103,39 @@ class BaseConnection:
         self._round_trip: tuple[float, float] | None = None
         self._answers = 0
         """How often the round trip was answered for, be it that it is not known."""
+        self._signing: Signing | None = None
         self._link = self._open_link(adapter, options)
         turn_inputs = options.limits.turn_inputs
         self._pump = Pump(self._session, host, self._link, self._take, turn_inputs=turn_inputs, later=self._turn)
 
+    def _new_session(self, adapter: Adapter, options: Options) -> RoomSession:
+        new = self._journal_file.session
+        if not isinstance(adapter, WsRoomAdapter):
+            return new(RoomSession, adapter, **self._room_options(options), subscribe=options.subscribe)
+        return new(
+            WsRoomSession,
+            adapter,
+            address=address_of(options.wallet, "a ws-room"),
+            guard=options.guard or ChallengeGuard(limits=options.limits).allowing(adapter.url),
+            **self._room_options(options),
+        )
+
+    def _room_options(self, options: Options) -> _RoomOptions:
+        return {
+            "limits": options.limits,
+            "entropy": self._entropy(),
+            "reconnect": options.reconnect,
+            "delivery": options.delivery,
+            "profile_version": options.profile_version,
+            "silent": options.silent,
+            "movement_codec": options.movement_codec,
+            "seen": options.seen,
+        }
+
     def _open_link(self, adapter: Adapter, options: Options) -> Link:
         host = self._host
+        if isinstance(adapter, WsRoomAdapter):
+            return self._open_net(options)
         if isinstance(adapter, SimulatorAdapter):
             return MemoryLink(parse_simulator(adapter.detail), self._wake, host.now())
         return open_livekit(
@@ -106,6 +146,18 @@ class BaseConnection:
             wake_fd=lambda: host.wake_fd(self._turn),
         )
 
+    def _open_net(self, options: Options) -> NetLink:
+        """The way into the network, and the wallet at work beside it."""
+        try:
+            from dcl_comms_drivers.net.link import NetLink  # noqa: PLC0415 - the extra
+        except ModuleNotFoundError as error:
+            msg = f'{error.name} is not installed: pip install "dcl-comms[net]"'
+            raise LocalProtocolError(msg) from error
+        runner = self._host.runner()
+        if options.wallet is not None:
+            self._signing = Signing(options.wallet, runner, self._wake, self._unix_now, options.limits)
+        return NetLink(self._wake, runner, options.net)
+
     def _entropy(self) -> int:
         return secrets.randbits(64)
 
@@ -115,12 +167,13 @@ class BaseConnection:
     def start(self) -> None:
         """Begin to join."""
         self._set_clock()
-        self._session.open(now=self._host.now())
-        self._guarded(self._pump.turn)
+        if self._signing is None:
+            self._session.open(now=self._host.now())
+        self._guarded(self._step)
 
     @property
     def crash(self) -> Exception | None:
-        """A bug of this library that ended the connection, or None."""
+        """What ended the connection and is no event: a bug of this library, or an error of the wallet's; or None."""
         return self._crash
 
     # --- the pump's surroundings
@@ -133,7 +186,18 @@ class BaseConnection:
 
     def _turn(self) -> None:
         self._wake_pending = False
-        self._guarded(self._pump.turn)
+        self._guarded(self._step)
+
+    def _step(self) -> None:
+        if self._signing is not None and not self._ended():
+            self._sign(self._signing, self._host.now())
+        self._pump.turn()
+
+    def _sign(self, signing: Signing, now: float) -> None:
+        """Open the session once there is a login, and sign what it asked for."""
+        if self._session.state is RoomState.NEW and signing.ready():
+            self._session.open(now=now)
+        signing.answer(cast("WsRoomSession", self._session), now)
 
     def _guarded(self, step: Callable[[], None]) -> None:
         """A bug of ours ends the connection and reaches the application, instead of a loop's log."""
@@ -141,9 +205,15 @@ class BaseConnection:
             step()
         except Exception as error:  # noqa: BLE001 - kept, and raised to whoever reads or closes
             self._crash = error
-            self._link.abandon()
+            self._abandon()
             self._changed()
         self._progressed()
+
+    def _abandon(self) -> None:
+        """Let go of the wallet and the link."""
+        if self._signing is not None:
+            self._signing.abandon()
+        self._link.abandon()
 
     def _set_clock(self) -> None:
         now = self._host.now()
@@ -152,12 +222,17 @@ class BaseConnection:
     def _take(self, events: list[Event]) -> None:
         if self._end is not None:
             return  # we closed it ourselves because nobody read; what follows is only our own leaving
+        if self._signing is not None:
+            events = self._signing.take(events)
+            self._signing.answer(cast("WsRoomSession", self._session), self._host.now())
+            if not events:
+                return
         unread = self._unread
         unread.put(events)
         last = events[-1]
         if isinstance(last, RoomClosed):
             self._end = last
-            self._link.abandon()
+            self._abandon()
         if unread.full:
             self._overflow(last)
         self._changed()
@@ -341,15 +416,16 @@ class BaseConnection:
         return known
 
     def _sound(self) -> AudioLink:
-        if isinstance(self._link, MemoryLink):
-            msg = "a simulated room carries no sound: use a livekit: string"
+        link = self._link
+        if not isinstance(link, AudioLink):
+            msg = f"a room over {link.name} carries no sound: use a livekit: string"
             raise LocalProtocolError(msg)
-        return cast("AudioLink", self._link)
+        return link
 
     def _pictures(self) -> VideoLink:
         link = self._link
         if not isinstance(link, VideoLink):
-            msg = "a simulated room carries no pictures: use a livekit: string"
+            msg = f"a room over {link.name} carries no pictures: use a livekit: string"
             raise LocalProtocolError(msg)
         return link
 
@@ -392,7 +468,7 @@ class BaseConnection:
 
     def _begin_close(self, drain: float | None) -> None:
         self._session.close(drain=drain, now=self._host.now())
-        self._guarded(self._pump.turn)
+        self._guarded(self._step)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self._session.state.value} as {self._session.identity}>"

@@ -115,6 +115,7 @@ class Reader(Protocol[F_co]):
         ...
 
 
+@runtime_checkable
 class AudioLink(Protocol):
     """A link that carries sound.  LocalProtocolError: the room is not open, or (reading) we don't receive the track."""
 

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, ParamSpec, TextIO, TypeVar
 
 from dcl_comms_core.journal import Journal
-from dcl_comms_core.room import RoomSession
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from dcl_comms_core.limits import Limits
 
 __all__ = ["JournalFile"]
+
+P = ParamSpec("P")
+S = TypeVar("S")
 
 
 class JournalFile:
@@ -30,15 +34,9 @@ class JournalFile:
             self._file = open(descriptor, "w", buffering=1, encoding="ascii", newline="\n")  # noqa: SIM115, PTH123 - close() closes it
             self._journal = Journal(sink=self._write, limits=limits)
 
-    def session(self, *args: Any, **options: Any) -> RoomSession:
-        """A RoomSession of these arguments."""
-        if self._journal is None:
-            return RoomSession(*args, **options)
-        try:
-            return self._journal.record(RoomSession, *args, **options)
-        except BaseException:
-            self.close()
-            raise
+    def session(self, make: Callable[P, S], *args: P.args, **options: P.kwargs) -> S:
+        """A session of this class and these arguments."""
+        return make(*args, **options) if self._journal is None else self._journal.record(make, *args, **options)
 
     def _write(self, line: str) -> None:
         if self._file is not None:

@@ -195,7 +195,7 @@ class PolledConnection(BaseConnection):
             self._block()
             self._polled.calm()
             self._turn()
-        self._link.abandon()
+        self._abandon()
         self._journal_file.close()
         self._polled.close()
 

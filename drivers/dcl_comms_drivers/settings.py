@@ -12,15 +12,19 @@ from dcl_comms_core.limits import DEFAULT_LIMITS, Limits
 from dcl_comms_core.readings import Delivery
 from dcl_comms_core.subscription import Subscribe
 from dcl_comms_drivers.livekit.choice import LiveKitVia
+from dcl_comms_drivers.net.dial import NetOptions
 
 if TYPE_CHECKING:
     import os
+    import ssl
 
+    from dcl_comms_core.identity import AuthIdentity, ChallengeGuard
     from dcl_comms_core.inputs import TrackSource
     from dcl_comms_core.journal import Journal
     from dcl_comms_core.movement import MovementCodec
     from dcl_comms_core.seen import Seen
     from dcl_comms_core.subscription import SubscribePolicy
+    from dcl_comms_drivers.wallet import Wallet
 
 __all__ = ["Delivery", "OnFull", "Options", "Settings", "Subscribe", "VideoSettings"]
 
@@ -40,8 +44,14 @@ class OnFull(Enum):
 class Settings(TypedDict, total=False):
     """The keyword arguments of ``connect`` and ``open``, the same for every driver."""
 
-    wallet: object
-    """For targets that ask for a signature; livekit: and simulator: strings do not."""
+    wallet: Wallet | AuthIdentity | None
+    """Who we are, for targets that ask for a signature; livekit: and simulator: strings do not.
+
+    It is asked for one login before anything is opened, which takes as long as it takes: ``timeout`` begins after it.
+    What it raises comes out of ``connect``.
+    """
+    guard: ChallengeGuard | None
+    """What the login may sign, and where; None: for Decentraland's hosts, and for the one that the target names."""
     limits: Limits
     """Bounds of queues, tables and waits; DEFAULT_LIMITS."""
     timeout: float | None
@@ -67,6 +77,10 @@ class Settings(TypedDict, total=False):
     """Shared by the connections of one application, so that what comes through several rooms is told once."""
     livekit: LiveKitVia | str | None
     """How to reach LiveKit; None: as the environment variable DCL_COMMS_LIVEKIT says, else LiveKitVia.AUTO."""
+    plain: bool
+    """Allow http: and ws: everywhere; otherwise they are for loopback."""
+    tls: ssl.SSLContext | None
+    """For https: and wss: (not for LiveKit); None: Python's default, with this machine's certificate authorities."""
     journal: Journal | str | os.PathLike[str] | None
     """Where to write down what goes through the session, without secrets: a Journal, or a file to make anew.
 
@@ -101,6 +115,9 @@ class Options:
     seen: Seen | None
     livekit: LiveKitVia | None
     sdk_fallback: bool
+    wallet: Wallet | AuthIdentity | None
+    guard: ChallengeGuard | None
+    net: NetOptions
     journal: Journal | str | os.PathLike[str] | None
 
     @classmethod
@@ -117,9 +134,10 @@ class Options:
         timeout = settings.get("timeout")
         reconnect = settings.get("reconnect", True)
         policy = settings.get("subscribe", Subscribe.ALL)
+        limits = limits if timeout is None else replace(limits, connect_seconds=timeout)
         livekit = settings.get("livekit")
         return cls(
-            limits=limits if timeout is None else replace(limits, connect_seconds=timeout),
+            limits=limits,
             reconnect=reconnect if isinstance(reconnect, Backoff) else Backoff() if reconnect else None,
             subscribe=policy if callable(policy) else _choice(Subscribe, policy),
             on_full=_choice(OnFull, settings.get("on_full", OnFull.DROP_OLDEST)),
@@ -130,6 +148,9 @@ class Options:
             seen=settings.get("seen"),
             livekit=None if livekit is None else _choice(LiveKitVia, livekit),
             sdk_fallback=sdk_fallback,
+            wallet=settings.get("wallet"),
+            guard=settings.get("guard"),
+            net=NetOptions(limits=limits, plain=settings.get("plain", False), tls=settings.get("tls")),
             journal=settings.get("journal"),
         )
 

@@ -25,7 +25,7 @@ class Stats:
     """
 
     link: str
-    """What carries the packets: ``engine``, ``sdk`` or ``memory``."""
+    """What carries the packets: ``engine``, ``sdk``, ``net`` (a ws-room) or ``memory``."""
     received: int
     """Packets that came."""
     received_bytes: int

@@ -283,7 +283,7 @@ class WaitingConnection(BaseConnection):
 
     def let_go(self) -> None:
         """Drop everything at once, without a word to the server if need be."""
-        self._link.abandon()
+        self._abandon()
         self._journal_file.close()
         self._loop.close()
         self._signal.notify()

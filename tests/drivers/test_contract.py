@@ -1,4 +1,4 @@
-"""The contract of every driver over every link: the same scenarios on asyncio, trio and polled, in memory and in LiveKit."""
+"""The contract of every driver over every link: the same scenarios on asyncio, trio and polled, in memory, in LiveKit and in ws-rooms."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ import itertools
 
 import pytest
 from dcl_comms_drivers.settings import OnFull
+from dcl_comms_drivers.wallet import LocalWallet
 from kit import LOOPS, Kit
+from ws_rig import WsRoomService
 
 from dcl_comms_core import (
     EVERYONE,
@@ -36,11 +38,10 @@ from dcl_comms_core import (
     VoiceReceived,
 )
 
-ALICE = "0x" + "a1" * 20
-BOB = "0x" + "b0" * 20
-CAROL = "0x" + "ca" * 20
+WALLETS = {wallet.address.lower(): wallet for wallet in (LocalWallet(f"{number:064x}") for number in (1, 2, 3))}
+ALICE, BOB, CAROL = WALLETS
 
-# What a link can't do as the others do is listed here and in docs/livekit.md, and nowhere else.
+# What a link can't do as the others do is listed here and in docs/livekit.md or docs/network.md, and nowhere else.
 SMALLER = {"sdk": 2}
 """By how many bytes the largest packet is smaller than the core thinks: the SDK sends a topic where there is none."""
 
@@ -56,7 +57,15 @@ def kit(request):
 AWAITING = pytest.mark.parametrize("kit", ["asyncio", "trio"], indirect=True)
 
 
-class MemoryTargets:
+class Targets:
+    sizes = (60_000, 65_000)
+    """The largest packet is between them."""
+    removed = CloseReason.REMOVED
+    addresses = True
+    """Whether ``to`` is possible."""
+
+
+class MemoryTargets(Targets):
     def __init__(self):
         self.name = f"contract-{next(_names)}"
 
@@ -68,7 +77,7 @@ class MemoryTargets:
         link.room.remove(identity, now=client.connection._host.now() + link._offset)
 
 
-class LiveKitTargets:
+class LiveKitTargets(Targets):
     def __init__(self, room):
         self.room = room
 
@@ -79,19 +88,40 @@ class LiveKitTargets:
         self.room.server.remove_participant(self.room.name, identity)
 
 
+class WsRoomTargets(Targets):
+    sizes = (16_000, 16_384)
+    # The service says that somebody is thrown out, not why; a second login is the usual reason.
+    removed = CloseReason.DUPLICATE_IDENTITY
+    addresses = False
+
+    def __init__(self, service):
+        self.service = service
+
+    def __call__(self, identity):
+        return self.service.target(), {"wallet": WALLETS[identity]}
+
+    def remove(self, _client, identity):
+        assert self.service.kick(identity)
+
+
 @pytest.fixture(
     params=[
         "memory",
+        "ws-room",
         pytest.param("engine", marks=pytest.mark.livekit),
         pytest.param("sdk", marks=pytest.mark.livekit),
     ]
 )
 def targets(request, kit):
-    """What carries the room: memory, LiveKit over the engine, LiveKit over the SDK."""
+    """What carries the room: memory, a WebSocket, LiveKit over the engine, LiveKit over the SDK."""
     if request.param == "memory":
-        return MemoryTargets()
-    kit.settings["livekit"] = request.param
-    return LiveKitTargets(request.getfixturevalue("livekit_room")())
+        yield MemoryTargets()
+    elif request.param == "ws-room":
+        with WsRoomService() as service:
+            yield WsRoomTargets(service)
+    else:
+        kit.settings["livekit"] = request.param
+        yield LiveKitTargets(request.getfixturevalue("livekit_room")())
 
 
 async def meet(*clients):
@@ -152,6 +182,9 @@ def test_broadcasts_reach_everybody_as_what_they_mean(kit, targets):
 
 
 def test_a_whisper_reaches_its_addressee_only(kit, targets):
+    if not targets.addresses:
+        pytest.skip("a ws-room sends everything to everybody")
+
     async def scenario(kit):
         async with (
             kit.connect(targets(ALICE)) as alice,
@@ -224,12 +257,15 @@ def test_odd_packets_do_no_harm(kit, targets):
 
 @pytest.mark.parametrize("to", ["everyone", "one", "ten"])
 def test_the_largest_packet_passes_and_one_byte_more_is_refused(kit, targets, to):
+    if to != "everyone" and not targets.addresses:
+        pytest.skip("a ws-room sends everything to everybody")
+
     async def scenario(kit):
         async with kit.connect(targets(ALICE)) as alice, kit.connect(targets(BOB)) as bob:
             await meet(alice, bob)
             others = [PeerId(f"0x{number:040x}") for number in range(9)]
             named = {"everyone": EVERYONE, "one": PeerId(BOB), "ten": [*others, PeerId(BOB)]}[to]
-            low, high = 60_000, 65_000
+            low, high = targets.sizes
             accepted = []
             # Found by bisection over what our own check refuses; what it accepts has to arrive.
             while high - low > 1:
@@ -280,7 +316,7 @@ def test_being_removed_ends_the_room_with_its_reason(kit, targets):
             with pytest.raises(ConnectionLost) as caught:
                 while True:
                     await kit.within(10, bob.next)
-            assert (caught.value.reason, caught.value.retry) == (CloseReason.REMOVED, Retry.NEVER)
+            assert (caught.value.reason, caught.value.retry) == (targets.removed, Retry.NEVER)
             assert isinstance(bob.seen[-1], RoomClosed)
 
     kit.run(scenario)

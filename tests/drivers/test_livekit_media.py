@@ -293,7 +293,7 @@ def test_a_simulated_room_carries_neither():
         async with kit.connect("simulator:silent") as alice:
             with pytest.raises(LocalProtocolError, match="carries no sound"):
                 alice.publish_audio()
-            with pytest.raises(LocalProtocolError, match="simulated room carries no pictures"):
+            with pytest.raises(LocalProtocolError, match="room over memory carries no pictures"):
                 alice.publish_video(width=WIDTH, height=HEIGHT)
             with pytest.raises(LocalProtocolError, match="carries no pictures"):
                 alice.video("TR_1")
