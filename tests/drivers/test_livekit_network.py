@@ -6,6 +6,8 @@ Server and clients are in network namespaces of their own, and one forwarder is 
 from __future__ import annotations
 
 import time
+from contextlib import ExitStack
+from functools import partial
 
 import pytest
 from kit import LOOPS
@@ -21,14 +23,16 @@ def site():
         yield found
 
 
-def meet(site, room, **settings):
+def meet(site, room, ending, **settings):
     """One peer on each loop, all of whom know each other."""
     identities = {loop: f"0x{number:040x}" for number, loop in enumerate(LOOPS)}
     with site.client_side():
-        peers = {
-            loop: RoomPeer(loop, site.connection_string(identity, room), **settings.get(loop, {}))
-            for loop, identity in identities.items()
-        }
+        peers = {loop: ending.enter_context(RoomPeer(loop, **settings.get(loop, {}))) for loop in LOOPS}
+    # First, because a process takes its time to start.
+    for peer in peers.values():
+        peer.expect("ready", timeout=30.0)
+    for loop, peer in peers.items():
+        peer.join(site.connection_string(identities[loop], room))
     for peer in peers.values():
         peer.expect("RoomOpened")
     for loop, peer in peers.items():
@@ -40,18 +44,10 @@ def meet(site, room, **settings):
 @pytest.fixture
 def gather(site, request):
     """Makes the peers of a test, and ends them."""
-    made = []
-
-    def make(**settings):
-        peers = meet(site, request.node.name, **settings)
-        made.extend(peers.values())
-        return peers
-
-    yield make
-    site.road.set(loss=0.0, delay=0.0)
-    site.cable.plug()
-    for peer in made:
-        peer.close()
+    with ExitStack() as ending:
+        yield partial(meet, site, request.node.name, ending)
+        site.road.set(loss=0.0, delay=0.0)
+        site.cable.plug()
 
 
 def numbers(peer):

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import textwrap
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -44,9 +45,9 @@ def listening(pid: int) -> set[tuple[str, str]]:
     """Every (protocol, address) at which a process can be reached."""
     inodes = set()
     for fd in Path(f"/proc/{pid}/fd").iterdir():
-        match = re.fullmatch(r"socket:\[(\d+)\]", str(fd.readlink()))
-        if match:
-            inodes.add(match[1])
+        with suppress(FileNotFoundError):  # closed meanwhile
+            if match := re.fullmatch(r"socket:\[(\d+)\]", str(fd.readlink())):
+                inodes.add(match[1])
     found = set()
     for protocol in ("tcp", "tcp6", "udp", "udp6"):
         path = Path(f"/proc/net/{protocol}")
