@@ -108,7 +108,7 @@ class Signing:
 
     def answer(self, session: Asking, now: float) -> None:
         """Sign what was asked for, if there is a login.  Raises what the wallet raised."""
-        if self.ready() and self._asked:
+        if self._asked and self.ready():
             asked, self._asked = self._asked, []
             identity = self._identity
             assert identity is not None  # noqa: S101 - we are ready
