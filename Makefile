@@ -70,6 +70,7 @@ bench-readme: env
 
 fuzz: env
 	$(BIN)/python fuzz/run.py --seconds $(SECONDS)
+	$(BIN)/python fuzz/rooms.py --seeds 300
 
 mutants: env
 	$(BIN)/python fuzz/mutants.py

@@ -45,7 +45,9 @@ def livekit_packet_size(  # each is a field of the envelope
     gets: 1 for the first one that is given to the engine on a connection.
     """
     user = _field(payload) + _text(topic) if payload else _text(topic)
-    size = _text(identity) + 1 + _varint(user) + user + _WIDE_TAG + 1 + _SID_CHARS
+    # Ours is what the server says, and it may say anything: that is no mistake of whoever sends.
+    ours = _field(len(identity.encode(errors="surrogatepass"))) if identity else 0
+    size = ours + 1 + _varint(user) + user + _WIDE_TAG + 1 + _SID_CHARS
     for addressee in to or ():
         # One of many, so it is written even where it is empty.
         size += _field(len(addressee.encode()))
