@@ -9,6 +9,7 @@ import time
 import pytest
 from canary import assert_no_secret
 from dcl_comms_station.exits import Exit
+from netns import livekit_site
 from tokens import make_token
 
 pytestmark = pytest.mark.livekit
@@ -90,6 +91,18 @@ def test_a_host_that_never_answers(run_process):
     assert result.returncode == Exit.NETWORK
     assert time.monotonic() - began < 15.0
     assert_no_secret(secret, result.stdout, result.stderr)
+
+
+@pytest.mark.slow
+def test_the_doctor_behind_a_firewall_that_stops_udp(run_process):
+    with livekit_site() as site:
+        site.road.set(loss=1.0)
+        target = site.connection_string("0xMe")
+        with site.client_side():
+            result = run_process("doctor", "-", stdin=target + "\n")
+    assert result.returncode == Exit.NETWORK, result.stdout
+    assert "let UDP to the server pass the firewalls" in result.stdout
+    assert_no_secret(token_of(target), result.stdout, result.stderr)
 
 
 def test_removed_from_the_room(livekit_room, start_process):
