@@ -9,23 +9,18 @@ Then many rooms in one process: one sends 20 packets a second, all others receiv
 
 from __future__ import annotations
 
-import json
-import os
 import shutil
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING
 
 from dcl_comms_drivers.realm.livekit_server import LiveKitServer
-from livekit_party import payload
+from pairs import Pair, Process, Row, row
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-Row = dict[str, object]
 
 HERE = Path(__file__).parent
 NODE = HERE / "rtc-node"
@@ -62,7 +57,7 @@ def node() -> str | None:
     return str(NODE_FOLDER)
 
 
-class Party:
+class Party(Process):
     """One process."""
 
     def __init__(self, kind: str, server: LiveKitServer, tokens: list[str], window: int) -> None:
@@ -70,77 +65,18 @@ class Party:
         command = [sys.executable, "-W", "ignore", str(HERE / "livekit_party.py"), program, server.url]
         if program == "node":
             command = ["node", str(NODE / "party.cjs"), str(NODE_FOLDER), server.url]
-        environment = {**os.environ, "BENCH_WINDOW": str(window)}
+        environment = {"BENCH_WINDOW": str(window)}
         if kind == "rooms":
             callback = "native"
         if callback:
             environment["DCL_COMMS_CALLBACK"] = callback
-        self._kind = kind
-        self._complaints = tempfile.TemporaryFile("w+")  # noqa: SIM115 - closed in close()
-        self._process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._complaints, text=True, env=environment
-        )
-        self._write(" ".join(tokens))
-        assert self.hear()["did"] == "connect"
-
-    def _write(self, line: str) -> None:
-        assert self._process.stdin is not None
-        self._process.stdin.write(line + "\n")
-        self._process.stdin.flush()
-
-    def tell(self, **order: object) -> None:
-        self._write(json.dumps(order))
-
-    def hear(self) -> dict[str, float]:
-        assert self._process.stdout is not None
-        while line := self._process.stdout.readline():
-            # rtc-node writes its log there too.
-            if line.startswith('{"did":'):
-                return json.loads(line)
-        raise RuntimeError(f"a party of the benchmark ended early: {self.close()}")
-
-    def close(self) -> str:
-        """End it; what it complained about is shown, with its name."""
-        assert self._process.stdin is not None
-        self._process.stdin.close()
-        code = self._process.wait(30)
-        self._complaints.seek(0)
-        complaints = f"{self._kind} ended with {code}. {self._complaints.read()}".strip()
-        self._complaints.close()
-        if code != 0 or not complaints.endswith(f"with {code}."):
-            print(f"({complaints})", file=sys.stderr, flush=True)
-        return complaints
+        super().__init__(kind, command, " ".join(tokens), environment)
 
 
-class Pair:
-    """A sender and a receiver of one kind."""
-
-    def __init__(self, kind: str, server: LiveKitServer, window: int) -> None:
-        self.kind = kind
-        room = f"bench-{kind}-{window}".replace(", ", "-")
-        self.receiver = Party(kind, server, [server.token("receiver", room)], window)
-        self.sender = Party(kind, server, [server.token("sender", room)], window)
-        self._next = 0
-
-    def round(self, size: int, *, reliable: bool, window: int, count: int, patience: float = 10) -> dict[str, float]:
-        first, self._next = self._next, self._next + count
-        self.receiver.tell(do="expect", first=first, count=count)
-        self.receiver.hear()
-        whole = len(payload(size, first))
-        self.sender.tell(do="send", first=first, count=count, size=size, bytes=whole, reliable=reliable, window=window)
-        sent = self.sender.hear()
-        self.receiver.tell(do="result", patience=patience if reliable else 1)
-        got = self.receiver.hear()
-        distinct = max(got["distinct"], 1)
-        return {
-            "rate": (distinct - 1) / got["seconds"] if got["seconds"] > 0 else 0.0,
-            "cpu": (sent["cpu"] + got["cpu"]) / distinct * 1e6,
-            "distinct": got["distinct"],
-        }
-
-    def close(self) -> None:
-        self.sender.close()
-        self.receiver.close()
+def _pair(kind: str, server: LiveKitServer, window: int) -> Pair:
+    room = f"bench-{kind}-{window}".replace(", ", "-")
+    receiver = Party(kind, server, [server.token("receiver", room)], window)
+    return Pair(kind, receiver, Party(kind, server, [server.token("sender", room)], window))
 
 
 Rounds = list[dict[str, dict[str, float]]]
@@ -149,7 +85,7 @@ Rounds = list[dict[str, dict[str, float]]]
 def _rounds(
     server: LiveKitServer, kinds: list[str], size: int, reliable: bool, window: int, count: int, rounds: int
 ) -> Rounds:
-    pairs = [Pair(kind, server, window) for kind in kinds]
+    pairs = [_pair(kind, server, window) for kind in kinds]
     try:
         for pair in pairs:
             pair.round(size, reliable=reliable, window=window, count=max(count // 4, 10))
@@ -182,17 +118,7 @@ def _rows(name: str, count: int, kinds: list[str], results: Rounds) -> list[Row]
 
 
 def _row(name: str, kind: str, other: str, unit: str, pairs: list[tuple[float, float]]) -> Row:
-    return {
-        "bench": "livekit",
-        "case": f"{name}, {kind}",
-        "unit": unit,
-        "ours": round(median(ours for ours, _ in pairs), 1),
-        "baseline": round(median(theirs for _, theirs in pairs), 1),
-        "baseline_name": "livekit.rtc" if other == "sdk" else other,
-        # The median of the rounds' ratios: both sides of a ratio were measured right after each other.
-        "ratio": round(median(ours / theirs if theirs else 0.0 for ours, theirs in pairs), 3),
-        "rounds": [[round(ours, 1), round(theirs, 1)] for ours, theirs in pairs],
-    }
+    return row("livekit", f"{name}, {kind}", unit, "livekit.rtc" if other == "sdk" else other, pairs)
 
 
 def _many(server: LiveKitServer, rooms: int, rounds: int) -> list[Row]:

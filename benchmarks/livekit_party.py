@@ -80,8 +80,8 @@ def say(**report: object) -> None:
     print(json.dumps(report), flush=True)
 
 
-async def obey(sleep, send, counter: Counter) -> None:
-    """Carry out orders until there are no more."""
+async def obey(sleep, send, counter: Counter, prepare=lambda packet, _reliable: packet) -> None:
+    """Carry out orders until there are no more.  ``prepare`` makes of a packet what ``send`` is given."""
     lines = orders()
     while True:
         while lines.empty():
@@ -90,7 +90,10 @@ async def obey(sleep, send, counter: Counter) -> None:
         if order is None:
             return
         if order["do"] == "send":
-            packets = [payload(order["size"], order["first"] + index) for index in range(order["count"])]
+            packets = [
+                prepare(payload(order["size"], order["first"] + index), order["reliable"])
+                for index in range(order["count"])
+            ]
             before, start = cpu(), time.perf_counter()
             await send(packets, order["window"], order["reliable"])
             say(did="send", cpu=cpu() - before, seconds=time.perf_counter() - start)
