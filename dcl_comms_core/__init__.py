@@ -136,6 +136,7 @@ from dcl_comms_core.events import (
     Vector3,
     VoiceReceived,
     WarningCode,
+    WorldClosed,
 )
 from dcl_comms_core.hearing import AUTHORITATIVE_SERVER
 from dcl_comms_core.identity import (
@@ -279,6 +280,7 @@ from dcl_comms_core.scene import (
     frame_string,
     read_scene_data,
 )
+from dcl_comms_core.seeking import GATEKEEPER
 from dcl_comms_core.seen import Seen
 from dcl_comms_core.signed_fetch import (
     login_metadata,
@@ -292,19 +294,24 @@ from dcl_comms_core.signed_request import (
     read_signed_request,
 )
 from dcl_comms_core.simulator import Faults
-from dcl_comms_core.sources import IslandSource, MovementSource
+from dcl_comms_core.sources import IslandSource, MovementSource, Signing
 from dcl_comms_core.states import (
     ARCHIPELAGO_TRANSITIONS,
     CLOSED_AT,
     RETRY,
     ROOM_TRANSITIONS,
     STAGE_TRANSITIONS,
+    STAY_TRANSITIONS,
+    WAY_TRANSITIONS,
+    WORLD_TRANSITIONS,
     ArchipelagoState,
     CloseReason,
     Retry,
     RoomState,
     Stage,
+    StayState,
     Timer,
+    WayState,
 )
 from dcl_comms_core.streams import (
     CurrentStream,
@@ -329,6 +336,9 @@ from dcl_comms_core.token import (
     Claims,
     Grants,
 )
+from dcl_comms_core.world import (
+    WorldSession,
+)
 from dcl_comms_core.ws_room import (
     WsRoomSession,
 )
@@ -344,12 +354,16 @@ __all__ = [
     "DECENTRALAND_HOSTS",
     "DEFAULT_LIMITS",
     "EVERYONE",
+    "GATEKEEPER",
     "GENESIS_BOUNDS",
     "LEADS_TO",
     "REFUSAL_RETRY",
     "RETRY",
     "ROOM_TRANSITIONS",
     "STAGE_TRANSITIONS",
+    "STAY_TRANSITIONS",
+    "WAY_TRANSITIONS",
+    "WORLD_TRANSITIONS",
     "AccessToken",
     "Adapter",
     "Addressees",
@@ -517,6 +531,7 @@ __all__ = [
     "SignedChallengeMessage",
     "SignedLoginAdapter",
     "SignedRequest",
+    "Signing",
     "SigningProblem",
     "SigningRefused",
     "SimulatorAdapter",
@@ -525,6 +540,7 @@ __all__ = [
     "SpeakersChanged",
     "SpeakersHeard",
     "Stage",
+    "StayState",
     "Stream",
     "StreamIdentity",
     "StreamRole",
@@ -560,7 +576,10 @@ __all__ = [
     "VoiceCodec",
     "VoiceReceived",
     "WarningCode",
+    "WayState",
     "WelcomeMessage",
+    "WorldClosed",
+    "WorldSession",
     "WsChallengeRequired",
     "WsIdentification",
     "WsKicked",

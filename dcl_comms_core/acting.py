@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from dcl_comms_core.seen import Seen
     from dcl_comms_core.token import AccessToken
 
-__all__ = ["Acting"]
+__all__ = ["Acting", "build_profile"]
 
 _EVERY: Final = 10.0
 _APART: Final = 2.0
@@ -85,10 +85,7 @@ class Acting(Receiving):
 
         Answers go to everybody, one in ten seconds, as Bevy's do.  PacketTooLarge: the profile fits no packet.
         """
-        profile = rfc4.ProfileResponse(serialized_profile=serialized, base_url=base_url)
-        size = len(encode(rfc4.Packet(profile_response=profile)))
-        if size > _LARGEST_PROFILE:
-            raise PacketTooLarge(size, _LARGEST_PROFILE)
+        profile = build_profile(serialized, base_url)
         self.announce_profile(version, now=now)
         self._profile = profile
 
@@ -158,6 +155,15 @@ class Acting(Receiving):
             self.send(packet)
         except SendQueueFull:
             self._counters["skipped"] += 1
+
+
+def build_profile(serialized: str, base_url: str) -> rfc4.ProfileResponse:
+    """The answer to those who ask for our profile.  PacketTooLarge: it fits no packet."""
+    profile = rfc4.ProfileResponse(serialized_profile=serialized, base_url=base_url)
+    size = len(encode(rfc4.Packet(profile_response=profile)))
+    if size > _LARGEST_PROFILE:
+        raise PacketTooLarge(size, _LARGEST_PROFILE)
+    return profile
 
 
 _LARGEST_PROFILE: Final = 60_000

@@ -29,6 +29,7 @@ from dcl_comms_core.inputs import (
     SocketOpened,
 )
 from dcl_comms_core.limits import DEFAULT_LIMITS
+from dcl_comms_core.motion import check_position
 from dcl_comms_core.peers import PeerId
 from dcl_comms_core.prng import Prng
 from dcl_comms_core.proto import v3
@@ -57,8 +58,6 @@ if TYPE_CHECKING:
 __all__ = ["ArchipelagoSession"]
 
 _WITH_SOCKET: Final = frozenset({ArchipelagoState.HANDSHAKE, ArchipelagoState.OPEN, ArchipelagoState.CLOSING})
-_LARGEST_FLOAT: Final = 3.4028234663852886e38
-"""Beyond it, a coordinate is infinite on the wire."""
 
 
 class ArchipelagoSession:
@@ -235,9 +234,7 @@ class ArchipelagoSession:
     def set_position(self, position: tuple[float, float, float], *, now: float | None = None) -> None:
         """Be somewhere, in metres (x east, y up, z north).  The first one begins the heartbeats; the next tells it."""
         self._pass_time(now)
-        if not all(abs(value) <= _LARGEST_FLOAT for value in position):
-            msg = "a position is three finite numbers of metres"
-            raise LocalProtocolError(msg)
+        check_position(position)
         self._position = ev.Vector3(*position)
         self._placed = True
         if self._state is ArchipelagoState.OPEN and not self._timers.armed(Timer.HEARTBEAT):

@@ -41,6 +41,7 @@ __all__ = [
     "ephemeral_link",
     "login_payload",
     "require_address",
+    "require_answer",
 ]
 
 _ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}")
@@ -241,6 +242,22 @@ def require_address(address: str) -> str:
         msg = "an Ethereum address is 0x and 40 hex digits"
         raise LocalProtocolError(msg)
     return address
+
+
+def require_answer(chain: AuthChain, payload: str, *, unix_now: float | None) -> None:
+    """Look at the chain that answers SignatureNeeded: form and dates only, and dates only where the time is known.
+
+    LocalProtocolError: it signs another payload; InvalidAuthChain: it has expired, or is malformed.
+    """
+    if not isinstance(chain, AuthChain):  # pyright: ignore[reportUnnecessaryIsInstance]  # callers may be untyped
+        msg = f"provide_signature() takes an AuthChain, not {type(chain).__name__}: identity.sign(event.payload)"
+        raise LocalProtocolError(msg)
+    if chain.payload != payload:
+        msg = "the chain signs something else: identity.sign(event.payload) of this SignatureNeeded"
+        raise LocalProtocolError(msg)
+    if unix_now is not None:
+        # Every server would refuse it, and none would say why.
+        chain.contract_checks(unix_now=unix_now)
 
 
 def canonical_signature(signature: str) -> str | None:

@@ -66,6 +66,7 @@ __all__ = [
     "VoiceReceived",
     "Warning",
     "WarningCode",
+    "WorldClosed",
 ]
 
 
@@ -114,6 +115,10 @@ class WarningCode(Enum):
     """The island service is silent although it has our position; heartbeats go on."""
     ISLAND_UNREADABLE = "island unreadable"
     """The island service sent us somewhere, and its connection string can't be read."""
+    OFFLINE = "offline"
+    """The realm has no comms: nobody is met there."""
+    ROOM_TAKEN = "room taken"
+    """Two roles lead to one room, which takes one session of ours: the second waits until the first leaves."""
     SILENT = "silent"
     """We joined with ``silent=True`` and never announce a profile: Unity clients then send us nothing but chat, scene
     messages and reactions, and show no avatar of ours."""
@@ -236,6 +241,17 @@ class RealmClosed(_Event):
 
     reason: CloseReason
     retry: Retry
+    detail: str = ""
+    """For people; holds no secret."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorldClosed(_Event):
+    """A WorldSession is over, with all its rooms; no event follows."""
+
+    reason: CloseReason
+    retry: Retry
+    """What may help; not always what RETRY says of the reason, where a server's answer says more."""
     detail: str = ""
     """For people; holds no secret."""
 
@@ -531,6 +547,7 @@ Event = (
     | Kicked
     | RealmOpened
     | RealmClosed
+    | WorldClosed
     | PeerJoined
     | PeerLeft
     | PeerIdentified

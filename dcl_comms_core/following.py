@@ -2,34 +2,53 @@
 
 A new room is joined before the old one is left, so that we are never without one; of several changes in a row the
 newest counts; and no room is joined while any link to it lasts, because a server knows one session for each identity
-and room, and ends the other.
+and room, and ends the other.  A ws-room service knows one session for each identity in all its rooms: there the old
+room is left first.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
-from dcl_comms_core.connection import LiveKitAdapter
+from dcl_comms_core.connection import Adapter, LiveKitAdapter, WsRoomAdapter
 from dcl_comms_core.states import RoomState
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
-    from dcl_comms_core.connection import Adapter
     from dcl_comms_core.room import RoomSession
+    from dcl_comms_core.targets import Place
 
-__all__ = ["Following", "place_of"]
+__all__ = ["Following", "Wish", "place_of", "seat_of"]
 
 _CLOSED: Final = RoomState.CLOSED
 _AT_ONCE: Final = 3
 """The room that we are in, the one on its way, and one that is being left.  A further change waits."""
 
 
+class Wish(NamedTuple):
+    """A room to be in."""
+
+    adapter: Adapter
+    within: Place | None
+    """Where the server is that named it."""
+
+
 def place_of(adapter: Adapter) -> tuple[str, str]:
     """The server and the room: tokens and islands' names differ where these are the same."""
     if isinstance(adapter, LiveKitAdapter):
         return adapter.url, adapter.token.room
+    if isinstance(adapter, WsRoomAdapter):
+        # The service ignores the query.
+        return adapter.url.partition("?")[0], ""
     return adapter.to_connection_string(), ""
+
+
+def seat_of(adapter: Adapter) -> tuple[str, str]:
+    """What one identity can have once: a room, or a place in any room of a ws-room service."""
+    if isinstance(adapter, WsRoomAdapter):
+        return "/".join(adapter.url.partition("?")[0].split("/", 3)[:3]), ""
+    return place_of(adapter)
 
 
 class Following:
@@ -40,15 +59,25 @@ class Following:
     def __init__(self, leave: Callable[[RoomSession, float | None], None]) -> None:
         self._leave = leave
         """Called with a session, and for how long it may drain: None for the default."""
-        self._wanted: Adapter | None = None
+        self._wanted: Wish | None = None
         self._current: RoomSession | None = None
         self._coming: RoomSession | None = None
         self._lasting: list[RoomSession] = []
         """All of ours that are not closed."""
 
-    def want(self, adapter: Adapter) -> None:
+    @property
+    def goal(self) -> Adapter | None:
+        """Where all this leads: the room that is wanted, on its way, or open; None: nowhere, or it failed."""
+        if self._wanted is not None:
+            return self._wanted.adapter
+        for session in (self._coming, self._current):
+            if session is not None and session.state is not _CLOSED:
+                return session.adapter
+        return None
+
+    def want(self, wish: Wish) -> None:
         """Go there, unless we are there or on our way."""
-        place = place_of(adapter)
+        place = place_of(wish.adapter)
         coming, current = self._coming, self._current
         if coming is not None and place_of(coming.adapter) == place:
             self._wanted = None
@@ -57,11 +86,17 @@ class Following:
             self._coming = None
             self._leave(coming, 0.0)
         here = current is not None and place_of(current.adapter) == place
-        self._wanted = None if here else adapter
+        self._wanted = None if here else wish
 
     def forget(self) -> None:
         """Want nothing any more; all rooms are being left."""
         self._wanted = self._coming = self._current = None
+
+    def withdraw(self, drain: float | None) -> None:
+        """Leave, and want nothing any more."""
+        self.forget()
+        for session in tuple(self._lasting):
+            self._leave(session, drain)
 
     def joined(self, session: RoomSession) -> None:
         """What ``settle`` asked for is on its way."""
@@ -69,8 +104,8 @@ class Following:
         self._coming = session
         self._lasting.append(session)
 
-    def settle(self) -> Adapter | None:
-        """See what became of the rooms; gives the one to join now."""
+    def settle(self, taken: Collection[tuple[str, str]]) -> Wish | None:
+        """See what became of the rooms; gives the one to join now.  ``taken``: the seats of all rooms that last."""
         self._lasting = [session for session in self._lasting if session.state is not _CLOSED]
         coming, current = self._coming, self._current
         if current is not None and current.state is _CLOSED:
@@ -81,8 +116,12 @@ class Following:
             self._coming, self._current = None, coming
             if current is not None:
                 self._leave(current, None)
+            current = coming
         wanted = self._wanted
         if wanted is None or len(self._lasting) >= _AT_ONCE:
             return None
-        place = place_of(wanted)
-        return None if any(place_of(session.adapter) == place for session in self._lasting) else wanted
+        seat = seat_of(wanted.adapter)
+        if current is not None and seat_of(current.adapter) == seat:
+            self._current = None
+            self._leave(current, None)
+        return None if seat in taken else wanted

@@ -13,9 +13,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from dcl_comms_core import events as ev
-from dcl_comms_core.authchain import AuthChain, require_address
+from dcl_comms_core.authchain import require_address, require_answer
 from dcl_comms_core.commands import CloseSocket, OpenSocket, SendFrame
-from dcl_comms_core.errors import LocalProtocolError, PacketTooLarge, SigningRefused
+from dcl_comms_core.errors import PacketTooLarge, SigningRefused
 from dcl_comms_core.inputs import LinkRef
 from dcl_comms_core.sizes import WEBSOCKET_MAX_FRAME
 from dcl_comms_core.states import CLOSED_AT, STAGE_TRANSITIONS, CloseReason, Stage, StageTrigger
@@ -23,6 +23,7 @@ from dcl_comms_core.states import CLOSED_AT, STAGE_TRANSITIONS, CloseReason, Sta
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from dcl_comms_core.authchain import AuthChain
     from dcl_comms_core.commands import Command
     from dcl_comms_core.identity import ChallengeGuard
     from dcl_comms_core.inputs import SocketClosed
@@ -125,17 +126,9 @@ class Handshake:
 
     def provide(self, request: int, chain: AuthChain, *, now: float, unix_now: float | None) -> bool:
         """Send the signed challenge.  False: it is not waited for any more."""
-        if not isinstance(chain, AuthChain):  # pyright: ignore[reportUnnecessaryIsInstance]  # callers may be untyped
-            msg = f"provide_signature() takes an AuthChain, not {type(chain).__name__}: identity.sign(event.payload)"
-            raise LocalProtocolError(msg)
         if request != self._request or self.stage is not Stage.SIGNING:
             return False
-        if chain.payload != self._challenge:
-            msg = "the chain signs something else: identity.sign(event.payload) of this SignatureNeeded"
-            raise LocalProtocolError(msg)
-        if unix_now is not None:
-            # Form and dates only.  Every server would refuse it, and none would say why.
-            chain.contract_checks(unix_now=unix_now)
+        require_answer(chain, self._challenge, unix_now=unix_now)
         frame = self._service.proof(chain.to_json())
         if len(frame) > WEBSOCKET_MAX_FRAME:
             raise PacketTooLarge(len(frame), WEBSOCKET_MAX_FRAME)

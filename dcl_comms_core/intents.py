@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from dcl_comms_core.limits import Limits
     from dcl_comms_core.peers import Addressees, PeerId
 
-__all__ = ["LOSSY_KINDS", "PROTOCOL_VERSION", "Intents", "check_version", "is_reliable"]
+__all__ = ["LOSSY_KINDS", "PROTOCOL_VERSION", "Intents", "check_movement", "check_version", "is_reliable"]
 
 PROTOCOL_VERSION: Final = 100
 """What every packet carries; Unity drops packets that carry anything else."""
@@ -165,10 +165,7 @@ class Intents(ABC):
         if to is not EVERYONE:
             self.send(rfc4.Packet(movement=movement), to=to, now=now)
             return
-        # Whatever can't be sent has to be known now, not when its time has come.
-        size = len(encode(rfc4.Packet(movement=movement, protocol_version=PROTOCOL_VERSION)))
-        if size > _LARGEST_MOVEMENT:
-            raise PacketTooLarge(size, _LARGEST_MOVEMENT)
+        check_movement(movement)
         self._cadence.put(movement, self._now)
         self._walk()
 
@@ -276,6 +273,13 @@ def _check_emoji(index: int) -> None:
     if not 0 <= index < _EMOJIS:
         msg = f"an emoji's number is from 0 to {_EMOJIS - 1}"
         raise LocalProtocolError(msg)
+
+
+def check_movement(movement: rfc4.Movement) -> None:
+    """Whatever can't be sent has to be known now, not when its time has come.  EncodeError, PacketTooLarge."""
+    size = len(encode(rfc4.Packet(movement=movement, protocol_version=PROTOCOL_VERSION)))
+    if size > _LARGEST_MOVEMENT:
+        raise PacketTooLarge(size, _LARGEST_MOVEMENT)
 
 
 def check_version(version: int) -> int:

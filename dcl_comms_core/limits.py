@@ -67,6 +67,9 @@ archipelago_stage_seconds  60.0         the island service's challenge or welcom
                                         handshake is given up
 ws_room_sign_seconds       1.0          the same for our signature in a ws-room: its server waits no longer
 ws_room_stage_seconds      5.0          the same for a ws-room's challenge or welcome
+request_seconds            20.0         the answer to ``/about``, to a signed login or of the gatekeeper did not come:
+                                        TIMEOUT
+request_sign_seconds       45.0         a request was not signed: NOT_SIGNED; servers refuse one that is a minute old
 island_seconds             10.0         after the first heartbeat: Warning(NO_ISLAND) if none came; heartbeats go on
 aliases                    4,096        further members of a ws-room are not remembered: their packets have no sender
 server_sockets             4,096        (servers) a further client is hung up on
@@ -171,6 +174,8 @@ class Limits:
     archipelago_stage_seconds: float = 60.0
     ws_room_sign_seconds: float = 1.0
     ws_room_stage_seconds: float = 5.0
+    request_seconds: float = 20.0
+    request_sign_seconds: float = 45.0
     island_seconds: float = 10.0
     aliases: int = 4_096
     server_sockets: int = 4_096

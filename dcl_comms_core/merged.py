@@ -26,23 +26,29 @@ from math import isfinite
 from typing import TYPE_CHECKING
 
 from dcl_comms_core import events as ev
-from dcl_comms_core.connection import LiveKitAdapter, SimulatorAdapter
 from dcl_comms_core.errors import LocalProtocolError
-from dcl_comms_core.following import Following
+from dcl_comms_core.following import Following, Wish, seat_of
 from dcl_comms_core.inputs import ClockSet, LinkRef
 from dcl_comms_core.limits import DEFAULT_LIMITS
 from dcl_comms_core.readings import Delivery
+from dcl_comms_core.requests import Requests
 from dcl_comms_core.room import RoomSession
+from dcl_comms_core.room_maker import RoomMaker
+from dcl_comms_core.rooms_view import RoomsView
 from dcl_comms_core.seen import Seen
 from dcl_comms_core.spreading import AVATAR, Child, RoomRole, Spreading
+from dcl_comms_core.states import Timer
 from dcl_comms_core.subscription import Subscribe
+from dcl_comms_core.ws_room import WsRoomSession
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
+    from dcl_comms_core.authchain import AuthChain
     from dcl_comms_core.backoff import Backoff
     from dcl_comms_core.commands import Command
     from dcl_comms_core.connection import Adapter
+    from dcl_comms_core.identity import ChallengeGuard
     from dcl_comms_core.inputs import Input
     from dcl_comms_core.limits import Limits
     from dcl_comms_core.movement import MovementCodec
@@ -50,17 +56,19 @@ if TYPE_CHECKING:
     from dcl_comms_core.presence import Presence
     from dcl_comms_core.sources import MovementSource
     from dcl_comms_core.subscription import SubscribePolicy
+    from dcl_comms_core.targets import Place
 
 __all__ = ["MergedRooms", "RoomRole"]
 
 
-class MergedRooms(Spreading):
+class MergedRooms(Spreading, RoomsView):
     """One view of several rooms, which come and go.
 
-    All options but ``limits`` are those of the RoomSessions that ``join`` makes.
+    All options but ``limits`` are those of the sessions that ``join`` makes.  ``address`` (the wallet's) and ``guard``
+    (what may be signed, and where) are for ws-rooms, which can't be joined without them.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - settings, each by its name
         self,
         *,
         limits: Limits = DEFAULT_LIMITS,
@@ -72,16 +80,25 @@ class MergedRooms(Spreading):
         movement_codec: MovementCodec | None = None,
         profile_version: int | None = None,
         silent: bool = False,
+        address: str | None = None,
+        guard: ChallengeGuard | None = None,
     ) -> None:
         super().__init__(limits, profile_version=profile_version, silent=silent)
         self.seen = Seen(limits.seen_messages)
         """What was told already: for sessions that are made elsewhere and taken in with ``add``."""
-        self._entropy = entropy
-        self._reconnect = reconnect
-        self._delivery = delivery
-        self._subscribe = subscribe
-        self._announce = announce
-        self._codec = movement_codec
+        self._maker = RoomMaker(
+            limits=limits,
+            entropy=entropy,
+            reconnect=reconnect,
+            delivery=delivery,
+            subscribe=subscribe,
+            announce=announce,
+            codec=movement_codec,
+            seen=self.seen,
+            address=address,
+            guard=guard,
+        )
+        self._requests = Requests[WsRoomSession](limits.rooms)
         self._links = 0
         self._following: dict[RoomRole, Following] = {}
         self._commands: list[Command] = []
@@ -108,55 +125,68 @@ class MergedRooms(Spreading):
         self._links += 1
         return self._links
 
-    def go(self, adapter: Adapter, role: RoomRole, *, now: float | None = None) -> None:
+    @property
+    def links(self) -> tuple[int, ...]:
+        """The numbers of the links of all rooms and sources that are not closed."""
+        return tuple(self._children)
+
+    def go(self, adapter: Adapter, role: RoomRole, *, within: Place | None = None, now: float | None = None) -> None:
         """Be in this room instead of the one that the last ``go`` of this role led to.
 
-        The old one is left once the new one is open, and kept if that fails: see the RoomClosed.  Nothing happens where
-        server and room are the same, whatever the token.  The newest call counts.  A room that is just being left, and
-        a change while Limits.rooms are there, wait for their turn.
-        LocalProtocolError: no room can be joined with this adapter.
+        The old one is left once the new one is open, and kept if that fails: see the RoomClosed.  (A ws-room's service
+        takes one session of ours, so of two of its rooms the old one is left first.)  Nothing happens where server and
+        room are the same, whatever the token.  The newest call counts.  A room that is just being left, or that
+        another role has, and a change while Limits.rooms are there, wait for their turn.  ``within``: where the server
+        is that named the room, None: the user did.  LocalProtocolError: no room can be joined with this adapter.
         """
         self._pass_time(now)
-        if not isinstance(adapter, LiveKitAdapter | SimulatorAdapter):
-            msg = f"go() takes a LiveKitAdapter or a SimulatorAdapter, not {type(adapter).__name__}"
-            raise LocalProtocolError(msg)
+        self._maker.check(adapter)
         if role not in self._following:
             self._following[role] = Following(lambda session, drain: self._depart(session.link.link, drain))
-        self._following[role].want(adapter)
+        self._following[role].want(Wish(adapter, within))
         self._settle()
+
+    def withdraw(self, role: RoomRole, *, drain: float | None = None, now: float | None = None) -> None:
+        """Be in no room that a ``go`` of this role led to, nor on the way to one."""
+        self._pass_time(now)
+        if role in self._following:
+            self._following[role].withdraw(drain)
+        self._settle()
+
+    def goal(self, role: RoomRole) -> Adapter | None:
+        """Where the last ``go`` of this role leads: to a room that is open or on its way; None: nowhere, or it failed.
+
+        After a change that failed it is the old room again, if that is still there.
+        """
+        following = self._following.get(role)
+        return None if following is None else following.goal
 
     def _settle(self) -> None:
         """Join, leave and send what follows from what happened."""
         for role, following in self._following.items():
-            adapter = following.settle()
-            if adapter is not None and len(self._children) < self._limits.rooms:
-                following.joined(self.join(adapter, role))
+            wish = following.settle({seat_of(session.adapter) for session in self.rooms.values()})
+            if wish is not None and len(self._children) < self._limits.rooms:
+                following.joined(self.join(wish.adapter, role, within=wish.within))
         self._walk()
 
     def join(
-        self, adapter: Adapter, role: RoomRole, *, room: str | None = None, now: float | None = None
+        self,
+        adapter: Adapter,
+        role: RoomRole,
+        *,
+        room: str | None = None,
+        within: Place | None = None,
+        now: float | None = None,
     ) -> RoomSession:
         """Join one more room; ``room`` is its label, the role's name unless told otherwise.
 
         LocalProtocolError: no room can be joined with this adapter, or Limits.rooms are there.
         """
-        link = self.new_link()
+        self._maker.check(adapter)
+        label = role.value if room is None else room
         version = self._version if role in AVATAR else None
-        session = RoomSession(
-            adapter,
-            room=role.value if room is None else room,
-            link=link,
-            limits=self._limits,
-            entropy=self._entropy + link,
-            reconnect=self._reconnect,
-            delivery=self._delivery,
-            subscribe=self._subscribe,
-            announce=self._announce,
-            seen=self.seen,
-            movement_codec=self._codec,
-            profile_version=version,
-            silent=self._silent and role in AVATAR,
-        )
+        silent = self._silent and role in AVATAR
+        session = self._maker.make(adapter, label, self.new_link(), within, version, silent=silent)
         self._add(Child(session, role, version), now)
         return session
 
@@ -209,7 +239,62 @@ class MergedRooms(Spreading):
         for link in tuple(self._children):
             self._depart(link, drain)
 
+    # --- signatures of ws-rooms
+
+    def provide_signature(self, request: int, chain: AuthChain, *, now: float | None = None) -> None:
+        """Answer SignatureNeeded; see WsRoomSession.provide_signature."""
+        self._pass_time(now)
+        asked = self._requests.find(request)
+        if asked is None:
+            self.counters["late"] += 1
+        else:
+            session, number = asked
+            session.provide_signature(number, chain, now=self._now)
+            self._take_all()
+
+    def refuse_signature(self, request: int, detail: str = "", *, now: float | None = None) -> None:
+        """Answer SignatureNeeded: nobody will sign.  RoomClosed(NOT_SIGNED) follows."""
+        self._pass_time(now)
+        asked = self._requests.find(request)
+        if asked is None:
+            self.counters["late"] += 1
+        else:
+            session, number = asked
+            session.refuse_signature(number, detail, now=self._now)
+            self._take_all()
+            self._settle()
+
     # --- the vocabulary
+
+    def receive_data(
+        self,
+        sender: str | None,
+        data: bytes,
+        *,
+        link: int,
+        reliable: bool = True,
+        topic: str = "",
+        now: float,
+        source: int | None = None,
+    ) -> None:
+        """Take a packet of a room's current link: what ``receive(DataReceived(...))`` does, without the object."""
+        self._pass_time(now)
+        child = self._children.get(link)
+        if child is None or not isinstance(child.session, RoomSession):
+            self.counters["late"] += 1
+            return
+        child.session.receive_data(sender, data, reliable=reliable, topic=topic, now=self._now, source=source)
+        self._take(child)
+
+    def receive_acknowledged(self, tokens: Iterable[int], *, link: int, now: float) -> None:
+        """Take acknowledgements of packets of a room's current link, none of which failed."""
+        self._pass_time(now)
+        child = self._children.get(link)
+        if child is None or not isinstance(child.session, RoomSession):
+            self.counters["late"] += 1
+            return
+        child.session.receive_acknowledged(tokens, now=self._now)
+        self._take(child)
 
     def receive(self, inp: Input, *, now: float) -> None:
         """Take a fact from outside, and give it to the room whose link it names."""
@@ -250,6 +335,17 @@ class MergedRooms(Spreading):
         times = [child.session.deadline() for child in self._children.values()] + [self._movement_due()]
         return min((time for time in times if time is not None), default=None)
 
+    @property
+    def deadline_reason(self) -> Timer | None:
+        """The timer behind the deadline; None: it is a movement source's, or there is none."""
+        deadline = self.deadline()
+        if deadline is None:
+            return None
+        if deadline == self._movement_due():
+            return Timer.MOVE
+        child = next(child for child in self._children.values() if child.session.deadline() == deadline)
+        return child.session.deadline_reason if isinstance(child.session, RoomSession) else None
+
     def commands(self) -> list[Command]:
         """Take everything that the transports are to do; ``link.link`` says which."""
         self._take_all()
@@ -273,6 +369,9 @@ class MergedRooms(Spreading):
         session, link = child.session, child.link
         self._commands += session.commands()
         for event in session.events():
+            if isinstance(event, ev.SignatureNeeded) and isinstance(session, WsRoomSession):
+                self._events.append(self._requests.ask(session, event))
+                continue
             if isinstance(event, ev.RoomClosed):
                 del self._children[link]
                 gone = self._presence.lose(link)
@@ -280,6 +379,9 @@ class MergedRooms(Spreading):
             if self._is_news(child, event):
                 self._events.append(event)
         self._look(child)
+
+    def _settle_rooms(self) -> None:
+        self._take_all()
 
     def _is_news(self, child: Child, event: ev.Event) -> bool:
         match event:

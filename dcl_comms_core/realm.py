@@ -19,7 +19,7 @@ from dcl_comms_core.limits import DEFAULT_LIMITS, Limits
 if TYPE_CHECKING:
     from typing import TypeAlias
 
-__all__ = ["Realm", "Resolution", "parse_about", "read_about"]
+__all__ = ["Realm", "Resolution", "parse_about", "read_about", "realm_url"]
 
 _PROTOCOL = "v3"
 _Object: TypeAlias = Mapping[str, object]
@@ -64,6 +64,14 @@ class Realm:
             raise InvalidRealm(RealmProblem.NO_ADAPTER, "parse_about(url=...) would say where to look")
         base = SignedLoginAdapter(self.url).url.partition("?")[0].rstrip("/")
         return ArchipelagoAdapter(f"{base}/archipelago/ws")
+
+
+def realm_url(url: str) -> str:
+    """Return a realm's http(s) URL without what may stand behind it: slashes, ``/about``, a query.
+
+    InvalidConnectionString: it is none.
+    """
+    return SignedLoginAdapter(url).url.partition("?")[0].rstrip("/").removesuffix("/about").rstrip("/")
 
 
 def parse_about(document: str | bytes | _Object, *, url: str | None = None, limits: Limits = DEFAULT_LIMITS) -> Realm:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from dcl_comms_core.connection import SignedLoginAdapter
@@ -18,9 +19,17 @@ from dcl_comms_core.jsontext import read_json
 from dcl_comms_core.limits import DEFAULT_LIMITS
 
 if TYPE_CHECKING:
+    from dcl_comms_core.authchain import AuthChain
     from dcl_comms_core.identity import AuthIdentity, ChallengeGuard
 
-__all__ = ["login_metadata", "request_url", "scene_metadata", "signed_fetch_headers"]
+__all__ = [
+    "UnsignedRequest",
+    "login_metadata",
+    "request_url",
+    "scene_metadata",
+    "signed_fetch_headers",
+    "unsigned_request",
+]
 
 _METHOD = re.compile(r"[A-Za-z]+")
 _NOT_ASCII = re.compile(r"[^\x00-\x7f]")
@@ -49,6 +58,39 @@ def signed_fetch_headers(
     Raises IdentityExpired, SigningRefused, InvalidConnectionString (``url`` is no http(s) URL, or has dot segments in
     its path), LocalProtocolError (metadata that is no JSON object, a method that is no word).
     """
+    request = unsigned_request(method, url, unix_now=unix_now, metadata=metadata, guard=guard)
+    identity.check(unix_now=unix_now)
+    return request.headers(identity.sign(request.payload))
+
+
+@dataclass(frozen=True, slots=True)
+class UnsignedRequest:
+    """A request, and what has to be signed for it: for those whose signatures take their time."""
+
+    url: str = field(repr=False)
+    """What to request."""
+    payload: str = field(repr=False)
+    """What to sign, for a minute: the request is refused when it is older."""
+    metadata: str = field(repr=False)
+    """As text, in ASCII."""
+    timestamp: int
+    """Unix milliseconds."""
+
+    def headers(self, chain: AuthChain) -> dict[str, str]:
+        """Return the headers of the request, which a chain signs that ends in ``payload``."""
+        headers = {f"x-identity-auth-chain-{index}": link.to_json() for index, link in enumerate(chain.links)}
+        return headers | {"x-identity-timestamp": str(self.timestamp), "x-identity-metadata": self.metadata}
+
+
+def unsigned_request(
+    method: str,
+    url: str,
+    *,
+    unix_now: float,
+    metadata: Mapping[str, object] | str | None = None,
+    guard: ChallengeGuard | None = None,
+) -> UnsignedRequest:
+    """Return what has to be signed for a request: see :func:`signed_fetch_headers`, which raises the same."""
     address = request_url(url)
     if guard is not None:
         guard.check_url(address)
@@ -56,14 +98,11 @@ def signed_fetch_headers(
     if now is None:
         msg = "unix_now must be a finite number of seconds"
         raise LocalProtocolError(msg)
-    identity.check(unix_now=unix_now)
     if not _METHOD.fullmatch(method):
         msg = "an HTTP method is one word, such as GET or POST"
         raise LocalProtocolError(msg)
     text = _metadata_text({} if metadata is None else metadata)
-    chain = identity.sign(f"{method}:{_path(address)}:{now}:{text}".lower())
-    headers = {f"x-identity-auth-chain-{index}": link.to_json() for index, link in enumerate(chain.links)}
-    return headers | {"x-identity-timestamp": str(now), "x-identity-metadata": text}
+    return UnsignedRequest(address, f"{method}:{_path(address)}:{now}:{text}".lower(), text, now)
 
 
 def request_url(url: str) -> str:

@@ -9,24 +9,26 @@ IslandSource.  ``dcl_comms_core.testing`` has one of each that works in memory, 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from dcl_comms_core.peers import EVERYONE
 
 if TYPE_CHECKING:
+    from dcl_comms_core.authchain import AuthChain
     from dcl_comms_core.commands import Command
     from dcl_comms_core.events import Event
     from dcl_comms_core.inputs import Input, LinkRef
     from dcl_comms_core.peers import Addressees
 
-__all__ = ["IslandSource", "MovementSource"]
+__all__ = ["IslandSource", "MovementSource", "Signing"]
 
 
 class IslandSource(Protocol):
     """Something that tells which island's room is ours, by where we are.
 
     It owes IslandChanged, with an adapter that can be used at once, whenever our island becomes another one; and
-    RealmClosed as its last event, if it ends by itself; no exception for anything that came from outside.
+    RealmClosed as its last event; no exception for anything that came from outside.  One that tells SignatureNeeded
+    has the verbs of :class:`Signing` too.
     """
 
     @property
@@ -39,7 +41,7 @@ class IslandSource(Protocol):
         ...
 
     def close(self, *, now: float | None = None) -> None:
-        """End."""
+        """End; RealmClosed follows."""
         ...
 
     def set_position(self, position: tuple[float, float, float], *, now: float | None = None) -> None:
@@ -68,6 +70,19 @@ class IslandSource(Protocol):
 
     def events(self) -> list[Event]:
         """Take everything that happened."""
+        ...
+
+
+@runtime_checkable
+class Signing(Protocol):
+    """What takes the answers to SignatureNeeded."""
+
+    def provide_signature(self, request: int, chain: AuthChain, *, now: float | None = None) -> None:
+        """Take a signature.  One that nobody waits for any more is ignored."""
+        ...
+
+    def refuse_signature(self, request: int, detail: str = "", *, now: float | None = None) -> None:
+        """Nobody will sign."""
         ...
 
 

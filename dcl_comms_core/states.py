@@ -25,6 +25,9 @@ __all__ = [
     "RETRY",
     "ROOM_TRANSITIONS",
     "STAGE_TRANSITIONS",
+    "STAY_TRANSITIONS",
+    "WAY_TRANSITIONS",
+    "WORLD_TRANSITIONS",
     "ArchipelagoState",
     "ArchipelagoTrigger",
     "CloseReason",
@@ -33,7 +36,12 @@ __all__ = [
     "RoomTrigger",
     "Stage",
     "StageTrigger",
+    "StayState",
+    "StayTrigger",
     "Timer",
+    "WayState",
+    "WayTrigger",
+    "WorldTrigger",
 ]
 
 
@@ -88,6 +96,10 @@ class Timer(Enum):
     """When to tell the island service again where we are."""
     ISLAND = "island"
     """When to say that the island service is silent."""
+    REQUEST = "request"
+    """When to give up a request, or the signature for it."""
+    SEEK = "seek"
+    """When to look again for the way into a room that was lost."""
 
 
 class Retry(Enum):
@@ -129,6 +141,10 @@ class CloseReason(Enum):
     REJECTED = "the server hung up in the middle of the handshake"
     NOT_SIGNED = "the challenge was not signed in time"
     SIGNING_REFUSED = "the server asks for a signature that we don't give"
+    NO_WALLET = "a signature is needed, and there is no wallet"
+    DENIED = "access denied"
+    THROTTLED = "too many requests"
+    CLOCK = "this machine's clock differs from the server's"
 
 
 RETRY: Final[Mapping[CloseReason, Retry]] = MappingProxyType(
@@ -157,6 +173,10 @@ RETRY: Final[Mapping[CloseReason, Retry]] = MappingProxyType(
         CloseReason.REJECTED: Retry.BACKOFF,
         CloseReason.NOT_SIGNED: Retry.FRESH_CREDENTIALS,
         CloseReason.SIGNING_REFUSED: Retry.NEVER,
+        CloseReason.NO_WALLET: Retry.NEVER,
+        CloseReason.DENIED: Retry.NEVER,
+        CloseReason.THROTTLED: Retry.BACKOFF,
+        CloseReason.CLOCK: Retry.FRESH_CREDENTIALS,
     }
 )
 """What may help after each reason."""
@@ -297,3 +317,115 @@ ARCHIPELAGO_TRANSITIONS: Final[Mapping[tuple[ArchipelagoState, ArchipelagoTrigge
     )
 )
 """Every legal move of an ArchipelagoSession."""
+
+
+class WayState(Enum):
+    """How far a way to a room has come: from a realm's URL, or from wherever a connection string is to be had."""
+
+    IDLE = "idle"
+    LOOKING = "looking"
+    """The realm's ``/about`` was asked for."""
+    SIGNING = "signing"
+    """The application is to sign a request for a connection string."""
+    ASKING = "asking"
+    """The signed request was made."""
+
+
+class WayTrigger(Enum):
+    """What moves a way."""
+
+    LOOK = "look at the realm"
+    SIGN = "a signature is needed"
+    SIGNED = "provide_signature()"
+    OVER = "found, failed or given up"
+
+
+_W = WayState
+_X = WayTrigger
+
+WAY_TRANSITIONS: Final[Mapping[tuple[WayState, WayTrigger], WayState]] = MappingProxyType(
+    {
+        (_W.IDLE, _X.LOOK): _W.LOOKING,
+        (_W.IDLE, _X.SIGN): _W.SIGNING,
+        (_W.LOOKING, _X.SIGN): _W.SIGNING,
+        (_W.SIGNING, _X.SIGNED): _W.ASKING,
+        (_W.ASKING, _X.SIGN): _W.SIGNING,
+        **{(state, _X.OVER): _W.IDLE for state in WayState},
+    }
+)
+"""Every legal move of a way."""
+
+
+class StayState(Enum):
+    """Where we stand with the room of one role: the island's (or world's), or the scene's."""
+
+    AWAY = "away"
+    """We want to be in none."""
+    SEEKING = "seeking"
+    """The realm, the island service or the gatekeeper is asked where it is."""
+    ENTERING = "entering"
+    """We know where it is, and it is being joined."""
+    IN = "in"
+    WAITING = "waiting"
+    """It was lost, or could not be found; the next search begins after a pause."""
+
+
+class StayTrigger(Enum):
+    """What moves a stay."""
+
+    SEEK = "search begins"
+    FOUND = "adapter"
+    ENTERED = "room open"
+    LOST = "lost, will search again"
+    STOP = "not wanted any more"
+
+
+_Y = StayState
+_Z = StayTrigger
+
+STAY_TRANSITIONS: Final[Mapping[tuple[StayState, StayTrigger], StayState]] = MappingProxyType(
+    {
+        **{(state, _Z.SEEK): _Y.SEEKING for state in StayState},
+        **{(state, _Z.FOUND): _Y.ENTERING for state in StayState if state is not _Y.AWAY},
+        **{(state, _Z.STOP): _Y.AWAY for state in StayState},
+        (_Y.SEEKING, _Z.LOST): _Y.WAITING,
+        (_Y.ENTERING, _Z.ENTERED): _Y.IN,
+        (_Y.ENTERING, _Z.LOST): _Y.WAITING,
+        (_Y.IN, _Z.LOST): _Y.WAITING,
+    }
+)
+"""Every legal move of a stay."""
+
+
+class WorldTrigger(Enum):
+    """What moves a WorldSession, whose states are those of a room."""
+
+    OPEN = "open()"
+    ENTERED = "island's or world's room open"
+    LOST = "that room lost, will return"
+    ENDED = "it is over"
+    CLOSE = "close()"
+    DONE = "everything closed"
+
+
+_V = WorldTrigger
+
+WORLD_TRANSITIONS: Final[Mapping[tuple[RoomState, WorldTrigger], RoomState]] = MappingProxyType(
+    {
+        (_S.NEW, _V.OPEN): _S.CONNECTING,
+        (_S.NEW, _V.CLOSE): _S.CLOSING,
+        (_S.CONNECTING, _V.ENTERED): _S.OPEN,
+        (_S.CONNECTING, _V.ENDED): _S.CLOSING,
+        (_S.CONNECTING, _V.CLOSE): _S.CLOSING,
+        (_S.OPEN, _V.LOST): _S.WAITING,
+        (_S.OPEN, _V.ENDED): _S.CLOSING,
+        (_S.OPEN, _V.CLOSE): _S.CLOSING,
+        (_S.WAITING, _V.ENTERED): _S.OPEN,
+        (_S.WAITING, _V.ENDED): _S.CLOSING,
+        (_S.WAITING, _V.CLOSE): _S.CLOSING,
+        (_S.CLOSING, _V.CLOSE): _S.CLOSING,
+        (_S.CLOSING, _V.DONE): _S.CLOSED,
+        (_S.CLOSED, _V.CLOSE): _S.CLOSED,
+    }
+)
+"""Every legal move of a WorldSession."""

@@ -76,6 +76,10 @@ CLOSE_EXITS: Final[Mapping[CloseReason, Exit]] = MappingProxyType(
         CloseReason.REJECTED: Exit.REFUSED,
         CloseReason.ROOM_FULL: Exit.REFUSED,
         CloseReason.SIGNING_REFUSED: Exit.REFUSED,
+        CloseReason.NO_WALLET: Exit.REFUSED,
+        CloseReason.DENIED: Exit.REFUSED,
+        CloseReason.THROTTLED: Exit.REFUSED,
+        CloseReason.CLOCK: Exit.REFUSED,
     }
 )
 """The exit code for every reason that a room can end."""

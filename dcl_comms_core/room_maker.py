@@ -1,0 +1,87 @@
+"""The sessions of rooms that are joined with the same settings, whatever transport leads to them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from dcl_comms_core.connection import LiveKitAdapter, SimulatorAdapter, WsRoomAdapter
+from dcl_comms_core.errors import LocalProtocolError
+from dcl_comms_core.room import RoomSession
+from dcl_comms_core.ws_room import WsRoomSession
+
+if TYPE_CHECKING:
+    from dcl_comms_core.backoff import Backoff
+    from dcl_comms_core.connection import Adapter
+    from dcl_comms_core.identity import ChallengeGuard
+    from dcl_comms_core.limits import Limits
+    from dcl_comms_core.movement import MovementCodec
+    from dcl_comms_core.readings import Delivery
+    from dcl_comms_core.seen import Seen
+    from dcl_comms_core.subscription import SubscribePolicy
+    from dcl_comms_core.targets import Place
+
+__all__ = ["RoomMaker"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoomMaker:
+    """What all of them share; ``address`` and ``guard`` are for ws-rooms."""
+
+    limits: Limits
+    entropy: int
+    reconnect: Backoff | None
+    delivery: Delivery
+    subscribe: SubscribePolicy
+    announce: bool
+    codec: MovementCodec | None
+    seen: Seen
+    address: str | None
+    guard: ChallengeGuard | None
+
+    def check(self, adapter: Adapter) -> None:
+        """LocalProtocolError: no room can be joined with this adapter."""
+        if isinstance(adapter, WsRoomAdapter):
+            if self.address is None or self.guard is None:
+                msg = "a WsRoomAdapter's room wants a signature: MergedRooms(address=..., guard=...)"
+                raise LocalProtocolError(msg)
+        elif not isinstance(adapter, LiveKitAdapter | SimulatorAdapter):
+            msg = f"a room has a LiveKitAdapter, a WsRoomAdapter or a SimulatorAdapter, not {type(adapter).__name__}"
+            raise LocalProtocolError(msg)
+
+    def make(
+        self, adapter: Adapter, room: str, link: int, within: Place | None, version: int | None, *, silent: bool
+    ) -> RoomSession:
+        """A session; the adapter was checked.  ``version``: of our profile, where we show it."""
+        if isinstance(adapter, WsRoomAdapter) and self.address is not None and self.guard is not None:
+            return WsRoomSession(
+                adapter,
+                address=self.address,
+                guard=self.guard,
+                room=room,
+                link=link,
+                limits=self.limits,
+                entropy=self.entropy + link,
+                reconnect=self.reconnect,
+                delivery=self.delivery,
+                seen=self.seen,
+                movement_codec=self.codec,
+                profile_version=version,
+                silent=silent,
+                within=within,
+            )
+        return RoomSession(
+            adapter,
+            room=room,
+            link=link,
+            limits=self.limits,
+            entropy=self.entropy + link,
+            reconnect=self.reconnect,
+            delivery=self.delivery,
+            subscribe=self.subscribe,
+            announce=self.announce,
+            seen=self.seen,
+            movement_codec=self.codec,
+            profile_version=version,
+            silent=silent,
+        )

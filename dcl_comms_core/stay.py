@@ -1,0 +1,94 @@
+"""Being in the room of one role, however often it is lost: where that stands, and when the next search begins."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dcl_comms_core.backoff import Backoff
+from dcl_comms_core.states import STAY_TRANSITIONS, Retry, StayState, StayTrigger
+
+if TYPE_CHECKING:
+    from dcl_comms_core.connection import Adapter
+    from dcl_comms_core.limits import Limits
+    from dcl_comms_core.prng import Prng
+    from dcl_comms_core.spreading import RoomRole
+    from dcl_comms_core.way import Setback, Way
+
+__all__ = ["Stay"]
+
+
+class Stay:
+    """The books of one role.  What follows from them is done by the WorldSession."""
+
+    __slots__ = (
+        "_attempts",
+        "_pauses",
+        "_prng",
+        "_since",
+        "_stable",
+        "adapter",
+        "attempt",
+        "due",
+        "lost_by",
+        "role",
+        "state",
+        "way",
+    )
+
+    def __init__(self, role: RoomRole, way: Way, *, backoff: Backoff | None, prng: Prng, limits: Limits) -> None:
+        self.role = role
+        self.way = way
+        self.state = StayState.AWAY
+        self.adapter: Adapter | None = None
+        """Where we want to be; None: that is not known yet."""
+        self.due: float | None = None
+        """When the next search begins."""
+        self.attempt = 0
+        self.lost_by: Setback | None = None
+        """Why its last room ended."""
+        self._attempts = 0 if backoff is None else backoff.attempts
+        self._pauses = Backoff() if backoff is None else backoff
+        self._prng = prng
+        self._stable = limits.stable_seconds
+        self._since: float | None = None
+
+    def seek(self) -> None:
+        """A search begins."""
+        self._move(StayTrigger.SEEK)
+        self.due = self.adapter = self.lost_by = None
+
+    def found(self, adapter: Adapter) -> None:
+        """It is there."""
+        self._move(StayTrigger.FOUND)
+        self.adapter, self.due, self.lost_by = adapter, None, None
+
+    def entered(self, now: float) -> None:
+        """We are in."""
+        self._move(StayTrigger.ENTERED)
+        if self._since is None:
+            self._since = now
+
+    def may_return(self, setback: Setback, now: float) -> bool:
+        """Whether it helps to search again, and is allowed."""
+        # Who is let in and at once lost again is no better off than who is not let in.
+        if self._since is not None and now - self._since >= self._stable:
+            self.attempt = 0
+        self._since = None
+        return setback.retry is not Retry.NEVER and self.attempt < self._attempts
+
+    def lost(self, setback: Setback, now: float) -> None:
+        """Search again after a pause."""
+        self._move(StayTrigger.LOST)
+        self.adapter = None
+        self.attempt += 1
+        self.due = now + max(self._pauses.pause(self.attempt, self._prng), setback.pause)
+
+    def stop(self) -> None:
+        """It is not wanted any more."""
+        self._move(StayTrigger.STOP)
+        self.way.stop()
+        self.due = self.adapter = self.lost_by = self._since = None
+        self.attempt = 0
+
+    def _move(self, trigger: StayTrigger) -> None:
+        self.state = STAY_TRANSITIONS[self.state, trigger]

@@ -1,0 +1,383 @@
+"""A universe for WorldSessions: a realm over HTTP, its services' twins, and memory rooms, on one virtual clock.
+
+What must never happen is looked for all the time: two links of one identity to one room, a token that is older than its
+life, a request or a socket that nobody asked to go there.
+"""
+
+from __future__ import annotations
+
+import json
+from heapq import heappop, heappush
+from typing import TYPE_CHECKING, Any
+
+from chains import NOW, ROOT, VERIFIER, identity
+from tokens import make_token
+
+from dcl_comms_core import (
+    ArchipelagoServer,
+    AuthChain,
+    CancelFetch,
+    ClockSet,
+    CloseLink,
+    CloseReason,
+    CloseSocket,
+    Fetch,
+    Fetched,
+    FetchFailed,
+    FrameReceived,
+    Islands,
+    LinkFailed,
+    LinkRef,
+    LiveKitAdapter,
+    MemoryRoom,
+    OpenLink,
+    OpenSocket,
+    Place,
+    SendAcknowledged,
+    SendFrame,
+    SignatureNeeded,
+    SimulatorAdapter,
+    SocketClosed,
+    SocketOpened,
+    WorldSession,
+    WsRoomServer,
+)
+from dcl_comms_core.testing import VirtualClock
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from dcl_comms_core import AuthIdentity, Faults
+    from dcl_comms_core.memory import MemoryPort
+
+LATENCY = 0.01
+REALM = "https://realm.example"
+ISLANDS = "wss://realm.example/ws"
+LIVEKIT = "wss://livekit.example"
+GATE = "https://realm.example/get-scene-adapter"
+LINKED = ("connecting", "open", "reconnecting", "closing")
+Answer = tuple[int, dict[str, str], bytes]
+
+
+def about(adapter: str | None, **more: object) -> Answer:
+    """A realm's /about."""
+    comms = {"healthy": True, "protocol": "v3", **({} if adapter is None else {"adapter": adapter})}
+    return 200, {}, json.dumps({"healthy": True, "comms": comms, **more}).encode()
+
+
+def said(status: int = 200, headers: dict[str, str] | None = None, **fields: object) -> Answer:
+    return status, headers or {}, json.dumps(fields).encode()
+
+
+class Citizen:
+    """One session, and everything that its driver has for it."""
+
+    def __init__(self, universe: Universe, target: Any, who: AuthIdentity | None, **options: Any) -> None:
+        self.universe = universe
+        self.who = who
+        self.name = "0xnobody" if who is None else who.address.lower()
+        record = options.pop("record", None)
+        make = WorldSession if record is None else lambda *args, **named: record.record(WorldSession, *args, **named)
+        options = {"address": None if who is None else who.address, **options}
+        self.session: Any = make(target, **options)
+        self.events: list[Any] = []
+        self.commands: list[Any] = []
+        self.ports: dict[int, MemoryPort] = {}
+        self.refs: dict[int, LinkRef] = {}
+        self.sockets: dict[LinkRef, tuple[Any, LinkRef]] = {}
+        """Ours -> the server, and what it calls it."""
+        self.fetching: set[LinkRef] = set()
+        self.signs = True
+        self.session.receive(ClockSet(unix_offset=NOW), now=universe.clock.now)
+
+    def take(self, *kinds: type) -> list[Any]:
+        """The events since the last look, of these kinds or of all."""
+        self.turn()
+        events, self.events = self.events, []
+        return [event for event in events if not kinds or isinstance(event, kinds)]
+
+    def asked(self, kind: Any) -> list[Any]:
+        """All its commands of one kind so far."""
+        return [command for command in self.commands if isinstance(command, kind)]
+
+    def call(self, verb: str, *args: Any, **named: Any) -> Any:
+        try:
+            return getattr(self.session, verb)(*args, now=self.universe.clock.now, **named)
+        finally:
+            self.turn()
+
+    def tell(self, inp: Any) -> None:
+        """Something comes in, now."""
+        self.session.receive(inp, now=self.universe.clock.now)
+        self.turn()
+
+    def turn(self) -> None:
+        now = self.universe.clock.now
+        more = True
+        while more:
+            more = False
+            for port in tuple(self.ports.values()):
+                for inp in port.inputs(now):
+                    more = True
+                    self.session.receive(inp, now=now)
+            for command in self.session.commands():
+                more = True
+                self.commands.append(command)
+                self.universe.carry_out(self, command)
+            for event in self.session.events():
+                more = True
+                self.events.append(event)
+                if isinstance(event, SignatureNeeded) and self.signs and self.who is not None:
+                    self.session.provide_signature(event.request, self.who.sign(event.payload), now=now)
+
+    def deadline(self) -> float | None:
+        times = [port.deadline() for port in self.ports.values()] + [self.session.deadline()]
+        return min((time for time in times if time is not None), default=None)
+
+    def inside(self) -> list[str]:
+        """The memory rooms that it is in."""
+        return sorted(name for name, room in self.universe.rooms.items() if self.name in room.identities)
+
+
+class Universe:
+    """All of it.  ``http`` answers requests by method and URL; what is not there is a 404."""
+
+    def __init__(self, *, seed: int = 0, faults: Faults | None = None, ws_rooms: bool = False) -> None:
+        self.clock = VirtualClock()
+        self.seed = seed
+        self.faults = faults
+        self.http: dict[tuple[str, str], Answer | Callable[[Fetch], Answer | CloseReason | None]] = {}
+        self.rooms: dict[str, MemoryRoom] = {}
+        self.citizens: list[Citizen] = []
+        self.due: list[tuple[float, int, Callable[[], None]]] = []
+        self.count = 0
+        self.far: dict[LinkRef, tuple[Citizen, LinkRef]] = {}
+        self.ws_rooms = ws_rooms
+        self.minted: dict[str, float] = {}
+        self.banned: set[str] = set()
+        self.place = Place.PUBLIC
+        self.archipelago = ArchipelagoServer(
+            verifier=VERIFIER, mint=self.mint, banned=lambda address: address in self.banned, islands=Islands()
+        )
+        self.ws_room = WsRoomServer(verifier=VERIFIER)
+        self.down: set[str] = set()
+        """Servers that can't be reached: "archipelago", "ws-room", "http"."""
+        for server in (self.archipelago, self.ws_room):
+            server.receive(ClockSet(unix_offset=NOW), now=0.0)
+        self.http["GET", f"{REALM}/about"] = about(f"archipelago:archipelago:{ISLANDS}")
+
+    # --- building
+
+    def citizen(self, target: Any = REALM, *, number: int = 1, wallet: bool = True, **options: Any) -> Citizen:
+        """A session that is opened."""
+        citizen = self.visitor(target, number=number, wallet=wallet, **options)
+        citizen.call("open")
+        return citizen
+
+    def visitor(self, target: Any = REALM, *, number: int = 1, wallet: bool = True, **options: Any) -> Citizen:
+        from chains import key
+
+        who = identity(root=ROOT if number == 1 else key(number)) if wallet else None
+        citizen = Citizen(self, target, who, **options)
+        self.citizens.append(citizen)
+        return citizen
+
+    def room(self, name: str) -> MemoryRoom:
+        if name not in self.rooms:
+            self.rooms[name] = MemoryRoom(name, seed=self.seed + len(self.rooms), faults=self.faults)
+        return self.rooms[name]
+
+    @property
+    def unix(self) -> float:
+        return NOW + self.clock.now
+
+    def mint(self, room: str, address: str, ttl: float = 300.0) -> str:
+        """A connection string, as the island service and the gatekeeper give it."""
+        if self.ws_rooms:
+            return f"ws-room:wss://realm.example/rooms/{room}"
+        return f"livekit:{LIVEKIT}?access_token={make_token(room=room, identity=address, now=self.unix, ttl=ttl)}"
+
+    def login(self, room: str, key: str = "fixedAdapter") -> Callable[[Fetch], Answer]:
+        """A service that gives a connection string to whoever signed the request."""
+
+        def answer(request: Fetch) -> Answer:
+            return said(**{key: self.mint(room, self.signer(request))})
+
+        return answer
+
+    def signer(self, request: Fetch) -> str:
+        """Who signed a request, really verified."""
+        headers = dict(request.headers)
+        links = [headers[name] for name in sorted(headers) if name.startswith("x-identity-auth-chain-")]
+        path = "/" + request.url.partition("://")[2].partition("/")[2].partition("?")[0]
+        stamp, metadata = headers["x-identity-timestamp"], headers["x-identity-metadata"]
+        payload = f"{request.method}:{path}:{stamp}:{metadata}".lower()
+        assert 0.0 <= self.unix - int(stamp) / 1000.0 < 60.0
+        chain = AuthChain.from_json("[" + ",".join(links) + "]")
+        return chain.validate(payload, unix_now=self.unix, verifier=VERIFIER)
+
+    # --- time
+
+    def later(self, what: Callable[[], None], seconds: float = LATENCY) -> None:
+        self.count += 1
+        heappush(self.due, (self.clock.now + seconds, self.count, what))
+
+    def servers(self) -> list[Any]:
+        return [self.archipelago, self.ws_room]
+
+    def turn(self) -> None:
+        for citizen in self.citizens:
+            citizen.turn()
+        for server in self.servers():
+            for command in server.commands():
+                self.from_server(command)
+        self.look()
+
+    def run(self, seconds: float) -> None:
+        end = self.clock.now + seconds
+        while True:
+            self.turn()
+            times = [time for citizen in self.citizens if (time := citizen.deadline()) is not None]
+            times += [time for server in self.servers() if (time := server.deadline()) is not None]
+            times += [self.due[0][0]] if self.due else []
+            when = min(times, default=end)
+            if when > end:
+                break
+            self.clock.advance_to(when)
+            now = self.clock.now
+            while self.due and self.due[0][0] <= now:
+                heappop(self.due)[2]()
+            for server in self.servers():
+                server.handle_timeout(now)
+            for citizen in self.citizens:
+                if (deadline := citizen.session.deadline()) is not None and deadline <= now:
+                    citizen.session.handle_timeout(now)
+            if not times:
+                break
+        self.clock.advance_to(end)
+        self.turn()
+
+    # --- what must never happen
+
+    def look(self) -> None:
+        for citizen in self.citizens:
+            rooms = citizen.session.rooms.values()
+            places = [seat(room.adapter) for room in rooms if room.state.value in LINKED]
+            assert len(places) == len(set(places)), places
+
+    # --- drivers
+
+    def carry_out(self, citizen: Citizen, command: Any) -> None:
+        match command:
+            case Fetch():
+                citizen.fetching.add(command.link)
+                self.later(lambda: self.answer(citizen, command))
+            case CancelFetch(link=link):
+                assert link in citizen.fetching
+                citizen.fetching.discard(link)
+            case OpenSocket():
+                self.dial(citizen, command)
+            case SendFrame(link=link, data=data, token=token):
+                self.later(lambda: citizen.tell(SendAcknowledged(link=link, token=token)))
+                if link in citizen.sockets:
+                    server, far = citizen.sockets[link]
+                    self.later(lambda: server.receive(FrameReceived(link=far, data=data), now=self.clock.now))
+            case CloseSocket(link=link):
+                self.hang_up(citizen, link, CloseReason.CLIENT, 1000)
+            case _:
+                self.to_room(citizen, command)
+
+    def answer(self, citizen: Citizen, request: Fetch) -> None:
+        if request.link not in citizen.fetching:
+            return
+        known = self.http.get((request.method, request.url), (404, {}, b""))
+        answer = known(request) if callable(known) else known
+        if "http" in self.down:
+            answer = CloseReason.UNREACHABLE
+        if answer is None:
+            return
+        citizen.fetching.discard(request.link)
+        if isinstance(answer, CloseReason):
+            citizen.tell(FetchFailed(link=request.link, reason=answer, detail="as the test says"))
+            return
+        status, headers, body = answer
+        pairs = tuple(headers.items())
+        place = self.place
+        citizen.tell(Fetched(link=request.link, status=status, headers=pairs, body=body, url=request.url, place=place))
+
+    def dial(self, citizen: Citizen, command: OpenSocket) -> None:
+        server = self.ws_room if "/rooms/" in command.url else self.archipelago
+        name = "ws-room" if server is self.ws_room else "archipelago"
+        link = command.link
+        if name in self.down:
+            self.later(lambda: citizen.tell(SocketClosed(link=link, reason=CloseReason.UNREACHABLE)))
+            return
+        self.count += 1
+        far = LinkRef(self.count, 1)
+        self.far[far] = citizen, link
+        citizen.sockets[link] = server, far
+        now = self.clock.now
+        if isinstance(server, WsRoomServer):
+            server.accept(far, command.url.rpartition("/")[2], now=now)
+        else:
+            server.accept(far, now=now)
+        self.later(lambda: citizen.tell(SocketOpened(link=link, place=self.place)))
+
+    def hang_up(self, citizen: Citizen, link: LinkRef, reason: CloseReason, code: int) -> None:
+        """A socket ends, from our end or in the middle."""
+        known = citizen.sockets.pop(link, None)
+        if known is not None:
+            server, far = known
+            del self.far[far]
+            gone = SocketClosed(link=far, reason=CloseReason.NETWORK)
+            self.later(lambda: server.receive(gone, now=self.clock.now))
+        self.later(lambda: citizen.tell(SocketClosed(link=link, reason=reason, code=code)))
+
+    def cut(self, citizen: Citizen) -> None:
+        """The network drops all its sockets."""
+        for link in tuple(citizen.sockets):
+            self.hang_up(citizen, link, CloseReason.NETWORK, 1006)
+
+    def from_server(self, command: Any) -> None:
+        known = self.far.get(command.link)
+        if known is None:
+            return
+        citizen, link = known
+        if isinstance(command, SendFrame):
+            self.later(lambda: citizen.tell(FrameReceived(link=link, data=command.data)))
+        else:
+            del self.far[command.link]
+            del citizen.sockets[link]
+            self.later(lambda: citizen.tell(SocketClosed(link=link, reason=CloseReason.NETWORK, code=1005)))
+
+    def to_room(self, citizen: Citizen, command: Any) -> None:
+        number = command.link.link
+        now = self.clock.now
+        if isinstance(command, OpenLink):
+            adapter = command.adapter
+            if isinstance(adapter, LiveKitAdapter):
+                name = adapter.token.room
+                expires = adapter.token.expires_at
+                assert expires is not None
+                assert expires > self.unix, "a token older than its life"
+            else:
+                assert isinstance(adapter, SimulatorAdapter)
+                name = adapter.detail
+            if "livekit" in self.down:
+                ref = command.link
+                self.later(lambda: citizen.tell(LinkFailed(link=ref, reason=CloseReason.UNREACHABLE)))
+                return
+            room = self.room(name)
+            assert citizen.name not in room.identities or citizen.who is None, "two links to one room"
+            citizen.ports[number] = room.port(citizen.name)
+        if number in citizen.ports:
+            citizen.ports[number].execute(command, now=now)
+        else:
+            assert isinstance(command, CloseLink)
+
+
+def seat(adapter: Any) -> tuple[str, str]:
+    """What one identity may have once."""
+    if isinstance(adapter, LiveKitAdapter):
+        return adapter.url, adapter.token.room
+    return adapter.to_connection_string(), ""
