@@ -17,7 +17,7 @@ from dcl_comms_station.decoding import decode_hex, decode_lines
 from dcl_comms_station.exits import Exit, Interrupted, explain
 from dcl_comms_station.forms import dump, plain_event
 from dcl_comms_station.lines import line
-from dcl_comms_station.loops import LOOPS, get_loop, run
+from dcl_comms_station.loops import LOOPS, get_loop, run, signals_interrupt
 from dcl_comms_station.rooms import say as say_in_room
 from dcl_comms_station.rooms import tail as tail_room
 from dcl_comms_station.targets import TARGET_VARIABLE, find_target
@@ -227,6 +227,22 @@ def replay(*, file: TextIO) -> int:
     result = Journal.read(file.read(DEFAULT_LIMITS.journal_bytes + 1)).replay()
     _print(str(result))
     return Exit.OK if result.identical else Exit.FAILED
+
+
+@cli.command(short_help="Run a realm on this machine.")
+@click.option(
+    "--livekit/--ws-room", default=None, help="Rooms of a livekit-server, or ws-rooms; LiveKit if there is one."
+)
+@click.option("--port", type=click.IntRange(0, 65_535), default=0, show_default=True, help="0: any that is free.")
+def realm(*, livekit: bool | None, port: int) -> None:
+    """Run a whole realm on loopback until Ctrl-C: /about, islands, scene rooms, ws-rooms, and a livekit-server."""
+    from dcl_comms_station.hosting import host_realm  # noqa: PLC0415 - for this command only
+
+    with signals_interrupt() as seen:
+        try:
+            host_realm(_print, livekit=livekit, port=port)
+        except KeyboardInterrupt:
+            raise Interrupted(seen[0] if seen else signal.SIGINT) from None
 
 
 @cli.command(short_help="Watch three peers meet, and check every packet.")

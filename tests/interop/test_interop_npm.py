@@ -5,6 +5,7 @@ Node, npm and a registry are needed; without them the tests skip with the reason
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 import os
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from chains import EPHEMERAL, EXPIRES, NOW, OTHER, ROOT, VERIFIER, identity
+from dcl_comms_drivers.asyncio import fetch
 from dcl_comms_drivers.ethereum import EthereumKey
 
 from dcl_comms_core import (
@@ -277,3 +279,45 @@ def test_the_middleware_refuses_what_it_should(ask: Ask) -> None:
 def test_our_urls_are_what_javascript_requests(ask: Ask) -> None:
     for url, theirs in zip(URLS, ask([{"ask": "url", "url": request_url(url)} for url in URLS]), strict=True):
         assert theirs["href"] == request_url(url), url
+
+
+def test_a_realm_lets_in_whom_javascript_signed_for(ask: Ask) -> None:
+    from dcl_comms_drivers.realm.embedded import realm_in_thread
+    from websockets.sync.client import connect
+
+    from dcl_comms_core import (
+        ChallengeRequestMessage,
+        ClientPacket,
+        Fetch,
+        ServerPacket,
+        SignedChallengeMessage,
+        decode_message,
+        encode,
+    )
+
+    def sign(payload: str) -> dict[str, Any]:
+        later = round((time.time() + 600.0) * 1000)
+        who = {"root": private(ROOT), "ephemeral": private(EPHEMERAL), "expiration": later}
+        answer: dict[str, Any] = ask([{"ask": "sign", **who, "payload": payload}])[0]
+        return answer
+
+    with realm_in_thread() as realm:
+        with connect(realm.url.replace("http", "ws") + "/archipelago/ws", compression=None) as socket:
+
+            def say(**fields: Any) -> ServerPacket:
+                socket.send(encode(ClientPacket(**fields)))
+                return decode_message(ServerPacket, socket.recv(timeout=10))  # type: ignore[arg-type]  # bytes
+
+            challenge = say(challenge_request=ChallengeRequestMessage(ROOT.address)).challenge_response
+            assert challenge is not None
+            text = sign(challenge.challenge_to_sign)["json"]
+            welcome = say(signed_challenge=SignedChallengeMessage(text)).welcome
+            assert welcome is not None
+            assert welcome.peer_id == ROOT.address.lower()
+        stamp, metadata = round(time.time() * 1000), json.dumps(login_metadata())
+        signed = sign(f"post:/worlds/foo/comms:{stamp}:{metadata}".lower())
+        headers = {f"x-identity-auth-chain-{index}": json.dumps(link) for index, link in enumerate(signed["chain"])}
+        headers |= {"x-identity-timestamp": str(stamp), "x-identity-metadata": metadata}
+        request = Fetch(url=f"{realm.url}/worlds/foo/comms", method="POST", headers=tuple(headers.items()))
+        answer = asyncio.run(fetch(request))
+        assert (answer.status, list(json.loads(answer.body))) == (200, ["fixedAdapter"])

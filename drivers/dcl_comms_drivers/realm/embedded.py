@@ -136,6 +136,11 @@ class Controls(ABC):
         """How often, since the last restart: see ``SocketServer.counters``; of all services together."""
         return self._do(lambda server, _: server.counters)
 
+    @property
+    @abstractmethod
+    def dropped(self) -> int:
+        """How many messages were not sent, since the last restart, to clients that did not read."""
+
     def _leave_livekit(self, address: str) -> None:
         """Remove somebody from the rooms of livekit-server; blocks."""
         server = self.livekit
@@ -222,6 +227,11 @@ class EmbeddedRealm(Controls):
         await self.down()
         await self.up()
 
+    @property
+    def dropped(self) -> int:
+        """How many messages were not sent, since the last restart, to clients that did not read."""
+        return 0 if self._web is None else self._web.dropped
+
     def _do(self, action: Callable[[RealmServer, float], _T]) -> _T:
         self._raise_crash()
         web = self._web
@@ -279,6 +289,11 @@ class RealmInThread(Controls):
     def restart(self) -> None:
         """``down()`` and ``up()``: islands are counted from 1 again."""
         self._wait(self._realm.restart())
+
+    @property
+    def dropped(self) -> int:
+        """How many messages were not sent, since the last restart, to clients that did not read."""
+        return self._realm.dropped
 
     def _do(self, action: Callable[[RealmServer, float], _T]) -> _T:
         async def act() -> _T:

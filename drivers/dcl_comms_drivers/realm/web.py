@@ -83,8 +83,6 @@ class Web:
         if self._listener is not None:
             self._listener.close()
             self._listener = None
-        for writer in self._writers.values():
-            writer.transport.abort()
         tasks = list(self._writers)
         for task in tasks:
             task.cancel()
@@ -134,22 +132,25 @@ class Web:
         except Exception as error:  # noqa: BLE001 - raised to whoever uses the realm next
             self._crashed(error)
 
-    async def _on_connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None  # noqa: S101 - we are in one
+    def _on_connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if len(self._writers) >= self.limits.server_connections:
             writer.transport.abort()
             return
+        # Not a coroutine: asyncio would complain of those that stop() cancels.
+        task = self._loop.create_task(self._serve(reader, writer))
         self._writers[task] = writer
+        task.add_done_callback(self._over)
+
+    def _over(self, task: asyncio.Task[None]) -> None:
+        self._writers.pop(task).transport.abort()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             await _Connection(self, reader, writer).run()
         except (OSError, TimeoutError):
             pass  # the client is gone, or took too long
         except Exception as error:  # noqa: BLE001 - raised to whoever uses the realm next
             self._crashed(error)
-        finally:
-            del self._writers[task]
-            writer.transport.abort()
 
 
 class _Connection:
@@ -182,7 +183,9 @@ class _Connection:
             await self._answer(error.error_status_hint, b"")
             return
         if upgrade:
-            await _Socket(self._web, self._reader, self._writer).run(target, bytes(self._raw))
+            behind, _ = self._http.trailing_data
+            head = bytes(self._raw[: len(self._raw) - len(behind)])
+            await _Socket(self._web, self._reader, self._writer).run(target, head, behind)
         elif body is None:
             await self._answer(_TOO_LARGE, b"")
         else:
@@ -259,14 +262,15 @@ class _Socket:
         # Frames are dropped at the limit, so beyond it are only pongs: then nothing more is read until they are out.
         writer.transport.set_write_buffer_limits(high=2 * web.limits.server_queue_bytes)
 
-    async def run(self, target: str, head: bytes) -> None:
-        """Shake hands, then read until the end."""
+    async def run(self, target: str, head: bytes, behind: bytes) -> None:
+        """Shake hands, then read until the end.  ``behind``: what came with the head, too early."""
         web = self._web
         if not self._shake_hands(target, head):
             await _finish(self._reader, self._writer)
             return
         web.turn()
         try:
+            self._protocol.receive_data(behind)
             await self._read()
         finally:
             del web.sockets[self._link]

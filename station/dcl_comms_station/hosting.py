@@ -1,0 +1,81 @@
+"""``realm``: a realm on loopback until it is interrupted."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from contextlib import nullcontext
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
+
+from dcl_comms_drivers.realm.embedded import EmbeddedRealm
+from dcl_comms_drivers.realm.livekit_server import LiveKitServer, ServerProblem, ServerUnavailable
+
+from dcl_comms_station.clean import clean
+from dcl_comms_station.exits import Exit, Failed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
+
+__all__ = ["find_livekit", "host_realm"]
+
+
+def host_realm(write: Callable[[str], object], *, livekit: bool | None, port: int) -> None:
+    """Serve a realm until KeyboardInterrupt.  ``livekit`` None: if there is a livekit-server.
+
+    Failed: no livekit-server where one is wanted, or the port is taken.
+    """
+    server = None if livekit is False else find_livekit(required=livekit is True)
+    holder: AbstractContextManager[object] = nullcontext() if server is None else server
+    with holder:
+        asyncio.run(_serve(write, server, port))
+
+
+def find_livekit(*, required: bool = False) -> LiveKitServer | None:
+    """Start a livekit-server, which is built if need be and can be; None: there is none, as stderr says.
+
+    Failed(NETWORK): there is none, and it is ``required``.
+    """
+    try:
+        return _start_livekit()
+    except ServerUnavailable as error:
+        if required:
+            raise Failed(Exit.NETWORK, str(error)) from None
+        print(f"dcl-comms: {clean(str(error))}: so rooms are ws-rooms", file=sys.stderr)
+        return None
+
+
+def _start_livekit() -> LiveKitServer:
+    if find_spec("livekit") is None:
+        hint = 'not looked for, as the client is missing: pip install "dcl-comms[livekit]"'
+        raise ServerUnavailable(ServerProblem.NOT_FOUND, hint)
+    return LiveKitServer.start()
+
+
+async def _serve(write: Callable[[str], object], server: LiveKitServer | None, port: int) -> None:
+    realm = EmbeddedRealm(livekit=server or False, port=port)
+    try:
+        await realm.up()
+    except OSError as error:
+        raise Failed(Exit.USAGE, f"port {port} can't be had: {error.strerror}") from None
+    try:
+        rooms = "ws-rooms of its own" if server is None else f"LiveKit's, at {server.url}"
+        lines = (
+            f"A realm is at {realm.url}; its rooms are {rooms}.  Ctrl-C ends it.",
+            "",
+            "In other terminals:",
+            f"  dcl-comms tail {realm.url}",
+            f"  dcl-comms say {realm.url} hello",
+            "In a program:",
+            f'  async with connect("{realm.url}", wallet=DisposableWallet()) as room: ...',
+            "Services:",
+            f"  {realm.url}/about",
+            f"  {realm.url}/world/NAME/about",
+            f"  {realm.scene_adapter_url} (POST, signed)",
+            f"  ws-room:ws{realm.url.removeprefix('http')}/rooms/NAME",
+        )
+        write("\n".join(lines))
+        await asyncio.Event().wait()
+    finally:
+        await realm.down()
