@@ -32,6 +32,7 @@ __all__ = ["VERBS", "Actor", "Broken", "Hits", "World", "watched"]
 
 TIMED: Final = frozenset({RoomState.CONNECTING, RoomState.WAITING, RoomState.CLOSING})
 """States that have to end by themselves."""
+MANY: Final = 100
 VERBS: Final = frozenset({"open", "close", "handle_timeout", "chat", "move", "send_bytes", "receive_data"})
 
 
@@ -141,12 +142,15 @@ class Actor:
         self.cut: set[str] = set()
         self.unread = Unread(limits)
         self.opened = self.closed = False
-        self.moved = self.announced = self.silent = False
-        self.repairing = False
+        self.moved = self.announced = self.silent = self.raw = False
+        self.repairing = self.joining_anew = False
+        self.misled = False
+        """Was it told of people who are not there, since its link opened?"""
         self.present: set[str] = set()
-        self.tracks: set[str] = set()
-        self.heard: set[str] = set()
-        self.newest: dict[str, int] = {}
+        self.tracks: dict[str, str] = {}
+        """Track -> its owner."""
+        self.heard: set[tuple[str, bool]] = set()
+        self.newest: dict[tuple[str, bool], int] = {}
         """Of each speaker, the number of what it said last."""
         self.now = 0.0
 
@@ -226,6 +230,7 @@ class Actor:
             self._over(link)
         elif isinstance(inp, LinkOpened) and link.phase == "opening":
             link.phase = "open"
+            self.misled = False
         elif isinstance(inp, SendAcknowledged):
             link.in_flight.discard(inp.token)
 
@@ -305,20 +310,11 @@ class Actor:
         # A room of several may have heard the time later than another.
         if event.at > self.now or (event.at < self.now and not self.merged):
             raise Broken(f"{self.name}: {type(event).__name__} at {event.at}, and it is {self.now}")
+        if not self.merged:
+            self._in_order(event)
         match event:
-            case ev.RoomOpened() if not self.merged:
-                self._only(not self.opened, "RoomOpened twice")
-                self.opened = True
-            case ev.RoomClosed() if not self.merged:
-                self._only(not self.closed, "RoomClosed twice")
-                self.closed = True
+            case ev.RoomClosed():
                 return
-            case ev.Reconnecting() if not self.merged:
-                self._only(self.opened, "Reconnecting before RoomOpened")
-                self.repairing = True
-            case ev.Reconnected() if not self.merged:
-                self._only(self.repairing, "Reconnected without Reconnecting")
-                self.repairing = False
             case ev.PeerJoined():
                 who = event.sender.text.lower()
                 self._only(who not in self.present, f"{who} joined twice")
@@ -326,35 +322,70 @@ class Actor:
             case ev.PeerLeft():
                 who = event.sender.text.lower()
                 self._only(who in self.present, f"{who} left and was not there")
+                self._only(who not in self.tracks.values(), f"{who} left before its tracks")
                 self.present.remove(who)
             case ev.TrackPublished() if not self.merged:
-                self.tracks.add(event.track.sid)
+                self.tracks[event.track.sid] = event.sender.text.lower()
             case ev.TrackUnpublished() if not self.merged:
                 self._only(event.track.sid in self.tracks, "a track vanished that was not there")
-                self.tracks.remove(event.track.sid)
+                del self.tracks[event.track.sid]
             case ev.ChatReceived() if event.text.startswith("said "):
                 self._on_chat(event)
             case _:
                 pass
-        self._only(not self.closed, f"{type(event).__name__} after RoomClosed")
+
+    def _in_order(self, event: Any) -> None:
+        """The life of one room: opened, now and then joined anew, closed."""
+        only = self._only
+        only(not self.closed, f"{type(event).__name__} after RoomClosed")
+        match event:
+            case ev.RoomOpened():
+                only(not self.opened, "RoomOpened twice")
+                self.opened = True
+            case ev.RoomClosed():
+                self.closed = True
+            case ev.Reconnecting():
+                only(self.opened, "Reconnecting before RoomOpened")
+                self.repairing = True
+                self.joining_anew = event.attempt > 0
+            case ev.Reconnected():
+                only(self.repairing, "Reconnected without Reconnecting")
+                self.repairing = self.joining_anew = False
+            case ev.Warning():
+                pass
+            case _:
+                only(self.opened and not self.joining_anew, f"{type(event).__name__} of a room that is not open")
 
     def _on_chat(self, event: ev.ChatReceived) -> None:
         """``said NUMBER by WHO to NAMES``: once, in order, and to whom it was addressed."""
         _, number, _, who, _, names = event.text.split(" ", 5)
         to = None if names == "all" else names.split(" ")
-        self._only(event.text not in self.heard, f"heard twice: {event.text}")
-        self.heard.add(event.text)
+        # One room may know who said it, and another not yet: that is told, because the name is news.
+        known = (event.text, event.sender is not None)
+        self._only(known not in self.heard, f"heard twice: {event.text}")
+        self.heard.add(known)
         self._only(event.sender is None or event.sender.text == who, f"{event.sender} told for {who}")
         self._only(event.private == (to is not None), f"private={event.private}: {event.text}")
         self._only(to is None or self.name in to, f"not for {self.name}: {event.text}")
-        self._only(self.newest.get(who, 0) < int(number), f"after {self.newest.get(who)}: {event.text}")
-        self.newest[who] = int(number)
+        speaker = who, event.sender is not None
+        self._only(self.newest.get(speaker, 0) < int(number), f"after {self.newest.get(speaker)}: {event.text}")
+        self.newest[speaker] = int(number)
 
     def _only(self, so: bool, otherwise: str) -> None:  # noqa: FBT001 - what has to be so
         if not so:
             raise Broken(f"{self.name}: {otherwise}")
 
-    # --- what has to hold at any time
+    # --- what has to hold
+
+    def look_at_calm(self, room: MemoryRoom | None) -> None:
+        """All is repaired, and a minute has passed: nobody is on the way, and those who are there are told to be."""
+        if self.merged:
+            return
+        state = self.session.state
+        self._only(state not in TIMED, f"still {state} after a minute of calm")
+        if room is not None and state is RoomState.OPEN and not self.misled and self.limits.peers >= MANY:
+            there = {name.lower() for name in room.identities} - {self.name.lower()}
+            self._only(there == self.present, f"{sorted(there)} are there, and it says {sorted(self.present)}")
 
     def _look_at_room(self, *, changed: bool) -> None:
         session, only = self.session, self._only

@@ -1,4 +1,4 @@
-"""Is the fuzzing worth anything?  Plant each bug of mutants.toml in a copy of the codec and fuzz until it is found.
+"""Is the fuzzing worth anything?  Plant each bug of mutants.toml in a copy of the core and fuzz until it is found.
 
     python fuzz/mutants.py [--seconds 60] [--seed 1] [WORD ...]
 
@@ -46,15 +46,25 @@ def load() -> list[dict[str, Any]]:
 
 def plant(tree: Path, mutant: dict[str, Any]) -> None:
     """Change the copy.  Raises Stale."""
-    path = tree / CORE / "codec" / mutant["file"]
+    path = tree / CORE / ("" if mutant.get("sessions") else "codec") / mutant["file"]
     text = path.read_text(encoding="utf-8")
     if text.count(mutant["old"]) != mutant.get("count", 1):
         raise Stale(f"{mutant['file']} has {text.count(mutant['old'])} times: {mutant['old']}")
     path.write_text(text.replace(mutant["old"], mutant["new"], 1), encoding="utf-8")
 
 
-def hunt(mutant: dict[str, Any] | None, *, seconds: float, seed: int) -> Finding:
-    """Fuzz a copy with this bug (None: with none) until the first failure or the end of the time.  Raises Stale."""
+def _command(*, sessions: bool, seconds: float, seed: int) -> list[str]:
+    """What looks for it."""
+    if sessions:
+        return ["fuzz/rooms.py", "--seeds", "1000000", "--first", str(seed), "--seconds", str(seconds), "--stop"]
+    return ["fuzz/run.py", "--seconds", str(seconds), "--seed", str(seed)]
+
+
+def hunt(mutant: dict[str, Any] | None, *, seconds: float, seed: int, sessions: bool = False) -> Finding:
+    """Fuzz a copy with this bug (None: with none) until the first failure or the end of the time.  Raises Stale.
+
+    ``sessions``: play rooms, for a bug in a session, instead of decoding.
+    """
     with tempfile.TemporaryDirectory(prefix="mutant-") as scratch:
         tree = Path(scratch)
         shutil.copytree(ROOT / CORE, tree / CORE, ignore=shutil.ignore_patterns("__pycache__", "*.so", "*.pyd"))
@@ -62,12 +72,13 @@ def hunt(mutant: dict[str, Any] | None, *, seconds: float, seed: int) -> Finding
         native = mutant is None or mutant.get("native", False) or mutant["file"].startswith("_native/")
         if mutant is not None:
             plant(tree, mutant)
+            sessions = mutant.get("sessions", False)
         environment = os.environ | {"PYTHONPATH": str(tree), "DCL_COMMS_CODEC": "native" if native else "python"}
         if native:
             command = [sys.executable, tree / BUILD, "--only", "codec"]
             subprocess.run(command, check=True, stdout=subprocess.DEVNULL, timeout=300)  # noqa: S603  # our own program
         began = time.monotonic()
-        command = [sys.executable, "fuzz/run.py", "--seconds", str(seconds), "--seed", str(seed)]
+        command = [sys.executable, *_command(sessions=sessions, seconds=seconds, seed=seed)]
         with subprocess.Popen(  # noqa: S603  # our own program
             command, cwd=tree, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
         ) as process:
@@ -90,10 +101,11 @@ def main() -> int:
     arguments = parser.parse_args()
     chosen = [m for m in load() if all(word in m["name"] for word in arguments.words)]
     missed = 0
-    healthy = hunt(None, seconds=5, seed=arguments.seed)
-    if healthy.seconds is not None:
-        print(f"the codec without a planted bug fails: {healthy.what}")
-        return 1
+    for sessions in (False, True):
+        healthy = hunt(None, seconds=5, seed=arguments.seed, sessions=sessions)
+        if healthy.seconds is not None:
+            print(f"without a planted bug it fails: {healthy.what}")
+            return 1
     for mutant in chosen:
         try:
             finding = hunt(mutant, seconds=arguments.seconds, seed=arguments.seed)

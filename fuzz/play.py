@@ -23,7 +23,7 @@ from dcl_comms_core.movement import MovementCodec
 from dcl_comms_core.peers import EVERYONE, PeerId
 from dcl_comms_core.readings import Delivery
 from dcl_comms_core.room import RoomSession
-from dcl_comms_core.states import CloseReason
+from dcl_comms_core.states import CloseReason, RoomState
 from dcl_comms_core.subscription import Subscribe
 from dcl_comms_core.testing import VirtualClock
 from dcl_comms_core.testing.pair import UNIX_START
@@ -39,6 +39,8 @@ __all__ = ["STEPS", "Result", "play"]
 
 STEPS: Final = 200
 ROOMS: Final = ("island", "scene")
+ROLES: Final = (RoomRole.ISLAND, RoomRole.SCENE, RoomRole.OTHER)
+MISLEADING: Final = (inp.LinkOpened, inp.ParticipantJoined, inp.ParticipantLeft)
 TURNS: Final = 3_000
 """At one step.  More is a timer that never rests."""
 
@@ -78,8 +80,10 @@ class Play:
         self.said = 0
         self.actors: list[Actor] = []
         self.strangers: list[Stranger] = []
-        self.merged = self.rng.choice((None, None, 0, 1, 2))
-        """Which of them is in several rooms, if one is."""
+        self.lookalikes = False
+        """Was there somebody whose name differs from another's in case only?"""
+        self.merged: tuple[int, ...] = self.rng.choice(((), (), (0,), (0, 2), (0, 1, 2)))
+        """Which of them are in several rooms."""
         for number in range(len(NAMES)):
             self.actors.append(self.actor(number))
 
@@ -102,10 +106,10 @@ class Play:
             "announce": rng.random() < 0.6,
             "movement_codec": rng.choice((None, MovementCodec())),
         }
-        make_session: Any = MergedRooms if number == self.merged else RoomSession
+        make_session: Any = MergedRooms if number in self.merged else RoomSession
         args: tuple[Any, ...] = ()
         silent = False
-        if number != self.merged:
+        if number not in self.merged:
             args = (self.adapter(ROOMS[0], name),)
             silent = rng.random() < 0.1
             options |= {"profile_version": rng.choice((None, 3)), "silent": silent}
@@ -117,6 +121,7 @@ class Play:
             session = make_session(*args, **options)
         actor = Actor(self.world, name, session, self.limits)
         actor.silent = silent
+        actor.raw = options["delivery"] is Delivery.PACKETS
         if rng.random() < 0.9:
             actor.tell(inp.ClockSet(unix_offset=UNIX_START), now)
         return actor
@@ -146,8 +151,9 @@ class Play:
     def begin(self) -> None:
         """Most plays begin with everybody in the room."""
         for actor in self.actors:
-            if self.rng.random() < 0.8:
-                self.open(actor)
+            for _ in range(3 if actor.merged else 1):
+                if self.rng.random() < 0.8:
+                    self.open(actor)
         self.run_to(self.clock.now + self.rng.choice((0.0, 4.0)))
 
     def step(self) -> None:
@@ -190,7 +196,9 @@ class Play:
             actor.want("open", now=now)
             return
         rng = self.rng
-        role, room = rng.choice(list(RoomRole)[:3]), rng.choice(ROOMS)
+        role, room = rng.choice(
+            ((RoomRole.ISLAND, ROOMS[0]), (RoomRole.SCENE, ROOMS[1]), (rng.choice(ROLES), rng.choice(ROOMS)))
+        )
         if rng.random() < 0.5:
             actor.want("go", self.adapter(room, actor.name), role, now=now)
         elif not any(child.adapter.to_connection_string().find(room) >= 0 for child in actor.session.rooms.values()):
@@ -318,6 +326,8 @@ class Play:
             # It may have given up meanwhile, and nobody of that name is there.
             with contextlib.suppress(LocalProtocolError):
                 self.world.rooms[name].heal(actor.name, now=self.clock.now)
+        for link in actor.links.values():
+            link.port.cut = False
         actor.cut.clear()
 
     def blink(self, actor: Actor) -> None:
@@ -353,6 +363,7 @@ class Play:
     def impostor(self, actor: Actor) -> None:
         """The same identity once more, or nearly the same."""
         name = self.rng.choice((actor.name, actor.name, actor.name.swapcase(), self.rng.choice(HOSTILE)))
+        self.lookalikes = self.lookalikes or name not in NAMES
         stranger = Stranger(self.room().port(name))
         self.strangers.append(stranger)
         now = self.clock.now
@@ -367,6 +378,15 @@ class Play:
 
     def some_link(self, actor: Actor) -> Any:
         return self.rng.choice(list(actor.links.values())) if actor.links else None
+
+    def odd_welcome(self, actor: Actor) -> None:
+        """The transport says that we are in, and that we are somebody else."""
+        link = self.some_link(actor)
+        if link is not None and link.phase == "opening":
+            link.port.abandon(self.clock.now)
+            who = self.rng.choice((*NAMES, *HOSTILE))
+            actor.tell(inp.LinkOpened(link=link.ref, identity=who, room="r"), self.clock.now)
+            actor.misled = True
 
     def link_fails(self, actor: Actor) -> None:
         """For any reason, at any time."""
@@ -395,6 +415,7 @@ class Play:
         said = news(self.rng, ref, actor.name)
         if isinstance(said, inp.LinkClosed | inp.LinkFailed) and link is not None:
             link.port.abandon(self.clock.now)
+        actor.misled = actor.misled or isinstance(said, MISLEADING)
         actor.tell(said, self.clock.now)
 
     # --- the end
@@ -404,6 +425,11 @@ class Play:
         self.server_restarts()
         for actor in self.actors:
             self.heal(actor)
+        self.run_to(self.clock.now + 60.0)
+        for actor in self.actors:
+            actor.look_at_calm(None if self.lookalikes else self.world.rooms[ROOMS[0]])
+        self.last_words()
+        for actor in self.actors:
             self.close_all(actor)
         self.run_to(self.clock.now + 60.0)
         for stranger in self.strangers:
@@ -424,6 +450,23 @@ class Play:
         left = [name for room in self.world.rooms.values() for name in room.identities]
         if left:
             raise Broken(f"still in the room: {left}")
+
+    def last_words(self) -> None:
+        """Nothing is wrong any more: everybody is heard."""
+        there = [actor for actor in self.actors if not actor.merged and not actor.misled and actor.session.sending]
+        there = [actor for actor in there if actor.session.state is RoomState.OPEN]
+        words = []
+        for actor in there:
+            self.said += 1
+            text = f"said {self.said} by {actor.name} to all"
+            if actor.want("chat", text, now=self.clock.now):
+                words.append((actor, text))
+        self.run_to(self.clock.now + 5.0)
+        for speaker, text in words:
+            for actor in there:
+                if actor is not speaker and not actor.raw and actor.heard.isdisjoint({(text, True), (text, False)}):
+                    raise Broken(f"{actor.name} did not hear: {text}")
+                self.world.hits.deeds["last words"] += 1
 
     def close_all(self, actor: Actor) -> None:
         actor.want("close", drain=self.rng.choice((None, 0.0)), now=self.clock.now)
@@ -450,7 +493,7 @@ _WEIGHTED: Final[dict[Callable[[Play, Actor], None], float]] = {
     Play.hostile_data: 3, Play.subscribe: 0.5,
     Play.partition: 2, Play.heal: 2.5, Play.blink: 1.5, Play.remove: 0.8, Play.delete_room: 0.4, Play.server_ends: 0.6,
     Play.server_restarts: 1.5, Play.other_network: 1.5, Play.impostor: 1,
-    Play.link_fails: 2.5, Play.late_news: 3, Play.odd_news: 6,
+    Play.link_fails: 2.5, Play.late_news: 3, Play.odd_news: 6, Play.odd_welcome: 4,
 }  # fmt: skip
 DEEDS: Final = tuple(_WEIGHTED)
 WEIGHTS: Final = tuple(_WEIGHTED.values())

@@ -18,6 +18,7 @@ import time
 import traceback
 from contextlib import contextmanager
 from itertools import product
+from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -68,9 +69,9 @@ def _batch(work: tuple[range, int]) -> Report:
 
 
 @contextmanager
-def _reports(seeds: range, processes: int, journal_every: int) -> Iterator[Any]:
+def _reports(seeds: range, processes: int, journal_every: int, batch: int) -> Iterator[Any]:
     """The reports of all batches, as they come."""
-    batches = [(seeds[at : at + BATCH], journal_every) for at in range(0, len(seeds), BATCH)]
+    batches = ((seeds[at : at + batch], journal_every) for at in range(0, len(seeds), batch))
     if processes == 1:
         yield map(_batch, batches)
         return
@@ -104,6 +105,9 @@ def main() -> int:
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--processes", type=int, default=1)
     parser.add_argument("--journal-every", type=int, default=10, help="every how many seeds are recorded and run again")
+    parser.add_argument(
+        "--seconds", type=float, default=inf, help="stop after so long, and don't ask how much was reached"
+    )
     parser.add_argument("--stop", action="store_true", help="at the first failure")
     parser.add_argument("--show", type=int, metavar="SEED")
     arguments = parser.parse_args()
@@ -112,7 +116,8 @@ def main() -> int:
     seeds = range(arguments.first, arguments.first + arguments.seeds)
     began = time.monotonic()
     hits, steps, failures = Hits(), 0, 0
-    with _reports(seeds, arguments.processes, arguments.journal_every) as reports:
+    batch = 1 if arguments.stop else BATCH
+    with _reports(seeds, arguments.processes, arguments.journal_every, batch) as reports:
         for report in reports:
             hits.rows += report.hits.rows
             hits.pairs += report.hits.pairs
@@ -124,8 +129,10 @@ def main() -> int:
                     print(f"FAILURE {line}", flush=True)
             if failures and arguments.stop:
                 return 1
+            if time.monotonic() - began > arguments.seconds:
+                break
     took, cpu = time.monotonic() - began, sum(os.times()[:4])
-    print(f"{len(seeds)} seeds, {steps} steps, 3 peers each")
+    print(f"{steps // STEPS + failures} seeds, {steps} steps, 3 peers each")
     print(f"{took:.1f} s with {arguments.processes} processes, {cpu:.1f} s of processor time")
     print(f"recorded and run again: one in {arguments.journal_every}")
     print("deeds: " + ", ".join(f"{name} {count}" for name, count in sorted(hits.deeds.items())))
@@ -133,6 +140,7 @@ def main() -> int:
     enough = _coverage("rows of the room's transition table", rows, len(ROOM_TRANSITIONS))
     enough = _coverage("(state, input) pairs", pairs, len(_pairs())) and enough
     print(f"failures: {failures}")
+    enough = enough or arguments.seconds < inf
     if not enough:
         print(f"FAILED: under {ENOUGH:.0%} were reached")
     return 0 if enough and not failures else 1
