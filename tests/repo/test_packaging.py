@@ -63,10 +63,12 @@ def test_the_wheel_holds_the_packages_and_nothing_else(built):
     assert all(top.startswith("dcl_comms") for top in tops)
     for package in ("dcl_comms_core", "dcl_comms_drivers", "dcl_comms_station"):
         assert f"{package}/py.typed" in names
-    assert not [name for name in names if "__pycache__" in name or "test_" in name]
+    assert not [name for name in names if "__pycache__" in name or "/test_" in name]
     metadata = zipfile.ZipFile(wheel).read(next(name for name in names if name.endswith("METADATA"))).decode()
-    for extra in ("livekit", "trio", "net", "wallet", "cli", "testing", "numpy", "all"):
+    for extra in ("livekit", "trio", "net", "wallet", "realm", "cli", "testing", "numpy", "all"):
         assert f"Provides-Extra: {extra}" in metadata
+    entries = zipfile.ZipFile(wheel).read(next(name for name in names if name.endswith("entry_points.txt"))).decode()
+    assert "[pytest11]\ndcl_comms = dcl_comms_drivers.pytest_plugin\n" in entries
     required = [line for line in metadata.splitlines() if line.startswith("Requires-Dist") and "extra ==" not in line]
     assert [line.split()[1].split("<")[0].split(">")[0] for line in required] == ["betterproto2"]
 

@@ -1,0 +1,69 @@
+"""Fixtures for pytest that come with the package: ``dcl_realm``, ``dcl_wallet``, ``dcl_livekit``.
+
+Loaded with every run of pytest, so it imports nothing of ours before a fixture is asked for.  See docs/testing.md.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from dcl_comms_drivers.realm.embedded import RealmInThread
+    from dcl_comms_drivers.realm.livekit_server import LiveKitServer
+    from dcl_comms_drivers.wallet import DisposableWallet
+
+__all__ = ["dcl_livekit", "dcl_realm", "dcl_wallet", "pytest_configure"]
+
+_MARK = "dcl_realm(livekit=False, **settings): how the realm of dcl_realm is; settings are RealmSettings's."
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Make the marker known."""
+    config.addinivalue_line("markers", _MARK)
+
+
+@pytest.fixture(scope="session")
+def dcl_livekit() -> Generator[LiveKitServer]:
+    """A private livekit-server, one for the session.
+
+    Skips where there is none, as it is not built here; fails where REQUIRE_LIVEKIT=1.
+    """
+    from dcl_comms_drivers.realm.livekit_server import LiveKitServer, ServerUnavailable  # noqa: PLC0415 - see above
+
+    try:
+        server = LiveKitServer.start(build=False)
+    except ServerUnavailable as error:
+        if os.environ.get("REQUIRE_LIVEKIT") == "1":
+            pytest.fail(str(error))
+        pytest.skip(str(error))
+    with server:
+        yield server
+
+
+@pytest.fixture
+def dcl_realm(request: pytest.FixtureRequest) -> Generator[RealmInThread]:
+    """A realm on loopback, a new one for each test; ``dcl_realm.url`` is what to connect to.
+
+    Its rooms are ws-rooms, which start at once; ``@pytest.mark.dcl_realm(livekit=True)`` asks for LiveKit's.  Islands
+    are settled ten times a second, unless the mark says otherwise.
+    """
+    from dcl_comms_drivers.realm.embedded import RealmSettings, realm_in_thread  # noqa: PLC0415 - see above
+
+    mark = request.node.get_closest_marker("dcl_realm")
+    settings: dict[str, Any] = {"flush_seconds": 0.1} | (dict(mark.kwargs) if mark is not None else {})
+    livekit = request.getfixturevalue("dcl_livekit") if settings.pop("livekit", False) else False
+    with realm_in_thread(livekit=livekit, settings=RealmSettings(**settings)) as realm:
+        yield realm
+
+
+@pytest.fixture
+def dcl_wallet() -> DisposableWallet:
+    """A wallet that nobody knows, a new one for each test."""
+    from dcl_comms_drivers.wallet import DisposableWallet  # noqa: PLC0415 - see above
+
+    return DisposableWallet()
