@@ -30,9 +30,9 @@ _CONTROL: Final = re.compile("[\u2406\u2410\u2411]")
 _OLE_EPOCH: Final = 25_569.0
 """The unix epoch as an OLE automation date."""
 _DAY: Final = 86_400.0
-_OLE_RANGE: Final = (40_000.0, 80_000.0)
-_SECONDS_RANGE: Final = (1e9, 1e11)
-_MILLISECONDS_RANGE: Final = (1e11, 1e14)
+_OLE_FROM, _OLE_TO = 40_000.0, 80_000.0
+_SECONDS_FROM: Final = 1e9
+_MILLISECONDS_FROM, _MILLISECONDS_TO = 1e11, 1e14
 
 
 def chat_timestamp(unix_now: float) -> float:
@@ -42,11 +42,11 @@ def chat_timestamp(unix_now: float) -> float:
 
 def chat_sent_at(timestamp: float) -> float | None:
     """Unix seconds of a received stamp, or None when it counts from an origin that only the sender knows."""
-    if _OLE_RANGE[0] < timestamp < _OLE_RANGE[1]:
+    if _OLE_FROM < timestamp < _OLE_TO:
         return (timestamp - _OLE_EPOCH) * _DAY
-    if _SECONDS_RANGE[0] <= timestamp < _SECONDS_RANGE[1]:
+    if _SECONDS_FROM <= timestamp < _MILLISECONDS_FROM:
         return timestamp
-    if _MILLISECONDS_RANGE[0] <= timestamp < _MILLISECONDS_RANGE[1]:
+    if _MILLISECONDS_FROM <= timestamp < _MILLISECONDS_TO:
         return timestamp / 1000.0
     return None
 

@@ -188,9 +188,20 @@ class Guards:
     A peer that leaves and comes back has spent what it had spent.
     """
 
-    __slots__ = ("_burst", "_byte_gap", "_departed", "_departed_limit", "_gaps", "_sessions", "by_text", "strangers")
+    __slots__ = (
+        "_burst",
+        "_byte_gap",
+        "_departed",
+        "_departed_limit",
+        "_gaps",
+        "_room",
+        "_sessions",
+        "by_text",
+        "strangers",
+    )
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, room: int) -> None:
+        self._room = room
         self._burst = limits.burst_seconds
         self._gaps = tuple(1.0 / getattr(limits, name) for name in ALLOWANCES)
         self._byte_gap = 1.0 / limits.bytes_rate
@@ -209,7 +220,7 @@ class Guards:
         guard = self._departed.pop(who, None) or Guard(who, self._gaps, self._byte_gap, self._burst)
         guard.id = who
         self._sessions += 1
-        guard.heard = Heard(who, self._sessions)
+        guard.heard = Heard(who, self._room, self._sessions)
         self.by_text[who.text] = guard
 
     def leave(self, who: PeerId) -> None:

@@ -11,7 +11,8 @@ movement_compressed  0.02 s in a window of         ``dropped.late``, once the wi
 chat                 days, seconds or ms           ``dropped.control``: text that is no chat;
                                                    ``dropped.repeated``: sender, stamp and text as before
 player_emote         a number and seconds          ``dropped.repeated``: sender, number, stamp and URN as before; a stop
-                                                   is always told, as it repeats the stamp of what it stops
+                                                   is always told, as it repeats the stamp of what it stops, but not
+                                                   again by another room
 reaction             seconds                       ``dropped.repeated``: sender and stamp as before
 chat_reaction        none                          ``dropped.repeated``: says what the last one about that emoji said
 all but scene        -                             ``dropped.not_scene``: from a scene's server, which speaks for its
@@ -46,7 +47,7 @@ if TYPE_CHECKING:
     )
     from dcl_comms_core.limits import Limits
     from dcl_comms_core.profiles import Profiles
-    from dcl_comms_core.seen import Seen
+    from dcl_comms_core.seen import Seen, Told
 
 __all__ = [
     "AUTHORITATIVE_SERVER",
@@ -84,10 +85,11 @@ class Unacceptable(Exception):
 class Heard:
     """What was heard of one session of a peer."""
 
-    __slots__ = ("compressed", "moved", "placed", "scene_only", "session")
+    __slots__ = ("compressed", "moved", "placed", "scene_only", "told")
 
-    def __init__(self, who: PeerId, session: int) -> None:
-        self.session = session
+    def __init__(self, who: PeerId, room: int, session: int) -> None:
+        self.told: Told = (None, room, session)
+        """What ``Seen`` is given for a message that says all in its key; the same object each time."""
         self.scene_only = who == AUTHORITATIVE_SERVER
         self.moved = -inf
         """The newest movement, in seconds of its clock."""
@@ -112,21 +114,26 @@ class Compressed:
 class Hearing:
     """What is asked for all senders of a room."""
 
-    __slots__ = ("late", "limits", "on_profile_request", "profiles", "room", "seen")
+    __slots__ = ("chat_chars", "late", "limits", "on_profile_request", "profiles", "room", "seen", "told")
 
     def __init__(
         self, seen: Seen, limits: Limits, profiles: Profiles, on_profile_request: Callable[[ProfileRequested], None]
     ) -> None:
         self.seen = seen
         self.room = seen.enrol()
+        self.told: Told = (None, self.room, 0)
         self.limits = limits
         self.late = limits.late_seconds
+        self.chat_chars = limits.chat_chars
         self.profiles = profiles
         self.on_profile_request = on_profile_request
 
-    def repeated(self, heard: Heard | None, key: tuple[Any, ...], value: object = None) -> str:
-        """Why to let a message go: it was told already; or nothing."""
-        return "" if self.seen.is_new(key, value, self.room, heard.session if heard is not None else 0) else "repeated"
+    def repeated(self, heard: Heard | None, key: tuple[Any, ...]) -> str:
+        """Why to let a message go: it was told already; or nothing.
+
+        A key holds plain texts and numbers: a PeerId's hash is a function of Python.
+        """
+        return "" if self.seen.is_new(key, self.told if heard is None else heard.told) else "repeated"
 
 
 # Each judge says why to let an event go: what follows "dropped." in its counter; or nothing, then it is told.
@@ -178,21 +185,24 @@ def judge_compressed(event: Any, heard: Heard | None, hearing: Hearing) -> str:
 
 def judge_chat(event: ChatReceived, heard: Heard | None, hearing: Hearing) -> str:
     """Is it no chat, too long, or told already."""
-    text = event.text
-    if len(text) > hearing.limits.chat_chars:
+    text, sender, stamp = event.text, event.sender, event.timestamp
+    if len(text) > hearing.chat_chars:
         raise Unacceptable(RejectReason.OUT_OF_RANGE)
-    if has_control(text):
+    if not text.isascii() and has_control(text):
         return "control"
-    if event.timestamp == 0.0 or event.sender is None:
+    if stamp == 0.0 or sender is None:
         return ""
-    return hearing.repeated(heard, ("chat", event.sender, event.forwarded_from, event.timestamp, hash(text)))
+    return hearing.repeated(heard, ("chat", sender.key, event.forwarded_from, stamp, hash(text)))
 
 
 def judge_emote(event: PeerEmoted, heard: Heard | None, hearing: Hearing) -> str:
     """Is it told already."""
-    if event.stopping or event.sender is None or not (event.incremental_id or event.timestamp):
+    if event.sender is None or not (event.incremental_id or event.timestamp):
         return ""
-    return hearing.repeated(heard, ("emote", event.sender, event.incremental_id, event.timestamp, event.urn))
+    key = (event.stopping, event.sender.key, event.incremental_id, event.timestamp, event.urn)
+    if event.stopping:
+        return "" if hearing.seen.is_new(key, (None, hearing.room, None)) else "repeated"
+    return hearing.repeated(heard, key)
 
 
 def judge_reaction(event: ReactionReceived, heard: Heard | None, hearing: Hearing) -> str:
@@ -204,9 +214,10 @@ def judge_reaction(event: ReactionReceived, heard: Heard | None, hearing: Hearin
     if event.sender is None:
         return ""
     if about is not None:
-        key = ("about", event.sender, event.address, about, event.emoji_index)
-        return hearing.repeated(heard, key, event.removed)
-    return hearing.repeated(heard, ("reaction", event.sender, event.timestamp)) if event.timestamp else ""
+        key = ("about", event.sender.key, event.address, about, event.emoji_index)
+        session = heard.told[2] if heard is not None else 0
+        return "" if hearing.seen.is_new(key, (event.removed, hearing.room, session)) else "repeated"
+    return hearing.repeated(heard, ("reaction", event.sender.key, event.timestamp)) if event.timestamp else ""
 
 
 def judge_request(event: ProfileRequested, _heard: Heard | None, hearing: Hearing) -> str:

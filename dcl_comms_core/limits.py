@@ -40,7 +40,8 @@ jump_metres                32.0         a compressed movement that is farther th
 chat_chars                 8,192        an incoming chat message that is longer is rejected: OUT_OF_RANGE
 reaction_count             100          a reaction that says it counts for more counts for this
 seen_messages              4,096        chat messages, emotes and reactions that are remembered, so that each is told
-                                        once however many rooms it comes through; the oldest are forgotten
+                                        once however many rooms it comes through; the oldest are forgotten, once there
+                                        are twice as many
 scene_warn_bytes           13,268       a scene message of ours that is larger is dropped by Unity (13,312 with our
                                         address): Warning, once
 scene_bytes                30,000       PacketTooLarge: a scene message of ours is larger; Bevy and scene servers drop

@@ -25,28 +25,31 @@ class PeerId:
     addresses, others lower-case ones, for the same wallet.
     """
 
-    __slots__ = ("_key", "text")
+    __slots__ = ("_hash", "key", "text")
 
     text: str
     """The identity exactly as the transport gave it."""
+    key: str
+    """What ids are equal by: the text in lower case."""
 
     def __init__(self, text: str) -> None:
         if not isinstance(text, str):  # pyright: ignore[reportUnnecessaryIsInstance]  # callers may be untyped
             msg = f"PeerId takes the identity as str, not {type(text).__name__}"
             raise LocalProtocolError(msg)
         self.text = text
-        self._key = text.lower()
+        self.key = text.lower()
+        self._hash = hash(self.key)
 
     @property
     def address(self) -> str | None:
         """The wallet address, ``0x`` + 40 hex digits in lower case, or None: not every participant is a player."""
-        return self._key if _ADDRESS.match(self.text) else None
+        return self.key if _ADDRESS.match(self.text) else None
 
     def __eq__(self, other: object) -> bool:
-        return self._key == other._key if isinstance(other, PeerId) else NotImplemented
+        return self.key == other.key if isinstance(other, PeerId) else NotImplemented
 
     def __hash__(self) -> int:
-        return hash(self._key)
+        return self._hash
 
     def __str__(self) -> str:
         return self.text

@@ -44,6 +44,7 @@ from dcl_comms_core.hearing import (
     judge_request,
     judge_response,
 )
+from dcl_comms_core.limits import DEFAULT_LIMITS
 from dcl_comms_core.motion import heading, position_yaw
 from dcl_comms_core.movement import MovementRefused
 
@@ -69,9 +70,13 @@ _MOVEMENT: Final = MovementKind.MOVEMENT
 _COMPRESSED: Final = MovementKind.COMPRESSED
 _TURN: Final = 360.0
 _URN_CHARS: Final = 256
+_OF_DECODING: Final = ("packet_bytes", "unknown_bytes", "nesting")
 _STANDING: Final = Vector3(0.0, 0.0, 0.0)
-# A third of the time of Vector3(x, y, z), which goes through a function of Python.
-_vector: Final = cast("Callable[[tuple[float, float, float]], Vector3]", partial(tuple.__new__, Vector3))  # pyright: ignore[reportUnknownMemberType]  # typeshed
+# A quarter of the time of Vector3(x, y, z), which goes through a function of Python.
+_new: Final = cast("Callable[[type[Vector3], tuple[float, float, float]], Vector3]", tuple.__new__)
+
+
+# What comes often is built without its constructor, which takes three times as long; ``read`` sets the size.
 
 
 def _position(
@@ -82,17 +87,17 @@ def _position(
     # A sum of single-precision numbers can't overflow here: it is finite exactly when every part is.
     if not isfinite(x + y + z + rotation):
         raise Unacceptable(RejectReason.NOT_FINITE)
-    return PeerMoved(
-        at=at,
-        room=room,
-        sender=sender,
-        private=private,
-        position=_vector((x, y, z)),
-        velocity=_STANDING,
-        yaw=position_yaw(message),
-        kind=_POSITION,
-        message=message,
-    )
+    event = object.__new__(PeerMoved)
+    event.at = at
+    event.room = room
+    event.sender = sender
+    event.private = private
+    event.position = _new(Vector3, (x, y, z))
+    event.velocity = _STANDING
+    event.yaw = position_yaw(message)
+    event.kind = _POSITION
+    event.message = message
+    return event
 
 
 def _movement(
@@ -119,42 +124,47 @@ def _movement(
         + message.point_at_z
     ):
         raise Unacceptable(RejectReason.NOT_FINITE)
-    return PeerMoved(
-        at=at,
-        room=room,
-        sender=sender,
-        private=private,
-        position=_vector((x, y, z)),
-        velocity=_vector((vx, vy, vz)),
-        # Older senders use signed degrees.
-        yaw=yaw if 0.0 <= yaw < _TURN else heading(yaw),
-        kind=_MOVEMENT,
-        message=message,
-    )
+    event = object.__new__(PeerMoved)
+    event.at = at
+    event.room = room
+    event.sender = sender
+    event.private = private
+    event.position = _new(Vector3, (x, y, z))
+    event.velocity = _new(Vector3, (vx, vy, vz))
+    # Older senders use signed degrees.
+    event.yaw = yaw if 0.0 <= yaw < _TURN else heading(yaw)
+    event.kind = _MOVEMENT
+    event.message = message
+    return event
 
 
 def _chat(at: float, room: str, sender: PeerId | None, private: bool, topic: str, message: rfc4.Chat) -> ChatReceived:
     if not isfinite(message.timestamp):
         raise Unacceptable(RejectReason.NOT_FINITE)
-    return ChatReceived(
-        at=at,
-        room=room,
-        sender=sender,
-        private=private,
-        text=message.message,
-        sent_at=chat_sent_at(message.timestamp),
-        timestamp=message.timestamp,
-        forwarded_from=message.forwarded_from,
-        topic=topic,
-    )
+    event = object.__new__(ChatReceived)
+    event.at = at
+    event.room = room
+    event.sender = sender
+    event.private = private
+    event.text = message.message
+    event.sent_at = chat_sent_at(message.timestamp)
+    event.timestamp = message.timestamp
+    event.forwarded_from = message.forwarded_from
+    event.topic = topic
+    return event
 
 
 def _scene(
     at: float, room: str, sender: PeerId | None, private: bool, _topic: str, message: rfc4.Scene
 ) -> SceneMessageReceived:
-    return SceneMessageReceived(
-        at=at, room=room, sender=sender, private=private, scene_id=message.scene_id, data=message.data
-    )
+    event = object.__new__(SceneMessageReceived)
+    event.at = at
+    event.room = room
+    event.sender = sender
+    event.private = private
+    event.scene_id = message.scene_id
+    event.data = message.data
+    return event
 
 
 def _emote(
@@ -305,12 +315,15 @@ class PacketReader:
     ``codec``: of compressed movements, which without one nothing gives a meaning.
     """
 
-    __slots__ = ("_hearing", "_limits", "_packet_bytes", "_raw", "_readers", "_room", "let_go")
+    __slots__ = ("_decode", "_hearing", "_limits", "_packet_bytes", "_raw", "_readers", "_room", "let_go")
 
     def __init__(self, room: str, limits: Limits, hearing: Hearing, *, raw: bool, codec: MovementCodec | None) -> None:
         self._room = room
         self._limits = limits
         self._packet_bytes = limits.packet_bytes
+        # Looking at the limits takes as long as a quarter of the decoding.
+        usual = all(getattr(limits, name) == getattr(DEFAULT_LIMITS, name) for name in _OF_DECODING)
+        self._decode = decode_kind if usual else partial(decode_kind, limits=limits)
         self._raw = raw
         self._hearing = hearing
         self._readers: Mapping[str | None, tuple[int, Reader | None, Judge | None]] = READERS
@@ -332,15 +345,16 @@ class PacketReader:
             if self._raw:
                 kind, version = peek(data, limits=self._limits)
             else:
-                self.let_go = ""
                 if guard.exceeded:
                     # A flood is refused by its kind alone: decoding it is what it would cost the others.
                     allowance = READERS.get(peek(data, limits=self._limits).kind, _UNKNOWN)[0]
                     if guard.refuses(allowance, at):
+                        self.let_go = ""
                         return None
-                kind, packet = decode_kind(data, limits=self._limits)
+                kind, packet = self._decode(data)
                 allowance, reader, judge = self._readers.get(kind, _UNKNOWN)
                 if not guard.admit(allowance, size, at):
+                    self.let_go = ""
                     return None
                 heard = guard.heard
                 if kind != "scene" and (heard.scene_only if heard is not None else sender == AUTHORITATIVE_SERVER):

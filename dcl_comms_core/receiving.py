@@ -64,8 +64,9 @@ class Receiving(Sending):
         seen = Seen(limits.seen_messages) if seen is None else seen
         hearing = Hearing(seen, limits, self._profiles, self._on_profile_request)
         self._reader = PacketReader(room, limits, hearing, raw=self._raw, codec=codec)
-        self._roster = Roster(room, limits)
+        self._roster = Roster(room, limits, hearing.room)
         self._guards = self._roster.guards
+        self._by_text = self._guards.by_text
         self._timers = Timers()
         self._topic_of_ours = ""
         self._line: deque[Guard] = deque()
@@ -114,7 +115,7 @@ class Receiving(Sending):
         size = len(data)
         self._received += 1
         self._received_bytes += size
-        guard = self._guards.by_text.get(sender) if sender else None
+        guard = self._by_text.get(sender) if sender else None
         if guard is None:
             guard = self._guards.strangers
             who = PeerId(sender) if sender else None

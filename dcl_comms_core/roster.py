@@ -26,11 +26,11 @@ class Roster:
 
     __slots__ = ("_early", "_full", "_limits", "_owned", "_room", "_tracks", "guards", "peers")
 
-    def __init__(self, room: str, limits: Limits) -> None:
+    def __init__(self, room: str, limits: Limits, number: int) -> None:
         self._room = room
         self._limits = limits
         self.peers = PeerTable(limits.peers)
-        self.guards = Guards(limits)
+        self.guards = Guards(limits, number)
         self._tracks: dict[str, tuple[PeerId, Track]] = {}
         self._owned: dict[PeerId, dict[str, None]] = {}
         """Ids of each one's tracks, in order: who leaves must not cost a look at all tracks."""

@@ -11,6 +11,7 @@ from dcl_comms_core import (
     Chat,
     ChatReaction,
     ChatReceived,
+    LimitReached,
     Limits,
     LookAtPosition,
     Movement,
@@ -184,6 +185,15 @@ def test_a_message_is_told_once_in_a_room() -> None:
     assert dropped(rig) == {"repeated": 1}
 
 
+def test_what_is_beyond_an_allowance_is_not_counted_as_what_was_let_go_before() -> None:
+    rig = Rig(limits=Limits(chat_rate=1, burst_seconds=1.0)).join("alice")
+    assert [rig.data(chat()) is None for _ in range(2)] == [False, True]
+    assert isinstance(rig.data(chat(stamp=3.0)), LimitReached)
+    assert [rig.data(emoted(1, 2.0)) is None for _ in range(2)] == [False, True]
+    assert rig.data(chat(stamp=4.0)) is None
+    assert dropped(rig) == {"repeated": 2, "chat_rate": 2}
+
+
 def test_a_message_is_told_once_in_all_rooms() -> None:
     seen = Seen()
     island, scene = (Rig(seen=seen).join("alice") for _ in range(2))
@@ -291,6 +301,20 @@ def test_a_stop_is_told_although_it_repeats_what_it_stops() -> None:
     rig = Rig().join("alice")
     assert rig.data(emoted(1, 2.0)).stopping is False
     assert rig.data(emoted(1, 2.0, is_stopping=True)).stopping is True
+
+
+def test_a_stop_is_told_each_time_by_one_room_and_not_again_by_another() -> None:
+    seen = Seen()
+    island, scene = (Rig(seen=seen).join("alice", "bob") for _ in range(2))
+    stop = emoted(1, 2.0, is_stopping=True)
+    assert island.data(stop) is not None
+    assert scene.data(stop) is None
+    assert dropped(scene) == {"repeated": 1}
+    assert scene.data(stop, "bob") is not None
+    assert island.data(stop) is not None
+    # What has neither number nor stamp can't be told apart.
+    for rig in (island, scene):
+        assert rig.data(emoted(is_stopping=True)) is not None
 
 
 @pytest.mark.parametrize("urn", ["u" * 257, "urn wave", "urn:\n", "\x00", "a\u2003b"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -130,6 +131,9 @@ def test_events_of_packets(member: dict[str, Any], kind: type, expected: dict[st
     assert (event.at, event.room, event.sender, event.private) == (5.0, "scene", PeerId("alice"), False)
     if hasattr(event, "message"):
         assert event.message == next(iter(member.values()))
+    # It has every field, as one that its constructor made.
+    assert event.size == len(wire(**member))
+    assert replace(event) == event
 
 
 def test_every_kind_is_in_one_of_the_lists_above() -> None:
