@@ -41,6 +41,7 @@ from dcl_comms_core.limits import DEFAULT_LIMITS
 from dcl_comms_core.merged import MergedRooms
 from dcl_comms_core.proto import WireMessage
 from dcl_comms_core.room import RoomSession
+from dcl_comms_core.world import WorldSession
 from dcl_comms_core.ws_room import WsRoomSession
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ _MAGIC: Final = "dcl-comms-journal"
 _VERSION: Final = 1
 _NESTING: Final = 32
 _SESSIONS: Final[Mapping[str, Any]] = {
-    cls.__name__: cls for cls in (RoomSession, MergedRooms, ArchipelagoSession, WsRoomSession)
+    cls.__name__: cls for cls in (RoomSession, MergedRooms, ArchipelagoSession, WsRoomSession, WorldSession)
 }
 """The classes that a journal may name.  Each has ``commands()``, ``events()``, ``deadline()`` and its verbs."""
 _READS: Final = frozenset({"commands", "events", "deadline", "traffic", "has_credit", "check_publish", "rooms_of"})

@@ -10,7 +10,8 @@ import json
 from heapq import heappop, heappush
 from typing import TYPE_CHECKING, Any
 
-from chains import NOW, ROOT, VERIFIER, identity
+from canary import assert_no_secret
+from chains import NOW, ROOT, VERIFIER, identity, key
 from tokens import make_token
 
 from dcl_comms_core import (
@@ -26,6 +27,7 @@ from dcl_comms_core import (
     FetchFailed,
     FrameReceived,
     Islands,
+    Journal,
     LinkFailed,
     LinkRef,
     LiveKitAdapter,
@@ -76,10 +78,12 @@ class Citizen:
         self.universe = universe
         self.who = who
         self.name = "0xnobody" if who is None else who.address.lower()
-        record = options.pop("record", None)
-        make = WorldSession if record is None else lambda *args, **named: record.record(WorldSession, *args, **named)
+        self.journal: Journal = options.pop("journal", None) or Journal()
         options = {"address": None if who is None else who.address, **options}
-        self.session: Any = make(target, **options)
+        if "islands" in options:
+            self.session: Any = WorldSession(target, **options)
+        else:
+            self.session = self.journal.record(WorldSession, target, **options)
         self.events: list[Any] = []
         self.commands: list[Any] = []
         self.ports: dict[int, MemoryPort] = {}
@@ -134,6 +138,14 @@ class Citizen:
         times = [port.deadline() for port in self.ports.values()] + [self.session.deadline()]
         return min((time for time in times if time is not None), default=None)
 
+    def replays(self) -> None:
+        """The same calls again give the same commands and events."""
+        text = self.journal.text()
+        replay = Journal.read(text).replay()
+        assert replay.identical, replay
+        if self.who is not None:
+            assert_no_secret(self.who.sign("x").links[1].signature, text)
+
     def inside(self) -> list[str]:
         """The memory rooms that it is in."""
         return sorted(name for name, room in self.universe.rooms.items() if self.name in room.identities)
@@ -175,8 +187,6 @@ class Universe:
         return citizen
 
     def visitor(self, target: Any = REALM, *, number: int = 1, wallet: bool = True, **options: Any) -> Citizen:
-        from chains import key
-
         who = identity(root=ROOT if number == 1 else key(number)) if wallet else None
         citizen = Citizen(self, target, who, **options)
         self.citizens.append(citizen)
@@ -201,7 +211,8 @@ class Universe:
         """A service that gives a connection string to whoever signed the request."""
 
         def answer(request: Fetch) -> Answer:
-            return said(**{key: self.mint(room, self.signer(request))})
+            adapter = self.mint(room, self.signer(request))
+            return 200, {}, json.dumps({key: adapter}).encode()
 
         return answer
 
