@@ -142,11 +142,10 @@ class Seeking(RoomsView):
         """Begin the way to a room, or have the island service say again where it is."""
         stay.seek()
         metadata = login_metadata(is_guest=self._is_guest)
-        if stay is self._scene:
-            if self._wanted_scene is not None:
-                where = SignedLoginAdapter(self._gatekeeper_url())
-                metadata = self._scene_metadata(*self._wanted_scene)
-                self._outcome(stay, stay.way.follow(where, metadata, self._now, self._unix_now()))
+        if stay is self._scene and self._wanted_scene is not None:
+            where = SignedLoginAdapter(self._gatekeeper_url())
+            metadata = self._scene_metadata(*self._wanted_scene)
+            self._outcome(stay, stay.way.follow(where, metadata, self._now, self._unix_now()))
         elif self._source is not None:
             self._source.renew(now=self._now)
         elif isinstance(self._target, str):
@@ -246,7 +245,7 @@ class Seeking(RoomsView):
         """A way led nowhere, a room is lost, or the island service is.  ``told``: an event said so."""
         if self._refusing and setback.reason is CloseReason.NOT_SIGNED:
             setback = setback._replace(retry=Retry.NEVER)
-        again = stay.may_return(setback, self._now)
+        again = stay.may_return(setback, self._now, inside=self._inside(stay))
         if stay is self._island and not (again and self._opened_once):
             self._end(setback)
         elif not again:
@@ -282,12 +281,13 @@ class Seeking(RoomsView):
                 return True
         return False
 
+    def _inside(self, stay: Stay) -> bool:
+        """Whether a room of this role is open, be it an older one."""
+        return any(room.sending and room.room == stay.role.value for room in self.rooms.values())
+
     def _sync(self) -> bool:
         """Have our state follow from where we are.  True: it is another."""
-        label = RoomRole.ISLAND.value
-        inside = isinstance(self._island.adapter, OfflineAdapter) or any(
-            room.sending and room.room == label for room in self.rooms.values()
-        )
+        inside = isinstance(self._island.adapter, OfflineAdapter) or self._inside(self._island)
         trigger = WorldTrigger.ENTERED if inside else WorldTrigger.LOST
         if self._state is RoomState.CLOSING and self._source is None and not self._merged.links:
             trigger = WorldTrigger.DONE
@@ -311,10 +311,9 @@ class Seeking(RoomsView):
 
     def _end(self, setback: Setback) -> None:
         """Something that can't be helped."""
-        if self._state not in OVER:
-            self._last = setback
-            self._move(WorldTrigger.ENDED)
-            self._shut(None)
+        self._last = setback
+        self._move(WorldTrigger.ENDED)
+        self._shut(None)
 
     # --- from the other sessions
 
@@ -349,6 +348,8 @@ class Seeking(RoomsView):
             case ev.RealmOpened():
                 self._identity = event.identity
             case ev.RealmClosed():
+                if isinstance(self._source, ArchipelagoSession):
+                    self._counts.update(self._source.counters)
                 self._source = None
                 if self._state not in OVER:
                     self._setback(self._island, Setback(event.reason, event.retry, event.detail), told=True)
@@ -364,7 +365,6 @@ class Seeking(RoomsView):
         if self._state in OVER:
             return
         if isinstance(event.adapter, JOINABLE):
-            self._counts["islands"] += 1
             self._enter(self._island, event.adapter, getattr(self._source, "place", None))
         else:
             text = f"an island's room can't be a {type(event.adapter).__name__}"

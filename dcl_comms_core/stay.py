@@ -68,13 +68,13 @@ class Stay:
         if self._since is None:
             self._since = now
 
-    def may_return(self, setback: Setback, now: float) -> bool:
-        """Whether it helps to search again, and is allowed."""
+    def may_return(self, setback: Setback, now: float, *, inside: bool) -> bool:
+        """Whether it helps to search again, and is allowed: as long as we are ``inside`` a room, however often."""
         # Who is let in and at once lost again is no better off than who is not let in.
         if self._since is not None and now - self._since >= self._stable:
             self.attempt = 0
         self._since = None
-        return setback.retry is not Retry.NEVER and self.attempt < self._attempts
+        return setback.retry is not Retry.NEVER and (self.attempt < self._attempts or (inside and self._attempts > 0))
 
     def lost(self, setback: Setback, now: float) -> None:
         """Search again after a pause."""

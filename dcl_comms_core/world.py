@@ -173,7 +173,7 @@ class WorldSession(Seeking):
     def counters(self) -> Counter[str]:
         """How often: what its sessions count, those of closed rooms too.
 
-        And late, returns (searches after a loss), islands (changes that led somewhere), skipped (movements and the like
+        And late, returns (searches after a loss), skipped (movements and the like
         that waited for a room which then did not take them).
         """
         total = self._counts + self._merged.counters

@@ -13,6 +13,7 @@ from world_rig import GATE, REALM, Citizen, Universe, about, said
 from dcl_comms_core import (
     Backoff,
     CancelFetch,
+    ChallengeGuard,
     ChatReceived,
     ClockSet,
     CloseReason,
@@ -412,3 +413,34 @@ def test_closing_before_it_began() -> None:
     assert (type(closed), closed.reason, session.state) == (WorldClosed, CloseReason.CLIENT, RoomState.CLOSED)
     session.close(now=1.0)
     assert session.events() == []
+
+
+class Talkative(MemoryIslands):
+    """It has news to the very end."""
+
+    def close(self, *, now: float | None = None) -> None:
+        self.set_position((900.0, 0.0, 0.0), now=now)
+        super().close(now=now)
+
+
+def test_an_island_that_comes_too_late() -> None:
+    here = Universe()
+    alice = here.citizen("archipelago:h", wallet=False, islands=lambda _adapter, _link: Talkative())
+    here.run(1.0)
+    alice.call("close")
+    here.run(1.0)
+    assert len(alice.asked(OpenLink)) == 1
+    assert end(alice) == (CloseReason.CLIENT, Retry.NEVER)
+
+
+def test_an_island_service_needs_no_wall_clock() -> None:
+    session = WorldSession("archipelago:realm.example/ws", address=ROOT.address)
+    session.open(now=0.0)
+    assert [type(command) for command in session.commands()] == [OpenSocket]
+
+
+def test_who_signs_where_may_be_told() -> None:
+    here = Universe()
+    alice = here.citizen(guard=ChallengeGuard(["other.example"]))
+    here.run(1.0)
+    assert end(alice) == (CloseReason.SIGNING_REFUSED, Retry.NEVER)
