@@ -7,6 +7,7 @@ session asked for and told.  Broken says which promise was not kept.
 from __future__ import annotations
 
 import hashlib
+import re
 from collections import Counter
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
@@ -32,6 +33,7 @@ __all__ = ["VERBS", "Actor", "Broken", "Hits", "World", "watched"]
 
 TIMED: Final = frozenset({RoomState.CONNECTING, RoomState.WAITING, RoomState.CLOSING})
 """States that have to end by themselves."""
+SAID: Final = re.compile(rb"said ([0-9]+) by")
 MANY: Final = 100
 VERBS: Final = frozenset({"open", "close", "handle_timeout", "chat", "move", "send_bytes", "receive_data"})
 
@@ -96,6 +98,10 @@ class World:
         self.hits = hits
         self.rooms: dict[str, MemoryRoom] = {}
         self.secrets: list[str] = []
+        self.lives = 0
+        """Sessions so far."""
+        self.sent_by: dict[str, tuple[int, LinkRef] | None] = {}
+        """Number of what was said -> by which connection; None: by several, one of which may be held back."""
         self.lines: list[str] | None = None
         """The transcript, where somebody wants it."""
         self._digest = hashlib.sha256()
@@ -150,8 +156,10 @@ class Actor:
         self.tracks: dict[str, str] = {}
         """Track -> its owner."""
         self.heard: set[tuple[str, bool]] = set()
-        self.newest: dict[tuple[str, bool], int] = {}
-        """Of each speaker, the number of what it said last."""
+        self.newest: dict[tuple[Any, ...], int] = {}
+        """Of each speaker's connection, the number of what it said last."""
+        world.lives += 1
+        self.life = world.lives
         self.now = 0.0
 
     # --- calls
@@ -285,6 +293,8 @@ class Actor:
             link.in_flight.add(command.token)
             if len(link.in_flight) > self.limits.in_flight:
                 raise Broken(f"{self.name}: {len(link.in_flight)} packets in flight")
+            if (said := SAID.search(command.data)) is not None:
+                self.world.sent_by[said[1].decode()] = None if self.merged else (self.life, link.ref)
             if command.to == ():
                 raise Broken(f"{self.name}: addressed to nobody, which is everybody to LiveKit")
         link.port.execute(command, now=self.world.clock.now)
@@ -367,7 +377,10 @@ class Actor:
         self._only(event.sender is None or event.sender.text == who, f"{event.sender} told for {who}")
         self._only(event.private == (to is not None), f"private={event.private}: {event.text}")
         self._only(to is None or self.name in to, f"not for {self.name}: {event.text}")
-        speaker = who, event.sender is not None
+        by = self.world.sent_by[number]
+        if by is None:
+            return
+        speaker = (*by, event.sender is not None)
         self._only(self.newest.get(speaker, 0) < int(number), f"after {self.newest.get(speaker)}: {event.text}")
         self.newest[speaker] = int(number)
 

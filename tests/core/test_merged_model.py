@@ -1,6 +1,7 @@
 """MergedRooms against a small model: who is in which room is a set for each peer, and nothing else decides.
 
-Any order of rooms that come and go, peers in them, movements through them, what we say, and late news.
+Any order of rooms that come and go, peers in them, movements and words through them, what we say, and late news.  What
+was told is a dict: of words, through which room they came first.
 """
 
 from __future__ import annotations
@@ -14,9 +15,12 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from room_rig import people, wire
 
 from dcl_comms_core import (
+    Chat,
+    ChatReceived,
     CloseLink,
     CloseReason,
     DataReceived,
+    Journal,
     LinkClosed,
     LinkOpened,
     LinkRef,
@@ -57,6 +61,8 @@ class Room:
         """When it is given up."""
         self.peers: dict[str, float] = {}
         """Who is in it, and the clock of the newest movement that the room itself let through."""
+        self.sessions: dict[str, int] = {}
+        """Which session of theirs that is: a sender that restarted may use the same stamps again."""
 
 
 class Model(RuleBasedStateMachine):
@@ -65,7 +71,12 @@ class Model(RuleBasedStateMachine):
         self.calls: list[tuple[str, Any, Any]] = []
         self.log: list[str] = []
         self.now = 0.0
-        self.merged = self.new_merged()
+        self.journal = Journal()
+        self.merged = self.new_merged(self.journal.record)
+        self.has_sources = False
+        self.count = 0
+        self.said: dict[tuple[str, int], tuple[int, int]] = {}
+        """Who and what -> through which room it was told, and of which session there."""
         self.rooms: dict[int, Room] = {}
         self.gone: list[LinkRef] = []
         self.present: dict[str, set[int]] = {}
@@ -77,8 +88,9 @@ class Model(RuleBasedStateMachine):
         """Peer -> when a source last spoke of it."""
 
     @staticmethod
-    def new_merged() -> MergedRooms:
-        return MergedRooms(limits=Limits(rooms=ROOMS), announce=False)
+    def new_merged(make: Any = lambda cls, **options: cls(**options)) -> MergedRooms:
+        merged: MergedRooms = make(MergedRooms, limits=Limits(rooms=ROOMS), announce=False)
+        return merged
 
     # --- calling
 
@@ -113,7 +125,10 @@ class Model(RuleBasedStateMachine):
     # --- presence in the model
 
     def enters(self, room: Room, name: str) -> None:
-        room.peers.setdefault(name, -inf)
+        if name not in room.peers:
+            room.peers[name] = -inf
+            self.count += 1
+            room.sessions[name] = self.count
         self.present.setdefault(name, set()).add(room.link.link)
 
     def exits(self, room: Room, name: str) -> None:
@@ -138,6 +153,7 @@ class Model(RuleBasedStateMachine):
     @rule(role=roles)
     def join(self, role: RoomRole) -> None:
         if role is RoomRole.SOURCE:
+            self.has_sources = True
             error = self.call("attach", now=self.now)
         else:
             error = self.call("join", SimulatorAdapter("x"), role, now=self.now)
@@ -263,6 +279,21 @@ class Model(RuleBasedStateMachine):
         assert self.call("data", room.link, name, data, now=self.now) is None
         assert [type(event) for event in self.settle()] == [PeerMoved] * heard
 
+    @precondition(lambda self: self.present)
+    @rule(index=which, name=names, number=st.integers(1, 2))
+    def hears(self, index: int, name: str, number: int) -> None:
+        room = self.pick(index, "open")
+        if room is None or name not in room.peers or room.role is RoomRole.SOURCE:
+            return
+        here, before = (room.link.link, room.sessions[name]), self.said.get((name, number))
+        new = before is None or (before[0] == here[0] and before[1] != here[1])
+        if new:
+            self.said[name, number] = here
+        data = wire(chat=Chat(message=f"word {number}", timestamp=float(number)))
+        assert self.call("data", room.link, name, data, now=self.now) is None
+        events = self.settle()
+        assert [(type(event), event.text) for event in events] == [(ChatReceived, f"word {number}")] * new
+
     # --- what we say
 
     @rule(name=st.none() | names, scene=st.booleans())
@@ -320,6 +351,10 @@ class Model(RuleBasedStateMachine):
             log += map(repr, again.commands())
             log += map(repr, again.events())
         assert log == self.log
+        # What speaks through a source is not in a journal.
+        if not self.has_sources:
+            replay = Journal.read(self.journal.text()).replay()
+            assert replay.identical, replay
 
 
 def perform(merged: MergedRooms, verb: str, args: Any, kwargs: Any) -> Exception | None:

@@ -1,7 +1,8 @@
 """RoomSession against a small model: any order of calls and news, legal or late.
 
 The model keeps the state by its own rules, credits and the queue as plain numbers and peers as a dict.  Nothing but
-LocalProtocolError and SendQueueFull may be raised, and exactly where the model says so.
+LocalProtocolError and SendQueueFull may be raised, and exactly where the model says so.  A journal of it all runs again
+to the same end.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from typing import Any
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-from room_rig import ME, STEADY, UNIX, people, wire
+from room_rig import ME, STEADY, UNIX, livekit, people, wire
 
 from dcl_comms_core import (
     RETRY,
@@ -20,6 +21,7 @@ from dcl_comms_core import (
     ClockSet,
     CloseLink,
     CloseReason,
+    Journal,
     Limits,
     LinkClosed,
     LinkFailed,
@@ -44,13 +46,14 @@ from dcl_comms_core import (
     SendAcknowledged,
     SendData,
     SendQueueFull,
-    SimulatorAdapter,
     Timer,
 )
 
 IN_FLIGHT, QUEUE, STABLE = 2, 3, 1.0
 NAMES = ("alice", "Bob", "bob", "carol")
 reasons = st.sampled_from([CloseReason.NETWORK] * len(CloseReason) + list(CloseReason))
+TTL = 3600.0
+ADAPTER = livekit(ttl=TTL)
 IN_ROOM = ("open", "reconnecting")
 
 
@@ -60,11 +63,10 @@ class Model(RuleBasedStateMachine):
         self.begin()
 
     def begin(self) -> None:
-        self.calls: list[tuple[str, Any, Any]] = []
-        """Everything that was called, to call it again."""
-        self.log: list[str] = []
-        """Every command and event, as text."""
+        self.journal = Journal()
         self.session = self.new_session()
+        self.offset = 0.0
+        """How far the wall clock is from what the token's issuer had."""
         self.call("receive", ClockSet(unix_offset=UNIX), now=0.0)
         self.now = 0.0
         self.state = "new"
@@ -78,10 +80,10 @@ class Model(RuleBasedStateMachine):
         self.peers: dict[str, str] = {}
         self.told_to_close = False
 
-    @staticmethod
-    def new_session() -> RoomSession:
-        return RoomSession(
-            SimulatorAdapter("x"),
+    def new_session(self) -> RoomSession:
+        return self.journal.record(
+            RoomSession,
+            ADAPTER,
             limits=Limits(in_flight=IN_FLIGHT, send_queue=QUEUE, stable_seconds=STABLE),
             reconnect=STEADY,
             entropy=5,
@@ -92,7 +94,6 @@ class Model(RuleBasedStateMachine):
     # --- calling
 
     def call(self, verb: str, *args: Any, **kwargs: Any) -> Exception | None:
-        self.calls.append((verb, args, kwargs))
         try:
             getattr(self.session, verb)(*args, **kwargs)
         except (LocalProtocolError, SendQueueFull) as error:
@@ -102,7 +103,6 @@ class Model(RuleBasedStateMachine):
     def settle(self) -> list[Any]:
         """Drain; keep the books of credits; give the events."""
         for command in self.session.commands():
-            self.log.append(repr(command))
             if isinstance(command, OpenLink):
                 self.generation += 1
                 assert command.link == LinkRef(1, self.generation)
@@ -115,7 +115,6 @@ class Model(RuleBasedStateMachine):
             elif isinstance(command, CloseLink):
                 self.told_to_close = self.state == "closing"
         events = self.session.events()
-        self.log += map(repr, events)
         assert all(event.at == self.now for event in events)
         for event in events:
             if isinstance(event, PeerJoined):
@@ -156,8 +155,24 @@ class Model(RuleBasedStateMachine):
     def open(self) -> None:
         error = self.call("open", now=self.now)
         assert (error is None) == (self.state == "new")
-        if error is None:
-            self.state = "connecting"
+        if error is not None or not self.refused():
+            self.state = "connecting" if error is None else self.state
+            assert self.settle() == []
+
+    def refused(self) -> bool:
+        """The token is no good any more: that is looked at before each attempt."""
+        if self.now + self.offset < TTL:
+            return False
+        self.closed()
+        (end,) = self.settle()
+        assert (type(end), end.reason) == (RoomClosed, CloseReason.TOKEN_EXPIRED)
+        return True
+
+    @rule(late=st.sampled_from([0.0, 0.0, 0.0, -1e6, TTL]))
+    def clock(self, late: float) -> None:
+        """Somebody sets the wall clock."""
+        self.offset = late
+        assert self.call("receive", ClockSet(unix_offset=UNIX + late), now=self.now) is None
         assert self.settle() == []
 
     @rule(drain=st.sampled_from([None, 0.0, 3.0]), sure=st.sampled_from([False, False, True]))
@@ -220,8 +235,9 @@ class Model(RuleBasedStateMachine):
         assert reason is {"connecting": Timer.CONNECT, "waiting": Timer.RETRY, "closing": Timer.CLOSE}[self.state]
         assert self.call("handle_timeout", self.now) is None
         if reason is Timer.RETRY:
-            self.state = "connecting"
-            assert self.settle() == []
+            if not self.refused():
+                self.state = "connecting"
+                assert self.settle() == []
         elif reason is Timer.CONNECT:
             self.over(CloseReason.TIMEOUT)
         elif self.told_to_close:
@@ -253,6 +269,7 @@ class Model(RuleBasedStateMachine):
     @rule(present=st.lists(st.sampled_from(NAMES), unique=True))
     def get_in(self, present: list[str]) -> None:
         """The short way back into the room, else rarely found."""
+        self.clock(0.0)
         if self.state == "new":
             self.open()
         if self.state == "waiting":
@@ -361,16 +378,9 @@ class Model(RuleBasedStateMachine):
         assert deadline is None or deadline > self.now
 
     def teardown(self) -> None:
-        """The same calls on a new session give the same commands and events, byte for byte."""
-        again, log = self.new_session(), []
-        for verb, args, kwargs in self.calls:
-            try:
-                getattr(again, verb)(*args, **kwargs)
-            except (LocalProtocolError, SendQueueFull):
-                pass
-            log += map(repr, again.commands())
-            log += map(repr, again.events())
-        assert log == self.log
+        """The same calls on a new session give the same commands, events and deadlines, byte for byte."""
+        replay = Journal.read(self.journal.text()).replay()
+        assert replay.identical, replay
 
 
 TestRoomSessionModel = Model.TestCase
