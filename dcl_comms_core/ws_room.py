@@ -366,7 +366,8 @@ class _Aliases:
         address = self._addresses.pop(alias, None)
         if address is None:
             return None
-        last = self._newest[address.lower()] == alias
+        # The newer one may have left before, and it was told that nobody is there.
+        last = self._newest.get(address.lower()) == alias
         if last:
             del self._newest[address.lower()]
         return address, last

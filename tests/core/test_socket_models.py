@@ -1,26 +1,30 @@
 """ArchipelagoSession and WsRoomSession against small models: any order of calls and news, legal, late or hostile.
 
 The models keep the stage by their own rules, and what is sent at each.  Nothing but LocalProtocolError is raised, and
-exactly where the model says so.
+exactly where the model says so.  A journal of it all runs again to the same end.
 """
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from chains import identity
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-from socket_rig import RealmRig, RoomRig
+from socket_rig import GUARD, RealmRig, RoomRig
 
 from dcl_comms_core import (
     RETRY,
+    ArchipelagoSession,
     Backoff,
+    ChallengeGuard,
     CloseReason,
     CloseSocket,
     IslandChanged,
     IslandChangedMessage,
+    Journal,
     Kicked,
     KickedMessage,
     LocalProtocolError,
@@ -37,6 +41,7 @@ from dcl_comms_core import (
     WsPacket,
     WsPeerJoin,
     WsPeerLeave,
+    WsRoomSession,
 )
 from dcl_comms_core.testing.strategies import wire_bytes
 
@@ -56,12 +61,16 @@ class Model(RuleBasedStateMachine):
     rig: Any
     ends: type
 
-    def make(self) -> Any:
+    def make(self, **options: Any) -> Any:
         raise NotImplementedError
 
-    @initialize()
-    def begin(self) -> None:
-        self.rig = self.make()
+    @initialize(allowed=st.sampled_from([True] * 7 + [False]))
+    def begin(self, allowed: bool) -> None:
+        self.journal = Journal()
+        self.allowed = allowed
+        """Would we sign anything there?"""
+        guard = GUARD if allowed else ChallengeGuard(["elsewhere.example"])
+        self.rig = self.make(reconnect=STEADY, guard=guard)
         self.stage = "new"
         self.been_in = False
         self.tried = 0
@@ -118,8 +127,10 @@ class Model(RuleBasedStateMachine):
             assert not legal
         else:
             assert legal
-            self.stage = "connecting"
-        assert self.settle() == []
+            self.stage = "connecting" if self.allowed else "closed"
+        events = self.settle()
+        refused = legal and not self.allowed
+        assert [(type(event), event.reason) for event in events] == [(self.ends, CloseReason.SIGNING_REFUSED)] * refused
 
     @rule(sure=st.sampled_from([False, False, True]))
     def closes(self, sure: bool) -> None:
@@ -182,7 +193,7 @@ class Model(RuleBasedStateMachine):
             self.stable_at = self.rig.now + 30.0
         assert (len(self.settle()) >= 1) == legal
 
-    @precondition(lambda self: self.stage in ("new", "waiting", "connecting"))
+    @precondition(lambda self: self.allowed and self.stage in ("new", "waiting", "connecting"))
     @rule()
     def gets_in(self) -> None:
         """The short way, else rarely found."""
@@ -240,6 +251,11 @@ class Model(RuleBasedStateMachine):
         assert deadline is None or deadline >= self.rig.now
         assert (session.state.value == "closed") == (self.stage == "closed") == self.over
 
+    def teardown(self) -> None:
+        replay = Journal.read(self.journal.text()).replay()
+        assert replay.identical, replay
+        assert replay.skipped == 0
+
 
 class _Realm(RealmRig):
     def drain(self) -> None:
@@ -258,8 +274,8 @@ class _Room(RoomRig):
 class ArchipelagoModel(Model):
     ends = RealmClosed
 
-    def make(self) -> Any:
-        return _Realm(reconnect=STEADY)
+    def make(self, **options: Any) -> Any:
+        return _Realm(make=partial(self.journal.record, ArchipelagoSession), **options)
 
     @rule(x=st.floats(-100.0, 100.0))
     def walks(self, x: float) -> None:
@@ -338,8 +354,8 @@ def babble(model: Model, data: bytes) -> None:
 class WsRoomModel(Model):
     ends = RoomClosed
 
-    def make(self) -> Any:
-        return _Room(reconnect=STEADY)
+    def make(self, **options: Any) -> Any:
+        return _Room(make=partial(self.journal.record, WsRoomSession), **options)
 
     @rule(alias=st.integers(1, 4), name=st.sampled_from(["0xa", "0xA", "0xb"]))
     def joins(self, alias: int, name: str) -> None:

@@ -473,6 +473,19 @@ def test_we_are_not_a_peer_of_ours() -> None:
     assert [event.sender.text for event in rig.take_events(PeerJoined)] == [BOB]
 
 
+def test_the_newer_of_two_aliases_leaves_first() -> None:
+    """Found by the model: the older one's leave raised KeyError."""
+    rig = opened({1: ALICE})
+    joins(rig, 9, ALICE.upper())
+    rig.take_events()
+    leaves(rig, 9)
+    assert [(type(event), event.sender) for event in rig.take_events()] == [(PeerLeft, PeerId(ALICE))]
+    leaves(rig, 1)
+    assert rig.take_events() == []
+    joins(rig, 1, ALICE)
+    assert [event.sender for event in rig.take_events()] == [PeerId(ALICE)]
+
+
 def test_the_table_of_aliases_has_its_end() -> None:
     rig = opened({1: ALICE, 2: BOB, 3: "c"}, limits=Limits(aliases=2))
     joins(rig, 4, "d")
