@@ -17,6 +17,7 @@ from tokens import make_token
 from dcl_comms_core import (
     ArchipelagoServer,
     AuthChain,
+    Backoff,
     CancelFetch,
     ClockSet,
     CloseLink,
@@ -26,6 +27,7 @@ from dcl_comms_core import (
     Fetched,
     FetchFailed,
     FrameReceived,
+    IslandChangedMessage,
     Islands,
     Journal,
     LinkFailed,
@@ -35,14 +37,22 @@ from dcl_comms_core import (
     OpenLink,
     OpenSocket,
     Place,
+    RealmClosed,
+    Retry,
+    RoomClosed,
+    RoomState,
     SendAcknowledged,
     SendFrame,
+    ServerPacket,
     SignatureNeeded,
     SimulatorAdapter,
     SocketClosed,
     SocketOpened,
+    WorldClosed,
     WorldSession,
+    WsRoomAdapter,
     WsRoomServer,
+    encode,
 )
 from dcl_comms_core.testing import VirtualClock
 
@@ -57,6 +67,9 @@ REALM = "https://realm.example"
 ISLANDS = "wss://realm.example/ws"
 LIVEKIT = "wss://livekit.example"
 GATE = "https://realm.example/get-scene-adapter"
+LOGIN = f"{REALM}/login"
+STEADY = Backoff(initial=1.0, factor=2.0, maximum=8.0, jitter=0.0, attempts=3)
+"""Pauses of 1, 2 and 4 seconds."""
 LINKED = ("connecting", "open", "reconnecting", "closing")
 Answer = tuple[int, dict[str, str], bytes]
 
@@ -92,6 +105,10 @@ class Citizen:
         """Ours -> the server, and what it calls it."""
         self.fetching: set[LinkRef] = set()
         self.signs = True
+        self.over = False
+        """Was there a cause after which nothing may be begun?"""
+        self.scene_over = False
+        """The same of the scene."""
         self.session.receive(ClockSet(unix_offset=NOW), now=universe.clock.now)
 
     def take(self, *kinds: type) -> list[Any]:
@@ -105,6 +122,7 @@ class Citizen:
         return [command for command in self.commands if isinstance(command, kind)]
 
     def call(self, verb: str, *args: Any, **named: Any) -> Any:
+        self.scene_over = self.scene_over and verb != "enter_scene"
         try:
             return getattr(self.session, verb)(*args, now=self.universe.clock.now, **named)
         finally:
@@ -127,12 +145,30 @@ class Citizen:
             for command in self.session.commands():
                 more = True
                 self.commands.append(command)
+                self.check(command)
                 self.universe.carry_out(self, command)
             for event in self.session.events():
                 more = True
                 self.events.append(event)
+                self.judge(event)
                 if isinstance(event, SignatureNeeded) and self.signs and self.who is not None:
                     self.session.provide_signature(event.request, self.who.sign(event.payload), now=now)
+
+    def judge(self, event: Any) -> None:
+        """Is this a cause after which nothing may be begun?"""
+        assert not (self.over and isinstance(event, WorldClosed) and event.reason is CloseReason.CLIENT)
+        if isinstance(event, WorldClosed):
+            self.over = True
+        elif isinstance(event, RoomClosed | RealmClosed) and event.reason is not CloseReason.CLIENT:
+            never = event.retry is Retry.NEVER
+            self.scene_over = self.scene_over or (never and event.room == "scene")
+            self.over = self.over or (never and event.room != "scene")
+
+    def check(self, command: Any) -> None:
+        if isinstance(command, OpenLink | OpenSocket | Fetch):
+            assert not self.over, "begun after the end"
+            scene = isinstance(command, Fetch) and command.url == GATE
+            assert not (scene and self.scene_over), "asked for a scene that is over"
 
     def deadline(self) -> float | None:
         times = [port.deadline() for port in self.ports.values()] + [self.session.deadline()]
@@ -140,6 +176,8 @@ class Citizen:
 
     def replays(self) -> None:
         """The same calls again give the same commands and events."""
+        if isinstance(self.session, WorldSession):
+            return  # with an island source of ours, which no journal can hold
         text = self.journal.text()
         replay = Journal.read(text).replay()
         assert replay.identical, replay
@@ -246,8 +284,12 @@ class Universe:
 
     def run(self, seconds: float) -> None:
         end = self.clock.now + seconds
+        last, count = -1.0, 0
         while True:
             self.turn()
+            count = count + 1 if self.clock.now == last else 0
+            last = self.clock.now
+            assert count < 1_000, "time stands still"
             times = [time for citizen in self.citizens if (time := citizen.deadline()) is not None]
             times += [time for server in self.servers() if (time := server.deadline()) is not None]
             times += [self.due[0][0]] if self.due else []
@@ -272,6 +314,11 @@ class Universe:
 
     def look(self) -> None:
         for citizen in self.citizens:
+            assert citizen.session.commands() == citizen.session.events() == []
+            deadline = citizen.session.deadline()
+            assert (deadline is None) == (citizen.session.deadline_reason is None) or deadline is not None
+            if citizen.session.state.value == "closed":
+                assert deadline is None
             rooms = citizen.session.rooms.values()
             places = [seat(room.adapter) for room in rooms if room.state.value in LINKED]
             assert len(places) == len(set(places)), places
@@ -389,6 +436,41 @@ class Universe:
 
 def seat(adapter: Any) -> tuple[str, str]:
     """What one identity may have once."""
+    if isinstance(adapter, WsRoomAdapter):
+        return adapter.url.partition("/rooms/")[0], ""
     if isinstance(adapter, LiveKitAdapter):
         return adapter.url, adapter.token.room
     return adapter.to_connection_string(), ""
+
+
+def settled(here: Universe, **options: Any) -> Citizen:
+    """Somebody on an island."""
+    citizen = here.citizen(**{"reconnect": STEADY, **options})
+    here.run(4.0)
+    assert citizen.session.state is RoomState.OPEN
+    citizen.take()
+    return citizen
+
+
+def in_a_world(here: Universe, **options: Any) -> Citizen:
+    """Somebody in a world's room."""
+    here.http["GET", f"{REALM}/about"] = about(f"signed-login:{LOGIN}")
+    here.http["POST", LOGIN] = here.login("world")
+    return settled(here, **options)
+
+
+def news(citizen: Citizen, island: str, connection: str) -> None:
+    """The island service says something of its own invention."""
+    (link,) = citizen.sockets
+    message = ServerPacket(island_changed=IslandChangedMessage(island, connection))
+    citizen.tell(FrameReceived(link=link, data=encode(message)))
+
+
+def end(citizen: Citizen) -> tuple[CloseReason, Retry]:
+    """Why it is over; nothing comes after that, and a replay says the same."""
+    *_, last = citizen.take()
+    assert isinstance(last, WorldClosed)
+    assert citizen.session.state is RoomState.CLOSED
+    assert citizen.session.deadline() is None
+    citizen.replays()
+    return last.reason, last.retry

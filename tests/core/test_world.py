@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from chains import NOW, ROOT
 from tokens import make_token
-from world_rig import GATE, REALM, Citizen, Universe, about, said
+from world_rig import GATE, REALM, STEADY, Citizen, Universe, about, end, said
 
 from dcl_comms_core import (
     Backoff,
@@ -42,8 +42,6 @@ from dcl_comms_core import (
 )
 from dcl_comms_core.events import Warning as WarningEvent
 from dcl_comms_core.testing import MemoryIslands
-
-STEADY = Backoff(initial=1.0, factor=2.0, maximum=8.0, jitter=0.0, attempts=3)
 
 
 def opened(citizen: Citizen) -> list[str]:
@@ -154,15 +152,6 @@ def test_what_needs_a_wallet_says_so(adapter: str, direct: bool) -> None:
     nobody = here.citizen(adapter if direct else REALM, wallet=False)
     here.run(1.0)
     assert end(nobody) == (CloseReason.NO_WALLET, Retry.NEVER)
-
-
-def end(citizen: Citizen) -> tuple[CloseReason, Retry]:
-    """Why it is over; nothing comes after that."""
-    *_, last = citizen.take()
-    assert isinstance(last, WorldClosed)
-    assert citizen.session.state is RoomState.CLOSED
-    assert citizen.session.deadline() is None
-    return last.reason, last.retry
 
 
 @pytest.mark.parametrize(

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
-from world_rig import GATE, LIVEKIT, REALM, Citizen, Universe, about, said
+from world_rig import GATE, LIVEKIT, LOGIN, STEADY, Citizen, Universe, end, in_a_world, news, said, settled
 
 from dcl_comms_core import (
     Backoff,
@@ -13,7 +11,6 @@ from dcl_comms_core import (
     Faults,
     Fetch,
     IslandChanged,
-    IslandChangedMessage,
     Kicked,
     LinkRef,
     LiveKitAdapter,
@@ -26,42 +23,13 @@ from dcl_comms_core import (
     RoomClosed,
     RoomOpened,
     RoomState,
-    ServerPacket,
     SimulatorAdapter,
     SocketClosed,
     Timer,
     WarningCode,
     WorldClosed,
-    encode,
 )
 from dcl_comms_core.events import Warning as WarningEvent
-from dcl_comms_core.inputs import FrameReceived
-
-STEADY = Backoff(initial=1.0, factor=2.0, maximum=8.0, jitter=0.0, attempts=3)
-LOGIN = f"{REALM}/login"
-
-
-def settled(here: Universe, **options: Any) -> Citizen:
-    """Somebody on an island."""
-    citizen = here.citizen(**{"reconnect": STEADY, **options})
-    here.run(4.0)
-    assert citizen.session.state is RoomState.OPEN
-    citizen.take()
-    return citizen
-
-
-def in_a_world(here: Universe, **options: Any) -> Citizen:
-    here.http["GET", f"{REALM}/about"] = about(f"signed-login:{LOGIN}")
-    here.http["POST", LOGIN] = here.login("world")
-    return settled(here, **options)
-
-
-def end(citizen: Citizen) -> tuple[CloseReason, Retry]:
-    *_, last = citizen.take()
-    assert isinstance(last, WorldClosed)
-    assert citizen.session.state is RoomState.CLOSED
-    citizen.replays()
-    return last.reason, last.retry
 
 
 def reasons(citizen: Citizen) -> list[tuple[str, int, CloseReason]]:
@@ -273,13 +241,6 @@ def test_an_island_whose_room_can_not_be_entered_is_asked_for_again() -> None:
     here.run(8.0)
     assert bob.inside() == ["I1"]
     bob.replays()
-
-
-def news(alice: Citizen, island: str, connection: str) -> None:
-    """The island service says something of its own invention."""
-    (link,) = alice.sockets
-    message = ServerPacket(island_changed=IslandChangedMessage(island, connection))
-    alice.tell(FrameReceived(link=link, data=encode(message)))
 
 
 def test_islands_without_end_the_newest_counts() -> None:

@@ -8,12 +8,11 @@ from typing import Any
 import pytest
 from chains import NOW, identity, key
 from room_rig import livekit, wire
-from world_rig import GATE, REALM, Citizen, Universe, about, said
+from world_rig import GATE, LOGIN, REALM, STEADY, Citizen, Universe, about, said
 
 from dcl_comms_core import (
     GATEKEEPER,
     AuthChain,
-    Backoff,
     CancelFetch,
     ChatReceived,
     ClockSet,
@@ -49,9 +48,6 @@ from dcl_comms_core import (
 )
 from dcl_comms_core.events import Warning as WarningEvent
 from dcl_comms_core.testing import MemorySource
-
-STEADY = Backoff(initial=1.0, factor=2.0, maximum=8.0, jitter=0.0, attempts=3)
-LOGIN = f"{REALM}/login"
 
 
 def scene_of(here: Universe) -> Any:
