@@ -5,6 +5,8 @@ Theory of operation.  A RoomSession is one machine.  Everything that can move it
 Triggers from the transport that have no row are late news of a link that was given up, and are ignored.
 Triggers from the caller that have no row are misuse, and raise ``LocalProtocolError``.
 
+The diagrams of docs/states.md are made from the tables here.
+
 Two triggers stand for "the link is gone": LOST, when the session will try again by itself, and ENDED, when it will not.
 Which of the two it is depends on the reason's :class:`Retry`, on the reconnect policy and on the token's age, and is
 decided before the table is asked.

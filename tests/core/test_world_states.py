@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -126,6 +129,11 @@ def test_every_state_can_be_reached_and_left() -> None:
     assert {trigger for _, trigger in STAY_TRANSITIONS} == set(StayTrigger)
     assert {state for state, _ in WAY_TRANSITIONS} == {*WAY_TRANSITIONS.values()} == set(WayState)
     assert {trigger for _, trigger in WAY_TRANSITIONS} == set(WayTrigger)
+
+
+def test_the_page_is_what_the_tables_say() -> None:
+    tool = Path(__file__).parents[2] / ".ci/tools/states_page.py"
+    subprocess.run([sys.executable, str(tool), "--check"], check=True)
 
 
 def hops() -> None:

@@ -1,0 +1,87 @@
+"""docs/states.md: the diagrams of the core's machines, from the tables in states.py; ``--check`` fails where they differ."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dcl_comms_core import states
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from enum import Enum
+
+PAGE = Path(__file__).parents[2] / "docs" / "states.md"
+
+HEAD = """# States
+
+<!-- Made by .ci/tools/states_page.py from the tables in dcl_comms_core/states.py: change them there. -->
+
+Every move of every machine of the core. What a transport tells that has no arrow is late news and is ignored; what a caller asks for that has none
+raises `LocalProtocolError`.
+"""
+
+MACHINES = (
+    ("A room", "`RoomSession`, `WsRoomSession`: `session.state`", states.ROOM_TRANSITIONS, "new"),
+    (
+        "The handshake with the island service or a ws-room",
+        "`session.stage`; why a server hung up is judged by it",
+        states.STAGE_TRANSITIONS,
+        "idle",
+    ),
+    ("The island service", "`ArchipelagoSession`: `session.state`", states.ARCHIPELAGO_TRANSITIONS, "new"),
+    ("A world", "`WorldSession`: `session.state`, of the island's or world's room", states.WORLD_TRANSITIONS, "new"),
+    (
+        "The room of one role in a world",
+        "The island's (or world's) room, and the scene's: each has one of these",
+        states.STAY_TRANSITIONS,
+        "away",
+    ),
+    ("The way to a room", "From a realm's URL, or from the gatekeeper's", states.WAY_TRANSITIONS, "idle"),
+)
+
+
+def diagram(table: Mapping[tuple[Enum, Enum], Enum], start: str) -> str:
+    rows = [(one.value, trigger.value, other.value) for (one, trigger), other in table.items()]
+    states_ = dict.fromkeys(state for one, _, other in rows for state in (one, other))
+    from_all = {
+        (trigger, other)
+        for _, trigger, other in rows
+        if {one for one, name, to in rows if (name, to) == (trigger, other)} == set(states_)
+    }
+    lines = ["stateDiagram-v2", f"    [*] --> {start}"]
+    arrows: dict[tuple[str, str], list[str]] = {}
+    for one, trigger, other in rows:
+        if (trigger, other) not in from_all:
+            arrows.setdefault((one, other), []).append(trigger)
+    # Mermaid ends a label at a semicolon or a colon.
+    lines += [
+        f"    {one} --> {other}: {re.sub('[;:]', '', ' / '.join(triggers))}"
+        for (one, other), triggers in arrows.items()
+    ]
+    lines += ["    closed --> [*]"] if "closed" in states_ else []
+    text = "```mermaid\n" + "\n".join(lines) + "\n```\n"
+    if from_all:
+        told = ", ".join(f"*{trigger}* to `{other}`" for trigger, other in sorted(from_all))
+        text += f"\nFrom every state: {told}.\n"
+    return text
+
+
+def page() -> str:
+    parts = [HEAD]
+    parts += [f"## {title}\n\n{what}.\n\n{diagram(table, start)}" for title, what, table, start in MACHINES]
+    return "\n".join(parts)
+
+
+def main() -> None:
+    if "--check" in sys.argv:
+        if not PAGE.is_file() or PAGE.read_text() != page():
+            sys.exit("docs/states.md is not what states.py says: python .ci/tools/states_page.py")
+    else:
+        PAGE.write_text(page())
+
+
+if __name__ == "__main__":
+    main()
