@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from math import isfinite
 from typing import TYPE_CHECKING, Final
@@ -52,6 +53,8 @@ GATEKEEPER: Final = "https://comms-gatekeeper.decentraland.org/get-scene-adapter
 """Who lets into the rooms of scenes, in Genesis City and in worlds."""
 
 JOINABLE: Final = (LiveKitAdapter, WsRoomAdapter, SimulatorAdapter)
+_WORLD: Final = re.compile(r"[A-Za-z0-9._-]{1,250}\.eth", re.IGNORECASE)
+"""What /about calls a world.  All other realms are one to the gatekeeper: Genesis City."""
 _SHOWN: Final = frozenset({RoomRole.ISLAND.value, RoomRole.SCENE.value})
 OVER: Final = frozenset({RoomState.CLOSING, RoomState.CLOSED})
 
@@ -235,8 +238,8 @@ class Seeking(RoomsView):
     def _scene_metadata(self, scene_id: str, parcel: tuple[int, int]) -> dict[str, object]:
         name = self._realm_name
         if name is None:
-            told = None if self.realm is None else self.realm.name
-            name = told if told is not None and told.lower().endswith(".eth") else "main"
+            told = "" if self.realm is None else self.realm.name or ""
+            name = told if _WORLD.fullmatch(told) else "main"
         return scene_metadata(scene_id=scene_id, realm_name=name, parcel=parcel, is_guest=self._is_guest)
 
     # --- what was lost
