@@ -237,7 +237,10 @@ class RealmOpened(_Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RealmClosed(_Event):
-    """The session with the island service is over; no event follows.  A room that it led to is not closed by that."""
+    """The session with the island service is over; no event of it follows.
+
+    A room that it led to is not closed by that.
+    """
 
     reason: CloseReason
     retry: Retry

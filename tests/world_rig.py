@@ -426,7 +426,8 @@ class Universe:
                 self.later(lambda: citizen.tell(LinkFailed(link=ref, reason=CloseReason.UNREACHABLE)))
                 return
             room = self.room(name)
-            assert citizen.name not in room.identities or citizen.who is None, "two links to one room"
+            ours = [port for port in citizen.ports.values() if port.member is not None and port._room is room]
+            assert ours == [], "two links to one room"
             citizen.ports[number] = room.port(citizen.name)
         if number in citizen.ports:
             citizen.ports[number].execute(command, now=now)

@@ -382,3 +382,28 @@ def test_a_scene_may_be_the_first_that_hears_of_the_other_login() -> None:
     other.inputs(here.clock.now + 1.0)
     here.run(60.0)
     assert end(alice) == (CloseReason.DUPLICATE_IDENTITY, Retry.NEVER)
+
+
+def test_pauses_differ_from_one_to_the_other_and_are_the_same_for_the_same_entropy() -> None:
+    dues = []
+    for entropy in (1, 2, 1):
+        here = Universe()
+        alice = in_a_world(here, reconnect=Backoff(jitter=1.0), entropy=entropy)
+        here.rooms["world"].delete(now=here.clock.now)
+        alice.turn()
+        here.run(0.0)
+        while alice.session.state is RoomState.OPEN:
+            here.run(0.001)
+        dues.append(alice.session.deadline())
+    assert dues[0] == dues[2] != dues[1]
+
+
+def test_who_is_put_out_while_on_the_way_to_the_next_island_is_out() -> None:
+    here = Universe()
+    alice = settled(here)
+    here.down.add("livekit")
+    here.later = lambda what, seconds=5.0: Universe.later(here, what, seconds)  # type: ignore[method-assign]  # slow
+    news(alice, "X", here.mint("X", alice.name))
+    here.rooms["I1"].remove(alice.name, now=here.clock.now)
+    here.run(60.0)
+    assert end(alice) == (CloseReason.REMOVED, Retry.NEVER)

@@ -215,7 +215,7 @@ class Model(RuleBasedStateMachine):
 
 
 TestWorldModel = Model.TestCase
-TestWorldModel.settings = settings(max_examples=20, stateful_step_count=25)
+TestWorldModel.settings = settings(max_examples=12, stateful_step_count=20)
 
 
 @pytest.mark.nightly
