@@ -31,10 +31,12 @@ if TYPE_CHECKING:
 
 __all__ = ["VERBS", "Actor", "Broken", "Hits", "World", "watched"]
 
+CLOSED: Final = RoomState.CLOSED
 TIMED: Final = frozenset({RoomState.CONNECTING, RoomState.WAITING, RoomState.CLOSING})
 """States that have to end by themselves."""
 SAID: Final = re.compile(rb"said ([0-9]+) by")
 MANY: Final = 100
+FEW: Final = 3
 VERBS: Final = frozenset({"open", "close", "handle_timeout", "chat", "move", "send_bytes", "receive_data"})
 
 
@@ -150,8 +152,8 @@ class Actor:
         self.opened = self.closed = False
         self.moved = self.announced = self.silent = self.raw = False
         self.repairing = self.joining_anew = False
-        self.misled = False
-        """Was it told of people who are not there, since its link opened?"""
+        self.misled = self.renamed = False
+        """Was it told of people who are not there, since its link opened?  That it is somebody else, ever?"""
         self.present: set[str] = set()
         self.tracks: dict[str, str] = {}
         """Track -> its owner."""
@@ -215,11 +217,24 @@ class Actor:
         deadline = self.session.deadline()
         if deadline is not None and deadline <= now:
             self.timeout(now)
+        if self.merged and len(self.links) > FEW:
+            self._forget_links()
+
+    def _forget_links(self) -> None:
+        """Links of rooms that are over, from whose ports nothing more comes."""
+        rooms = self.session.rooms
+        over = [number for number, link in self.links.items() if number not in rooms and link.port.deadline() is None]
+        for number in over:
+            del self.links[number]
 
     def due(self) -> float | None:
         """When the next turn is."""
-        times = [self.session.deadline(), *(link.port.deadline() for link in self.links.values())]
-        return min((time for time in times if time is not None), default=None)
+        soonest = self.session.deadline()
+        for link in self.links.values():
+            due = link.port.deadline()
+            if due is not None and (soonest is None or due < soonest):
+                soonest = due
+        return soonest
 
     def _hit(self, what: str) -> None:
         if not self.merged and what in VERBS:
@@ -370,12 +385,12 @@ class Actor:
         """``said NUMBER by WHO to NAMES``: once, in order, and to whom it was addressed."""
         _, number, _, who, _, names = event.text.split(" ", 5)
         to = None if names == "all" else names.split(" ")
-        # One room may know who said it, and another not yet: that is told, because the name is news.
+        # One room may know who said it, and another not yet; and what nobody said can't be told apart.
         known = (event.text, event.sender is not None)
-        self._only(known not in self.heard, f"heard twice: {event.text}")
+        self._only(known not in self.heard or (self.merged and event.sender is None), f"heard twice: {event.text}")
         self.heard.add(known)
         self._only(event.sender is None or event.sender.text == who, f"{event.sender} told for {who}")
-        self._only(event.private == (to is not None), f"private={event.private}: {event.text}")
+        self._only(self.renamed or event.private == (to is not None), f"private={event.private}: {event.text}")
         self._only(to is None or self.name in to, f"not for {self.name}: {event.text}")
         by = self.world.sent_by[number]
         if by is None:
@@ -391,11 +406,11 @@ class Actor:
     # --- what has to hold
 
     def look_at_calm(self, room: MemoryRoom | None) -> None:
-        """All is repaired, and a minute has passed: nobody is on the way, and those who are there are told to be."""
+        """All is repaired, and some time has passed: nobody is on the way, and those who are there are told to be."""
         if self.merged:
             return
         state = self.session.state
-        self._only(state not in TIMED, f"still {state} after a minute of calm")
+        self._only(state not in TIMED, f"still {state} after all was repaired")
         if room is not None and state is RoomState.OPEN and not self.misled and self.limits.peers >= MANY:
             there = {name.lower() for name in room.identities} - {self.name.lower()}
             self._only(there == self.present, f"{sorted(there)} are there, and it says {sorted(self.present)}")
@@ -406,26 +421,27 @@ class Actor:
         if changed:
             present = {who.text.lower() for who in session.peers}
             only(present == self.present, "peers are not those who joined and not left")
-            only(len(self.tracks) <= self.limits.tracks, f"{len(self.tracks)} tracks")
-        self._look_at_queues(session, next(iter(self.links.values()), None))
-        only(self.closed == (state is RoomState.CLOSED), f"{state} and closed={self.closed}")
-        if state in TIMED:
-            only(deadline is not None, f"nothing would ever end {state}")
-        elif state is RoomState.CLOSED:
+            only(len(self.tracks) <= self.limits.tracks, "more tracks than may be")
+        only(self.closed == (state is CLOSED), "RoomClosed does not go with the state")
+        if state is CLOSED:
             only(deadline is None, "a timer after the end")
-        elif state is RoomState.OPEN:
-            stuck = session.waiting and not session.unacknowledged - session.waiting
-            only(not stuck or deadline is not None, "packets wait for nothing")
-            only(not (self.moved or self.announced) or deadline is not None, "nothing repeats our movement or presence")
+            return
+        self._look_at_queues(session, next(iter(self.links.values()), None))
+        if deadline is None:
+            only(state not in TIMED, "nothing would ever end this state")
+            if state is RoomState.OPEN:
+                only(not session.waiting or session.unacknowledged > session.waiting, "packets wait for nothing")
+                only(not self.moved and not self.announced, "nothing repeats our movement or presence")
 
     def _look_at_queues(self, session: Any, link: _Link | None) -> None:
         only, limits = self._only, self.limits
-        waiting, waiting_bytes = session.waiting, session.waiting_bytes
-        only(waiting <= limits.send_queue and waiting_bytes <= limits.send_queue_bytes, "more waits than may")
+        waiting = session.waiting
+        only(waiting <= limits.send_queue, "more packets wait than may")
+        only(session.waiting_bytes <= limits.send_queue_bytes, "more bytes wait than may")
         only(len(session.peers) <= limits.peers, "more peers than may be")
-        if link is not None and session.state not in {RoomState.CLOSED, RoomState.CLOSING}:
-            in_flight = session.unacknowledged - waiting
-            only(in_flight == len(link.in_flight), "other packets are in flight than it says")
+        state = session.state
+        if link is not None and state is not CLOSED and state is not RoomState.CLOSING:
+            only(session.unacknowledged - waiting == len(link.in_flight), "other packets are in flight than it says")
 
     def _look_at_merged(self) -> None:
         merged, only = self.session, self._only

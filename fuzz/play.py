@@ -41,6 +41,10 @@ STEPS: Final = 200
 ROOMS: Final = ("island", "scene")
 ROLES: Final = (RoomRole.ISLAND, RoomRole.SCENE, RoomRole.OTHER)
 MISLEADING: Final = (inp.LinkOpened, inp.ParticipantJoined, inp.ParticipantLeft)
+CALM: Final = 35.0
+"""Longer than any pause between attempts."""
+GOODBYE: Final = 15.0
+"""Longer than draining and closing may take."""
 TURNS: Final = 3_000
 """At one step.  More is a timer that never rests."""
 
@@ -82,7 +86,7 @@ class Play:
         self.strangers: list[Stranger] = []
         self.lookalikes = False
         """Was there somebody whose name differs from another's in case only?"""
-        self.merged: tuple[int, ...] = self.rng.choice(((), (), (0,), (0, 2), (0, 1, 2)))
+        self.merged: tuple[int, ...] = self.rng.choice(((), (), (), (0,), (0, 2), (0, 1, 2)))
         """Which of them are in several rooms."""
         for number in range(len(NAMES)):
             self.actors.append(self.actor(number))
@@ -135,13 +139,16 @@ class Play:
     def run_to(self, end: float) -> None:
         """Everything that is due until then, each at its time."""
         for _ in range(TURNS):
-            due = self.due()
+            dues = [actor.due() for actor in self.actors]
+            others = [stranger.port.deadline() for stranger in self.strangers]
+            due = min((time for time in (*dues, *others) if time is not None), default=None)
             if due is None or due > end:
                 self.clock.advance_to(end)
                 return
             self.clock.advance_to(due)
-            for actor in self.actors:
-                actor.turn(self.clock.now)
+            for actor, time in zip(self.actors, dues, strict=True):
+                if time is not None and time <= due:
+                    actor.turn(self.clock.now)
             for stranger in self.strangers:
                 stranger.port.inputs(self.clock.now)
         raise Broken(f"{TURNS} turns, and something is still due at {self.due()}")
@@ -166,8 +173,7 @@ class Play:
         self.world.note((name, actor.name, self.clock.now))
         self.world.hits.deeds[name] += 1
         deed(self, actor)
-        for each in self.actors:
-            each.turn(self.clock.now)
+        self.run_to(self.clock.now)
 
     def next_thing(self, _actor: Actor) -> None:
         due = self.due()
@@ -218,6 +224,7 @@ class Play:
         actor.want("close", drain=0.0, now=self.clock.now)
         for link in tuple(actor.links.values()):
             opened = inp.LinkOpened(link=link.ref, identity=actor.name, room="r")
+            actor.misled = True
             actor.tell(self.rng.choice((opened, inp.LinkReconnecting(link=link.ref))), self.clock.now)
 
     def come_again(self, actor: Actor) -> None:
@@ -386,7 +393,7 @@ class Play:
             link.port.abandon(self.clock.now)
             who = self.rng.choice((*NAMES, *HOSTILE))
             actor.tell(inp.LinkOpened(link=link.ref, identity=who, room="r"), self.clock.now)
-            actor.misled = True
+            actor.misled = actor.renamed = True
 
     def link_fails(self, actor: Actor) -> None:
         """For any reason, at any time."""
@@ -415,8 +422,9 @@ class Play:
         said = news(self.rng, ref, actor.name)
         if isinstance(said, inp.LinkClosed | inp.LinkFailed) and link is not None:
             link.port.abandon(self.clock.now)
-        actor.misled = actor.misled or isinstance(said, MISLEADING)
         actor.tell(said, self.clock.now)
+        actor.misled = actor.misled or isinstance(said, MISLEADING)
+        actor.renamed = actor.renamed or isinstance(said, inp.LinkOpened)
 
     # --- the end
 
@@ -425,21 +433,21 @@ class Play:
         self.server_restarts()
         for actor in self.actors:
             self.heal(actor)
-        self.run_to(self.clock.now + 60.0)
+        self.run_to(self.clock.now + CALM)
         for actor in self.actors:
             actor.look_at_calm(None if self.lookalikes else self.world.rooms[ROOMS[0]])
         self.last_words()
         for actor in self.actors:
             self.close_all(actor)
-        self.run_to(self.clock.now + 60.0)
+        self.run_to(self.clock.now + GOODBYE)
         for stranger in self.strangers:
             stranger.port.abandon(self.clock.now)
-        self.run_to(self.clock.now + 60.0)
+        self.run_to(self.clock.now + GOODBYE)
         for actor in self.actors:
             session = actor.session
             over = not session.rooms if actor.merged else actor.closed
             if not over or session.deadline() is not None:
-                raise Broken(f"{actor.name}: not over, 60 s after close()")
+                raise Broken(f"{actor.name}: not over, long after close()")
             before = (session.commands(), session.events())
             for link in actor.links.values():
                 actor.tell(inp.LinkOpened(link=link.ref, identity="x", room="r"), self.clock.now)
@@ -461,7 +469,7 @@ class Play:
             text = f"said {self.said} by {actor.name} to all"
             if actor.want("chat", text, now=self.clock.now):
                 words.append((actor, text))
-        self.run_to(self.clock.now + 5.0)
+        self.run_to(self.clock.now + 2.0)
         for speaker, text in words:
             for actor in there:
                 if actor is not speaker and not actor.raw and actor.heard.isdisjoint({(text, True), (text, False)}):
@@ -487,7 +495,7 @@ class Play:
 
 
 _WEIGHTED: Final[dict[Callable[[Play, Actor], None], float]] = {
-    Play.next_thing: 22, Play.time_passes: 8, Play.long_time: 0.7, Play.early_timeout: 2, Play.clock_step: 2,
+    Play.next_thing: 22, Play.time_passes: 8, Play.long_time: 0.5, Play.early_timeout: 2, Play.clock_step: 2,
     Play.open: 6, Play.close: 1.5, Play.close_while_opening: 0.7, Play.come_again: 3,
     Play.chat: 10, Play.burst: 1, Play.move: 4, Play.walk: 1, Play.gesture: 5, Play.hostile_bytes: 3,
     Play.hostile_data: 3, Play.subscribe: 0.5,

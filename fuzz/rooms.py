@@ -1,6 +1,6 @@
 """Play seeds of the memory room, and see that everything holds that has to: see play.py and actors.py.
 
-    python fuzz/rooms.py --seeds 1000 [--first 0] [--processes 2] [--journal-every 10] [--stop]
+    python fuzz/rooms.py --seeds 1000 [--first 0] [--processes 2] [--journal-every 20] [--stop]
     python fuzz/rooms.py --show SEED
 
 Ends with 1 if a promise was broken or something was raised, and if under 95% of the transition table's rows, or of the
@@ -104,7 +104,7 @@ def main() -> int:
     parser.add_argument("--seeds", type=int, default=100, help="how many")
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--processes", type=int, default=1)
-    parser.add_argument("--journal-every", type=int, default=10, help="every how many seeds are recorded and run again")
+    parser.add_argument("--journal-every", type=int, default=20, help="every how many seeds are recorded and run again")
     parser.add_argument(
         "--seconds", type=float, default=inf, help="stop after so long, and don't ask how much was reached"
     )
