@@ -177,7 +177,7 @@ class Handshake:
 
     def forget(self) -> None:
         """The socket is over, or will be."""
-        self.stage = Stage.IDLE
+        self.stage = STAGE_TRANSITIONS[self.stage, StageTrigger.OVER]
         self.deadline = None
 
     def take_commands(self) -> list[Command]:

@@ -9,9 +9,11 @@ from __future__ import annotations
 from math import inf
 from typing import Any
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from model_rig import walk
 from room_rig import people, wire
 
 from dcl_comms_core import (
@@ -61,6 +63,7 @@ class Room:
         """When it is given up."""
         self.peers: dict[str, float] = {}
         """Who is in it, and the clock of the newest movement that the room itself let through."""
+        self.sids: dict[str, str] = {}
         self.sessions: dict[str, int] = {}
         """Which session of theirs that is: a sender that restarted may use the same stamps again."""
 
@@ -124,15 +127,16 @@ class Model(RuleBasedStateMachine):
 
     # --- presence in the model
 
-    def enters(self, room: Room, name: str) -> None:
+    def enters(self, room: Room, name: str, sid: str) -> None:
         if name not in room.peers:
             room.peers[name] = -inf
             self.count += 1
             room.sessions[name] = self.count
+            room.sids[name] = sid
         self.present.setdefault(name, set()).add(room.link.link)
 
     def exits(self, room: Room, name: str) -> None:
-        del room.peers[name]
+        del room.peers[name], room.sids[name]
         self.present[name].remove(room.link.link)
         if self.clocks.get(name, (0, 0.0))[0] == room.link.link:
             del self.clocks[name]
@@ -175,7 +179,7 @@ class Model(RuleBasedStateMachine):
             return
         room.state, room.due = "open", inf
         for name in present:
-            self.enters(room, name)
+            self.enters(room, name, "PA_" + name)
         self.tell(room, LinkOpened, identity="me", room="x", participants=people(*present))
 
     @precondition(lambda self: self.rooms)
@@ -223,23 +227,25 @@ class Model(RuleBasedStateMachine):
         room = self.pick(index, "open")
         if room is None:
             return
-        new = name not in self.present
-        self.enters(room, name)
-        events = self.tell(room, ParticipantJoined, participant=people(name)[0])
-        assert [type(event) for event in events] == [PeerJoined] * new
+        self.comes(room, people(name)[0])
 
     @precondition(lambda self: self.rooms)
     @rule(index=which, name=names)
     def restarts(self, index: int, name: str) -> None:
         """A peer comes again as another session, without a word of its leaving."""
         room = self.pick(index, "open")
-        if room is None or name not in room.peers or room.role is RoomRole.SOURCE:
-            return
-        self.exits(room, name)
-        gone = name not in self.present
-        self.enters(room, name)
-        events = self.tell(room, ParticipantJoined, participant=Participant(identity=name, sid=f"PA_{len(self.log)}"))
-        assert [type(event) for event in events] == [PeerLeft, PeerJoined] * gone
+        if room is not None and name in room.peers and room.role is not RoomRole.SOURCE:
+            self.comes(room, Participant(identity=name, sid=f"PA_{len(self.log)}"))
+
+    def comes(self, room: Room, who: Participant) -> None:
+        name = who.identity
+        another = room.sids.get(name, who.sid) != who.sid
+        if another:
+            self.exits(room, name)
+        new = name not in self.present
+        self.enters(room, name, who.sid)
+        events = self.tell(room, ParticipantJoined, participant=who)
+        assert [type(event) for event in events] == ([PeerLeft, PeerJoined] if another else [PeerJoined]) * new
 
     @precondition(lambda self: self.rooms)
     @rule(index=which, name=names)
@@ -376,3 +382,8 @@ def perform(merged: MergedRooms, verb: str, args: Any, kwargs: Any) -> Exception
 
 TestMergedRoomsModel = Model.TestCase
 TestMergedRoomsModel.settings = settings(max_examples=60, stateful_step_count=40)
+
+
+@pytest.mark.nightly
+def test_for_long() -> None:
+    walk(Model, examples=800)

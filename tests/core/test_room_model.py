@@ -9,13 +9,16 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from model_rig import walk
 from room_rig import ME, STEADY, UNIX, livekit, people, wire
 
 from dcl_comms_core import (
     RETRY,
+    ROOM_TRANSITIONS,
     Chat,
     ChatReceived,
     ClockSet,
@@ -175,7 +178,7 @@ class Model(RuleBasedStateMachine):
         assert self.call("receive", ClockSet(unix_offset=UNIX + late), now=self.now) is None
         assert self.settle() == []
 
-    @rule(drain=st.sampled_from([None, 0.0, 3.0]), sure=st.sampled_from([False, False, True]))
+    @rule(drain=st.sampled_from([None, 0.0, 3.0]), sure=st.booleans())
     def close(self, drain: float | None, sure: bool) -> None:
         if not sure and self.state != "closing":
             return
@@ -192,6 +195,17 @@ class Model(RuleBasedStateMachine):
         assert self.settle() == []
         if self.told_to_close:
             self.queue = 0
+
+    @precondition(lambda self: self.state in ("new", "waiting"))
+    @rule()
+    def comes_too_late(self) -> None:
+        """The token expired meanwhile."""
+        self.clock(TTL)
+        if self.state == "new":
+            self.open()
+        else:
+            self.jump()
+        assert self.state == "closed"
 
     @rule(size=st.integers(0, 4), to_all=st.booleans())
     def send(self, size: int, to_all: bool) -> None:
@@ -265,10 +279,12 @@ class Model(RuleBasedStateMachine):
         else:
             assert events == []
 
-    @precondition(lambda self: self.state in ("new", "connecting", "waiting"))
+    @precondition(lambda self: self.state in ("new", "connecting", "waiting", "closed"))
     @rule(present=st.lists(st.sampled_from(NAMES), unique=True))
     def get_in(self, present: list[str]) -> None:
         """The short way back into the room, else rarely found."""
+        if self.state == "closed":
+            self.another_session(open_it=True)
         self.clock(0.0)
         if self.state == "new":
             self.open()
@@ -385,3 +401,8 @@ class Model(RuleBasedStateMachine):
 
 TestRoomSessionModel = Model.TestCase
 TestRoomSessionModel.settings = settings(max_examples=60, stateful_step_count=50)
+
+
+@pytest.mark.nightly
+def test_for_long() -> None:
+    walk(Model, ROOM_TRANSITIONS, examples=800)

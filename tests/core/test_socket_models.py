@@ -9,10 +9,12 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
+import pytest
 from chains import identity
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from model_rig import walk
 from socket_rig import GUARD, RealmRig, RoomRig
 
 from dcl_comms_core import (
@@ -42,6 +44,14 @@ from dcl_comms_core import (
     WsPeerJoin,
     WsPeerLeave,
     WsRoomSession,
+)
+from dcl_comms_core.states import (
+    ARCHIPELAGO_TRANSITIONS,
+    ROOM_TRANSITIONS,
+    STAGE_TRANSITIONS,
+    RoomTrigger,
+    Stage,
+    StageTrigger,
 )
 from dcl_comms_core.testing.strategies import wire_bytes
 
@@ -132,7 +142,13 @@ class Model(RuleBasedStateMachine):
         refused = legal and not self.allowed
         assert [(type(event), event.reason) for event in events] == [(self.ends, CloseReason.SIGNING_REFUSED)] * refused
 
-    @rule(sure=st.sampled_from([False, False, True]))
+    @precondition(lambda self: self.stage == "closed")
+    @rule()
+    def another_session(self) -> None:
+        self.teardown()
+        self.begin(True)
+
+    @rule(sure=st.booleans())
     def closes(self, sure: bool) -> None:
         if not sure:
             return
@@ -193,19 +209,20 @@ class Model(RuleBasedStateMachine):
             self.stable_at = self.rig.now + 30.0
         assert (len(self.settle()) >= 1) == legal
 
-    @precondition(lambda self: self.allowed and self.stage in ("new", "waiting", "connecting"))
-    @rule()
-    def gets_in(self) -> None:
-        """The short way, else rarely found."""
+    @precondition(lambda self: self.stage in ("new", "waiting", "connecting", "closed"))
+    @rule(far=st.sampled_from([*STAGES[1:], "welcomed"]))
+    def gets_in(self, far: str) -> None:
+        """The short way, else rarely found; all of it or a part."""
+        if self.stage == "closed" or not self.allowed:
+            self.another_session()
         if self.stage == "new":
             self.opens()
         if self.stage == "waiting":
             self.time_passes(8.0)
-        self.connects()
-        self.challenges("dcl-a")
-        self.signs(0, "dcl-a")
-        self.welcomes()
-        assert self.stage == "welcomed"
+        way = (self.connects, lambda: self.challenges("dcl-a"), lambda: self.signs(0, "dcl-a"), self.welcomes)
+        for step in way[: STAGES.index(far)]:
+            step()
+        assert self.stage == far
 
     @rule(code=st.sampled_from([1000, 1005, 1006]))
     def hangs_up(self, code: int) -> None:
@@ -405,3 +422,14 @@ TestArchipelagoModel = ArchipelagoModel.TestCase
 TestArchipelagoModel.settings = settings(max_examples=30, stateful_step_count=30)
 TestWsRoomModel = WsRoomModel.TestCase
 TestWsRoomModel.settings = settings(max_examples=30, stateful_step_count=30)
+
+
+@pytest.mark.nightly
+def test_for_long() -> None:
+    # Once its socket is over, nothing says so again.
+    stages = {row: to for row, to in STAGE_TRANSITIONS.items() if row != (Stage.IDLE, StageTrigger.OVER)}
+    walk(ArchipelagoModel, ARCHIPELAGO_TRANSITIONS, stages, examples=400)
+    # A WebSocket does not repair itself.
+    never = {RoomTrigger.RECONNECTING, RoomTrigger.RECONNECTED, RoomTrigger.REFUSED}
+    rows = {row: to for row, to in ROOM_TRANSITIONS.items() if row[1] not in never and row[0].value != "reconnecting"}
+    walk(WsRoomModel, rows, STAGE_TRANSITIONS, examples=400)
