@@ -75,6 +75,7 @@ class _Member:
         "port",
         "sequence",
         "sid",
+        "told_at",
         "track",
         "tracks",
     )
@@ -97,6 +98,8 @@ class _Member:
         """Does its client know that it is cut off?"""
         self.track: Track | None = None
         self.sequence = 0
+        self.told_at = 0.0
+        """When the last news of others is due: it comes in order, so what follows is not earlier."""
 
     @property
     def participant(self) -> Participant:
@@ -347,10 +350,15 @@ class MemoryRoom:
             return
         if member.sid not in to.known:
             to.known[member.sid] = member.identity
-            to.port.schedule(now, ParticipantJoined(link=to.link, participant=member.participant))
+            self._tell(to, now, ParticipantJoined(link=to.link, participant=member.participant))
         if member.track is not None and member.sid not in to.tracks:
             to.tracks.add(member.sid)
-            to.port.schedule(now, TrackAppeared(link=to.link, identity=member.identity, track=member.track))
+            self._tell(to, now, TrackAppeared(link=to.link, identity=member.identity, track=member.track))
+
+    def _tell(self, to: _Member, when: float, news: LinkInput) -> None:
+        """News of others, in order, whatever the latency is by now."""
+        to.told_at = max(when, to.told_at)
+        to.port.schedule(to.told_at, news)
 
     def carry_out(self, member: _Member, command: Command, now: float) -> None:
         """What a participant's client asks for."""
@@ -399,7 +407,7 @@ class MemoryRoom:
             del to.inbox[sid]
         # Whoever came back meanwhile is a new session, which its announcement tells apart.
         if identity is not None and identity not in to.known.values():
-            to.port.schedule(now, ParticipantLeft(link=to.link, identity=identity))
+            self._tell(to, now, ParticipantLeft(link=to.link, identity=identity))
 
     def _others(self, member: _Member) -> list[_Member]:
         return [other for other in self._members.values() if other is not member]

@@ -205,10 +205,10 @@ class Play:
         role, room = rng.choice(
             ((RoomRole.ISLAND, ROOMS[0]), (RoomRole.SCENE, ROOMS[1]), (rng.choice(ROLES), rng.choice(ROOMS)))
         )
-        if rng.random() < 0.5:
-            actor.want("go", self.adapter(room, actor.name), role, now=now)
-        elif not any(child.adapter.to_connection_string().find(room) >= 0 for child in actor.session.rooms.values()):
-            actor.want("join", self.adapter(room, actor.name), role, now=now)
+        # Twice in one room is nobody's wish: the server knows one session of each identity.
+        if any(room == _room_of(child.adapter) for child in actor.session.rooms.values()):
+            return
+        actor.want(rng.choice(("go", "join")), self.adapter(room, actor.name), role, now=now)
 
     def close(self, actor: Actor) -> None:
         rng, now = self.rng, self.clock.now
@@ -505,6 +505,10 @@ _WEIGHTED: Final[dict[Callable[[Play, Actor], None], float]] = {
 }  # fmt: skip
 DEEDS: Final = tuple(_WEIGHTED)
 WEIGHTS: Final = tuple(_WEIGHTED.values())
+
+
+def _room_of(adapter: Any) -> str:
+    return adapter.token.room if isinstance(adapter, LiveKitAdapter) else adapter.detail
 
 
 def play(seed: int, hits: Hits, *, steps: int = STEPS, journal: bool = False, transcript: bool = False) -> Result:

@@ -426,6 +426,24 @@ def test_who_came_and_went_is_told_after_healing() -> None:
     assert kinds(events(b, PeerLeft)) == ["PeerLeft"]
 
 
+def test_news_of_others_comes_in_order() -> None:
+    """Seed 8375 found it: who came back while we were cut off had joined, and then left, as we were told."""
+    faults = Faults(latency=0.3, announce_every=1.0, notice=10.0)
+    pair = Pair(faults=faults, reconnect=Backoff(initial=0.0, jitter=0.0), announce=False)
+    pair.open(4.0)
+    pair.a.take_events()
+    pair.room.partition("alice", now=4.0)
+    pair.run(0.5)
+    pair.b.port.abandon(4.5)
+    pair.b.session.receive(LinkClosed(link=pair.b.session.link, reason=CloseReason.NETWORK), now=4.5)
+    pair.run(0.25)
+    # That the old session is gone is due at 5.05; the new one is there at 4.8, and is announced at 5.0.
+    pair.room.heal("alice", now=4.75)
+    pair.run(2.0)
+    assert kinds(pair.a.take_events()) == ["PeerLeft", "PeerJoined"]
+    assert [who.text for who in pair.a.session.peers] == ["bob"]
+
+
 def test_making_oneself_known_waits_for_the_network() -> None:
     room = MemoryRoom()
     other, port = port_in(room, "other"), port_in(room, "port")
