@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -15,7 +16,7 @@ from room_rig import Rig
 
 from dcl_comms_core import RoomState, SimulatorAdapter
 from dcl_comms_core.roster import Roster
-from fuzz import rooms
+from fuzz import mutants, rooms
 from fuzz.actors import Hits
 from fuzz.play import play
 
@@ -66,6 +67,14 @@ def test_the_command_ends_with_1_when_too_little_was_reached() -> None:
     assert done.returncode == 1
     assert "failures: 0\nFAILED: under 95% were reached" in done.stdout
     assert "; not: " in done.stdout
+
+
+def test_every_planted_bug_still_has_its_place(tmp_path: Path) -> None:
+    shutil.copytree(ROOT / mutants.CORE, tmp_path / mutants.CORE, ignore=shutil.ignore_patterns("__pycache__", "*.so"))
+    for mutant in mutants.load():
+        mutants.plant(tmp_path, mutant)  # Stale: bring mutants.toml up to date
+        folder = Path(mutants.CORE, "" if mutant.get("sessions") else "codec", mutant["file"])
+        shutil.copy(ROOT / folder, tmp_path / folder)
 
 
 # --- found by seeds
