@@ -57,14 +57,15 @@ def test_a_world_room_that_is_deleted_is_asked_for_anew() -> None:
 
 def test_a_room_is_joined_with_its_old_token_first_and_then_with_a_fresh_one() -> None:
     here = Universe(faults=Faults(give_up=5.0))
-    alice = in_a_world(here)
+    alice = in_a_world(here, reconnect=Backoff(jitter=0.0, attempts=8))
     here.rooms["world"].shut_down(now=here.clock.now)
     here.run(12.0)
     here.rooms["world"].restart()
     here.run(10.0)
     tokens = [command.adapter.token.reveal() for command in alice.asked(OpenLink)]
-    assert tokens[:4] == [tokens[0]] * 4
-    assert tokens[4] != tokens[0]
+    # Three times, whatever the policy says of the whole.
+    assert tokens.count(tokens[0]) == 4
+    assert len(set(tokens)) == len(tokens) - 3 >= 2
     assert alice.session.state is RoomState.OPEN
 
 

@@ -19,6 +19,7 @@ from dcl_comms_core import (
     CloseReason,
     CommsError,
     Fetch,
+    Fetched,
     InvalidAuthChain,
     LinkFailed,
     LocalProtocolError,
@@ -87,9 +88,11 @@ def test_one_scene_after_another_the_new_one_first() -> None:
     alice = settled(here)
     alice.call("enter_scene", "a", (0, 0))
     here.run(1.0)
+    asked = len(alice.asked(Fetch))
     alice.call("enter_scene", "a", (0, 1))
     here.run(1.0)
     assert rooms(alice) == [(RoomOpened, "scene")]
+    assert len(alice.asked(Fetch)) == asked
     alice.call("enter_scene", "b", (5, 5))
     here.run(1.0)
     assert rooms(alice) == [(RoomOpened, "scene"), (RoomClosed, "scene")]
@@ -197,6 +200,45 @@ def test_a_scene_that_can_not_be_entered_ends_alone(answer: Any, reason: CloseRe
     here.run(1.0)
     assert alice.inside() == ["I1", "scene-a"]
     alice.replays()
+
+
+def test_who_may_not_enter_the_next_scene_is_not_kept_in_the_last() -> None:
+    here = Universe()
+    alice = settled(here)
+    alice.call("enter_scene", "a", (0, 0))
+    here.run(1.0)
+    here.http["POST", GATE] = said(403, error="User is banned from this scene")
+    alice.call("enter_scene", "b", (9, 9))
+    here.run(5.0)
+    assert alice.inside() == ["I1"]
+    assert {event.reason for event in alice.take(RoomClosed)} == {CloseReason.BANNED, CloseReason.CLIENT}
+
+
+def test_an_answer_that_comes_after_its_request_was_given_up() -> None:
+    here = Universe()
+    alice = settled(here)
+    alice.call("enter_scene", "a", (0, 0))
+    alice.call("enter_scene", "b", (0, 0))
+    older = alice.asked(Fetch)[-2].link
+    body = b'{"adapter": "simulator:wrong"}'
+    alice.tell(Fetched(link=older, status=200, headers=(), body=body, url=GATE, place=Place.PUBLIC))
+    here.run(1.0)
+    assert alice.inside() == ["I1", "scene-b"]
+    assert alice.session.counters["late"] == 1
+
+
+def test_a_signature_that_comes_after_another_was_asked_for() -> None:
+    here = Universe()
+    alice = settled(here)
+    alice.signs = False
+    alice.call("enter_scene", "a", (0, 0))
+    alice.call("enter_scene", "b", (0, 0))
+    one, other = alice.take(SignatureNeeded)
+    sign(alice, one)
+    assert (alice.session.counters["late"], len(alice.asked(Fetch))) == (1, 1)
+    sign(alice, other)
+    here.run(1.0)
+    assert alice.inside() == ["I1", "scene-b"]
 
 
 def test_without_a_wallet_there_is_no_scene() -> None:
