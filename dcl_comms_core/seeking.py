@@ -55,6 +55,7 @@ GATEKEEPER: Final = "https://comms-gatekeeper.decentraland.org/get-scene-adapter
 JOINABLE: Final = (LiveKitAdapter, WsRoomAdapter, SimulatorAdapter)
 _WORLD: Final = re.compile(r"[A-Za-z0-9._-]{1,250}\.eth", re.IGNORECASE)
 """What /about calls a world.  All other realms are one to the gatekeeper: Genesis City."""
+_MOVES: Final = (ev.IslandChanged, ev.RealmClosed, ev.RoomOpened, ev.RoomClosed)
 _SHOWN: Final = frozenset({RoomRole.ISLAND.value, RoomRole.SCENE.value})
 OVER: Final = frozenset({RoomState.CLOSING, RoomState.CLOSED})
 
@@ -111,6 +112,10 @@ class Seeking(RoomsView):
         self._island_news: ev.IslandChanged | None = None
         self._commands: list[Command] = []
         self._events: list[ev.Event] = []
+        self._moved = False
+        """May we be elsewhere than we were?"""
+        self._stale = False
+        """May a room have something that we did not take yet?"""
         self._counts: Counter[str] = Counter()
         self._known: Mapping[int, RoomSession] = {}
 
@@ -166,6 +171,7 @@ class Seeking(RoomsView):
             self._seek(self._scene)
 
     def _found(self, stay: Stay, adapter: Adapter, within: Place | None) -> None:
+        self._moved = True
         if isinstance(adapter, JOINABLE):
             self._enter(stay, adapter, within)
         elif stay is self._scene:
@@ -246,6 +252,7 @@ class Seeking(RoomsView):
 
     def _setback(self, stay: Stay, setback: Setback, *, told: bool) -> None:
         """A way led nowhere, a room is lost, or the island service is.  ``told``: an event said so."""
+        self._moved = True
         if self._refusing and setback.reason is CloseReason.NOT_SIGNED:
             setback = setback._replace(retry=Retry.NEVER)
         again = stay.may_return(setback, self._now, inside=self._inside(stay))
@@ -322,10 +329,18 @@ class Seeking(RoomsView):
 
     def _pump(self) -> None:
         """Take what the other sessions have for us, and do what follows from it, until nothing does."""
-        while self._drain() or self._check(self._island) or self._check(self._scene) or self._sync():
-            pass
+        self._stale = False
+        while True:
+            while self._drain():
+                pass
+            if not self._moved:
+                return
+            self._moved = False
+            if self._check(self._island) or self._check(self._scene) or self._sync():
+                self._moved = True
 
     def _drain(self) -> bool:
+        """True: some of it moves us, so there may be more."""
         events: list[tuple[Way | IslandSource | MergedRooms, ev.Event]] = []
         for stay in (self._island, self._scene):
             self._commands += stay.way.take_commands()
@@ -336,9 +351,12 @@ class Seeking(RoomsView):
             events += [(source, event) for event in source.events()]
         self._commands += self._merged.commands()
         events += [(self._merged, event) for event in self._merged.events()]
+        moves = False
         for owner, event in events:
             self._on_event(owner, event)
-        return bool(events)
+            moves = moves or isinstance(event, _MOVES)
+        self._moved = self._moved or moves
+        return moves
 
     def _on_event(self, owner: Way | IslandSource | MergedRooms, event: ev.Event) -> None:
         if isinstance(event, ev.SignatureNeeded) and isinstance(owner, Way | Signing):
@@ -438,6 +456,7 @@ class Seeking(RoomsView):
         self._now = max(now, self._now)
 
     def _move(self, trigger: WorldTrigger) -> None:
+        self._moved = True
         self._state = WORLD_TRANSITIONS[self._state, trigger]
 
     def _warn(self, code: ev.WarningCode, text: str) -> None:

@@ -327,6 +327,7 @@ class WorldSession(Seeking):
         """Be in no scene's room any more."""
         self._pass_time(now)
         self._wanted_scene = None
+        self._moved = True
         self._scene.stop()
         self._merged.withdraw(RoomRole.SCENE, drain=drain, now=self._now)
         self._pump()
@@ -336,7 +337,8 @@ class WorldSession(Seeking):
     def receive(self, inp: Input, *, now: float) -> None:
         """Take a fact from outside, and give it to the session whose link it names."""
         self._pass_time(now)
-        self._pump()
+        if self._stale:
+            self._pump()
         if isinstance(inp, ClockSet):
             self._merged.receive(inp, now=self._now)
             self._unix_offset = inp.unix_offset
@@ -369,17 +371,20 @@ class WorldSession(Seeking):
     ) -> None:
         """Take a packet of a room's current link: what ``receive(DataReceived(...))`` does, without the object."""
         self._pass_time(now)
+        self._stale = True
         self._merged.receive_data(sender, data, link=link, reliable=reliable, topic=topic, now=self._now, source=source)
 
     def receive_acknowledged(self, tokens: Iterable[int], *, link: int, now: float) -> None:
         """Take acknowledgements of packets of a room's current link, none of which failed."""
         self._pass_time(now)
+        self._stale = True
         self._merged.receive_acknowledged(tokens, link=link, now=self._now)
-        self._pump()
 
     def handle_timeout(self, now: float) -> None:
         """Let time pass.  Calling it too early or too often does nothing."""
         self._pass_time(now)
+        if self._stale:
+            self._pump()
         if self._source is not None:
             self._source.handle_timeout(self._now)
         self._merged.handle_timeout(self._now)
@@ -390,23 +395,32 @@ class WorldSession(Seeking):
                 self._seek(stay)
         self._pump()
 
-    def _timers(self) -> list[tuple[float | None, Timer | None]]:
-        timers: list[tuple[float | None, Timer | None]] = [(self._merged.deadline(), self._merged.deadline_reason)]
-        if self._source is not None:
-            timers.append((self._source.deadline(), getattr(self._source, "deadline_reason", None)))
-        for stay in (self._island, self._scene):
-            timers += [(stay.way.deadline, Timer.REQUEST), (stay.due, Timer.SEEK)]
-        return timers
-
     def deadline(self) -> float | None:
         """When to call ``handle_timeout`` at the latest; None: not needed.  May change with any other call."""
-        return min((due for due, _ in self._timers() if due is not None), default=None)
+        source, island, scene = self._source, self._island, self._scene
+        times = (
+            self._merged.deadline(),
+            None if source is None else source.deadline(),
+            island.way.deadline,
+            scene.way.deadline,
+            island.due,
+            scene.due,
+        )
+        return min((time for time in times if time is not None), default=None)
 
     @property
     def deadline_reason(self) -> Timer | None:
-        """The timer behind the deadline."""
+        """The timer behind the deadline; None: it is that of a source of another make, or there is none."""
         deadline = self.deadline()
-        return next((timer for due, timer in self._timers() if due is not None and due == deadline), None)
+        if deadline is None:
+            return None
+        stays = (self._island, self._scene)
+        if deadline in {stay.way.deadline for stay in stays}:
+            return Timer.REQUEST
+        if deadline in {stay.due for stay in stays}:
+            return Timer.SEEK
+        merged = self._merged.deadline() == deadline
+        return self._merged.deadline_reason if merged else getattr(self._source, "deadline_reason", None)
 
     def commands(self) -> list[Command]:
         """Take everything that the transports are to do, in order; ``link`` says which."""
