@@ -2,12 +2,13 @@
 
 A new room is joined before the old one is left, so that we are never without one; of several changes in a row the
 newest counts; and no room is joined while any link to it lasts, because a server knows one session for each identity
-and room, and ends the other.  A ws-room service knows one session for each identity in all its rooms: there the old
-room is left first.
+and room, and ends the other.  A ws-room service (``/rooms/NAME``) knows one session for each identity in all its rooms:
+there the old room is left first.
 """
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from dcl_comms_core.connection import Adapter, LiveKitAdapter, WsRoomAdapter
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["Following", "Wish", "place_of", "seat_of"]
 
 _CLOSED: Final = RoomState.CLOSED
+_SERVICE: Final = re.compile(r"(wss?://[^/]+)/rooms/[^/]+")
 _AT_ONCE: Final = 3
 """The room that we are in, the one on its way, and one that is being left.  A further change waits."""
 
@@ -46,9 +48,10 @@ def place_of(adapter: Adapter) -> tuple[str, str]:
 
 def seat_of(adapter: Adapter) -> tuple[str, str]:
     """What one identity can have once: a room, or a place in any room of a ws-room service."""
-    if isinstance(adapter, WsRoomAdapter):
-        return "/".join(adapter.url.partition("?")[0].split("/", 3)[:3]), ""
-    return place_of(adapter)
+    place = place_of(adapter)
+    # Only there: rooms with another path are not those of the service with that rule.
+    service = _SERVICE.fullmatch(place[0]) if isinstance(adapter, WsRoomAdapter) else None
+    return place if service is None else (service[1], "")
 
 
 class Following:

@@ -319,6 +319,7 @@ class Universe:
             assert (deadline is None) == (citizen.session.deadline_reason is None) or deadline is not None
             if citizen.session.state.value == "closed":
                 assert deadline is None
+            assert deadline is None or deadline >= self.clock.now, "a timer that was passed over"
             rooms = citizen.session.rooms.values()
             places = [seat(room.adapter) for room in rooms if room.state.value in LINKED]
             assert len(places) == len(set(places)), places

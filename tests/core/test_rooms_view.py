@@ -205,6 +205,15 @@ def test_of_two_rooms_of_one_service_the_old_one_is_left_first() -> None:
     assert town.merged.goal(RoomRole.ISLAND) is town.merged.goal(RoomRole.SCENE) is None
 
 
+def test_rooms_with_a_path_of_their_own_are_in_no_service_that_has_this_rule() -> None:
+    town = Town()
+    town.merged.go(WsRoomAdapter("wss://realm.example/realm/rooms/a"), RoomRole.ISLAND, now=0.0)
+    town.merged.go(WsRoomAdapter("wss://realm.example/realm/rooms/b"), RoomRole.SCENE, now=0.0)
+    town.merged.go(WsRoomAdapter("wss://realm.example/realm/rooms/a"), RoomRole.OTHER, now=0.0)
+    town.drain()
+    assert len(town.links) == 2
+
+
 def test_what_is_no_room() -> None:
     with pytest.raises(LocalProtocolError, match="not OfflineAdapter"):
         MergedRooms().go(OfflineAdapter("x"), RoomRole.ISLAND)
