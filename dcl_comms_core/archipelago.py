@@ -25,6 +25,7 @@ from dcl_comms_core.inputs import (
     FrameReceived,
     LinkRef,
     SendAcknowledged,
+    SendsAcknowledged,
     SocketClosed,
     SocketOpened,
 )
@@ -299,7 +300,7 @@ class ArchipelagoSession:
                 raise LocalProtocolError(msg)
             self._unix_offset = inp.unix_offset
             return
-        if not isinstance(inp, SocketOpened | FrameReceived | SocketClosed | SendAcknowledged):
+        if not isinstance(inp, SocketOpened | FrameReceived | SocketClosed | SendAcknowledged | SendsAcknowledged):
             msg = f"receive() takes a WebSocket's input of dcl_comms_core.inputs, not {type(inp).__name__}"
             raise LocalProtocolError(msg)
         if inp.link != self._link or self._state not in _WITH_SOCKET:

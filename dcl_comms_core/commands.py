@@ -118,9 +118,11 @@ class OpenSocket:
     """Where the server is that named this URL; None: the user did.  See ``targets``."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)  # not frozen, which would make it a third dearer: there is one for each packet
 class SendFrame:
-    """Send one binary message.  Answered by SendAcknowledged with the same token once the network has taken it.
+    """Send one binary message.
+
+    Answered by SendAcknowledged with the same token once the network has taken it, or by SendsAcknowledged.
 
     No link checks the size: the servers' own limit is 16,384 bytes.
     """

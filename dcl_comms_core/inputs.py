@@ -38,6 +38,7 @@ __all__ = [
     "ParticipantLeft",
     "ParticipantUpdated",
     "SendAcknowledged",
+    "SendsAcknowledged",
     "SocketClosed",
     "SocketOpened",
     "SpeakersHeard",
@@ -207,6 +208,14 @@ class SendAcknowledged:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SendsAcknowledged:
+    """The transport took several packets, none of which failed: as many SendAcknowledged, in one."""
+
+    link: LinkRef
+    tokens: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CommandCompleted:
     """The transport carried out SetAttributes or PublishMicrophone: others know us now."""
 
@@ -299,7 +308,7 @@ class SocketOpened:
     """What the server chose of what was offered; empty: nothing."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)  # not frozen, which would make it a third dearer: there is one for each packet
 class FrameReceived:
     """A whole message came in over a WebSocket."""
 
@@ -363,6 +372,7 @@ LinkInput = (
     | ParticipantLeft
     | DataReceived
     | SendAcknowledged
+    | SendsAcknowledged
     | CommandCompleted
     | CommandFailed
     | TrackInput

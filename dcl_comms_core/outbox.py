@@ -67,6 +67,12 @@ class Outbox:
         ``flowing``: the link takes packets now, so those that have credit do not count as waiting.
         """
         queue = self._reliable if reliable else self._lossy
+        if flowing and len(messages) == 1 and self.has_credit(reliable=reliable):
+            # The usual case: one packet, which goes at once or as soon as a few others are acknowledged.
+            data, to, topic = messages[0]
+            if not reliable or self._fits(self._reliable_out, len(data)):
+                self._enqueue(queue, data, to, topic, reliable=reliable)
+                return
         waiting = messages[self._count_with_credit(messages, reliable=reliable) if flowing and not queue else 0 :]
         if self.waiting + len(waiting) > self._limits.send_queue:
             msg = f"{self.waiting} packets wait already (Limits.send_queue): await send(), or send less"
@@ -75,9 +81,14 @@ class Outbox:
             msg = f"{self.waiting_bytes} bytes wait already (Limits.send_queue_bytes): await send(), or send less"
             raise SendQueueFull(msg)
         for data, to, topic in messages:
-            queue.append(Outgoing(self._next_token, data, to, topic, reliable=reliable))
-            self._next_token += 1
-            self.waiting_bytes += len(data)
+            self._enqueue(queue, data, to, topic, reliable=reliable)
+
+    def _enqueue(
+        self, queue: deque[Outgoing], data: bytes, to: tuple[str, ...] | None, topic: str, *, reliable: bool
+    ) -> None:
+        queue.append(Outgoing(self._next_token, data, to, topic, reliable=reliable))
+        self._next_token += 1
+        self.waiting_bytes += len(data)
 
     def take(self) -> list[Outgoing]:
         """Packets that have credit now; they count as in flight from here on."""

@@ -45,6 +45,7 @@ from dcl_comms_core.inputs import (
     ParticipantLeft,
     ParticipantUpdated,
     SendAcknowledged,
+    SendsAcknowledged,
     SpeakersHeard,
 )
 from dcl_comms_core.limits import DEFAULT_LIMITS
@@ -273,6 +274,8 @@ class RoomSession(Tracking):
             case SendAcknowledged():
                 self._on_acknowledged(inp)
                 self._continue_closing()
+            case SendsAcknowledged():
+                self.receive_acknowledged(inp.tokens, now=self._now)
             case DataReceived():
                 self.receive_data(
                     inp.sender, inp.data, reliable=inp.reliable, topic=inp.topic, now=self._now, source=inp.source

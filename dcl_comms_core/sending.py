@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from dcl_comms_core.commands import Command
     from dcl_comms_core.inputs import LinkRef, SendAcknowledged, TrackSource
     from dcl_comms_core.limits import Limits
+    from dcl_comms_core.outbox import Outgoing
     from dcl_comms_core.peers import PeerId
     from dcl_comms_core.token import AccessToken
 
@@ -124,6 +125,12 @@ class Sending(Intents):
         self, messages: list[tuple[bytes, tuple[str, ...] | None, str]], *, reliable: bool, now: float | None
     ) -> None:
         self.check_sending(now)
+        self._check_sizes(messages, reliable=reliable)
+        self._outbox.put(messages, reliable=reliable, flowing=self._flowing)
+        self._send_queued()
+
+    def _check_sizes(self, messages: list[tuple[bytes, tuple[str, ...] | None, str]], *, reliable: bool) -> None:
+        """Will the transport take them?  PacketTooLarge, LocalProtocolError: no."""
         identity = "" if self._identity is None else self._identity.text
         for number, (data, to, topic) in enumerate(messages, self._outbox.next_sequence):
             try:
@@ -135,8 +142,6 @@ class Sending(Intents):
                 raise LocalProtocolError(msg) from None
             if size > LIVEKIT_MAX_PACKET:
                 raise PacketTooLarge(size, LIVEKIT_MAX_PACKET)
-        self._outbox.put(messages, reliable=reliable, flowing=self._flowing)
-        self._send_queued()
 
     def check_sending(self, now: float | None = None) -> None:
         """May we send?  LocalProtocolError: the room is not open; PermissionMissing: no."""
@@ -174,17 +179,18 @@ class Sending(Intents):
         """Give the transport what has credit, unless it is repairing its connection."""
         if not self._flowing:
             return
-        for message in self._outbox.take():
-            self._commands.append(
-                SendData(
-                    link=self._link,
-                    token=message.token,
-                    data=message.data,
-                    to=message.to,
-                    reliable=message.reliable,
-                    topic=message.topic,
-                )
-            )
+        self._commands += map(self._outgoing, self._outbox.take())
+
+    def _outgoing(self, message: Outgoing) -> Command:
+        """The command that sends a packet."""
+        return SendData(
+            link=self._link,
+            token=message.token,
+            data=message.data,
+            to=message.to,
+            reliable=message.reliable,
+            topic=message.topic,
+        )
 
     def _warn(self, code: ev.WarningCode, text: str) -> None:
         self._events.append(ev.Warning(at=self._now, room=self._room, code=code, text=text))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from dcl_comms_core import events as ev
 from dcl_comms_core.codec import decode_message
-from dcl_comms_core.commands import CloseLink, OpenLink, SendData
+from dcl_comms_core.commands import CloseLink, OpenLink, SendFrame
 from dcl_comms_core.connection import WsRoomAdapter
 from dcl_comms_core.errors import DecodeError, LocalProtocolError, PacketTooLarge
 from dcl_comms_core.handshake import Failure, Handshake
@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from dcl_comms_core.inputs import Input, LinkInput, TrackSource
     from dcl_comms_core.limits import Limits
     from dcl_comms_core.movement import MovementCodec
+    from dcl_comms_core.outbox import Outgoing
     from dcl_comms_core.seen import Seen
     from dcl_comms_core.targets import Place
 
@@ -115,15 +116,17 @@ class WsRoomSession(RoomSession):
 
     def commands(self) -> list[Command]:
         """Take everything that the WebSocket is to do, in order."""
+        commands = self._handshake.take_commands()
         for command in super().commands():
-            if isinstance(command, SendData):
-                frame = update_frame(command.data, reliable=command.reliable)
-                self._handshake.send(frame, command.token)
+            if isinstance(command, SendFrame):
+                commands.append(command)
             elif isinstance(command, OpenLink):
                 self._open_socket(command)
+                commands += self._handshake.take_commands()
             elif isinstance(command, CloseLink):
                 self._handshake.hang_up(command.drain)
-        return self._handshake.take_commands()
+                commands += self._handshake.take_commands()
+        return commands
 
     def _open_socket(self, command: OpenLink) -> None:
         refusal = self._handshake.refusal()
@@ -177,9 +180,7 @@ class WsRoomSession(RoomSession):
         msg = f"a ws-room has no tracks, so nothing of {source.value}: publish in a LiveKit room"
         raise LocalProtocolError(msg)
 
-    def _put(
-        self, messages: list[tuple[bytes, tuple[str, ...] | None, str]], *, reliable: bool, now: float | None
-    ) -> None:
+    def _check_sizes(self, messages: list[tuple[bytes, tuple[str, ...] | None, str]], *, reliable: bool) -> None:
         for data, to, topic in messages:
             if to is not None or topic:
                 msg = "a ws-room sends everything to everybody: leave out to= and topic=, or send in a LiveKit room"
@@ -187,26 +188,29 @@ class WsRoomSession(RoomSession):
             size = ws_room_frame_size(len(data), reliable=reliable)
             if size > WEBSOCKET_MAX_FRAME:
                 raise PacketTooLarge(size, WEBSOCKET_MAX_FRAME)
-        super()._put(messages, reliable=reliable, now=now)
+
+    def _outgoing(self, message: Outgoing) -> Command:
+        frame = update_frame(message.data, reliable=message.reliable)
+        return SendFrame(link=self._link, token=message.token, data=frame)
 
     # --- inputs
 
     def receive(self, inp: Input, *, now: float) -> None:
         """Take a fact from outside.  LocalProtocolError: not an input, or the host gave a time that is not finite."""
         self._pass_time(now)
-        if isinstance(inp, SendAcknowledged):
-            # The handshake's own frames have the token 0.
-            if inp.token:
-                super().receive(inp, now=now)
-        elif not isinstance(inp, SocketOpened | FrameReceived | SocketClosed):
-            super().receive(inp, now=now)
-        elif inp.link != self._link or self._state is RoomState.CLOSED:
-            self.counters["late"] += 1
-        elif isinstance(inp, FrameReceived):
-            if self._handshake.stage is Stage.IDLE:
+        if isinstance(inp, FrameReceived):
+            if inp.link != self._link or self._handshake.stage is Stage.IDLE or self._state is RoomState.CLOSED:
                 self.counters["late"] += 1
             else:
                 self._on_frame(inp.data)
+        elif isinstance(inp, SendAcknowledged):
+            # The handshake's own frames have the token 0.
+            if inp.token:
+                super().receive(inp, now=now)
+        elif not isinstance(inp, SocketOpened | SocketClosed):
+            super().receive(inp, now=now)
+        elif inp.link != self._link or self._state is RoomState.CLOSED:
+            self.counters["late"] += 1
         elif isinstance(inp, SocketOpened):
             if not self._handshake.opened(self._now):
                 self.counters["late"] += 1

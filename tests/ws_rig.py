@@ -7,8 +7,8 @@ import threading
 from collections import Counter
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from dcl_comms_drivers.realm.sockets import TwinSockets
 from dcl_comms_drivers.wallet import verifier
+from twin_sockets import TwinSockets
 from websockets.asyncio.server import ServerConnection, serve
 
 from dcl_comms_core import WsRoomServer

@@ -156,7 +156,7 @@ class BaseConnection:
         runner = self._host.runner()
         if options.wallet is not None:
             self._signing = Signing(options.wallet, runner, self._wake, self._unix_now, options.limits)
-        return NetLink(self._wake, runner, options.net)
+        return NetLink(self._wake, runner, options.net, turn=self._turn)
 
     def _entropy(self) -> int:
         return secrets.randbits(64)

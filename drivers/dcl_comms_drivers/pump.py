@@ -73,8 +73,9 @@ class Pump:
         """After an intent outside of a turn: give its commands to the link at once."""
         if self._running:
             return
-        self._carry_out(self._host.now())
-        self._arm(self._host.now())
+        now = self._host.now()
+        self._carry_out(now)
+        self._arm(now)
 
     def _carry_out(self, now: float) -> None:
         while commands := self._session.commands():

@@ -47,6 +47,7 @@ from dcl_comms_core import (
     Reconnecting,
     Retry,
     SendAcknowledged,
+    SendsAcknowledged,
     SignatureNeeded,
     Stage,
     Timer,
@@ -271,6 +272,7 @@ def test_late_news_is_ignored() -> None:
     rig.say(late=1, kicked=KickedMessage())
     rig.connected()
     rig.tell(SendAcknowledged(link=rig.link, token=0, error="full"))
+    rig.tell(SendsAcknowledged(link=rig.link, tokens=(0, 0)))
     assert rig.session.state is S.OPEN
     assert rig.session.counters["late"] == 2
     rig.session.close()

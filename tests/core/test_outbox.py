@@ -21,6 +21,7 @@ from dcl_comms_core import (
     PermissionMissing,
     RoomState,
     SendQueueFull,
+    SendsAcknowledged,
     WarningCode,
 )
 from dcl_comms_core.sizes import LIVEKIT_MAX_PACKET, livekit_packet_size
@@ -133,8 +134,7 @@ def test_acknowledgements_without_objects() -> None:
     assert rig.session.counters["sent_bytes"] == len(first.data) + len(second.data)
     assert rig.session.counters["late"] == 2
     rig.session.close(now=rig.now)
-    rig.session.receive_acknowledged([first.token + 2, first.token + 3], now=rig.now)
-    rig.drain()
+    rig.tell(SendsAcknowledged, tokens=(first.token + 2, first.token + 3))
     assert [command.token for command in rig.sent()] == [first.token + 4]
 
 

@@ -42,6 +42,7 @@ from dcl_comms_core import (
     RoomOpened,
     RoomState,
     SendAcknowledged,
+    SendsAcknowledged,
     SignatureNeeded,
     SimulatorAdapter,
     SocketOpened,
@@ -330,6 +331,7 @@ def test_a_packet_is_framed_and_acknowledged() -> None:
     # Those of the handshake mean nothing.
     rig.tell(SendAcknowledged(link=rig.link, token=0))
     rig.session.receive_acknowledged([0], now=0.0)
+    rig.tell(SendsAcknowledged(link=rig.link, tokens=(0,)))
     assert rig.take_frames() == []
     rig.tell(SendAcknowledged(link=rig.link, token=tokens[0]))
     rig.session.receive_acknowledged([tokens[1]], now=0.0)

@@ -28,7 +28,7 @@ from dcl_comms_core import (
     SocketClosed,
     SocketOpened,
 )
-from dcl_comms_core.inputs import PacketsDropped, SendAcknowledged
+from dcl_comms_core.inputs import PacketsDropped, SendAcknowledged, SendsAcknowledged
 
 ON_EVERY_LOOP = pytest.mark.parametrize("loop", LOOPS)
 
@@ -42,7 +42,9 @@ def frames(kit):
 
 
 def acknowledged(kit, *, error=""):
-    return [inp.token for inp in kit.seen if isinstance(inp, SendAcknowledged) and inp.error == error]
+    if error:
+        return [inp.token for inp in kit.seen if isinstance(inp, SendAcknowledged) and inp.error == error]
+    return [token for inp in kit.seen if isinstance(inp, SendsAcknowledged) for token in inp.tokens]
 
 
 def accept(connection, *, subprotocol=None):

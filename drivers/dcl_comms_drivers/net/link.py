@@ -17,6 +17,7 @@ from dcl_comms_core.states import CloseReason
 from dcl_comms_drivers.livekit.mailbox import Mailbox
 from dcl_comms_drivers.net.dial import NetOptions
 from dcl_comms_drivers.net.http import fetch
+from dcl_comms_drivers.net.loops import Direct
 from dcl_comms_drivers.net.websocket import Socket
 
 if TYPE_CHECKING:
@@ -34,16 +35,26 @@ class NetLink:
     """Carries out OpenSocket, SendFrame, CloseSocket, Fetch and CancelFetch; ignores other commands.
 
     ``runner`` calls into the net's thread.  ``wake`` is called, from that thread, when ``drain`` has something to
-    deliver.
+    deliver.  ``turn`` does at once what ``wake`` has done soon: what a socket's task read is handled while it is there,
+    where it runs in the loop's own thread.
     """
 
     name: ClassVar[str] = "net"
 
-    def __init__(self, wake: Callable[[], None], runner: Runner, options: NetOptions | None = None) -> None:
+    def __init__(
+        self,
+        wake: Callable[[], None],
+        runner: Runner,
+        options: NetOptions | None = None,
+        turn: Callable[[], None] | None = None,
+    ) -> None:
         self._options = options or NetOptions()
         self._runner = runner
         self._wake = wake
-        self._inbox: Mailbox[Input] = Mailbox(wake, _forget)
+        self._turn = turn if isinstance(runner, Direct) else None
+        self._bursting = False
+        self._inbox: Mailbox[Input] = Mailbox(self._woken, _forget)
+        self._inbox_bytes = self._options.limits.inbox_bytes
         self._put_bytes = 0
         self._got_bytes = 0
         self._crash: Exception | None = None
@@ -59,10 +70,12 @@ class NetLink:
         if self._abandoned:
             return
         match command:
-            case OpenSocket():
-                self._runner.call(partial(self._open, command))
+            case SendFrame() if self._turn is not None:
+                self._send(command)
             case SendFrame():
                 self._runner.call(partial(self._send, command))
+            case OpenSocket():
+                self._runner.call(partial(self._open, command))
             case CloseSocket():
                 self._runner.call(partial(self._close, command))
             case Fetch():
@@ -108,12 +121,12 @@ class NetLink:
 
     def _open(self, command: OpenSocket, net: Net) -> None:
         if command.link in self._sockets:
-            self._crashed(LocalProtocolError("a socket of this name is open: count the generation up"))
+            self.crashed(LocalProtocolError("a socket of this name is open: count the generation up"))
             return
-        socket = self._sockets[command.link] = Socket(net, command, self._deliver, self._crashed, self._options)
+        socket = self._sockets[command.link] = Socket(net, command, self, self._options)
         socket.start()
 
-    def _send(self, command: SendFrame, _: Net) -> None:
+    def _send(self, command: SendFrame, _: Net | None = None) -> None:
         if socket := self._sockets.get(command.link):
             socket.send(command)
 
@@ -123,23 +136,23 @@ class NetLink:
 
     def _fetch(self, command: Fetch, net: Net) -> None:
         if command.link in self._requests:
-            self._crashed(LocalProtocolError("a request of this name is under way: count the generation up"))
+            self.crashed(LocalProtocolError("a request of this name is under way: count the generation up"))
             return
         if len(self._requests) >= self._options.limits.fetches:
             detail = f"more than {len(self._requests)} requests at once"
-            self._deliver(FetchFailed(link=command.link, reason=CloseReason.OVERFLOW, detail=detail))
+            self.deliver(FetchFailed(link=command.link, reason=CloseReason.OVERFLOW, detail=detail))
             return
         self._requests[command.link] = net.spawn(partial(self._request, command, net))
 
     async def _request(self, command: Fetch, net: Net) -> None:
         try:
-            self._deliver(await fetch(net, command, self._options))
+            self.deliver(await fetch(net, command, self._options))
         except TargetRefused as error:
-            self._deliver(FetchFailed(link=command.link, reason=CloseReason.FORBIDDEN, detail=str(error)))
+            self.deliver(FetchFailed(link=command.link, reason=CloseReason.FORBIDDEN, detail=str(error)))
         except RequestFailed as error:
-            self._deliver(FetchFailed(link=command.link, reason=error.reason, detail=error.detail))
+            self.deliver(FetchFailed(link=command.link, reason=error.reason, detail=error.detail))
         except Exception as error:  # noqa: BLE001 - ours or the caller's, and raised to whoever drains
-            self._crashed(error)
+            self.crashed(error)
         finally:
             self._requests.pop(command.link, None)
 
@@ -147,22 +160,52 @@ class NetLink:
         if task := self._requests.pop(command.link, None):
             task.cancel()
 
-    def _deliver(self, inp: Input) -> None:
-        if isinstance(inp, FrameReceived):
-            if self._put_bytes - self._got_bytes + len(inp.data) > self._options.limits.inbox_bytes:
-                self._dropped[inp.link] += 1
-                return
-            self._put_bytes += len(inp.data)
-        elif isinstance(inp, SocketClosed):
+    def deliver(self, inp: Input) -> None:
+        """Take an input of a socket's."""
+        if isinstance(inp, FrameReceived) and not self._has_room(inp.link, inp.data):
+            return
+        if isinstance(inp, SocketClosed):
             self._sockets.pop(inp.link, None)
         self._inbox.put(inp)
+
+    def deliver_frames(self, ref: LinkRef, messages: list[bytes]) -> None:
+        """Take binary messages of a socket's."""
+        for data in messages:
+            if self._has_room(ref, data):
+                self._inbox.put(FrameReceived(link=ref, data=data))
+
+    def _has_room(self, ref: LinkRef, data: bytes) -> bool:
+        size = len(data)
+        if self._put_bytes - self._got_bytes + size > self._inbox_bytes:
+            self._dropped[ref] += 1
+            return False
+        self._put_bytes += size
+        return True
+
+    def burst(self, work: Callable[[], None]) -> None:
+        """Let a socket's task deliver; see ``Inbox``."""
+        if self._turn is None:
+            work()
+            return
+        self._bursting = True
+        try:
+            work()
+        finally:
+            self._bursting = False
+        if len(self._inbox):
+            self._turn()
+
+    def _woken(self) -> None:
+        if not self._bursting:
+            self._wake()
 
     def _tell_dropped(self, _: Net) -> None:
         dropped, self._dropped = self._dropped, Counter()
         for ref, count in dropped.items():
             self._inbox.put(PacketsDropped(link=ref, count=count))
 
-    def _crashed(self, error: Exception) -> None:
+    def crashed(self, error: Exception) -> None:
+        """Take a bug of ours, or misuse; whoever drains gets it."""
         self._crash = error
         self._wake()
 

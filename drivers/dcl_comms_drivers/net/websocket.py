@@ -9,7 +9,8 @@ from __future__ import annotations
 import logging
 import ssl
 from collections import deque
-from typing import TYPE_CHECKING, Final
+from functools import partial
+from typing import TYPE_CHECKING, Final, Protocol
 
 from websockets.client import ClientProtocol
 from websockets.exceptions import InvalidStatus, PayloadTooBig
@@ -19,24 +20,26 @@ from websockets.typing import Subprotocol
 from websockets.uri import WebSocketURI
 
 from dcl_comms_core.errors import RequestFailed, TargetRefused
-from dcl_comms_core.inputs import FrameReceived, SendAcknowledged, SocketClosed, SocketOpened
+from dcl_comms_core.inputs import FrameReceived, SendAcknowledged, SendsAcknowledged, SocketClosed, SocketOpened
 from dcl_comms_core.states import CloseReason
 from dcl_comms_core.targets import Target
 from dcl_comms_drivers.net.dial import dial, tls_failed
+from dcl_comms_drivers.net.frames import Splitter, pack
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from dcl_comms_core.commands import CloseSocket, OpenSocket, SendFrame
-    from dcl_comms_core.inputs import LinkRef, NetworkInput
+    from dcl_comms_core.inputs import Input, LinkRef
     from dcl_comms_core.targets import Place
     from dcl_comms_drivers.net.dial import NetOptions
     from dcl_comms_drivers.net.loops import Net, Stream, Task
 
-__all__ = ["Socket"]
+__all__ = ["Inbox", "Socket"]
 
 _BATCH_BYTES: Final = 65_536
 """What is given to the stream at once, and how many bytes of pongs may wait before no more is read."""
+_END_OF_HEAD: Final = b"\r\n\r\n"
 _SILENT_PERIODS: Final = 3
 _BY_CODE: Final = {
     1001: CloseReason.SERVER_SHUTDOWN,
@@ -54,25 +57,44 @@ _BY_STATUS: Final = {
 _SILENT = logging.Logger("websockets, unheard", logging.ERROR)  # noqa: LOG001 - nobody's settings shall turn it on
 
 
-class Socket:
-    """A WebSocket from OpenSocket to SocketClosed.  ``deliver`` gets what comes of it, SocketClosed last and once.
+class Inbox(Protocol):
+    """Where a socket delivers, in the net's thread."""
 
-    ``crashed`` gets a bug of ours.
-    """
+    def deliver(self, inp: Input) -> None:
+        """Take an input."""
+        ...
+
+    def deliver_frames(self, ref: LinkRef, messages: list[bytes]) -> None:
+        """Take binary messages, of which there may be many."""
+        ...
+
+    def burst(self, work: Callable[[], None]) -> None:
+        """Do something that delivers; what it delivered is handled at once, if this is the loop's own thread.
+
+        Only for the net's tasks: whoever was called by a session is in the middle of a turn.
+        """
+        ...
+
+    def crashed(self, error: Exception) -> None:
+        """Take a bug of ours."""
+        ...
+
+
+class Socket:
+    """A WebSocket from OpenSocket to SocketClosed.  ``inbox`` gets what comes of it, SocketClosed last and once."""
 
     def __init__(
         self,
         net: Net,
         command: OpenSocket,
-        deliver: Callable[[NetworkInput | SendAcknowledged], None],
-        crashed: Callable[[Exception], None],
+        inbox: Inbox,
         options: NetOptions,
     ) -> None:
         self._net = net
         self._ref: LinkRef = command.link
         self._command = command
-        self._deliver = deliver
-        self._crashed = crashed
+        self._inbox = inbox
+        self._deliver = inbox.deliver
         self._options = options
         self._limits = options.limits
         self._changed = net.signal()
@@ -89,7 +111,10 @@ class Socket:
         self._asked_to_close = False
         self._silent = False
         self._heard = 0.0
+        self._splitter = Splitter(self._limits.socket_bytes)
         self._pieces: list[bytes] = []
+        """Of a message in fragments."""
+        self._fragmented = False
         self._text = False
         self._tasks: list[Task] = []
 
@@ -106,7 +131,8 @@ class Socket:
             return
         self._queue.append(command)
         self._queue_bytes += len(command.data)
-        self._changed.notify()
+        if len(self._queue) == 1:
+            self._changed.notify()
 
     def close(self, command: CloseSocket) -> None:
         """Close it, once what waits is sent; or give it up while it is opening."""
@@ -133,7 +159,7 @@ class Socket:
                 await job()
             except Exception as error:  # noqa: BLE001 - raised to whoever drains the link
                 self._hang_up()
-                self._crashed(error)
+                self._inbox.crashed(error)
 
         self._tasks.append(self._net.spawn(run))
 
@@ -189,12 +215,19 @@ class Socket:
         request.headers["User-Agent"] = "dcl-comms"
         protocol.send_request(request)
         await stream.send(b"".join(protocol.data_to_send()))
+        head = b""
         while protocol.state is State.CONNECTING and protocol.handshake_exc is None:
             data = await stream.receive()
             if not data:
                 protocol.receive_eof()
                 break
-            protocol.receive_data(data)
+            # Frames that come with the answer are the splitter's.
+            end = (head[-3:] + data).find(_END_OF_HEAD)
+            cut = len(data) if end < 0 else end + len(_END_OF_HEAD) - len(head[-3:])
+            head = data
+            protocol.receive_data(data[:cut])
+            if cut < len(data):
+                (self._splitter.feed if _is_open(protocol) else protocol.receive_data)(data[cut:])
         problem = protocol.handshake_exc
         if isinstance(problem, InvalidStatus):
             raise problem
@@ -213,10 +246,7 @@ class Socket:
     async def _read(self, stream: Stream, protocol: ClientProtocol) -> CloseReason:
         """Read until the end; return what it is if there was no close frame."""
         while True:
-            for event in protocol.events_received():
-                if isinstance(event, Frame):
-                    self._take(event)
-            self._flush(protocol)
+            self._inbox.burst(partial(self._take_in, protocol))
             if protocol.close_rcvd is not None or protocol.parser_exc is not None:
                 break
             while len(self._control) > _BATCH_BYTES:
@@ -228,7 +258,7 @@ class Socket:
             self._heard = self._net.now()
             if not data:
                 return CloseReason.NETWORK
-            protocol.receive_data(data)
+            self._splitter.feed(data)
         try:
             # Our own close frame still goes out, if the server takes it.
             async with self._net.limit(self._limits.close_seconds):
@@ -238,11 +268,25 @@ class Socket:
             pass  # it does not
         return CloseReason.PROTOCOL if protocol.parser_exc is not None else CloseReason.NETWORK
 
+    def _take_in(self, protocol: ClientProtocol) -> None:
+        """Everything whole that has come in."""
+        splitter = self._splitter
+        while not (protocol.close_rcvd or protocol.parser_exc) and splitter.next(divert=self._fragmented):
+            if splitter.messages:
+                self._inbox.deliver_frames(self._ref, splitter.messages)
+            if splitter.other:
+                protocol.receive_data(splitter.other)
+                for event in protocol.events_received():
+                    if isinstance(event, Frame):
+                        self._take(event)
+        self._flush(protocol)
+
     def _take(self, frame: Frame) -> None:
         if frame.opcode is Opcode.BINARY or frame.opcode is Opcode.TEXT:
             self._text = frame.opcode is Opcode.TEXT
         elif frame.opcode is not Opcode.CONT:
             return
+        self._fragmented = not frame.fin
         if frame.data:
             self._pieces.append(bytes(frame.data))
         if frame.fin:
@@ -286,22 +330,23 @@ class Socket:
                 return
             finally:
                 self._writing = False
-            for token in tokens:
-                self._deliver(SendAcknowledged(link=self._ref, token=token))
+            if tokens:
+                self._inbox.burst(partial(self._deliver, SendsAcknowledged(link=self._ref, tokens=tokens)))
             self._changed.notify()
 
-    def _next_batch(self, protocol: ClientProtocol) -> tuple[bytes, list[int]]:
-        tokens: list[int] = []
+    def _next_batch(self, protocol: ClientProtocol) -> tuple[bytes, tuple[int, ...]]:
+        queue, room = self._queue, _BATCH_BYTES - len(self._control)
+        batch: list[SendFrame] = []
         # At least one, however many pongs wait.
-        while self._queue and (not tokens or len(self._control) < _BATCH_BYTES) and protocol.state is State.OPEN:
-            command = self._queue.popleft()
-            self._queue_bytes -= len(command.data)
-            protocol.send_binary(command.data)
-            self._control += b"".join(protocol.data_to_send())
-            tokens.append(command.token)
-        data = bytes(self._control)
+        while queue and (not batch or room > 0) and protocol.state is State.OPEN:
+            command = queue.popleft()
+            size = len(command.data)
+            self._queue_bytes -= size
+            room -= size
+            batch.append(command)
+        data = b"".join((self._control, *pack([command.data for command in batch])))
         self._control.clear()
-        return data, tokens
+        return data, tuple([command.token for command in batch])
 
     async def _wait(self, stream: Stream, protocol: ClientProtocol) -> None:
         """Wait for something to write; ping a server that is silent, and hang up on one that stays so."""
@@ -349,6 +394,10 @@ class Socket:
     def _hang_up(self) -> None:
         if self._stream is not None:
             self._stream.abort()
+
+
+def _is_open(protocol: ClientProtocol) -> bool:
+    return protocol.state is State.OPEN
 
 
 def _by_status(status: int) -> CloseReason:

@@ -1,4 +1,4 @@
-"""A server's twin on real WebSockets, for an embedded realm and for tests: it decides, this moves its frames.
+"""A server's twin on real WebSockets, with TLS if need be: it decides, this moves its frames.
 
 ::
 
