@@ -219,6 +219,6 @@ TestWorldModel.settings = settings(max_examples=12, stateful_step_count=20)
 
 
 @pytest.mark.nightly
-@pytest.mark.timeout(1800)
+@pytest.mark.timeout(3600)
 class TestWorldModelDeep(Model.TestCase):  # type: ignore[name-defined,misc]  # Hypothesis makes it
-    settings = settings(max_examples=800, stateful_step_count=60)
+    settings = settings(max_examples=200, stateful_step_count=50)

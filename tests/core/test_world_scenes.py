@@ -26,6 +26,7 @@ from dcl_comms_core import (
     Movement,
     OpenLink,
     OpenSocket,
+    PacketRejected,
     PacketTooLarge,
     PeerId,
     PeerMoved,
@@ -42,6 +43,7 @@ from dcl_comms_core import (
     SendAcknowledged,
     SendData,
     SignatureNeeded,
+    SocketClosed,
     WarningCode,
     WorldClosed,
     WorldSession,
@@ -626,3 +628,28 @@ def test_no_chain_is_shown() -> None:
     chain = alice.who.sign("x") if alice.who else AuthChain(())
     texts = [repr(thing) for thing in (alice.session, *alice.commands, *alice.events)]
     assert not any(chain.links[1].signature in text for text in texts)
+
+
+@pytest.mark.parametrize("then", ["receive", "handle_timeout"])
+def test_what_came_first_is_told_first_however_late_it_is_taken(then: str) -> None:
+    here = Universe()
+    alice = settled(here)
+    # Without the journal, which takes everything after each call.
+    session = alice.session.session
+    (link,) = session.rooms
+    (socket,) = alice.sockets
+    now = here.clock.now
+    gone = SocketClosed(link=socket, reason=CloseReason.NETWORK)
+    if then == "handle_timeout":
+        session.receive(gone, now=now)
+        session.events()
+        now = session.deadline()
+    session.receive_data("bob", b"\xff", link=link, now=now)
+    if then == "receive":
+        session.receive(gone, now=now)
+        kinds = [type(event) for event in session.events()]
+        assert kinds == [PacketRejected, Reconnecting]
+    else:
+        session.handle_timeout(now)
+        assert [type(event) for event in session.events()] == [PacketRejected]
+        assert [type(command) for command in session.commands()] == [OpenSocket]
