@@ -44,6 +44,7 @@ check: env
 	$(BIN)/python .ci/tools/conformance.py --check
 	$(BIN)/python .ci/tools/limits_page.py --check
 	$(BIN)/python .ci/tools/states_page.py --check
+	$(BIN)/python .ci/tools/packets_page.py --check
 
 native: env
 	$(BIN)/python dcl_comms_core/codec/_native/build.py
