@@ -20,7 +20,7 @@ import tomllib
 from pathlib import Path
 from typing import Any, NamedTuple
 
-__all__ = ["Finding", "Stale", "hunt", "load", "main", "plant"]
+__all__ = ["Finding", "Stale", "hunt", "load", "main", "place", "plant"]
 
 ROOT = Path(__file__).resolve().parents[1]
 FUZZ, CORE = "fuzz", "dcl_comms_core"
@@ -44,9 +44,14 @@ def load() -> list[dict[str, Any]]:
     return list(tomllib.loads(LIST.read_text(encoding="utf-8"))["mutant"])
 
 
+def place(tree: Path, mutant: dict[str, Any]) -> Path:
+    """The file that it changes."""
+    return tree / CORE / ("" if mutant.get("sessions") else "codec") / mutant["file"]
+
+
 def plant(tree: Path, mutant: dict[str, Any]) -> None:
     """Change the copy.  Raises Stale."""
-    path = tree / CORE / ("" if mutant.get("sessions") else "codec") / mutant["file"]
+    path = place(tree, mutant)
     text = path.read_text(encoding="utf-8")
     if text.count(mutant["old"]) != mutant.get("count", 1):
         raise Stale(f"{mutant['file']} has {text.count(mutant['old'])} times: {mutant['old']}")

@@ -14,6 +14,7 @@ from kit import Kit
 
 from dcl_comms_core import (
     DEFAULT_LIMITS,
+    Chat,
     LinkOpened,
     Movement,
     Packet,
@@ -22,6 +23,8 @@ from dcl_comms_core import (
     ParticipantJoined,
     ParticipantLeft,
     PeerJoined,
+    PlayerEmote,
+    ProfileResponse,
     RoomSession,
     Scene,
     SendQueueFull,
@@ -114,6 +117,14 @@ def forge() -> None:
         track = Track(sid=f"TR_{number}", kind=TrackKind.AUDIO, source=TrackSource.MICROPHONE, name="mic")
         session.receive(TrackAppeared(link=link, identity=who, track=track), now=now)
         session.receive_data(who, encode(Packet(movement=Movement(timestamp=now))), now=now)
+        # A text takes four bytes a character in memory, once one of its characters does.
+        profile = ProfileResponse(serialized_profile='{"version":1,"name":"\U0001f600"}' + " " * 20_000)
+        for packet in (
+            Packet(chat=Chat(message=f"{number}" * 20, timestamp=46_000.0 + number)),
+            Packet(player_emote=PlayerEmote(urn="wave", incremental_id=number)),
+            Packet(profile_response=profile),
+        ):
+            session.receive_data(who, encode(packet), now=now)
         session.receive_data(f"unheard-of-{number}", scene, now=now, source=number)
         session.receive_data(None, scene, now=now, source=number)
         if number % 2:

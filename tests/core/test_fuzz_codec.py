@@ -164,7 +164,7 @@ def test_mutants_apply_and_one_is_found() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         shutil.copytree(mutants.ROOT / mutants.CORE, Path(scratch, mutants.CORE))
         for mutant in listed:
-            path = Path(scratch, mutants.CORE, "codec", mutant["file"])
+            path = mutants.place(Path(scratch), mutant)
             before = path.read_bytes()
             mutants.plant(Path(scratch), mutant)
             assert path.read_bytes() != before

@@ -288,7 +288,7 @@ def test_an_exit_with_an_open_room_is_clean(livekit_room):
 
 
 @pytest.mark.nightly
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1800)
 def test_two_hundred_exits_with_an_open_room_are_clean(livekit_room):
     exits(livekit_room(), 200)
 
