@@ -273,6 +273,7 @@ from dcl_comms_core.room import (
     Delivery,
     RoomSession,
 )
+from dcl_comms_core.rooms_view import PeersOfRooms
 from dcl_comms_core.scene import (
     SceneContent,
     SceneFraming,
@@ -475,6 +476,7 @@ __all__ = [
     "PeerLeft",
     "PeerMoved",
     "PeerTraffic",
+    "PeersOfRooms",
     "PermissionMissing",
     "Place",
     "PlayerEmote",

@@ -59,7 +59,9 @@ _SESSIONS: Final[Mapping[str, Any]] = {
     cls.__name__: cls for cls in (RoomSession, MergedRooms, ArchipelagoSession, WsRoomSession, WorldSession)
 }
 """The classes that a journal may name.  Each has ``commands()``, ``events()``, ``deadline()`` and its verbs."""
-_READS: Final = frozenset({"commands", "events", "deadline", "traffic", "has_credit", "check_publish", "rooms_of"})
+_READS: Final = frozenset(
+    "commands events deadline traffic has_credit check_publish rooms_of has_track room_with room_to_publish".split()  # noqa: SIM905 - a line
+)
 """What changes nothing, and so is not a step."""
 _WITHIN: Final = "rooms"
 """The sessions within a session, by their numbers."""

@@ -72,6 +72,7 @@ request_seconds            20.0         the answer to ``/about``, to a signed lo
                                         TIMEOUT
 request_sign_seconds       45.0         a request was not signed: NOT_SIGNED; servers refuse one that is a minute old
 island_seconds             10.0         after the first heartbeat: Warning(NO_ISLAND) if none came; heartbeats go on
+enter_seconds              120.0        from ``open()`` on; a WorldSession that is in no room by then is over: TIMEOUT
 aliases                    4,096        further members of a ws-room are not remembered: their packets have no sender
 server_sockets             4,096        (servers) a further client is hung up on
 server_connections         1,024        (servers) likewise, before it says anything
@@ -178,6 +179,7 @@ class Limits:
     request_seconds: float = 20.0
     request_sign_seconds: float = 45.0
     island_seconds: float = 10.0
+    enter_seconds: float = 120.0
     aliases: int = 4_096
     server_sockets: int = 4_096
     server_connections: int = 1_024

@@ -5,21 +5,21 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import TYPE_CHECKING
 
-from dcl_comms_core.errors import LocalProtocolError, PermissionMissing
+from dcl_comms_core.errors import CommsError, LocalProtocolError, PermissionMissing
 from dcl_comms_core.intents import Intents
 from dcl_comms_core.receiving import RECEIVING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from dcl_comms_core.defence import PeerTraffic
-    from dcl_comms_core.inputs import Track
-    from dcl_comms_core.peers import PeerId
+    from dcl_comms_core.inputs import Track, TrackSource
+    from dcl_comms_core.peers import Peer, PeerId
     from dcl_comms_core.presence import Presence
     from dcl_comms_core.profiles import Profile
     from dcl_comms_core.room import RoomSession
 
-__all__ = ["RoomsView"]
+__all__ = ["PeersOfRooms", "RoomsView"]
 
 
 class RoomsView(Intents):
@@ -118,3 +118,61 @@ class RoomsView(Intents):
         if not known:
             raise denied[0]
         return any(known)
+
+    def room_with(self, track: Track | str) -> int | None:
+        """The number of the link of the room in which somebody offers this track; None: nobody does any more."""
+        return next((link for link, session in self.rooms.items() if session.has_track(track)), None)
+
+    def check_publish(self, source: TrackSource) -> None:
+        """May we publish a track from this source somewhere?  Raises what ``room_to_publish`` raises."""
+        self.room_to_publish(source)
+
+    def room_to_publish(self, source: TrackSource) -> int:
+        """The number of the link of the room in which a track from this source is published: the first that allows it.
+
+        LocalProtocolError: no room is open, or none has tracks; PermissionMissing: no token allows it.
+        """
+        problem: CommsError = LocalProtocolError("no room is open: publish after RoomOpened")
+        for link, session in self.rooms.items():
+            try:
+                session.check_publish(source)
+            except (LocalProtocolError, PermissionMissing) as error:
+                # That a token forbids it says more than that some room has no tracks at all.
+                problem = problem if isinstance(problem, PermissionMissing) else error
+            else:
+                return link
+        raise problem
+
+
+class PeersOfRooms:
+    """Who is in any of several rooms.  Reads like a mapping from PeerId to Peer, as the table of one room does."""
+
+    __slots__ = ("_view",)
+
+    def __init__(self, view: RoomsView) -> None:
+        self._view = view
+
+    def get(self, who: PeerId) -> Peer | None:
+        """The peer as the first of its rooms knows it, or None."""
+        rooms = self._view.rooms
+        known = (rooms[link].peers.get(there) for link, there in self._view.peers.ids(who).items() if link in rooms)
+        return next((peer for peer in known if peer is not None), None)
+
+    def values(self) -> tuple[Peer, ...]:
+        """All peers, in the order in which they came."""
+        return tuple(peer for who in self if (peer := self.get(who)) is not None)
+
+    def __getitem__(self, who: PeerId) -> Peer:
+        peer = self.get(who)
+        if peer is None:
+            raise KeyError(who)
+        return peer
+
+    def __contains__(self, who: object) -> bool:
+        return who in self._view.peers
+
+    def __iter__(self) -> Iterator[PeerId]:
+        return iter(self._view.peers)
+
+    def __len__(self) -> int:
+        return len(self._view.peers)

@@ -58,6 +58,7 @@ _WORLD: Final = re.compile(r"[A-Za-z0-9._-]{1,250}\.eth", re.IGNORECASE)
 _MOVES: Final = (ev.IslandChanged, ev.RealmClosed, ev.RoomOpened, ev.RoomClosed)
 _SHOWN: Final = frozenset({RoomRole.ISLAND.value, RoomRole.SCENE.value})
 OVER: Final = frozenset({RoomState.CLOSING, RoomState.CLOSED})
+_ON_THE_WAY: Final = frozenset({RoomState.CONNECTING, RoomState.WAITING})
 
 
 class Seeking(RoomsView):
@@ -143,6 +144,13 @@ class Seeking(RoomsView):
     def realm(self) -> Realm | None:
         """What the realm's ``/about`` said last; None: it was not asked, or did not answer."""
         return self._island.way.realm
+
+    @property
+    def _enter_by(self) -> float | None:
+        """When we must be in a room; None: we are, were, or are not on our way."""
+        if self._opened_once or self._state not in _ON_THE_WAY:
+            return None
+        return self._opened_at + self._limits.enter_seconds
 
     # --- searching
 

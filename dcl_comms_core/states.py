@@ -102,6 +102,8 @@ class Timer(Enum):
     """When to give up a request, or the signature for it."""
     SEEK = "seek"
     """When to look again for the way into a room that was lost."""
+    ENTER = "enter"
+    """When to give up a realm in whose rooms we are not yet."""
 
 
 class Retry(Enum):

@@ -51,5 +51,9 @@ class Tracking(Acting):
             self._ask_for(owner, sid, wanted=wanted)
         return owner is not None
 
+    def has_track(self, track: Track | str) -> bool:
+        """Whether somebody in this room offers this track; a Track or its id."""
+        return self._roster.owner_of(track if isinstance(track, str) else track.sid) is not None
+
     def _ask_for(self, owner: PeerId, sid: str, *, wanted: bool) -> None:
         self._commands.append(SubscribeTrack(link=self._link, identity=owner.text, sid=sid, wanted=wanted))

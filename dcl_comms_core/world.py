@@ -42,9 +42,9 @@ from dcl_comms_core.realm import realm_url
 from dcl_comms_core.seeking import JOINABLE, OVER, Seeking
 from dcl_comms_core.signed_fetch import request_url
 from dcl_comms_core.spreading import RoomRole
-from dcl_comms_core.states import WORLD_TRANSITIONS, RoomState, StayState, Timer, WorldTrigger
+from dcl_comms_core.states import WORLD_TRANSITIONS, CloseReason, RoomState, StayState, Timer, WorldTrigger
 from dcl_comms_core.subscription import Subscribe
-from dcl_comms_core.way import Way
+from dcl_comms_core.way import Setback, Way
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -394,6 +394,10 @@ class WorldSession(Seeking):
             if stay.due is not None and stay.due <= self._now:
                 self._seek(stay)
         self._pump()
+        if self._enter_by is not None and self._enter_by <= self._now:
+            seconds = self._limits.enter_seconds
+            self._end(Setback.of(CloseReason.TIMEOUT, f"in no room within {seconds:g} s"))
+            self._pump()
 
     def deadline(self) -> float | None:
         """When to call ``handle_timeout`` at the latest; None: not needed.  May change with any other call."""
@@ -405,6 +409,7 @@ class WorldSession(Seeking):
             scene.way.deadline,
             island.due,
             scene.due,
+            self._enter_by,
         )
         return min((time for time in times if time is not None), default=None)
 
@@ -419,6 +424,8 @@ class WorldSession(Seeking):
             return Timer.REQUEST
         if deadline in {stay.due for stay in stays}:
             return Timer.SEEK
+        if deadline == self._enter_by:
+            return Timer.ENTER
         merged = self._merged.deadline() == deadline
         return self._merged.deadline_reason if merged else getattr(self._source, "deadline_reason", None)
 

@@ -4,69 +4,41 @@ from __future__ import annotations
 
 import secrets
 import time
-from typing import TYPE_CHECKING, TypedDict, cast
+from typing import TYPE_CHECKING, cast
 
-from dcl_comms_core.connection import Adapter, LiveKitAdapter, SimulatorAdapter, WsRoomAdapter, parse_connection_string
+from dcl_comms_core.connection import Adapter, WsRoomAdapter
 from dcl_comms_core.errors import ConnectionLost, LocalProtocolError
-from dcl_comms_core.events import RoomClosed
-from dcl_comms_core.identity import ChallengeGuard
+from dcl_comms_core.events import RoomClosed, WorldClosed
 from dcl_comms_core.inputs import ClockSet, TrackSource
-from dcl_comms_core.peers import EVERYONE
-from dcl_comms_core.room import RoomSession
-from dcl_comms_core.simulator import parse_simulator
+from dcl_comms_core.rooms_view import PeersOfRooms
 from dcl_comms_core.states import RETRY, CloseReason, RoomState
 from dcl_comms_core.unread import Unread
-from dcl_comms_core.ws_room import WsRoomSession
 from dcl_comms_drivers.feeds import AudioLink, VideoLink
 from dcl_comms_drivers.journal_file import JournalFile
-from dcl_comms_drivers.livekit.choice import open_livekit
-from dcl_comms_drivers.memory_link import MemoryLink
+from dcl_comms_drivers.opening import Links, new_session, resolve
 from dcl_comms_drivers.pump import Pump
 from dcl_comms_drivers.settings import OnFull
-from dcl_comms_drivers.signing import Signing, address_of
+from dcl_comms_drivers.signing import Signing
 from dcl_comms_drivers.stats import Stats, collect
+from dcl_comms_drivers.verbs import Verbs
+from dcl_comms_drivers.world_link import WorldLink
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from dcl_comms_core.backoff import Backoff
     from dcl_comms_core.defence import PeerTraffic
-    from dcl_comms_core.events import Event
+    from dcl_comms_core.events import Event, IslandChanged
     from dcl_comms_core.inputs import Track
-    from dcl_comms_core.limits import Limits
-    from dcl_comms_core.movement import MovementCodec
-    from dcl_comms_core.peers import Addressees, PeerId, PeerTable
-    from dcl_comms_core.profiles import Profile
-    from dcl_comms_core.proto import rfc4
-    from dcl_comms_core.readings import Delivery
-    from dcl_comms_core.seen import Seen
+    from dcl_comms_core.peers import PeerId, PeerTable
+    from dcl_comms_core.realm import Realm
+    from dcl_comms_core.room import RoomSession
     from dcl_comms_drivers.feeds import AudioFeed, Reader, VideoFeed
-    from dcl_comms_drivers.host import Host, Link
+    from dcl_comms_drivers.host import Host, Link, Session
     from dcl_comms_drivers.livekit.frames import AudioFrame, VideoFormat, VideoFrame
-    from dcl_comms_drivers.net.link import NetLink
     from dcl_comms_drivers.settings import Options, VideoSettings
+    from dcl_comms_drivers.signing import Asking
 
-__all__ = ["BaseConnection", "resolve"]
-
-
-class _RoomOptions(TypedDict):
-    limits: Limits
-    entropy: int
-    reconnect: Backoff | None
-    delivery: Delivery
-    profile_version: int | None
-    silent: bool
-    movement_codec: MovementCodec | None
-    seen: Seen | None
-
-
-def resolve(target: str | Adapter, limits: Limits) -> Adapter:
-    """The adapter of a target; LocalProtocolError for a kind that these drivers don't open."""
-    adapter = target if isinstance(target, Adapter) else parse_connection_string(target, limits=limits)
-    if not isinstance(adapter, LiveKitAdapter | SimulatorAdapter | WsRoomAdapter):
-        msg = f"these drivers open livekit:, ws-room: and simulator: strings, not {adapter.protocol}:"
-        raise LocalProtocolError(msg)
-    return adapter
+__all__ = ["BaseConnection"]
 
 
 _SOUND = frozenset({TrackSource.MICROPHONE, TrackSource.SCREEN_SHARE_AUDIO, TrackSource.UNKNOWN})
@@ -77,86 +49,51 @@ def _sid(track: Track | str) -> str:
     return track if isinstance(track, str) else track.sid
 
 
-class BaseConnection:
-    """A room as the application sees it, without anything that waits.
+class BaseConnection(Verbs):
+    """A room, or a realm with its rooms, as the application sees it, without anything that waits.
 
     The verbs (``chat``, ``move``, ``emote``, ``send_nowait`` and so on) act at once and raise LocalProtocolError when
     the room is not open, SendQueueFull when too much waits already, PacketTooLarge, or PermissionMissing.
     """
 
     def __init__(self, target: str | Adapter, host: Host, options: Options) -> None:
-        adapter = resolve(target, options.limits)
+        where = resolve(target, options.limits)
         self._journal_file = JournalFile(options.journal, options.limits)
         try:
-            self._session = self._new_session(adapter, options)
+            self._session, self._realm = new_session(
+                where, options, self._journal_file.session, entropy=self._entropy()
+            )
         except BaseException:
             self._journal_file.close()
             raise
+        self._peers = cast("RoomSession", self._session).peers if self._realm is None else PeersOfRooms(self._realm)
         self._host = host
         self._on_full = options.on_full
         self._limits = options.limits
         self._unread = Unread(options.limits)
         self._dropped = 0
-        self._end: RoomClosed | None = None
+        self._end: RoomClosed | WorldClosed | None = None
         self._crash: Exception | None = None
         self._wake_pending = False
         self._round_trip: tuple[float, float] | None = None
         self._answers = 0
         """How often the round trip was answered for, be it that it is not known."""
         self._signing: Signing | None = None
-        self._link = self._open_link(adapter, options)
+        self._link = self._open_link(where, options)
+        # A realm's link tells its session of which room each packet is.
+        session = cast("Session", self._session)
         turn_inputs = options.limits.turn_inputs
-        self._pump = Pump(self._session, host, self._link, self._take, turn_inputs=turn_inputs, later=self._turn)
+        self._pump = Pump(session, host, self._link, self._take, turn_inputs=turn_inputs, later=self._turn)
 
-    def _new_session(self, adapter: Adapter, options: Options) -> RoomSession:
-        new = self._journal_file.session
-        if not isinstance(adapter, WsRoomAdapter):
-            return new(RoomSession, adapter, **self._room_options(options), subscribe=options.subscribe)
-        return new(
-            WsRoomSession,
-            adapter,
-            address=address_of(options.wallet, "a ws-room"),
-            guard=options.guard or ChallengeGuard(limits=options.limits).allowing(adapter.url),
-            **self._room_options(options),
-        )
-
-    def _room_options(self, options: Options) -> _RoomOptions:
-        return {
-            "limits": options.limits,
-            "entropy": self._entropy(),
-            "reconnect": options.reconnect,
-            "delivery": options.delivery,
-            "profile_version": options.profile_version,
-            "silent": options.silent,
-            "movement_codec": options.movement_codec,
-            "seen": options.seen,
-        }
-
-    def _open_link(self, adapter: Adapter, options: Options) -> Link:
-        host = self._host
-        if isinstance(adapter, WsRoomAdapter):
-            return self._open_net(options)
-        if isinstance(adapter, SimulatorAdapter):
-            return MemoryLink(parse_simulator(adapter.detail), self._wake, host.now())
-        return open_livekit(
-            self._wake,
-            options.livekit,
-            falls_back=options.sdk_fallback,
-            limits=options.limits,
-            wake_fd=lambda: host.wake_fd(self._turn),
-        )
-
-    def _open_net(self, options: Options) -> NetLink:
-        """The way into the network, and the wallet at work beside it."""
-        try:
-            from dcl_comms_drivers.net.link import NetLink  # noqa: PLC0415 - the extra
-        except ModuleNotFoundError as error:
-            msg = f'{error.name} is not installed: pip install "dcl-comms[net]"'
-            raise LocalProtocolError(msg) from error
-        runner = self._host.runner()
+    def _open_link(self, where: str | Adapter, options: Options) -> Link:
+        links = Links(self._host, options, self._wake, self._turn)
+        if self._realm is None and not isinstance(where, WsRoomAdapter):
+            return links.room(cast("Adapter", where))
+        runner = links.runner()
+        net = links.net(runner)
         if options.wallet is not None:
             self._signing = Signing(options.wallet, runner, self._wake, self._unix_now, options.limits)
-        return NetLink(self._wake, runner, options.net, turn=self._turn)
+        return net if self._realm is None else WorldLink(self._realm, net, links.room)
 
     def _entropy(self) -> int:
         return secrets.randbits(64)
@@ -197,7 +134,7 @@ class BaseConnection:
         """Open the session once there is a login, and sign what it asked for."""
         if self._session.state is RoomState.NEW and signing.ready():
             self._session.open(now=now)
-        signing.answer(cast("WsRoomSession", self._session), now)
+        signing.answer(cast("Asking", self._session), now)
 
     def _guarded(self, step: Callable[[], None]) -> None:
         """A bug of ours ends the connection and reaches the application, instead of a loop's log."""
@@ -224,13 +161,13 @@ class BaseConnection:
             return  # we closed it ourselves because nobody read; what follows is only our own leaving
         if self._signing is not None:
             events = self._signing.take(events)
-            self._signing.answer(cast("WsRoomSession", self._session), self._host.now())
+            self._signing.answer(cast("Asking", self._session), self._host.now())
             if not events:
                 return
         unread = self._unread
         unread.put(events)
         last = events[-1]
-        if isinstance(last, RoomClosed):
+        if isinstance(last, RoomClosed if self._realm is None else WorldClosed):
             self._end = last
             self._abandon()
         if unread.full:
@@ -239,7 +176,7 @@ class BaseConnection:
 
     def _overflow(self, last: Event) -> None:
         if self._on_full is OnFull.CLOSE:
-            self._end = RoomClosed(
+            self._end = (RoomClosed if self._realm is None else WorldClosed)(
                 at=last.at,
                 room=last.room,
                 reason=CloseReason.OVERFLOW,
@@ -284,9 +221,23 @@ class BaseConnection:
         return self._session.identity
 
     @property
-    def peers(self) -> PeerTable:
-        """Who else is in the room, by PeerId."""
-        return self._session.peers
+    def peers(self) -> PeerTable | PeersOfRooms:
+        """Who else is in the room, or in any room of the realm, by PeerId."""
+        return self._peers
+
+    @property
+    def realm(self) -> Realm | None:
+        """What the realm's ``/about`` said last; None: it was not asked."""
+        return None if self._realm is None else self._realm.realm
+
+    @property
+    def island(self) -> IslandChanged | None:
+        """The island that we are on, as the realm's island service said; None: it said nothing, or there is none."""
+        return None if self._realm is None else self._realm.island
+
+    def rooms_of(self, who: PeerId) -> tuple[str, ...]:
+        """The rooms of the realm that a peer is in: ``island``, which is also a world's room, and ``scene``."""
+        return () if self._realm is None else self._realm.rooms_of(who)
 
     def traffic(self, who: PeerId) -> PeerTraffic | None:
         """What came from a peer, and its abuse score; None: it is not known, or was forgotten after it left."""
@@ -318,102 +269,7 @@ class BaseConnection:
         if seconds is not None:
             self._round_trip = seconds, self._host.now()
 
-    # --- verbs
-
-    def chat(self, text: str, to: Addressees = EVERYONE, *, channel: str = "", stamp: float | None = None) -> float:
-        """Write to everybody, privately to each of the peers named, or to a community; see ``RoomSession.chat``."""
-        stamp = self._session.chat(text, to=to, channel=channel, stamp=stamp, now=self._host.now())
-        self._after()
-        return stamp
-
-    def move(
-        self,
-        position: tuple[float, float, float] | rfc4.Movement,
-        *,
-        velocity: tuple[float, float, float] = (0.0, 0.0, 0.0),
-        yaw: float = 0.0,
-        grounded: bool = True,
-        instant: bool = False,
-        to: Addressees = EVERYONE,
-    ) -> None:
-        """Be somewhere: metres (x east, y up, z north), m/s, degrees clockwise from north.
-
-        It goes out at the explorers' pace, and is repeated while nothing changes; see ``RoomSession.move``.
-        """
-        self._session.move(
-            position, velocity=velocity, yaw=yaw, grounded=grounded, instant=instant, to=to, now=self._host.now()
-        )
-        self._after()
-
-    def emote(self, urn: str, *, stop: bool = False, to: Addressees = EVERYONE) -> None:
-        """Play an emote by its URN, or stop it."""
-        self._session.emote(urn, stop=stop, to=to, now=self._host.now())
-        self._after()
-
-    def announce_profile(self, version: int, *, to: Addressees = EVERYONE) -> None:
-        """Tell the version of our profile."""
-        self._session.announce_profile(version, to=to, now=self._host.now())
-        self._after()
-
-    def offer_profile(self, version: int, serialized: str, *, base_url: str = "") -> None:
-        """Announce a profile and answer those who ask for it: its JSON, and where its content is."""
-        self._session.offer_profile(version, serialized, base_url=base_url, now=self._host.now())
-        self._after()
-
-    def request_profile(self, who: PeerId, version: int = 0) -> bool:
-        """Ask a peer for its profile: see ``RoomSession.request_profile``."""
-        asked = self._session.request_profile(who, version, now=self._host.now())
-        self._after()
-        return asked
-
-    def profile(self, who: PeerId) -> Profile | None:
-        """The profile that a peer sent; None: none, or it was forgotten."""
-        return self._session.profile(who)
-
-    def react(self, emoji_index: int, *, count: int = 1, to: Addressees = EVERYONE) -> None:
-        """React with an emoji, in the world."""
-        self._session.react(emoji_index, count=count, to=to, now=self._host.now())
-        self._after()
-
-    def react_to(self, message_id: str, emoji_index: int, *, remove: bool = False) -> None:
-        """React to a chat message (``ChatReceived.message_id``), or take it back."""
-        self._session.react_to(message_id, emoji_index, remove=remove, now=self._host.now())
-        self._after()
-
-    def scene_message(self, scene_id: str, data: bytes, *, to: Addressees = EVERYONE) -> None:
-        """Send a scene's message."""
-        self._session.scene_message(scene_id, data, to=to, now=self._host.now())
-        self._after()
-
-    def send_nowait(
-        self, packet: rfc4.Packet, *, to: Addressees = EVERYONE, reliable: bool | None = None, topic: str = ""
-    ) -> None:
-        """Send any packet; ``reliable=None``: as the explorers do for its kind."""
-        self._session.send(packet, to=to, reliable=reliable, topic=topic, now=self._host.now())
-        self._after()
-
-    def send_bytes(self, data: bytes, *, to: Addressees = EVERYONE, reliable: bool = True, topic: str = "") -> None:
-        """Send bytes as they are."""
-        self._session.send_bytes(data, to=to, reliable=reliable, topic=topic, now=self._host.now())
-        self._after()
-
     # --- sound and pictures
-
-    def subscribe(self, track: Track | str) -> bool:
-        """Receive a track, whatever the policy said; TrackSubscribed follows.  False: it is gone.
-
-        PermissionMissing: the token does not grant it; LocalProtocolError: the room is not open.
-        """
-        return self._subscribe(track, wanted=True)
-
-    def unsubscribe(self, track: Track | str) -> bool:
-        """Stop receiving a track; TrackUnsubscribed follows.  False: it is gone."""
-        return self._subscribe(track, wanted=False)
-
-    def _subscribe(self, track: Track | str, *, wanted: bool) -> bool:
-        known = self._session.subscribe(track, wanted=wanted, now=self._host.now())
-        self._after()
-        return known
 
     def _sound(self) -> AudioLink:
         link = self._link

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from dcl_comms_core.inputs import Input
     from dcl_comms_drivers.net.loops import Runner
 
-__all__ = ["Host", "Link", "Receiver", "Session"]
+__all__ = ["Host", "Link", "Listener", "Receiver", "Session"]
 
 
 class Host(Protocol):
@@ -42,12 +42,16 @@ class Host(Protocol):
         ...
 
 
-class Receiver(Protocol):
-    """Where a link delivers: the receiving half of a session."""
+class Listener(Protocol):
+    """Where a link of sockets delivers."""
 
     def receive(self, inp: Input, *, now: float) -> None:
         """Take one input."""
         ...
+
+
+class Receiver(Listener, Protocol):
+    """Where a link of rooms delivers: the receiving half of a session."""
 
     def receive_data(
         self, sender: str | None, data: bytes, *, reliable: bool = ..., topic: str = ..., now: float

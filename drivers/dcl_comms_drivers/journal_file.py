@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, ParamSpec, TextIO, TypeVar
+from typing import TYPE_CHECKING, ParamSpec, Protocol, TextIO, TypeVar
 
 from dcl_comms_core.journal import Journal
 
@@ -12,10 +12,18 @@ if TYPE_CHECKING:
 
     from dcl_comms_core.limits import Limits
 
-__all__ = ["JournalFile"]
+__all__ = ["JournalFile", "NewSession"]
 
 P = ParamSpec("P")
 S = TypeVar("S")
+
+
+class NewSession(Protocol):
+    """Makes a session of a class and its arguments."""
+
+    def __call__(self, make: Callable[P, S], *args: P.args, **options: P.kwargs) -> S:
+        """A session of this class."""
+        ...
 
 
 class JournalFile:

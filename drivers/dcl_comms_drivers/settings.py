@@ -55,7 +55,10 @@ class Settings(TypedDict, total=False):
     limits: Limits
     """Bounds of queues, tables and waits; DEFAULT_LIMITS."""
     timeout: float | None
-    """Seconds until the room must be open; None: ``limits.connect_seconds``."""
+    """Seconds until the room must be open, and for each join after that.
+
+    None: ``limits.connect_seconds``, and ``limits.enter_seconds`` for a realm's first room.
+    """
     reconnect: bool | Backoff
     """Join anew when the connection is lost and the reason allows it: True (the default), False, or how."""
     subscribe: SubscribePolicy | str
@@ -74,13 +77,26 @@ class Settings(TypedDict, total=False):
     movement_codec: MovementCodec | None
     """Reads compressed movements, which are told as PacketReceived without it."""
     seen: Seen | None
-    """Shared by the connections of one application, so that what comes through several rooms is told once."""
+    """Shared by the connections of one application, so that what comes through several rooms is told once.
+
+    The rooms of a realm have one of their own.
+    """
     livekit: LiveKitVia | str | None
     """How to reach LiveKit; None: as the environment variable DCL_COMMS_LIVEKIT says, else LiveKitVia.AUTO."""
     plain: bool
     """Allow http: and ws: everywhere; otherwise they are for loopback."""
     tls: ssl.SSLContext | None
     """For https: and wss: (not for LiveKit); None: Python's default, with this machine's certificate authorities."""
+    position: tuple[float, float, float]
+    """Where we are at first, in metres (x east, y up, z north): an island service decides by it; the origin."""
+    gatekeeper: str | None
+    """Who lets into scenes' rooms, a URL to post to; None: the realm's own if it is near, else the Foundation's."""
+    realm_name: str | None
+    """What the gatekeeper knows the realm as; None: a world's name, else ``main``."""
+    is_guest: bool | None
+    """Whether services are told that we are a guest; None: where the wallet is a DisposableWallet."""
+    heartbeat: float
+    """Seconds between two words to the island service about where we are; 1."""
     journal: Journal | str | os.PathLike[str] | None
     """Where to write down what goes through the session, without secrets: a Journal, or a file to make anew.
 
@@ -118,6 +134,11 @@ class Options:
     wallet: Wallet | AuthIdentity | None
     guard: ChallengeGuard | None
     net: NetOptions
+    position: tuple[float, float, float]
+    gatekeeper: str | None
+    realm_name: str | None
+    is_guest: bool
+    heartbeat: float
     journal: Journal | str | os.PathLike[str] | None
 
     @classmethod
@@ -134,8 +155,9 @@ class Options:
         timeout = settings.get("timeout")
         reconnect = settings.get("reconnect", True)
         policy = settings.get("subscribe", Subscribe.ALL)
-        limits = limits if timeout is None else replace(limits, connect_seconds=timeout)
+        limits = limits if timeout is None else replace(limits, connect_seconds=timeout, enter_seconds=timeout)
         livekit = settings.get("livekit")
+        wallet, guest = settings.get("wallet"), settings.get("is_guest")
         return cls(
             limits=limits,
             reconnect=reconnect if isinstance(reconnect, Backoff) else Backoff() if reconnect else None,
@@ -148,9 +170,14 @@ class Options:
             seen=settings.get("seen"),
             livekit=None if livekit is None else _choice(LiveKitVia, livekit),
             sdk_fallback=sdk_fallback,
-            wallet=settings.get("wallet"),
+            wallet=wallet,
             guard=settings.get("guard"),
             net=NetOptions(limits=limits, plain=settings.get("plain", False), tls=settings.get("tls")),
+            position=settings.get("position", (0.0, 0.0, 0.0)),
+            gatekeeper=settings.get("gatekeeper"),
+            realm_name=settings.get("realm_name"),
+            is_guest=getattr(wallet, "is_guest", False) if guest is None else guest,
+            heartbeat=settings.get("heartbeat", 1.0),
             journal=settings.get("journal"),
         )
 

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from dcl_comms_core.room import RoomSession
+    from dcl_comms_core.world import WorldSession
 
 __all__ = ["Stats", "collect"]
 
@@ -25,7 +26,7 @@ class Stats:
     """
 
     link: str
-    """What carries the packets: ``engine``, ``sdk``, ``net`` (a ws-room) or ``memory``."""
+    """What carries the packets: ``engine``, ``sdk``, ``net`` (a ws-room), ``memory``, or ``world`` (all of them)."""
     received: int
     """Packets that came."""
     received_bytes: int
@@ -69,7 +70,7 @@ class Stats:
 
 
 def collect(
-    session: RoomSession,
+    session: RoomSession | WorldSession,
     *,
     link: str,
     unread_events: int,

@@ -276,8 +276,8 @@ class _StageConnection(WaitingConnection):
         self._play = play
         super().__init__(SimulatorAdapter(play.stage.room.name), host, options)
 
-    def _open_link(self, adapter: Adapter, options: Options) -> Link:
-        del adapter, options
+    def _open_link(self, where: str | Adapter, options: Options) -> Link:
+        del where, options
         return _StageLink(self._play)
 
     def _entropy(self) -> int:

@@ -12,7 +12,7 @@ A hardware or remote wallet is any object with an ``address`` and an ``async sig
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Final, NoReturn, Protocol, Self
+from typing import TYPE_CHECKING, ClassVar, Final, NoReturn, Protocol, Self
 
 from dcl_comms_core.authchain import ContractCheck, canonical_signature, login_payload, require_address
 from dcl_comms_core.errors import LocalProtocolError, RemoteProtocolError
@@ -119,6 +119,9 @@ class DisposableWallet(LocalWallet):
     """A new wallet that nobody knows and that is gone with the process: a guest."""
 
     __slots__ = ()
+
+    is_guest: ClassVar[bool] = True
+    """What services are told of who signs with it."""
 
     def __init__(self) -> None:
         super().__init__(EthereumKey.generate().reveal())

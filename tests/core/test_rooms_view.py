@@ -19,7 +19,11 @@ from dcl_comms_core import (
     OfflineAdapter,
     OpenLink,
     OpenSocket,
+    Participant,
+    ParticipantJoined,
+    ParticipantLeft,
     PeerId,
+    PeersOfRooms,
     PermissionMissing,
     Place,
     Retry,
@@ -35,6 +39,7 @@ from dcl_comms_core import (
     Track,
     TrackAppeared,
     TrackKind,
+    TrackSource,
     WsChallengeRequired,
     WsPacket,
     WsRoomAdapter,
@@ -96,6 +101,47 @@ def test_a_token_may_forbid_to_subscribe() -> None:
     merged.receive(LinkOpened(link=command.link, identity="me", room="x"), now=0.0)
     with pytest.raises(PermissionMissing):
         merged.subscribe("TR")
+
+
+def test_which_room_has_a_track_and_which_takes_one() -> None:
+    merged, one, other = two_rooms()
+    track = Track(sid="TR", kind=TrackKind.AUDIO)
+    merged.receive(TrackAppeared(link=other, identity="bob", track=track), now=0.0)
+    assert (merged.room_with(track), merged.room_with("TR"), merged.room_with("TX")) == (other.link, other.link, None)
+    assert merged.room_to_publish(TrackSource.MICROPHONE) == one.link
+    merged.check_publish(TrackSource.MICROPHONE)
+    with pytest.raises(LocalProtocolError, match="no room is open"):
+        MergedRooms().room_to_publish(TrackSource.MICROPHONE)
+
+
+def test_a_track_goes_where_the_token_allows_it() -> None:
+    merged = MergedRooms()
+    links: list[LinkRef] = []
+    for token in ({}, {"can_publish_sources": None}):
+        merged.join(livekit(**token), RoomRole.SCENE if links else RoomRole.ISLAND, now=0.0)
+        links += [command.link for command in merged.commands() if isinstance(command, OpenLink)]
+    merged.receive(LinkOpened(link=links[0], identity="me", room="x"), now=0.0)
+    assert merged.room_to_publish(TrackSource.MICROPHONE) == links[0].link
+    with pytest.raises(PermissionMissing):
+        merged.room_to_publish(TrackSource.CAMERA)
+    merged.receive(LinkOpened(link=links[1], identity="me", room="y"), now=0.0)
+    assert merged.room_to_publish(TrackSource.CAMERA) == links[1].link
+
+
+def test_peers_of_all_rooms_read_like_those_of_one() -> None:
+    merged, one, other = two_rooms()
+    merged.receive(ParticipantJoined(link=other, participant=Participant(identity="Carl", name="C")), now=3.0)
+    peers = PeersOfRooms(merged)
+    bob, carl = PeerId("bob"), PeerId("carl")
+    assert list(peers) == [bob, carl]
+    assert (len(peers), bob in peers, PeerId("x") in peers) == (2, True, False)
+    assert [peer.id.text for peer in peers.values()] == ["bob", "Carl"]
+    assert (peers[carl].name, peers[carl].joined_at) == ("C", 3.0)
+    assert peers.get(PeerId("x")) is None
+    with pytest.raises(KeyError):
+        peers[PeerId("x")]
+    merged.receive(ParticipantLeft(link=one, identity="bob"), now=4.0)
+    assert peers[bob].joined_at == 0.0
 
 
 def test_profiles_and_traffic_of_a_peer() -> None:

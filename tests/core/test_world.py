@@ -21,6 +21,7 @@ from dcl_comms_core import (
     Fetched,
     InvalidConnectionString,
     IslandChanged,
+    Limits,
     LocalProtocolError,
     OpenLink,
     OpenSocket,
@@ -337,6 +338,24 @@ def test_no_answer_at_all() -> None:
     alice.tell(Fetched(link=alice.asked(Fetch)[0].link, status=200, headers=(), body=b"", url="", place=Place.PUBLIC))
     assert alice.session.counters["late"] == 1
     assert alice.take() == []
+
+
+def test_a_realm_that_keeps_us_waiting() -> None:
+    here = Universe()
+    here.http["GET", f"{REALM}/about"] = lambda _request: None
+    alice = here.citizen(limits=Limits(request_seconds=500.0, enter_seconds=30.0))
+    assert (alice.session.deadline(), alice.session.deadline_reason) == (30.0, Timer.ENTER)
+    here.run(31.0)
+    assert end(alice) == (CloseReason.TIMEOUT, Retry.BACKOFF)
+    assert len(alice.asked(CancelFetch)) == 1
+    alice.replays()
+
+
+def test_who_was_in_once_is_not_hurried() -> None:
+    here = Universe()
+    alice = here.citizen(limits=Limits(enter_seconds=30.0))
+    here.run(40.0)
+    assert alice.session.state is RoomState.OPEN
 
 
 # --- misuse

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from dcl_comms_core.commands import Command
     from dcl_comms_core.inputs import Input, LinkRef
-    from dcl_comms_drivers.host import Receiver
+    from dcl_comms_drivers.host import Listener
     from dcl_comms_drivers.net.loops import Net, Runner, Task
 
 __all__ = ["NetLink"]
@@ -85,7 +85,7 @@ class NetLink:
             case _:
                 return  # for a link of another kind
 
-    def drain(self, session: Receiver, *, now: float, limit: int) -> bool:
+    def drain(self, session: Listener, *, now: float, limit: int) -> bool:
         """Deliver up to ``limit`` inputs.  True: more are waiting."""
         if self._crash is not None:
             raise self._crash
