@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypedDict
 
-from dcl_comms_core.connection import Adapter, LiveKitAdapter, SimulatorAdapter, WsRoomAdapter, parse_connection_string
+from dcl_comms_core.connection import (
+    Adapter,
+    LiveKitAdapter,
+    OfflineAdapter,
+    SimulatorAdapter,
+    WsRoomAdapter,
+    parse_connection_string,
+)
 from dcl_comms_core.errors import LocalProtocolError
 from dcl_comms_core.identity import ChallengeGuard
 from dcl_comms_core.realm import realm_url
@@ -43,12 +50,15 @@ class _RoomOptions(TypedDict):
 
 
 def resolve(target: str | Adapter, limits: Limits) -> str | Adapter:
-    """A realm's URL, or an adapter.  InvalidConnectionString: it is neither."""
-    if isinstance(target, Adapter):
-        return target
-    if target.lstrip()[:8].lower().startswith(("http://", "https://")):
-        return realm_url(target)
-    return parse_connection_string(target, limits=limits)
+    """A realm's URL, or an adapter.  InvalidConnectionString: it is neither; LocalProtocolError: it is ``offline:``."""
+    if not isinstance(target, Adapter):
+        if target.lstrip()[:8].lower().startswith(("http://", "https://")):
+            return realm_url(target)
+        target = parse_connection_string(target, limits=limits)
+    if isinstance(target, OfflineAdapter):
+        msg = "nobody is met at offline: - connect to the realm's URL, whose scenes may have rooms"
+        raise LocalProtocolError(msg)
+    return target
 
 
 def new_session(

@@ -178,9 +178,11 @@ def test_choices_may_be_given_by_their_values():
         Options.of({"subscribe": "some"})
 
 
-@pytest.mark.parametrize("text", ["ws-room:example.com/room", "archipelago:example.com/ws", "offline:offline"])
-def test_adapters_that_these_drivers_do_not_open_are_refused(text):
-    with pytest.raises(LocalProtocolError, match=text.partition(":")[0]):
+@pytest.mark.parametrize(
+    ("text", "why"), [("ws-room:example.com/room", "pass wallet="), ("offline:offline", "nobody is met")]
+)
+def test_what_can_not_be_opened_like_this_is_refused(text, why):
+    with pytest.raises(LocalProtocolError, match=why):
         polled.open(text)
 
 
