@@ -52,6 +52,7 @@ source_seconds             5.0          a peer of whom a movement source said no
 profiles                   256          profiles of peers that are kept, and requests for them; the oldest are forgotten
 profiles_bytes             4,194,304    the same in characters; a longer profile is told and not kept
 early_packets              256          events of unnamed senders kept for PeerIdentified; the oldest are let go
+early_bytes                1,048,576    the same in bytes of their packets
 in_flight                  64           packets given to the transport and not yet acknowledged; further ones queue
 in_flight_bytes            65,536       the same in bytes, for reliable packets: lossy ones pass those that wait; one
                                         packet always goes
@@ -164,6 +165,7 @@ class Limits:
     profiles: int = 256
     profiles_bytes: int = 4_194_304
     early_packets: int = 256
+    early_bytes: int = 1_048_576
     in_flight: int = 64
     in_flight_bytes: int = 65_536
     send_queue: int = 1_024

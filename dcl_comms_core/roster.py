@@ -24,7 +24,7 @@ __all__ = ["Roster"]
 class Roster:
     """Peers and tracks of one room, each table bounded.  Its methods return the events that follow."""
 
-    __slots__ = ("_early", "_full", "_limits", "_owned", "_room", "_tracks", "guards", "peers")
+    __slots__ = ("_early", "_early_bytes", "_full", "_limits", "_owned", "_room", "_tracks", "guards", "peers")
 
     def __init__(self, room: str, limits: Limits, number: int) -> None:
         self._room = room
@@ -34,7 +34,8 @@ class Roster:
         self._tracks: dict[str, tuple[PeerId, Track]] = {}
         self._owned: dict[PeerId, dict[str, None]] = {}
         """Ids of each one's tracks, in order: who leaves must not cost a look at all tracks."""
-        self._early: deque[tuple[int, ev.PacketEvent]] = deque(maxlen=limits.early_packets)
+        self._early: deque[tuple[int, ev.PacketEvent]] = deque()
+        self._early_bytes = 0
         self._full: set[str] = set()
 
     def peer_id(self, identity: str) -> PeerId:
@@ -53,7 +54,7 @@ class Roster:
         """The transport says who is there, after joining or joining anew."""
         present = {participant.identity: participant for participant in participants}
         # On a new connection old handles of senders mean nothing, and every track is offered anew.
-        self._early.clear()
+        self._keep_early(())
         events = [event for sid in tuple(self._tracks) for event in self._drop_track(sid, now)]
         for peer in self.peers.values():
             if peer.id.text not in present:
@@ -106,15 +107,21 @@ class Roster:
 
     def remember_early(self, source: int, event: ev.PacketEvent) -> None:
         """Keep an event whose sender the transport knows by a handle only."""
-        self._early.append((source, event))
+        early = self._early
+        early.append((source, event))
+        self._early_bytes += event.size
+        while len(early) > self._limits.early_packets or self._early_bytes > self._limits.early_bytes:
+            self._early_bytes -= early.popleft()[1].size
 
     def _take_early(self, source: int, who: PeerId) -> tuple[ev.PacketEvent, ...]:
         theirs = tuple(replace(event, sender=who) for handle, event in self._early if handle == source)
         if theirs:
-            others = [item for item in self._early if item[0] != source]
-            self._early.clear()
-            self._early.extend(others)
+            self._keep_early([item for item in self._early if item[0] != source])
         return theirs
+
+    def _keep_early(self, items: Iterable[tuple[int, ev.PacketEvent]]) -> None:
+        self._early = deque(items)
+        self._early_bytes = sum(event.size for _, event in self._early)
 
     # --- tracks
 

@@ -21,6 +21,7 @@ from dcl_comms_core import (
     PeerIdentified,
     PeerJoined,
     PeerLeft,
+    Scene,
     Track,
     TrackAppeared,
     TrackAttached,
@@ -194,6 +195,23 @@ def test_the_oldest_early_packets_are_let_go(limit: int, kept: list[str]) -> Non
     rig.take_events(ChatReceived)
     identified = [event for event in join(rig, "alice", source=7) if isinstance(event, PeerIdentified)]
     assert [event.text for found in identified for event in found.early] == kept
+
+
+def test_large_early_packets_are_bounded_by_their_bytes() -> None:
+    rig = joined(limits=Limits(early_bytes=1_000))
+    for number, source in enumerate((7, 8, 7, 7)):
+        rig.data(wire(scene=Scene(scene_id=str(number), data=bytes(400))), sender=None, source=source)
+    (_, identified) = join(rig, "alice", source=7)[-2:]
+    assert [event.scene_id for event in identified.early] == ["2", "3"]
+    # What was taken makes room for others.
+    for number in range(3):
+        rig.data(wire(scene=Scene(scene_id=str(number), data=bytes(400))), sender=None, source=8)
+    (_, identified) = join(rig, "bob", source=8)[-2:]
+    assert [event.scene_id for event in identified.early] == ["1", "2"]
+    # One that is too large for itself is not kept.
+    rig.data(wire(scene=Scene(data=bytes(1_001))), sender=None, source=9)
+    rig.take_events()
+    assert kinds(join(rig, "carol", source=9)) == ["PeerJoined"]
 
 
 def test_handles_of_an_old_link_name_nobody_on_a_new_one() -> None:
