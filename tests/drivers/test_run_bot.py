@@ -9,7 +9,18 @@ import pytest
 import trio
 from dcl_comms_drivers.testing import Ending, run_bot
 
-from dcl_comms_core import ChatReceived, CloseReason, LocalProtocolError, PeerMoved
+from dcl_comms_core import (
+    ChatReceived,
+    CloseReason,
+    LimitReached,
+    LocalProtocolError,
+    Movement,
+    Packet,
+    PeerId,
+    PeerMoved,
+    decode,
+    encode,
+)
 from dcl_comms_core.testing import Faults
 from dcl_comms_core.testing.script import (
     Cut,
@@ -132,6 +143,31 @@ def test_the_ends(backend):
 
     with pytest.raises(LocalProtocolError, match="never waits"):
         run_bot(never_waits, backend=backend)
+
+
+@on_both
+def test_a_flood_makes_nobody_else_late(backend):
+    """5,000 movements a second of one peer, over the memory link: others are heard at once, timers are on time."""
+    flood = [
+        Raw(9.0 + n / 5_000, "mallory", encode(Packet(movement=Movement(timestamp=n / 5_000))), reliable=False)
+        for n in range(10_000)
+    ]
+    words = [Say(9.0 + n / 10, "alice", str(n)) for n in range(20)]
+    script = [Join(0.0, "alice"), Join(0.0, "mallory"), *words, *flood]
+    script.sort(key=lambda action: action.at)
+    result = run_bot(echo, script=script, backend=backend, settings={"profile_version": 1}, seconds=12.0)
+    assert [text for _, text in result.chats] == [f"you said {n}" for n in range(20)]
+    # The network takes 20 ms.
+    assert [at for at, _ in result.chats] == [pytest.approx(9.02 + n / 10) for n in range(20)]
+    announced = [
+        entry.at for entry in result.entries if entry.kind == "sent" and decode(entry.value.data).profile_version
+    ]
+    assert announced == [0.04, pytest.approx(10.02)]
+    # 60 a second, ten seconds of which were saved up.
+    told = [event.at for event in result.received if isinstance(event, PeerMoved)]
+    assert 700 <= len(told) <= 740
+    (reached,) = [event for event in result.received if isinstance(event, LimitReached)]
+    assert (reached.limit, reached.sender) == ("movement_rate", PeerId("mallory"))
 
 
 def test_a_bot_that_does_not_let_itself_be_cancelled():
