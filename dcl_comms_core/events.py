@@ -1,30 +1,37 @@
 """Events: everything that the core can tell an application.
 
 Every event has ``at`` (monotonic seconds, the ``now`` of the call that caused it) and ``room``, the label of the room
-it belongs to.  Events about a packet have ``sender`` (None: the transport did not say who sent it; never guessed) and
-``private`` (True: it was addressed to us alone).
-
-The events that come once per packet are not frozen, because building a frozen one takes more than twice as long;
-treat them as read-only all the same.
+it belongs to.  Those about one packet are written in ``dcl_comms_core.packet_events``, and are here all the same.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-from dcl_comms_core.chat import author_of, message_id
-from dcl_comms_core.codec import decode
-from dcl_comms_core.limits import DEFAULT_LIMITS
-from dcl_comms_core.scene import SceneContent, read_scene_data
+from dcl_comms_core.packet_events import (
+    ChatReceived,
+    MovementKind,
+    PacketEvent,
+    PacketReceived,
+    PacketRejected,
+    PeerEmoted,
+    PeerMoved,
+    ProfileAnnounced,
+    ProfileReceived,
+    ProfileRequested,
+    ReactionReceived,
+    RejectReason,
+    SceneMessageReceived,
+    Vector3,
+    VoiceReceived,
+)
 
 if TYPE_CHECKING:
     from dcl_comms_core.connection import Adapter
     from dcl_comms_core.inputs import Track
-    from dcl_comms_core.limits import Limits
     from dcl_comms_core.peers import PeerId
-    from dcl_comms_core.proto import rfc4
     from dcl_comms_core.states import CloseReason, Retry
 
 __all__ = [
@@ -70,31 +77,6 @@ __all__ = [
 ]
 
 
-class Vector3(NamedTuple):
-    """A position in metres or a velocity in metres per second: x east, y up, z north."""
-
-    x: float
-    y: float
-    z: float
-
-
-class MovementKind(Enum):
-    """Which message told of a movement; the values are the packet kinds."""
-
-    POSITION = "position"
-    MOVEMENT = "movement"
-    COMPRESSED = "movement_compressed"
-
-
-class RejectReason(Enum):
-    """Why a packet was rejected."""
-
-    TOO_LARGE = "larger than Limits.packet_bytes"
-    MALFORMED = "not a valid Packet"
-    NOT_FINITE = "a number that is not finite"
-    OUT_OF_RANGE = "a number or a text beyond what its kind allows"
-
-
 class WarningCode(Enum):
     """What a Warning is about."""
 
@@ -132,22 +114,6 @@ class _Event:
     """When, monotonic seconds of the host's clock."""
     room: str
     """Which room: island, scene, or the label that the session was given."""
-
-
-@dataclass(slots=True, kw_only=True)
-class _PacketEvent:
-    """What every event about a packet has."""
-
-    at: float
-    """When, monotonic seconds of the host's clock."""
-    room: str
-    """Which room: island, scene, or the label that the session was given."""
-    sender: PeerId | None
-    """Who sent it; None: the transport did not say."""
-    private: bool
-    """True: it was addressed to us alone."""
-    size: int = field(default=0, repr=False, compare=False)
-    """Bytes of the packet."""
 
 
 # --- the room
@@ -287,177 +253,6 @@ class PeerIdentified(_Event):
     early: tuple[PacketEvent, ...]
 
 
-# --- packets
-
-
-@dataclass(slots=True, kw_only=True)
-class PeerMoved(_PacketEvent):
-    """Somebody is at a position."""
-
-    position: Vector3
-    """Metres."""
-    velocity: Vector3
-    """Metres per second; zero for the kind POSITION, which does not carry it."""
-    yaw: float
-    """Degrees clockwise from north, 0 <= yaw < 360."""
-    kind: MovementKind
-    message: rfc4.Movement | rfc4.Position
-    """The whole message: gait, head, pointing and so on; of the kind COMPRESSED, what it was decompressed to."""
-
-
-@dataclass(slots=True, kw_only=True)
-class PeerEmoted(_PacketEvent):
-    """Somebody plays an emote, or stops it."""
-
-    urn: str
-    incremental_id: int
-    timestamp: float
-    """Seconds of the sender's own clock."""
-    stopping: bool
-    message: rfc4.PlayerEmote
-
-
-@dataclass(slots=True, kw_only=True)
-class ChatReceived(_PacketEvent):
-    """Somebody wrote a message."""
-
-    text: str
-    """As received: strip control characters before it reaches a terminal."""
-    sent_at: float | None
-    """Unix seconds by the sender's clock; None when the sender counts from another origin."""
-    timestamp: float
-    """The stamp exactly as sent; with the sender it identifies the message."""
-    forwarded_from: str | None
-    """Whom the sender says that it relays.  Believe it of a message router only: see ``author``."""
-    topic: str = ""
-    """Empty; our own identity, of a private message; or a community's channel."""
-
-    @property
-    def author(self) -> PeerId | None:
-        """Who wrote it: the sender, or whom a message router relays.  None: nobody knows."""
-        return author_of(self.sender, self.forwarded_from)
-
-    @property
-    def message_id(self) -> str | None:
-        """What reactions call this message; None: its author is not known."""
-        author = self.author
-        return None if author is None else message_id(author, self.timestamp)
-
-
-@dataclass(slots=True, kw_only=True)
-class SceneMessageReceived(_PacketEvent):
-    """A scene's message."""
-
-    scene_id: str
-    data: bytes
-    """As received; its first byte says how the rest is framed."""
-
-    @property
-    def content(self) -> SceneContent:
-        """The message without its framing; read each time that it is asked for."""
-        return read_scene_data(self.data)
-
-
-@dataclass(slots=True, kw_only=True)
-class ProfileAnnounced(_PacketEvent):
-    """Somebody's profile has this version."""
-
-    version: int
-
-
-@dataclass(slots=True, kw_only=True)
-class ProfileRequested(_PacketEvent):
-    """Somebody asks for the profile of an address."""
-
-    address: str
-    version: int
-
-
-@dataclass(slots=True, kw_only=True)
-class ProfileReceived(_PacketEvent):
-    """A profile as its sender tells it.  The address inside is a claim; the sender is not."""
-
-    serialized: str
-    """JSON text, not parsed."""
-    base_url: str
-    """Where the sender says that its content is.  Untrusted: see ``trusted_url``."""
-    requested: bool = False
-    """We asked this sender for it, with ``request_profile``."""
-
-
-@dataclass(slots=True, kw_only=True)
-class ReactionReceived(_PacketEvent):
-    """Somebody reacts with an emoji: in the world, or to a chat message."""
-
-    emoji_index: int
-    """From 0 to 4095."""
-    count: int
-    """From 1 to Limits.reaction_count."""
-    timestamp: float
-    """Seconds of the sender's own clock; 0 of a reaction to a message."""
-    message_id: str | None = None
-    """Which chat message it is about: its ``message_id``.  None: it is a reaction in the world."""
-    removed: bool = False
-    """The reaction to a message is taken back."""
-    address: str = ""
-    """Whom the sender says that it relays.  Believe it of a message router only: see ``author``."""
-
-    @property
-    def author(self) -> PeerId | None:
-        """Who reacts: the sender, or whom a message router relays.  None: nobody knows."""
-        return author_of(self.sender, self.address)
-
-
-@dataclass(slots=True, kw_only=True)
-class VoiceReceived(_PacketEvent):
-    """Legacy voice samples inside a packet; today's voice is a LiveKit track."""
-
-    encoded_samples: bytes
-    index: int
-    codec: int
-
-
-@dataclass(slots=True, kw_only=True)
-class PacketReceived(_PacketEvent):
-    """A packet of a kind that has no event of its own, or any packet when raw delivery was asked for."""
-
-    data: bytes
-    """As received."""
-    kind: str | None
-    """The name of the Packet's field, or None: empty, or newer than this library.
-
-    ``scene_driven_animation`` is a private message of Bevy's that has the number of ``look_at_position``; raw delivery
-    does not look far enough to tell them apart.
-    """
-    protocol_version: int
-    reliable: bool
-    topic: str
-    _limits: Limits = field(default=DEFAULT_LIMITS, repr=False, compare=False)
-    _packet: rfc4.Packet | None = field(default=None, repr=False, compare=False)
-
-    @property
-    def packet(self) -> rfc4.Packet:
-        """The decoded packet; decoded on first use.
-
-        DecodeError is possible with raw delivery only, which looks no further than the kind.
-        """
-        if self._packet is None:
-            self._packet = decode(self.data, limits=self._limits)
-        return self._packet
-
-
-@dataclass(slots=True, kw_only=True)
-class PacketRejected(_PacketEvent):
-    """Bytes that are not an acceptable packet.  Counted in ``RoomSession.counters``."""
-
-    reason: RejectReason
-    offset: int
-    """Index of the byte that can't be accepted; 0 where no single byte is to blame."""
-    size: int = 0
-    """Bytes of the packet."""
-    detail: str = ""
-
-
 # --- tracks
 
 
@@ -523,21 +318,6 @@ class Warning(_Event):  # noqa: A001 - the word that the design gives it; it liv
     text: str
     """For people; holds no secret."""
 
-
-PacketEvent = (
-    PeerMoved
-    | PeerEmoted
-    | ChatReceived
-    | SceneMessageReceived
-    | ProfileAnnounced
-    | ProfileRequested
-    | ProfileReceived
-    | ReactionReceived
-    | VoiceReceived
-    | PacketReceived
-    | PacketRejected
-)
-"""Any event about one packet."""
 
 Event = (
     RoomOpened
