@@ -1,4 +1,4 @@
-"""One end of the ws-room benchmark, in a process of its own: ``ws_party.py asyncio|trio|websockets URL``.
+"""One end of the ws-room benchmark, in a process of its own: ``ws_party.py [websockets-]asyncio|trio URL``.
 
 It obeys as livekit_party does.  ``websockets`` is the library alone: its messages are the same frames, made beforehand.
 """
@@ -23,6 +23,8 @@ from dcl_comms_core import (
 )
 from dcl_comms_core.room import Delivery
 
+LARGEST = 16_384
+
 
 async def ours(loop: str, url: str) -> None:
     from dcl_comms_drivers.wallet import DisposableWallet
@@ -45,7 +47,11 @@ async def ours(loop: str, url: str) -> None:
                     counter.take(event.data)
 
     window = int(os.environ["BENCH_WINDOW"])
-    settings = {"delivery": Delivery.PACKETS, "limits": Limits(in_flight=window), "wallet": DisposableWallet()}
+    settings = {
+        "delivery": Delivery.PACKETS,
+        "limits": Limits(in_flight=window, in_flight_bytes=window * LARGEST),
+        "wallet": DisposableWallet(),
+    }
     async with connect(f"ws-room:{url}", **settings) as room:
 
         async def send(packets, _window, reliable) -> None:
@@ -53,29 +59,32 @@ async def ours(loop: str, url: str) -> None:
                 await room.send(packet, reliable=reliable)
             await room.flush()
 
-        say(did="connect")
-        if loop == "trio":
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(receive, room)
-                await obey(sleep, send, counter)
-                nursery.cancel_scope.cancel()
-        else:
-            receiving = asyncio.ensure_future(receive(room))
-            await obey(sleep, send, counter)
-            receiving.cancel()
+        await run(loop, sleep, receive, room, send, counter)
 
 
-async def bare(url: str) -> None:
-    from websockets.asyncio.client import connect
-
+async def bare(loop: str, url: str) -> None:
+    """The library alone: it neither makes its frames nor reads them."""
     counter = Counter()
-    async with connect(url, compression=None, subprotocols=["rfc5"]) as socket:
+    if loop == "trio":
+        import trio
+        from websockets.trio.client import connect
+
+        sleep = trio.sleep
+        buffers = {}
+    else:
+        from websockets.asyncio.client import connect
+
+        sleep = asyncio.sleep
+        # As much may be under way as with ours.
+        buffers = {"write_limit": int(os.environ["BENCH_WINDOW"]) * LARGEST}
+
+    async with connect(url, compression=None, subprotocols=["rfc5"], **buffers) as socket:
         await socket.send(encode(WsPacket(peer_identification=WsIdentification("0x" + "00" * 20))))
         await socket.recv()
         await socket.send(encode(WsPacket(signed_challenge_for_server=WsSignedChallenge("[]"))))
         assert decode_message(WsPacket, await socket.recv()).welcome_message is not None
 
-        async def receive() -> None:
+        async def receive(_) -> None:
             async for message in socket:
                 counter.take(message)
 
@@ -83,9 +92,22 @@ async def bare(url: str) -> None:
             for frame in packets:
                 await socket.send(frame)
 
-        say(did="connect")
-        receiving = asyncio.ensure_future(receive())
-        await obey(asyncio.sleep, send, counter, prepare=as_frame)
+        await run(loop, sleep, receive, None, send, counter, prepare=as_frame)
+
+
+async def run(loop, sleep, receive, room, send, counter, **how) -> None:
+    """Receive, and meanwhile do as told."""
+    say(did="connect")
+    if loop == "trio":
+        import trio
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(receive, room)
+            await obey(sleep, send, counter, **how)
+            nursery.cancel_scope.cancel()
+    else:
+        receiving = asyncio.ensure_future(receive(room))
+        await obey(sleep, send, counter, **how)
         receiving.cancel()
 
 
@@ -96,14 +118,14 @@ def as_frame(packet: bytes, reliable: bool) -> bytes:
 def main() -> None:
     kind, url = sys.argv[1:3]
     sys.stdin.readline()
-    if kind == "websockets":
-        asyncio.run(bare(url))
-    elif kind == "trio":
+    library, _, loop = kind.rpartition("-")
+    party = bare if library else ours
+    if loop == "trio":
         import trio
 
-        trio.run(ours, "trio", url)
+        trio.run(party, loop, url)
     else:
-        asyncio.run(ours("asyncio", url))
+        asyncio.run(party(loop, url))
 
 
 if __name__ == "__main__":

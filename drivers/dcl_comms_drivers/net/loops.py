@@ -26,6 +26,13 @@ class Stream(Protocol):
         """Return what came in, at least a byte; b"" at the end.  OSError: the connection is broken."""
         ...
 
+    async def listen(self, take: Callable[[bytes], bool]) -> bool:
+        """Have ``take`` called with what comes in, as it comes, until it returns False; True: that was the end.
+
+        OSError: the connection is broken.  What ``take`` raises is raised here.
+        """
+        ...
+
     def abort(self) -> None:
         """Close it now; whoever waits gets the end or OSError.  May be called again."""
         ...

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import socket
 import threading
-from typing import TYPE_CHECKING, Final
+from collections import deque
+from typing import TYPE_CHECKING, cast
 
 from dcl_comms_drivers.asyncio import AsyncioHost
 from dcl_comms_drivers.livekit.mailbox import Mailbox
@@ -20,23 +21,127 @@ if TYPE_CHECKING:
 
 __all__ = ["AsyncioNet", "ThreadRunner"]
 
-_CHUNK: Final = 65_536
 
+class _Stream(asyncio.Protocol):
+    """What comes in is handled where the loop has it, which a StreamReader would copy and wake a task for."""
 
-class _Stream:
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._reader = reader
-        self._writer = writer
+    def __init__(self, *, half_open: bool) -> None:
+        self._half_open = half_open
+        self._loop = asyncio.get_running_loop()
+        self._transport: asyncio.Transport | None = None
+        self._take: Callable[[bytes], bool] | None = None
+        self._listening: asyncio.Future[bool] | None = None
+        self._chunks: deque[bytes] = deque()
+        """What came in while nobody listened: reading pauses at the first."""
+        self._paused = False
+        self._ended = False
+        self._full = False
+        """The transport holds so much that whoever sends has to wait."""
+        self._sending: asyncio.Future[None] | None = None
+        self._error: Exception | None = None
+
+    # --- what the transport calls
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)
+
+    def data_received(self, data: bytes) -> None:
+        if self._take is None:
+            self._chunks.append(data)
+            if not self._paused:
+                self._paused = True
+                self._live().pause_reading()
+        else:
+            self._hand_over(self._take, data)
+
+    def eof_received(self) -> bool:
+        self._ended = True
+        self._stop_listening(True)
+        return self._half_open
+
+    def pause_writing(self) -> None:
+        self._full = True
+
+    def resume_writing(self) -> None:
+        self._full = False
+        if self._sending is not None and not self._sending.done():
+            self._sending.set_result(None)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._ended = True
+        self._error = exc
+        self._stop_listening(exc or True)
+        self.resume_writing()
+
+    # --- what the socket calls
 
     async def send(self, data: bytes) -> None:
-        self._writer.write(data)
-        await self._writer.drain()
+        transport = self._live()
+        if not transport.is_closing():
+            transport.write(data)
+        while self._full and not transport.is_closing():
+            self._sending = self._loop.create_future()
+            try:
+                await self._sending
+            finally:
+                self._sending = None
+        if transport.is_closing():
+            msg = "the connection is broken"
+            raise ConnectionResetError(msg)
 
     async def receive(self) -> bytes:
-        return await self._reader.read(_CHUNK)
+        got: list[bytes] = []
+
+        def take(data: bytes) -> bool:
+            got.append(data)
+            return False
+
+        await self.listen(take)
+        return got[0] if got else b""
+
+    async def listen(self, take: Callable[[bytes], bool]) -> bool:
+        while self._chunks:
+            if not take(self._chunks.popleft()):
+                return False
+        if self._error is not None:
+            raise self._error
+        if self._ended:
+            return True
+        self._take = take
+        self._listening = self._loop.create_future()
+        if self._paused:
+            self._paused = False
+            self._live().resume_reading()
+        try:
+            return await self._listening
+        finally:
+            self._take = self._listening = None
 
     def abort(self) -> None:
-        self._writer.transport.abort()
+        self._live().abort()
+
+    def _live(self) -> asyncio.Transport:
+        assert self._transport is not None  # noqa: S101 - nobody has this before it is connected
+        return self._transport
+
+    def _hand_over(self, take: Callable[[bytes], bool], data: bytes) -> None:
+        try:
+            more = take(data)
+        except Exception as error:  # noqa: BLE001 - raised to whoever listens
+            self._stop_listening(error)
+        else:
+            if not more:
+                self._stop_listening(False)
+
+    def _stop_listening(self, result: bool | Exception) -> None:
+        self._take = None
+        listening = self._listening
+        if listening is None or listening.done():
+            return
+        if isinstance(result, Exception):
+            listening.set_exception(result)
+        else:
+            listening.set_result(result)
 
 
 class AsyncioNet(Net):
@@ -78,7 +183,10 @@ class AsyncioNet(Net):
     async def dial(self, address: str, port: int, *, tls: ssl.SSLContext | None, host: str) -> Stream:
         """Connect to an address."""
         name = None if tls is None else host
-        return _Stream(*await asyncio.open_connection(address, port, ssl=tls, server_hostname=name))
+        _, stream = await self._loop.create_connection(
+            lambda: _Stream(half_open=tls is None), address, port, ssl=tls, server_hostname=name
+        )
+        return stream
 
 
 class ThreadRunner:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["TrioNet"]
 
-_CHUNK: Final = 65_536
+_CHUNK: Final = 262_144
 
 
 class _Stream:
@@ -39,6 +39,12 @@ class _Stream:
             return bytes(await self._stream.receive_some(_CHUNK))
         except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
             raise _broken(error) from error
+
+    async def listen(self, take: Callable[[bytes], bool]) -> bool:
+        while data := await self.receive():
+            if not take(data):
+                return False
+        return True
 
     def abort(self) -> None:
         self._transport.socket.close()

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Inbox", "Socket"]
 
-_BATCH_BYTES: Final = 65_536
+_BATCH_BYTES: Final = 262_144
 """What is given to the stream at once, and how many bytes of pongs may wait before no more is read."""
 _END_OF_HEAD: Final = b"\r\n\r\n"
 _SILENT_PERIODS: Final = 3
@@ -196,7 +196,6 @@ class Socket:
             self._protocol = self._new_protocol(target)
             await self._shake_hands(self._stream, self._protocol)
         self._opened(self._protocol, place)
-        # What came with the answer to the handshake is here already.
         reason = await self._read(self._stream, self._protocol)
         return self._closed(self._protocol, reason)
 
@@ -245,20 +244,23 @@ class Socket:
 
     async def _read(self, stream: Stream, protocol: ClientProtocol) -> CloseReason:
         """Read until the end; return what it is if there was no close frame."""
-        while True:
-            self._inbox.burst(partial(self._take_in, protocol))
-            if protocol.close_rcvd is not None or protocol.parser_exc is not None:
-                break
-            while len(self._control) > _BATCH_BYTES:
-                await self._changed.wait()
+
+        def take(data: bytes) -> bool:
+            self._heard = self._net.now()
+            self._splitter.feed(data)
+            return self._take_in(protocol)
+
+        # What came with the answer to the handshake is here already.
+        go_on = self._take_in(protocol)
+        while protocol.close_rcvd is None and protocol.parser_exc is None:
             try:
-                data = await stream.receive()
+                if go_on and await stream.listen(take):
+                    return CloseReason.NETWORK
             except OSError:
                 return CloseReason.NETWORK
-            self._heard = self._net.now()
-            if not data:
-                return CloseReason.NETWORK
-            self._splitter.feed(data)
+            while len(self._control) > _BATCH_BYTES:
+                await self._changed.wait()
+            go_on = True
         try:
             # Our own close frame still goes out, if the server takes it.
             async with self._net.limit(self._limits.close_seconds):
@@ -268,8 +270,12 @@ class Socket:
             pass  # it does not
         return CloseReason.PROTOCOL if protocol.parser_exc is not None else CloseReason.NETWORK
 
-    def _take_in(self, protocol: ClientProtocol) -> None:
-        """Everything whole that has come in."""
+    def _take_in(self, protocol: ClientProtocol) -> bool:
+        """Handle everything whole that has come in.  False: read no further for now."""
+        self._inbox.burst(partial(self._take_whole, protocol))
+        return protocol.close_rcvd is None and protocol.parser_exc is None and len(self._control) <= _BATCH_BYTES
+
+    def _take_whole(self, protocol: ClientProtocol) -> None:
         splitter = self._splitter
         while not (protocol.close_rcvd or protocol.parser_exc) and splitter.next(divert=self._fragmented):
             if splitter.messages:
