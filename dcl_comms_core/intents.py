@@ -89,7 +89,7 @@ class Intents(ABC):
         """Tell a Warning."""
 
     def _pass_time(self, now: float | None) -> None:
-        if now is None:
+        if now is None or now == self._now:
             return
         if not isfinite(now):
             msg = "now is a finite number of seconds"
@@ -261,12 +261,14 @@ class Intents(ABC):
         now: float | None = None,
     ) -> None:
         """Send bytes as they are."""
-        # bytes(5) would be five zero bytes.
-        if not isinstance(data, bytes | bytearray | memoryview):  # pyright: ignore[reportUnnecessaryIsInstance]  # untyped
-            msg = f"send_bytes() takes bytes, not {type(data).__name__}"
-            raise LocalProtocolError(msg)
-        named = addressees(to)
-        self._put([] if named == () else [(bytes(data), named, topic)], reliable=reliable, now=now)
+        if type(data) is not bytes:
+            # bytes(5) would be five zero bytes.
+            if not isinstance(data, bytes | bytearray | memoryview):  # pyright: ignore[reportUnnecessaryIsInstance]  # untyped
+                msg = f"send_bytes() takes bytes, not {type(data).__name__}"
+                raise LocalProtocolError(msg)
+            data = bytes(data)
+        named = None if to is EVERYONE else addressees(to)
+        self._put([] if named == () else [(data, named, topic)], reliable=reliable, now=now)
 
 
 def _check_emoji(index: int) -> None:

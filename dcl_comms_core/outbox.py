@@ -67,12 +67,6 @@ class Outbox:
         ``flowing``: the link takes packets now, so those that have credit do not count as waiting.
         """
         queue = self._reliable if reliable else self._lossy
-        if flowing and len(messages) == 1 and self.has_credit(reliable=reliable):
-            # The usual case: one packet, which goes at once or as soon as a few others are acknowledged.
-            data, to, topic = messages[0]
-            if not reliable or self._fits(self._reliable_out, len(data)):
-                self._enqueue(queue, data, to, topic, reliable=reliable)
-                return
         waiting = messages[self._count_with_credit(messages, reliable=reliable) if flowing and not queue else 0 :]
         if self.waiting + len(waiting) > self._limits.send_queue:
             msg = f"{self.waiting} packets wait already (Limits.send_queue): await send(), or send less"
@@ -82,6 +76,23 @@ class Outbox:
             raise SendQueueFull(msg)
         for data, to, topic in messages:
             self._enqueue(queue, data, to, topic, reliable=reliable)
+
+    def give(self, data: bytes, to: tuple[str, ...] | None, topic: str, *, reliable: bool) -> Outgoing | None:
+        """Put and take one packet: the usual case, in which nothing waits and there is credit.  None: it is not."""
+        if self._reliable or self._lossy or len(self._in_flight) >= self._limits.in_flight:
+            return None
+        size = len(data)
+        if reliable:
+            if not self._fits(self._reliable_out, size):
+                return None
+            self._reliable_out += size
+            self._given += 1
+        token = self._next_token
+        self._next_token = token + 1
+        self.in_flight_bytes += size
+        self._in_flight[token] = size, reliable
+        self._lossy_was_last = not reliable
+        return Outgoing(token, data, to, topic, reliable=reliable)
 
     def _enqueue(
         self, queue: deque[Outgoing], data: bytes, to: tuple[str, ...] | None, topic: str, *, reliable: bool
@@ -154,9 +165,11 @@ class Outbox:
 
     def has_credit(self, *, reliable: bool) -> bool:
         """Whether a packet sent now goes straight to the transport, if it is small."""
-        if reliable:
-            return not self._reliable and self.credits > 0 and self._fits(self._reliable_out, 0)
-        return not self._lossy and self.credits > 0
+        if len(self._in_flight) >= self._limits.in_flight:
+            return False
+        if not reliable:
+            return not self._lossy
+        return not self._reliable and self._fits(self._reliable_out, 0)
 
     def _next_queue(self) -> deque[Outgoing] | None:
         """The queue whose turn it is, of those whose first packet may go."""

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Sending"]
 
-_SENDING: Final = frozenset({RoomState.OPEN, RoomState.RECONNECTING, RoomState.WAITING})
+_OPEN: Final = RoomState.OPEN  # looking it up in its enum, or in a set, takes longer than the question
+_SENDING: Final = frozenset({_OPEN, RoomState.RECONNECTING, RoomState.WAITING})
 
 
 class Sending(Intents):
@@ -90,7 +91,7 @@ class Sending(Intents):
     @property
     def flowing(self) -> bool:
         """Whether packets go to the transport as it has credit, and do not wait for its link."""
-        return self._state is RoomState.OPEN and self._flowing
+        return self._flowing and self._state is _OPEN
 
     @property
     def waiting(self) -> int:
@@ -119,13 +120,19 @@ class Sending(Intents):
 
     def has_credit(self, *, reliable: bool = True) -> bool:
         """Whether a packet sent now goes straight to the transport: for sure if it is small."""
-        return self.flowing and self._outbox.has_credit(reliable=reliable)
+        return self._flowing and self._state is _OPEN and self._outbox.has_credit(reliable=reliable)
 
     def _put(
         self, messages: list[tuple[bytes, tuple[str, ...] | None, str]], *, reliable: bool, now: float | None
     ) -> None:
         self.check_sending(now)
         self._check_sizes(messages, reliable=reliable)
+        if self._flowing and len(messages) == 1:
+            data, to, topic = messages[0]
+            message = self._outbox.give(data, to, topic, reliable=reliable)
+            if message is not None:
+                self._commands.append(self._outgoing(message))
+                return
         self._outbox.put(messages, reliable=reliable, flowing=self._flowing)
         self._send_queued()
 
@@ -146,7 +153,7 @@ class Sending(Intents):
     def check_sending(self, now: float | None = None) -> None:
         """May we send?  LocalProtocolError: the room is not open; PermissionMissing: no."""
         self._pass_time(now)
-        if self._state not in _SENDING:
+        if self._state is not _OPEN and self._state not in _SENDING:
             msg = f"the room is {self._state.value}: send between RoomOpened and RoomClosed"
             raise LocalProtocolError(msg)
         token = self._token

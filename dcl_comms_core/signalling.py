@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from math import isfinite
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from dcl_comms_core.codec import encode
 from dcl_comms_core.connection import parse_connection_string
@@ -18,6 +18,14 @@ if TYPE_CHECKING:
     from dcl_comms_core.limits import Limits
 
 __all__ = ["archipelago_service", "heartbeat_frame", "read_island", "update_frame", "ws_room_service"]
+
+_NARROW: Final = 128
+_WIDE: Final = 16_256
+"""Up to here a body's length, and the length of what is around it, take two bytes."""
+_UPDATE: Final = b"\x1a"
+"""The tag of WsPacket.peer_update_message; of WsPeerUpdate.body; and WsPeerUpdate.unreliable, true."""
+_BODY: Final = b"\x12"
+_UNRELIABLE: Final = b"\x18\x01"
 
 
 def archipelago_service(limits: Limits) -> Service:
@@ -67,8 +75,18 @@ def heartbeat_frame(position: Vector3, desired: str | None) -> bytes:
 
 def update_frame(body: bytes, *, reliable: bool, alias: int = 0) -> bytes:
     """A packet for everybody in a ws-room; the server writes the sender's alias over ours."""
+    size = len(body)
+    if alias == 0 and 0 < size < _WIDE:
+        # What `encode` makes of it, without the two objects.
+        tail = b"" if reliable else _UNRELIABLE
+        length = _length(size)
+        return b"".join((_UPDATE, _length(1 + len(length) + size + len(tail)), _BODY, length, body, tail))
     update = rfc5.WsPeerUpdate(from_alias=alias, body=body, unreliable=not reliable)
     return encode(rfc5.WsPacket(peer_update_message=update))
+
+
+def _length(size: int) -> bytes:
+    return bytes((size,)) if size < _NARROW else bytes((size & 0x7F | 0x80, size >> 7))
 
 
 def read_island(

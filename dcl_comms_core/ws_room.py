@@ -7,7 +7,7 @@ and ``topic`` are refused; a frame holds 16 KiB; there are no tracks; nothing sa
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Final
 
 from dcl_comms_core import events as ev
 from dcl_comms_core.codec import decode_message
@@ -51,6 +51,9 @@ if TYPE_CHECKING:
     from dcl_comms_core.targets import Place
 
 __all__ = ["WsRoomSession"]
+
+_FITS: Final = WEBSOCKET_MAX_FRAME - 16
+"""A packet of so many bytes fits into a frame, whatever else is in it."""
 
 
 class WsRoomSession(RoomSession):
@@ -117,6 +120,8 @@ class WsRoomSession(RoomSession):
     def commands(self) -> list[Command]:
         """Take everything that the WebSocket is to do, in order."""
         commands = self._handshake.take_commands()
+        if not self._commands:
+            return commands
         for command in super().commands():
             if isinstance(command, SendFrame):
                 commands.append(command)
@@ -137,7 +142,7 @@ class WsRoomSession(RoomSession):
 
     def deadline(self) -> float | None:
         """When to call ``handle_timeout`` at the latest; None: not needed.  May change with any other call."""
-        ours, stage = super().deadline(), self._handshake.deadline
+        ours, stage = self._timers.deadline, self._handshake.deadline
         return ours if stage is None or (ours is not None and ours <= stage) else stage
 
     @property
@@ -185,8 +190,7 @@ class WsRoomSession(RoomSession):
             if to is not None or topic:
                 msg = "a ws-room sends everything to everybody: leave out to= and topic=, or send in a LiveKit room"
                 raise LocalProtocolError(msg)
-            size = ws_room_frame_size(len(data), reliable=reliable)
-            if size > WEBSOCKET_MAX_FRAME:
+            if len(data) > _FITS and (size := ws_room_frame_size(len(data), reliable=reliable)) > WEBSOCKET_MAX_FRAME:
                 raise PacketTooLarge(size, WEBSOCKET_MAX_FRAME)
 
     def _outgoing(self, message: Outgoing) -> Command:

@@ -42,6 +42,7 @@ from dcl_comms_core import (
     RoomOpened,
     RoomState,
     SendAcknowledged,
+    SendFrame,
     SendsAcknowledged,
     SignatureNeeded,
     SimulatorAdapter,
@@ -54,6 +55,7 @@ from dcl_comms_core import (
     TrackSource,
     WarningCode,
     WsKicked,
+    WsPacket,
     WsPeerJoin,
     WsPeerLeave,
     WsPeerUpdate,
@@ -317,6 +319,20 @@ def test_giving_up_while_it_opens() -> None:
 
 
 # --- sending
+
+
+@pytest.mark.parametrize("reliable", [True, False])
+def test_a_frame_is_what_the_codec_makes_of_it(reliable: bool) -> None:
+    rig = quiet()
+    # Where a length takes a further byte: the packet's, or that of what is around it.
+    for size in (0, 1, 122, 123, 124, 125, 126, 127, 128, 129, 16_250, 16_255, 16_256, 16_372):
+        body = bytes(size)
+        rig.session.send_bytes(body, reliable=reliable)
+        (command,) = rig.session.commands()
+        assert isinstance(command, SendFrame)
+        update = WsPeerUpdate(body=body, unreliable=not reliable)
+        assert command.data == encode(WsPacket(peer_update_message=update))
+        rig.tell(SendAcknowledged(link=rig.link, token=command.token))
 
 
 def test_a_packet_is_framed_and_acknowledged() -> None:

@@ -56,7 +56,7 @@ class _Stream(asyncio.Protocol):
 
     def eof_received(self) -> bool:
         self._ended = True
-        self._stop_listening(True)
+        self._stop_listening(end=True)
         return self._half_open
 
     def pause_writing(self) -> None:
@@ -70,7 +70,7 @@ class _Stream(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._ended = True
         self._error = exc
-        self._stop_listening(exc or True)
+        self._stop_listening(exc, end=True)
         self.resume_writing()
 
     # --- what the socket calls
@@ -128,20 +128,20 @@ class _Stream(asyncio.Protocol):
         try:
             more = take(data)
         except Exception as error:  # noqa: BLE001 - raised to whoever listens
-            self._stop_listening(error)
+            self._stop_listening(error, end=False)
         else:
             if not more:
-                self._stop_listening(False)
+                self._stop_listening(end=False)
 
-    def _stop_listening(self, result: bool | Exception) -> None:
+    def _stop_listening(self, error: Exception | None = None, *, end: bool) -> None:
         self._take = None
         listening = self._listening
         if listening is None or listening.done():
             return
-        if isinstance(result, Exception):
-            listening.set_exception(result)
+        if error is not None:
+            listening.set_exception(error)
         else:
-            listening.set_result(result)
+            listening.set_result(end)
 
 
 class AsyncioNet(Net):

@@ -38,7 +38,9 @@ if TYPE_CHECKING:
 __all__ = ["Inbox", "Socket"]
 
 _BATCH_BYTES: Final = 262_144
-"""What is given to the stream at once, and how many bytes of pongs may wait before no more is read."""
+"""What is given to the stream at once."""
+_CONTROL_BYTES: Final = 65_536
+"""How many bytes of pongs may wait before no more is read."""
 _END_OF_HEAD: Final = b"\r\n\r\n"
 _SILENT_PERIODS: Final = 3
 _BY_CODE: Final = {
@@ -103,6 +105,7 @@ class Socket:
         self._stream: Stream | None = None
         self._queue: deque[SendFrame] = deque()
         self._queue_bytes = 0
+        """What the queue holds, and what is being written."""
         self._control = bytearray()
         """Pongs and the like that wait to be written."""
         self._writing = False
@@ -126,7 +129,7 @@ class Socket:
         """Queue a message."""
         if self._over or self._asked_to_close:
             return
-        if self._queue_bytes + len(command.data) > self._limits.socket_queue_bytes and self._queue:
+        if self._queue_bytes + len(command.data) > self._limits.socket_queue_bytes and self._queue_bytes:
             self._deliver(SendAcknowledged(link=self._ref, token=command.token, error="the send queue is full"))
             return
         self._queue.append(command)
@@ -258,7 +261,7 @@ class Socket:
                     return CloseReason.NETWORK
             except OSError:
                 return CloseReason.NETWORK
-            while len(self._control) > _BATCH_BYTES:
+            while len(self._control) > _CONTROL_BYTES:
                 await self._changed.wait()
             go_on = True
         try:
@@ -273,7 +276,7 @@ class Socket:
     def _take_in(self, protocol: ClientProtocol) -> bool:
         """Handle everything whole that has come in.  False: read no further for now."""
         self._inbox.burst(partial(self._take_whole, protocol))
-        return protocol.close_rcvd is None and protocol.parser_exc is None and len(self._control) <= _BATCH_BYTES
+        return protocol.close_rcvd is None and protocol.parser_exc is None and len(self._control) <= _CONTROL_BYTES
 
     def _take_whole(self, protocol: ClientProtocol) -> None:
         splitter = self._splitter
@@ -324,7 +327,7 @@ class Socket:
         assert stream is not None  # noqa: S101 - it is spawned when both are there
         assert protocol is not None  # noqa: S101
         while not self._over:
-            data, tokens = self._next_batch(protocol)
+            data, tokens, size = self._next_batch(protocol)
             if not data:
                 await self._wait(stream, protocol)
                 continue
@@ -336,23 +339,24 @@ class Socket:
                 return
             finally:
                 self._writing = False
+            self._queue_bytes -= size
             if tokens:
                 self._inbox.burst(partial(self._deliver, SendsAcknowledged(link=self._ref, tokens=tokens)))
             self._changed.notify()
 
-    def _next_batch(self, protocol: ClientProtocol) -> tuple[bytes, tuple[int, ...]]:
+    def _next_batch(self, protocol: ClientProtocol) -> tuple[bytes, tuple[int, ...], int]:
+        """What to write, the tokens of the messages in it, and their size."""
         queue, room = self._queue, _BATCH_BYTES - len(self._control)
         batch: list[SendFrame] = []
+        size = 0
         # At least one, however many pongs wait.
-        while queue and (not batch or room > 0) and protocol.state is State.OPEN:
+        while queue and (not batch or size < room) and protocol.state is State.OPEN:
             command = queue.popleft()
-            size = len(command.data)
-            self._queue_bytes -= size
-            room -= size
+            size += len(command.data)
             batch.append(command)
         data = b"".join((self._control, *pack([command.data for command in batch])))
         self._control.clear()
-        return data, tuple([command.token for command in batch])
+        return data, tuple([command.token for command in batch]), size
 
     async def _wait(self, stream: Stream, protocol: ClientProtocol) -> None:
         """Wait for something to write; ping a server that is silent, and hang up on one that stays so."""
