@@ -62,6 +62,11 @@ class Client(asyncio.Protocol):
                 out.append(apply_mask(bytes(buffer[at + head : at + head + size]), mask))
             elif buffer[at] == 0x88:
                 self.transport.write(b"\x88\x00")
+            elif buffer[at] == 0x89:
+                mask = bytes(buffer[at + head - 4 : at + head])
+                self.transport.write(
+                    bytes((0x8A, size)) + apply_mask(bytes(buffer[at + head : at + head + size]), mask)
+                )
             at += head + size
         del buffer[:at]
         burst = [framed(frame) for data in out if (frame := self._take(data)) is not None]
