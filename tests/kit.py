@@ -15,7 +15,7 @@ from dcl_comms_drivers import asyncio as on_asyncio
 from dcl_comms_drivers import polled
 from dcl_comms_drivers import trio as on_trio
 
-from dcl_comms_core import CloseReason, ConnectionLost, RoomClosed, RoomOpened
+from dcl_comms_core import CloseReason, ConnectionLost, RoomClosed, RoomOpened, WorldClosed
 
 LOOPS = ("asyncio", "trio", "polled")
 
@@ -69,7 +69,7 @@ class PolledClient(Client):
             raise StopAsyncIteration
         event = self.buffer.pop(0)
         self.seen.append(event)
-        if isinstance(event, RoomClosed) and event.reason is not CloseReason.CLIENT:
+        if isinstance(event, self.end) and event.reason is not CloseReason.CLIENT:
             self.failure = ConnectionLost(event.reason, event.retry, event.detail)
         if self.failure is not None and not self.buffer and self.connection.closed:
             raise self.failure
@@ -77,6 +77,10 @@ class PolledClient(Client):
 
     buffer: list
     failure = None
+
+    @property
+    def end(self):
+        return RoomClosed if self.connection._realm is None else WorldClosed
 
     async def send(self, packet, **how):
         while self.connection.stats.waiting or self.connection.stats.in_flight >= 64:
@@ -173,7 +177,7 @@ class Kit:
                         client.buffer[:0] = client.seen
                         client.seen.clear()
                         break
-                    if isinstance(event, RoomClosed):
+                    if isinstance(event, client.end):
                         raise ConnectionLost(event.reason, event.retry, event.detail)
                 yield client
             finally:

@@ -137,9 +137,10 @@ class AsyncioHost(WaitingHost):
 
 
 def connect(target: str | Adapter, **settings: Unpack[Settings]) -> Connecting:
-    """Join a room for the length of an ``async with`` block.
+    """Join a room, or a realm's rooms, for the length of an ``async with`` block.
 
-    ``target``: a connection string or an Adapter; ``settings``: see :class:`~dcl_comms_drivers.settings.Settings`.
+    ``target``: a realm's URL, a connection string or an Adapter; ``settings``: see
+    :class:`~dcl_comms_drivers.settings.Settings`.
     Entering raises ConnectionLost, InvalidConnectionString or LocalProtocolError.
     """
     return Connecting(target, Options.of(settings, sdk_fallback=True), AsyncioHost)

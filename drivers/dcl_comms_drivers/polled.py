@@ -103,7 +103,7 @@ class _PolledHost:
 class PolledConnection(BaseConnection):
     """A room that its owner polls.  Its verbs act at once; what happens is in the lists that ``poll`` returns.
 
-    The end of the room is the event RoomClosed; after it ``poll`` returns empty lists.
+    The end is the event RoomClosed, of a realm WorldClosed; after it ``poll`` returns empty lists.
     """
 
     def __init__(self, target: str | Adapter, options: Options) -> None:
@@ -181,7 +181,7 @@ class PolledConnection(BaseConnection):
         return self._open_video(track, format, max_frames)
 
     def begin_close(self, drain: float | None = None) -> None:
-        """Start to leave; go on polling until RoomClosed."""
+        """Start to leave; go on polling until ``closed``."""
         self._begin_close(drain)
 
     def close(self, drain: float | None = None) -> None:
@@ -213,8 +213,9 @@ class PolledConnection(BaseConnection):
 
 
 def open(target: str | Adapter, **settings: Unpack[Settings]) -> PolledConnection:  # noqa: A001 - the name that the design gives it: polled.open(...)
-    """Begin to join a room; poll until RoomOpened or RoomClosed.
+    """Begin to join a room, or a realm's rooms; poll until RoomOpened, or ``closed``.
 
-    ``target``: a connection string or an Adapter; ``settings``: see :class:`~dcl_comms_drivers.settings.Settings`.
+    ``target``: a realm's URL, a connection string or an Adapter; ``settings``: see
+    :class:`~dcl_comms_drivers.settings.Settings`.
     """
     return PolledConnection(target, Options.of(settings))

@@ -145,9 +145,10 @@ class TrioHost(WaitingHost):
 
 
 def connect(target: str | Adapter, **settings: Unpack[Settings]) -> Connecting:
-    """Join a room for the length of an ``async with`` block: the same as ``dcl_comms_drivers.asyncio.connect``.
+    """Join a room, or a realm's rooms: the same as ``dcl_comms_drivers.asyncio.connect``.
 
-    ``target``: a connection string or an Adapter; ``settings``: see :class:`~dcl_comms_drivers.settings.Settings`.
+    ``target``: a realm's URL, a connection string or an Adapter; ``settings``: see
+    :class:`~dcl_comms_drivers.settings.Settings`.
     Entering raises ConnectionLost, InvalidConnectionString or LocalProtocolError.
     """
     return Connecting(target, Options.of(settings), TrioHost)

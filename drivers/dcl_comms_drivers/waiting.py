@@ -262,7 +262,7 @@ class WaitingConnection(BaseConnection):
 
     async def opened(self) -> None:
         """Wait until we are in the room; ConnectionLost says why we are not."""
-        while self._session.state in _OPENING and not self._ended():
+        while self._session.state not in _INSIDE and not self._ended():
             await self._progress.wait()
         if self._ended():
             raise self._failure() or _closed()
@@ -290,7 +290,7 @@ class WaitingConnection(BaseConnection):
         self._progress.notify()
 
 
-_OPENING = frozenset({RoomState.NEW, RoomState.CONNECTING})
+_INSIDE = frozenset({RoomState.OPEN, RoomState.RECONNECTING, RoomState.WAITING})
 
 
 def _closed() -> LocalProtocolError:
