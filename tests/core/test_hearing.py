@@ -361,6 +361,25 @@ def test_reactions_to_a_message() -> None:
     assert [react(4096).reason, react(~4096).reason, react(1, "x" * 97).reason] == [RejectReason.OUT_OF_RANGE] * 3
 
 
+@pytest.mark.parametrize(
+    "data",
+    [
+        chat(),
+        emoted(1),
+        wire(player_emote=PlayerEmote(timestamp=5.0, is_stopping=True)),
+        wire(reaction=Reaction(timestamp=1.0)),
+        wire(chat_reaction=ChatReaction(message_id="m")),
+    ],
+)
+def test_who_says_the_same_in_another_room_is_heard_there_once(data: bytes) -> None:
+    seen = Seen()
+    island, scene = (Rig(seen=seen).join("alice", "bob") for _ in range(2))
+    assert island.data(data, "alice") is not None
+    assert scene.data(data, "bob") is not None
+    assert scene.data(data, "alice") is None
+    assert island.data(data, "bob") is None
+
+
 # --- who may say what
 
 
