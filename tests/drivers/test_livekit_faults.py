@@ -80,6 +80,7 @@ def test_a_server_that_stays_away(private_livekit_server):
             assert peer.expect("Reconnected", timeout=60.0)["attempt"] >= 1
 
 
+@pytest.mark.timeout(120)
 def test_a_server_that_is_told_twice_to_end_says_so(private_livekit_server):
     """After the first SIGTERM it waits for everybody to leave, and nobody is told; the second ends all rooms."""
     server = private_livekit_server
@@ -92,10 +93,15 @@ def test_a_server_that_is_told_twice_to_end_says_so(private_livekit_server):
         back.tell("send", start=0, count=3, size=60, reliable=True)
         back.expect("sent")
         assert server.alive
-        os.kill(server.pid, signal.SIGTERM)
-        # The server's last word races the end of its connections: not everybody hears it.
-        reasons = [final.expect("lost", retry="BACKOFF")["reason"]]
-        reasons += [peer.expect("Reconnecting", attempt=1)["reason"] for peer in (back, also_back)]
+        # A signal that comes before the one before it was taken is none of its own; a third one does nothing more.
+        for _ in range(3):
+            if server.alive:
+                os.kill(server.pid, signal.SIGTERM)
+                time.sleep(1.0)
+        # The server's last word races the end of its connections: who does not hear it learns of the end from an engine
+        # that tries by itself for up to 24 s.
+        reasons = [final.expect("lost", timeout=45.0, retry="BACKOFF")["reason"]]
+        reasons += [peer.expect("Reconnecting", timeout=45.0, attempt=1)["reason"] for peer in (back, also_back)]
         assert "SERVER_SHUTDOWN" in reasons
         assert set(reasons) <= {"SERVER_SHUTDOWN", "NETWORK"}
         server.restart()
