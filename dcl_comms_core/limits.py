@@ -13,6 +13,7 @@ adapter_hops               4            signed requests that may follow one anot
 retry_after_seconds        3,600.0      a server that wants us to wait longer is taken to have said this
 identity_margin_seconds    60.0         IdentityExpired: the ephemeral key ends sooner than that
 packet_bytes               131,072      an incoming packet that is larger becomes PacketRejected, unread
+topic_chars                1,024        an incoming packet with a longer topic becomes PacketRejected, unread
 unknown_bytes              65,536       DecodeError: the unknown fields of one packet, together, take more than this
 nesting                    100          DecodeError: messages or groups nested deeper (protobuf's own limit);
                                         InvalidToken: a token's JSON nested deeper
@@ -49,8 +50,10 @@ scene_bytes                30,000       PacketTooLarge: a scene message of ours 
 rooms                      8            rooms and movement sources of one MergedRooms; LocalProtocolError
 source_seconds             5.0          a peer of whom a movement source said nothing for so long is heard of through
                                         rooms again
-profiles                   256          profiles of peers that are kept, and requests for them; the oldest are forgotten
-profiles_bytes             4,194,304    the same in characters; a longer profile is told and not kept
+profiles                   256          profiles that peers told us when asked, and requests for them; the oldest are
+                                        forgotten
+profiles_bytes             4,194,304    the same in bytes of memory: four a character once one of a text is not ASCII; a
+                                        larger profile is told and not kept
 early_packets              256          events of unnamed senders kept for PeerIdentified; the oldest are let go
 early_bytes                1,048,576    the same in bytes of their packets
 in_flight                  64           packets given to the transport and not yet acknowledged; further ones queue
@@ -84,7 +87,8 @@ server_queue_bytes         65,536       (servers) what waits for one client; fur
 rejoin_seconds             10.0         (drivers) how long a connect waits for one of the same identity that was given
                                         up on its way and may still come in; then it goes ahead all the same
 event_queue                16,384       (drivers) events not yet read by the application; ``on_full`` says what happens
-event_queue_bytes          67,108,864   (drivers) likewise, in bytes of the packets that they tell of
+event_queue_bytes          67,108,864   (drivers) likewise, in bytes of memory that their contents take: a text takes
+                                        four a character once one of its characters is not ASCII
 audio_frames               100          (drivers) pieces of sound, 10 ms each, that wait for one reader of a track; the
                                         oldest are let go, and the reader's ``dropped`` counts them
 video_frames               4            (drivers) the same for pictures, each of which is megabytes of native memory
@@ -138,6 +142,7 @@ class Limits:
     retry_after_seconds: float = 3_600.0
     identity_margin_seconds: float = 60.0
     packet_bytes: int = 131_072
+    topic_chars: int = 1_024
     unknown_bytes: int = 65_536
     nesting: int = 100
     peers: int = 1_024

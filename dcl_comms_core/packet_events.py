@@ -59,7 +59,7 @@ class MovementKind(Enum):
 class RejectReason(Enum):
     """Why a packet was rejected."""
 
-    TOO_LARGE = "larger than Limits.packet_bytes"
+    TOO_LARGE = "larger than Limits.packet_bytes, or its topic longer than Limits.topic_chars"
     MALFORMED = "not a valid Packet"
     NOT_FINITE = "a number that is not finite"
     OUT_OF_RANGE = "a number or a text beyond what its kind allows"

@@ -1,8 +1,8 @@
 """Profiles that peers tell of themselves, and whom we asked for theirs.
 
-A profile belongs to whoever sent it, whatever address it names inside.  It is kept if it is a JSON object that is not
-older than the one that is kept.  Nothing is ever fetched from where a peer says that its content is: ``trusted_url``
-is for programs that want to, and lets through only what they allow.
+A profile belongs to whoever sent it, whatever address it names inside.  It is kept if we asked that peer for one, or
+keep one of it already, and if it is a JSON object that is not older.  Nothing is ever fetched from where a peer says
+that its content is: ``trusted_url`` is for programs that want to, and lets through only what they allow.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final, cast
 from urllib.parse import urlsplit
 
 from dcl_comms_core.jsontext import read_json
+from dcl_comms_core.weights import text_weight
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -93,13 +94,15 @@ class Profiles:
         if who is None:
             return
         event.requested = self._asked.pop(who, None) is not None
+        known = self._kept.get(who)
+        if known is None and not event.requested:
+            return  # nobody takes the place of those that we asked for
         document = read_json(event.serialized, nesting=self._limits.nesting)
-        size = len(event.serialized) + len(event.base_url)
+        size = _weight(event)
         if not isinstance(document, dict) or size > self._limits.profiles_bytes:
             return
         claim = cast("dict[str, object]", document).get("version")
         version = claim if type(claim) is int else 0
-        known = self._kept.get(who)
         if known is not None and known.version > version:
             return
         self._forget(who)
@@ -111,4 +114,8 @@ class Profiles:
     def _forget(self, who: PeerId) -> None:
         profile = self._kept.pop(who, None)
         if profile is not None:
-            self._bytes -= len(profile.serialized) + len(profile.base_url)
+            self._bytes -= _weight(profile)
+
+
+def _weight(profile: Profile | ProfileReceived) -> int:
+    return text_weight(profile.serialized) + text_weight(profile.base_url)

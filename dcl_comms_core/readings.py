@@ -47,6 +47,7 @@ from dcl_comms_core.hearing import (
 from dcl_comms_core.limits import DEFAULT_LIMITS
 from dcl_comms_core.motion import heading, position_yaw
 from dcl_comms_core.movement import MovementRefused
+from dcl_comms_core.weights import SMALL
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -315,12 +316,23 @@ class PacketReader:
     ``codec``: of compressed movements, which without one nothing gives a meaning.
     """
 
-    __slots__ = ("_decode", "_hearing", "_limits", "_packet_bytes", "_raw", "_readers", "_room", "let_go")
+    __slots__ = (
+        "_decode",
+        "_hearing",
+        "_limits",
+        "_packet_bytes",
+        "_raw",
+        "_readers",
+        "_room",
+        "_topic_chars",
+        "let_go",
+    )
 
     def __init__(self, room: str, limits: Limits, hearing: Hearing, *, raw: bool, codec: MovementCodec | None) -> None:
         self._room = room
         self._limits = limits
         self._packet_bytes = limits.packet_bytes
+        self._topic_chars = limits.topic_chars
         # Looking at the limits takes as long as a quarter of the decoding.
         usual = all(getattr(limits, name) == getattr(DEFAULT_LIMITS, name) for name in _OF_DECODING)
         self._decode = decode_kind if usual else partial(decode_kind, limits=limits)
@@ -337,7 +349,7 @@ class PacketReader:
     ) -> PacketEvent | None:
         """The event, or None for a packet that is not to be told: see ``let_go``.  Never raises, whatever the bytes."""
         size = len(data)
-        if size > self._packet_bytes:
+        if size > self._packet_bytes or len(topic) > self._topic_chars:
             return self._reject(at, sender, private, data, RejectReason.TOO_LARGE)
         packet: rfc4.Packet | None = None
         kind: str | None = None
@@ -388,7 +400,7 @@ class PacketReader:
             reliable=reliable,
             topic=topic,
             _limits=self._limits,
-            _packet=packet,
+            _packet=packet if size <= SMALL else None,
         )
 
     def _reject(

@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from dcl_comms_core.events import LimitReached, PeerMoved
+from dcl_comms_core.weights import weight
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -52,13 +53,13 @@ class Unread:
         """Add events, also beyond the limits: see ``full``."""
         line, places = self._events, self._places
         for event in events:
-            self._bytes += getattr(event, "size", 0)
+            self._bytes += weight(event)
             if type(event) is PeerMoved and event.sender is not None:
                 who = id(event.sender)
                 place = places.get(who)
                 if place is not None:
                     index = place - self._offset
-                    self._bytes -= getattr(line[index], "size", 0)
+                    self._bytes -= weight(line[index])
                     line[index] = event
                     self.coalesced += 1
                     continue
@@ -108,7 +109,7 @@ class Unread:
         assert event is not None  # noqa: S101 - places before the head only are empty
         line[head] = None
         self._head = head + 1
-        self._bytes -= getattr(event, "size", 0)
+        self._bytes -= weight(event)
         if type(event) is PeerMoved and event.sender is not None:
             del self._places[id(event.sender)]
         if self._head >= _COMPACT and self._head * 2 >= len(line):

@@ -1,4 +1,9 @@
-"""One process of the tests of pressure: ``pressure_party.py send|receive|forge LOOP SECONDS``, its target on standard input.
+"""One process of the tests of pressure, its target on standard input::
+
+    pressure_party.py send|receive LOOP SECONDS
+    pressure_party.py forge UNREAD IDENTITIES
+
+UNREAD: how many MiB the application leaves unread; at 0 it reads all.
 
 It answers with lines of JSON.  RSS is of this process alone, in MiB.
 """
@@ -13,8 +18,8 @@ from pathlib import Path
 from kit import Kit
 
 from dcl_comms_core import (
-    DEFAULT_LIMITS,
     Chat,
+    Limits,
     LinkOpened,
     Movement,
     Packet,
@@ -22,11 +27,13 @@ from dcl_comms_core import (
     Participant,
     ParticipantJoined,
     ParticipantLeft,
+    PeerId,
     PeerJoined,
     PlayerEmote,
     ProfileResponse,
     RoomSession,
     Scene,
+    SendData,
     SendQueueFull,
     SimulatorAdapter,
     Track,
@@ -36,8 +43,6 @@ from dcl_comms_core import (
     encode,
 )
 from dcl_comms_core.unread import Unread
-
-FORGED = 100_000
 
 
 def rss() -> float:
@@ -91,34 +96,41 @@ async def receive(kit: Kit, target: str, _seconds: float) -> None:
         say(delivered=delivered, grown=rss() - before, lost=dict(room.connection.stats.lost))
 
 
-def forge() -> None:
-    """A hundred thousand identities that come, publish, talk and go, and an application that reads nothing."""
+def forge(unread_mib: int, identities: int) -> None:
+    """Identities that come, publish, talk and go, and an application that reads all of it, or nothing."""
     session = RoomSession(SimulatorAdapter("x"))
     session.open(now=0.0)
     (command,) = session.commands()
     link = command.link
     session.receive(LinkOpened(link=link, identity="me", room="r", participants=()), now=0.0)
-    unread = Unread(DEFAULT_LIMITS)
+    unread = Unread(Limits(event_queue_bytes=max(unread_mib, 1) * 2**20))
     scene = encode(Packet(scene=Scene(scene_id="b", data=bytes(100)), protocol_version=100))
-    dropped = 0
+    # A text takes four bytes a character in memory, once one of its characters does.
+    profile = ProfileResponse(serialized_profile='{"version":1,"name":"\U0001f600"}' + " " * 20_000)
+    told = 0
 
     def settle(now: float) -> int:
+        for command in session.commands():
+            if isinstance(command, SendData):
+                session.receive_acknowledged((command.token,), now=now)
         unread.put(session.events())
+        if not unread_mib:
+            return len(unread.take())
         return unread.trim(now, "x") if unread.full else 0
 
-    before = rss()
-    for number in range(FORGED):
+    peak = before = rss()
+    for number in range(identities):
         now = number / 5_000
         who = f"0x{number:040x}"
         # Half of them stay, so that every table fills up; the other half go, and are remembered for a while.
         session.receive(
             ParticipantJoined(link=link, participant=Participant(identity=who, sid=f"PA_{number}")), now=now
         )
+        if number < 512:  # more than there is room for
+            session.request_profile(PeerId(who), now=now)
         track = Track(sid=f"TR_{number}", kind=TrackKind.AUDIO, source=TrackSource.MICROPHONE, name="mic")
         session.receive(TrackAppeared(link=link, identity=who, track=track), now=now)
         session.receive_data(who, encode(Packet(movement=Movement(timestamp=now))), now=now)
-        # A text takes four bytes a character in memory, once one of its characters does.
-        profile = ProfileResponse(serialized_profile='{"version":1,"name":"\U0001f600"}' + " " * 20_000)
         for packet in (
             Packet(chat=Chat(message=f"{number}" * 20, timestamp=46_000.0 + number)),
             Packet(player_emote=PlayerEmote(urn="wave", incremental_id=number)),
@@ -129,16 +141,22 @@ def forge() -> None:
         session.receive_data(None, scene, now=now, source=number)
         if number % 2:
             session.receive(ParticipantLeft(link=link, identity=who), now=now)
-        if number % 256 == 0:
+        if number % 32 == 0:  # about as many inputs as a turn takes
             session.handle_timeout(now)
-            dropped += settle(now)
-    say(grown=rss() - before, peers=len(session.peers), unread=len(unread), dropped=dropped)
+            told += settle(now)
+            peak = max(peak, rss())
+    say(
+        grown=peak - before,
+        peers=len(session.peers),
+        profiles=sum(session.profile(peer) is not None for peer in session.peers),
+        told=told + len(unread),
+    )
 
 
 def main() -> None:
     what, loop, seconds = sys.argv[1:4]
     if what == "forge":
-        forge()
+        forge(int(loop), int(seconds))
         return
     target = sys.stdin.readline().strip()
     Kit(loop).run({"send": send, "receive": receive}[what], target, float(seconds))

@@ -202,8 +202,27 @@ def test_nobody_is_asked_often_or_for_what_is_known() -> None:
         Rig().session.request_profile(ALICE)
 
 
+def ask_all(rig: Rig, *names: str, version: int = 0) -> None:
+    for name in names:
+        assert rig.session.request_profile(PeerId(name), version)
+
+
+def test_a_profile_that_nobody_asked_for_is_told_and_not_kept() -> None:
+    rig = Rig(limits=Limits(profiles=1)).join("alice", "bob")
+    ask_all(rig, "alice")
+    for name in ("alice", "bob"):
+        assert tell(rig, '{"version":1}', name).requested is (name == "alice")
+    assert rig.session.profile(BOB) is None
+    # What follows from one that we asked takes the place of what it said before.
+    assert tell(rig, '{"version":2}').requested is False
+    known = rig.session.profile(ALICE)
+    assert known is not None
+    assert known.version == 2
+
+
 def test_a_profile_is_its_sender_s_whatever_it_says_and_never_older_than_before() -> None:
     rig = Rig().join("alice", "bob")
+    ask_all(rig, "alice", "bob")
     tell(rig, '{"version":5,"ethAddress":"bob"}')
     assert rig.session.profile(BOB) is None
     for text in ('{"version":4}', "[]", "{", '"x"', "{}"):
@@ -216,19 +235,38 @@ def test_a_profile_is_its_sender_s_whatever_it_says_and_never_older_than_before(
     tell(rig, '{"version":9}', None)
 
 
+def kept(rig: Rig, names: str = "abc") -> str:
+    return "".join(name for name in names if rig.session.profile(PeerId(name)) is not None)
+
+
 def test_profiles_are_bounded_by_number_and_by_size() -> None:
     rig = Rig(limits=Limits(profiles=2, profiles_bytes=40)).join("a", "b", "c")
     text = '{"version":1}'
     for name in "abc":
+        ask_all(rig, name)
         tell(rig, text, name)
-    assert [rig.session.profile(PeerId(name)) is not None for name in "abc"] == [False, True, True]
+    assert kept(rig) == "bc"
     tell(rig, text, "c", "https://x.example")
-    assert [rig.session.profile(PeerId(name)) is not None for name in "abc"] == [False, False, True]
+    assert kept(rig) == "c"
+    ask_all(rig, "b", version=2)
     tell(rig, text + " " * 40, "b")
-    assert rig.session.profile(PeerId("b")) is None
-    for name in "abc":
-        assert rig.session.request_profile(PeerId(name), 2)
-    assert rig.session.request_profile(PeerId("a"), 2)  # forgotten by now
+    assert kept(rig) == "c"
+    ask_all(rig, "a", "b", "c", version=2)
+    ask_all(rig, "a", version=2)  # forgotten by now
+
+
+def test_a_profile_s_size_is_what_its_text_takes_in_memory() -> None:
+    rig = Rig(limits=Limits(profiles_bytes=120)).join("a", "b", "c")
+    ask_all(rig, "a", "b", "c")
+    tell(rig, '{"name":"eve"}' + " " * 16, "a")
+    tell(rig, '{"name":"zoe"}' + " " * 16, "b", "é")
+    assert kept(rig) == "ab"
+    tell(rig, '{"name":"z\U0001f600e"}', "c")  # 14 characters, 56 bytes
+    assert kept(rig) == "abc"
+    tell(rig, '{"name":"z\U0001f600e"}' + " " * 2, "c")
+    assert kept(rig) == "bc"
+    tell(rig, '{"name":"z\U0001f600e"}' + " " * 17, "c")
+    assert kept(rig) == "bc"
 
 
 @pytest.mark.parametrize(

@@ -256,6 +256,14 @@ def test_too_large_is_not_looked_at() -> None:
     assert rig.data(bytes(10)).reason is RejectReason.MALFORMED
 
 
+def test_a_topic_counts_no_allowance_and_so_is_short() -> None:
+    rig = Rig(limits=Limits(topic_chars=5)).join("a")
+    for topic, kind in (("12345", ChatReceived), ("123456", PacketRejected)):
+        rig.session.receive_data("a", wire(chat=Chat(message="x")), topic=topic, now=0.0)
+        assert type(rig.take_events()[-1]) is kind
+    assert rig.session.counters["rejected.too_large"] == 1
+
+
 FLOATS = [
     *[("position", Position, name) for name in ("position_x", "position_y", "position_z")],
     *[("position", Position, name) for name in ("rotation_x", "rotation_y", "rotation_z", "rotation_w")],

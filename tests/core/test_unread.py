@@ -9,7 +9,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 from room_rig import Rig, people, wire
 
-from dcl_comms_core import Chat, LimitReached, Limits, Movement, ParticipantJoined, ParticipantLeft, PeerMoved, Scene
+from dcl_comms_core import (
+    Chat,
+    LimitReached,
+    Limits,
+    LookAtPosition,
+    Movement,
+    PacketReceived,
+    ParticipantJoined,
+    ParticipantLeft,
+    PeerMoved,
+    ProfileRequest,
+    ProfileResponse,
+    Scene,
+    Voice,
+    decode,
+)
 from dcl_comms_core.room import Delivery
 from dcl_comms_core.unread import Unread
 
@@ -130,6 +145,54 @@ def test_bytes_are_bounded_too() -> None:
         rig.session.receive_data("a", wire(movement=Movement()) + b"\x82\x7d" + length, now=0.0)
     unread.put(rig.take_events())
     assert (len(unread), unread.coalesced, unread.full) == (1, 2, False)
+
+
+WIDE = "\U0001f600"
+
+
+@pytest.mark.parametrize(
+    ("packet", "weight"),
+    [
+        (wire(chat=Chat(message="a" * 500, forwarded_from="b" * 500)), 1.0),
+        (wire(chat=Chat(message=WIDE + "a" * 1_000)), 4.0),
+        (wire(chat=Chat(message="a", forwarded_from=WIDE + "a" * 1_000)), 4.0),
+        (wire(scene=Scene(scene_id="a", data=bytes(1_000))), 1.0),
+        (wire(scene=Scene(scene_id=WIDE + "a" * 1_000)), 4.0),
+        (wire(profile_response=ProfileResponse(serialized_profile="a" * 500, base_url="b" * 500)), 1.0),
+        (wire(profile_response=ProfileResponse(serialized_profile=WIDE + "a" * 1_000)), 4.0),
+        (wire(profile_response=ProfileResponse(base_url=WIDE + "a" * 1_000)), 4.0),
+        (wire(voice=Voice(encoded_samples=bytes(1_000))), 1.0),
+        (wire(profile_request=ProfileRequest(address="a" * 1_000)), 4.0),  # not looked at
+        (wire(look_at_position=LookAtPosition(target_avatar_wallet_address=WIDE + "a" * 1_000)), 1.0),  # undecoded
+        (b"\x2a\x05" + bytes(1_000), 1.0),
+    ],
+)
+def test_what_an_event_counts_is_what_it_takes_in_memory(packet: bytes, weight: float) -> None:
+    rig = rig_of("a")
+    rig.session.receive_data("a", packet, now=0.0)
+    (event,) = rig.take_events()
+    for room, full in ((0.97, True), (1.03, False)):
+        unread = Unread(Limits(event_queue_bytes=int(len(packet) * weight * room)))
+        unread.put([event])
+        assert unread.full is full
+        unread.popleft()
+        assert not unread.full
+    if isinstance(event, PacketReceived):
+        assert event.packet == decode(packet)
+
+
+def test_what_was_said_before_its_sender_was_named_counts_again() -> None:
+    rig, unread = rig_of(), Unread(Limits(event_queue_bytes=3_500))
+    for _ in range(2):
+        rig.session.receive_data(None, wire(scene=Scene(data=bytes(1_000))), now=0.0, source=7)
+    unread.put(rig.take_events())
+    assert not unread.full
+    rig.tell(ParticipantJoined, participant=people("a")[0], source=7)
+    joined, named = rig.take_events()
+    unread.put([joined])
+    assert not unread.full
+    unread.put([named])
+    assert unread.full
 
 
 def test_a_packet_event_knows_its_size() -> None:
