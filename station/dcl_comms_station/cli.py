@@ -17,22 +17,33 @@ from dcl_comms_station.decoding import decode_hex, decode_lines
 from dcl_comms_station.exits import Exit, Interrupted, explain
 from dcl_comms_station.forms import dump, plain_event
 from dcl_comms_station.lines import line
-from dcl_comms_station.loops import LOOPS, get_loop, run, signals_interrupt
+from dcl_comms_station.loops import get_loop, run, signals_interrupt
+from dcl_comms_station.options import (
+    SECONDS,
+    loop_option,
+    make_presence,
+    place_options,
+    read_point,
+    timeout_option,
+    wallet_option,
+)
 from dcl_comms_station.rooms import say as say_in_room
 from dcl_comms_station.rooms import tail as tail_room
 from dcl_comms_station.targets import TARGET_VARIABLE, find_target
 from dcl_comms_station.tokens import describe_token, plain_token, read_token, refusal
+from dcl_comms_station.walking import walk as walk_along
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from dcl_comms_core.events import Event
+    from dcl_comms_station.presence import Point
 
 __all__ = ["Commands", "cli"]
 
-_SECONDS: Final = click.FloatRange(min=0.0, min_open=True)
-_TARGET_HELP: Final = f"""TARGET is a connection string (livekit:wss://... or simulator:...), - to read it from the
-first line of standard input, or absent to take it from {TARGET_VARIABLE}."""
+_TARGET_HELP: Final = f"""TARGET is a realm's URL (https://...) or a connection string (livekit:wss://...,
+archipelago:, signed-login:, ws-room: or simulator:), - to read it from the first line of standard input, or absent to
+take it from {TARGET_VARIABLE}."""
 
 
 def _complain(text: str) -> None:
@@ -92,18 +103,6 @@ class Commands(click.Group):
         sys.exit(self.run(args))
 
 
-def _loop_option(command: Callable[..., object]) -> Callable[..., object]:
-    return click.option(
-        "--loop", type=click.Choice(tuple(LOOPS)), default="asyncio", show_default=True, help="The event loop to use."
-    )(command)
-
-
-def _timeout_option(command: Callable[..., object]) -> Callable[..., object]:
-    return click.option(
-        "--timeout", type=_SECONDS, default=20.0, show_default=True, help="Seconds until the room must be open."
-    )(command)
-
-
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(package_name="dcl-comms", message="%(prog)s %(version)s")
 def cli() -> None:
@@ -118,26 +117,35 @@ def cli() -> None:
 @click.argument("target", required=False)
 @click.option("--json", "as_json", is_flag=True, help="JSON, one object a line, ASCII only.")
 @click.option("--packets", is_flag=True, help="Every packet as it came, instead of what it means.")
-@click.option("--seconds", type=_SECONDS, help="Leave after so many seconds.")
+@click.option("--seconds", type=SECONDS, help="Leave after so many seconds.")
 @click.option("--count", type=click.IntRange(min=1), help="Leave after so many events.")
-@_timeout_option
-@_loop_option
-def tail(
+@place_options
+@wallet_option
+@timeout_option
+@loop_option
+def tail(  # noqa: PLR0913 - options, each by its name
     *,
     target: str | None,
     as_json: bool,
     packets: bool,
     seconds: float | None,
     count: int | None,
+    at: Point | None,
+    scene: str | None,
+    parcel: tuple[int, int] | None,
+    wallet: str | None,
     timeout: float,
     loop: str,
 ) -> None:
-    """Print what happens in a room, one line for each event."""
+    """Print what happens in a room, or in a realm around us, one line for each event."""
     where = find_target(target)
+    presence = make_presence(wallet, at, scene, parcel)
     write = _write_json if as_json else _write_line
     run(
         get_loop(loop),
-        lambda on: tail_room(on, where, write, packets=packets, seconds=seconds, count=count, patience=timeout),
+        lambda on: tail_room(
+            on, where, write, packets=packets, seconds=seconds, count=count, patience=timeout, presence=presence
+        ),
     )
 
 
@@ -152,16 +160,71 @@ def _write_line(event: Event) -> None:
 @cli.command(epilog=_TARGET_HELP)
 @click.argument("words", nargs=-1, required=True, metavar="[TARGET] TEXT")
 @click.option("--to", multiple=True, metavar="IDENTITY", help="Privately to this participant; may be given repeatedly.")
-@click.option("--wait", type=_SECONDS, default=10.0, show_default=True, help="Seconds to wait for those of --to.")
-@_timeout_option
-@_loop_option
-def say(*, words: tuple[str, ...], to: tuple[str, ...], wait: float, timeout: float, loop: str) -> None:
-    """Write TEXT into a room and leave."""
+@click.option("--wait", type=SECONDS, default=10.0, show_default=True, help="Seconds to wait for those of --to.")
+@place_options
+@wallet_option
+@timeout_option
+@loop_option
+def say(
+    *,
+    words: tuple[str, ...],
+    to: tuple[str, ...],
+    wait: float,
+    at: Point | None,
+    scene: str | None,
+    parcel: tuple[int, int] | None,
+    wallet: str | None,
+    timeout: float,
+    loop: str,
+) -> None:
+    """Write TEXT into a room, or to those around us in a realm, and leave."""
     *targets, text = words
     if len(targets) > 1:
         raise click.UsageError("one TARGET and one TEXT: quote a text that has blanks in it")
     where = find_target(targets[0] if targets else None)
-    run(get_loop(loop), lambda on: say_in_room(on, where, text, to, wait=wait, patience=timeout))
+    presence = make_presence(wallet, at, scene, parcel)
+    run(get_loop(loop), lambda on: say_in_room(on, where, text, to, wait=wait, patience=timeout, presence=presence))
+
+
+@cli.command(
+    epilog=_TARGET_HELP,
+    short_help="Walk along some points and leave.",
+    # Or a point west of the origin would be an option.
+    context_settings={"ignore_unknown_options": True},
+)
+@click.argument("words", nargs=-1, required=True, metavar="[TARGET] X,Y,Z X,Y,Z...")
+@click.option("--speed", type=SECONDS, default=8.0, show_default=True, help="Metres a second.")
+@click.option("--stay", type=SECONDS, default=3.0, show_default=True, help="Seconds at the last point.")
+@click.option("--json", "as_json", is_flag=True, help="JSON, one object a line, ASCII only.")
+@wallet_option
+@timeout_option
+@loop_option
+def walk(
+    *,
+    words: tuple[str, ...],
+    speed: float,
+    stay: float,
+    as_json: bool,
+    wallet: str | None,
+    timeout: float,
+    loop: str,
+) -> None:
+    """Be somewhere in a room or in a realm, walk from point to point (metres: east, up, north), and leave.
+
+    Prints what happens meanwhile, as tail does.
+    """
+    given, *more = words
+    is_point = "," in given and ":" not in given
+    points = [read_point(word) for word in (words if is_point else more)]
+    if not points:
+        raise click.UsageError("where to? give one point or more, as X,Y,Z")
+    where = find_target(None if is_point else given)
+    presence = make_presence(wallet)
+    write = _write_json if as_json else _write_line
+    run(
+        get_loop(loop),
+        lambda on: walk_along(on, where, points, write, speed=speed, stay=stay, patience=timeout, presence=presence),
+    )
 
 
 @cli.command(short_help="Decode packets in hex to JSON.")
@@ -200,8 +263,8 @@ def token(*, target: str | None, as_json: bool, check: bool) -> int:
 @cli.command(epilog=_TARGET_HELP, short_help="Find out what keeps us out of a room.")
 @click.argument("target", required=False)
 @click.option("--json", "as_json_", is_flag=True, help="JSON, one object a line, ASCII only.")
-@click.option("--timeout", type=_SECONDS, default=10.0, show_default=True, help="Seconds that each stage may take.")
-@_loop_option
+@click.option("--timeout", type=SECONDS, default=10.0, show_default=True, help="Seconds that each stage may take.")
+@loop_option
 def doctor(*, target: str | None, as_json_: bool, timeout: float, loop: str) -> int:
     """Time every step on the way into a room, and say what to do about the one that fails.
 
@@ -247,7 +310,7 @@ def realm(*, livekit: bool | None, port: int) -> None:
 
 @cli.command(short_help="Watch three peers meet, and check every packet.")
 @click.option("--memory", is_flag=True, help="Run over the in-memory room, without looking for a livekit-server.")
-@click.option("--seconds", type=_SECONDS, default=60.0, show_default=True, help="The longest that it may take.")
+@click.option("--seconds", type=SECONDS, default=60.0, show_default=True, help="The longest that it may take.")
 def demo(*, memory: bool, seconds: float) -> int:
     """Three peers on three kinds of loop meet in one room; every packet is checked."""
     from dcl_comms_station.demo.stage import perform  # noqa: PLC0415 - three loops' libraries, for this command only

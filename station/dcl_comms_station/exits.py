@@ -129,7 +129,11 @@ def explain(error: BaseException) -> tuple[int, str] | None:
         return Exit.USAGE, f'{error.name} is not installed: pip install "dcl-comms[{extra}]"'
     if not isinstance(error, CommsError):
         return None
-    return _exit_of(error), clean(str(error), limit=500)
+    text = clean(str(error), limit=500)
+    if isinstance(error, ConnectionLost) and error.reason is CloseReason.NO_WALLET:
+        # A command is a guest where it is told nothing else, if it can be.
+        text += ': pip install "dcl-comms[wallet]"'
+    return _exit_of(error), text
 
 
 def _exit_of(error: CommsError) -> Exit:

@@ -16,6 +16,7 @@ from math import isfinite, isnan
 from typing import Final, cast
 
 from dcl_comms_core.codec import Tag13, decode_kind, tag13
+from dcl_comms_core.connection import Adapter
 from dcl_comms_core.errors import DecodeError
 from dcl_comms_core.events import PacketReceived
 from dcl_comms_core.peers import PeerId
@@ -60,7 +61,7 @@ def plain_packet(data: bytes) -> dict[str, object]:
     return shown
 
 
-def plain(value: object) -> object:  # noqa: PLR0911 - one short case for each kind of value
+def plain(value: object) -> object:  # noqa: C901, PLR0911 - one short case for each kind of value
     """Any value of an event or a message as JSON has it; absent fields of messages are left out."""
     match value:
         case None | bool() | str():
@@ -76,6 +77,8 @@ def plain(value: object) -> object:  # noqa: PLR0911 - one short case for each k
             return value.hex()
         case PeerId():
             return value.text
+        case Adapter():
+            return str(value)  # its secrets are masked there
         case Mapping():
             return {str(key): plain(item) for key, item in cast("Mapping[object, object]", value).items()}
         case list() | tuple() | set() | frozenset():

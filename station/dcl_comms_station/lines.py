@@ -17,14 +17,16 @@ __all__ = ["describe", "line"]
 _TEXT: Final = 2_000
 _FIELDS: Final = 400
 _NOBODY: Final = "?"
+_ONLY_ROOM: Final = "main"
 
 
 def line(event: ev.Event, clock: str) -> str:
-    """One line: time, sender, what happened."""
+    """One line: time, which room of a realm, sender, what happened."""
     sender = getattr(event, "sender", None)
     who = short(str(sender)) if sender is not None else _NOBODY if isinstance(event, ev.PacketEvent) else "-"
     private = " (private)" if isinstance(event, ev.PacketEvent) and event.private else ""
-    return f"{clock}  {who:<17} {describe(event)}{private}"
+    room = "" if event.room == _ONLY_ROOM else f"{clean(event.room, limit=12) or '-':<7} "
+    return f"{clock}  {room}{who:<17} {describe(event)}{private}"
 
 
 def describe(event: ev.Event) -> str:  # noqa: C901, PLR0911, PLR0912 - one short case for each kind of event
@@ -33,8 +35,18 @@ def describe(event: ev.Event) -> str:  # noqa: C901, PLR0911, PLR0912 - one shor
         case ev.RoomOpened():
             return f"room {clean(event.name, limit=80)!r} is open, we are {clean(str(event.identity))}"
         case ev.RoomClosed():
-            detail = f": {clean(event.detail, limit=300)}" if event.detail else ""
-            return f"room closed: {event.reason.value} (retry: {event.retry.value}){detail}"
+            return f"room closed: {_end(event)}"
+        case ev.RealmOpened():
+            return f"the island service knows us as {clean(str(event.identity))}"
+        case ev.IslandChanged():
+            before = "" if event.previous is None else f", before on {clean(event.previous, limit=80)!r}"
+            return f"on island {clean(event.island, limit=80)!r} of {len(event.peers)}{before}"
+        case ev.Kicked():
+            return f"thrown out: {event.cause.value}" + (f": {clean(event.detail, limit=300)}" if event.detail else "")
+        case ev.RealmClosed():
+            return f"island service closed: {_end(event)}"
+        case ev.WorldClosed():
+            return f"out of the realm: {_end(event)}"
         case ev.Reconnecting():
             return f"reconnecting, attempt {event.attempt}: {event.reason.value}"
         case ev.Reconnected():
@@ -86,6 +98,11 @@ def describe(event: ev.Event) -> str:  # noqa: C901, PLR0911, PLR0912 - one shor
             return f"warning: {event.code.value}: {clean(event.text, limit=300)}"
         case _:
             return f"{event_name(event).replace('_', ' ')} {clean(dump(plain(event)), limit=_FIELDS)}"
+
+
+def _end(event: ev.RoomClosed | ev.RealmClosed | ev.WorldClosed) -> str:
+    detail = f": {clean(event.detail, limit=300)}" if event.detail else ""
+    return f"{event.reason.value} (retry: {event.retry.value}){detail}"
 
 
 def _packet(event: ev.PacketReceived) -> str:

@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING
 from dcl_comms_drivers.settings import Subscribe
 
 from dcl_comms_core.errors import LocalProtocolError
+from dcl_comms_core.events import RoomClosed, RoomOpened
 from dcl_comms_core.peers import EVERYONE, PeerId
 from dcl_comms_core.room import Delivery
-from dcl_comms_station.exits import AddresseeMissing, Exit, Failed
+from dcl_comms_station.clean import clean
+from dcl_comms_station.exits import CLOSE_EXITS, AddresseeMissing, Exit, Failed
+from dcl_comms_station.presence import NOBODY
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -19,6 +22,7 @@ if TYPE_CHECKING:
     from dcl_comms_core.events import Event
     from dcl_comms_core.peers import Peer
     from dcl_comms_station.loops import Loop
+    from dcl_comms_station.presence import Presence
 
 __all__ = ["say", "tail"]
 
@@ -32,16 +36,18 @@ async def tail(
     seconds: float | None = None,
     count: int | None = None,
     patience: float = 20.0,
+    presence: Presence = NOBODY,
 ) -> None:
-    """Write a room's events until it is over, ``seconds`` have passed or ``count`` are written.
+    """Write a room's or a realm's events until it is over, ``seconds`` have passed or ``count`` are written.
 
-    ``patience``: seconds until the room must be open.
+    ``patience``: seconds until the (first) room must be open.
     """
+    settings = presence.settings(target)
     delivery = Delivery.PACKETS if packets else Delivery.EVENTS
-    async with (
-        loop.connect(target, timeout=patience, delivery=delivery, subscribe=Subscribe.NONE) as room,
-        loop.limit(seconds),
-    ):
+    settings |= {"timeout": patience, "delivery": delivery, "subscribe": Subscribe.NONE}
+    async with loop.connect(target, **settings) as room, loop.limit(seconds):
+        if presence.scene is not None:
+            room.enter_scene(*presence.scene)
         left = count
         async for event in room:
             write(event)
@@ -52,13 +58,25 @@ async def tail(
 
 
 async def say(
-    loop: Loop, target: str, text: str, to: Sequence[str], *, wait: float = 10.0, patience: float = 20.0
+    loop: Loop,
+    target: str,
+    text: str,
+    to: Sequence[str],
+    *,
+    wait: float = 10.0,
+    patience: float = 20.0,
+    presence: Presence = NOBODY,
 ) -> None:
     """Join, write to everybody or privately to each of ``to`` once they are there, and leave.
 
     AddresseeMissing: somebody was not there within ``wait`` seconds; nothing was sent then.
     """
-    async with loop.connect(target, timeout=patience, reconnect=False, subscribe=Subscribe.NONE) as room:
+    settings = presence.settings(target)
+    settings |= {"timeout": patience, "reconnect": False, "subscribe": Subscribe.NONE}
+    async with loop.connect(target, **settings) as room:
+        if presence.scene is not None:
+            room.enter_scene(*presence.scene)
+            await _await_scene(loop, room, patience)
         addressees = await _await_peers(loop, room, to, wait) if to else EVERYONE
         try:
             room.chat(text, to=addressees)
@@ -72,6 +90,20 @@ async def say(
             flushed = True
         if not flushed or room.stats.send_failed:
             raise Failed(Exit.NETWORK, "the transport did not take the message")
+
+
+async def _await_scene(loop: Loop, room: WaitingConnection, seconds: float) -> None:
+    """Wait for the scene's room.  Failed: it is not open within that time, or will not be."""
+    async with loop.limit(seconds):
+        async for event in room:
+            if event.room != "scene":
+                continue
+            if isinstance(event, RoomOpened):
+                return
+            if isinstance(event, RoomClosed):
+                detail = f": {clean(event.detail, limit=300)}" if event.detail else ""
+                raise Failed(CLOSE_EXITS[event.reason], f"nothing was sent: the scene: {event.reason.value}{detail}")
+    raise Failed(Exit.NETWORK, f"nothing was sent: the scene's room was not open within {seconds:g} s")
 
 
 async def _await_peers(loop: Loop, room: WaitingConnection, identities: Sequence[str], seconds: float) -> list[Peer]:

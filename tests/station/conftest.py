@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from dcl_comms_drivers import polled
 from dcl_comms_station.cli import cli
 
-from dcl_comms_core import ChatReceived, PeerJoined, RoomState
+from dcl_comms_core import ChatReceived, PeerJoined, PeerMoved, RoomState
 
 COMMAND = [sys.executable, "-m", "dcl_comms_station"]
 _numbers = count(1)
@@ -89,11 +89,13 @@ def start_process():
 class Companion:
     """Somebody else in a room: greets whoever joins, keeps what it reads."""
 
-    def __init__(self, target, *acts):
+    def __init__(self, target, *acts, **settings):
         self.chats = []
+        self.moves = []
         self._acts = acts
+        self._errands = []
         self._stop = threading.Event()
-        self._room = polled.open(target)
+        self._room = polled.open(target, **settings)
         self._thread = threading.Thread(target=self._live)
         end = time.monotonic() + 15
         while self._room.state is not RoomState.OPEN:
@@ -105,6 +107,8 @@ class Companion:
 
     def _live(self):
         while not self._stop.is_set():
+            while self._errands:
+                self._errands.pop()(self._room)
             self._take(self._room.poll())
             time.sleep(0.01)
         self._room.close()
@@ -113,6 +117,8 @@ class Companion:
         for event in events:
             if isinstance(event, ChatReceived):
                 self.chats.append(event)
+            if isinstance(event, PeerMoved):
+                self.moves.append(event)
             if isinstance(event, PeerJoined):
                 for act in self._acts:
                     act(self._room, event.sender)
@@ -126,6 +132,10 @@ class Companion:
             assert time.monotonic() < end, f"{text!r} did not come; came: {[event.text for event in self.chats]}"
             time.sleep(0.02)
 
+    def do(self, errand):
+        """Do something in the room, soon."""
+        self._errands.append(errand)
+
     def end(self):
         self._stop.set()
         self._thread.join(15)
@@ -134,11 +144,11 @@ class Companion:
 
 @pytest.fixture
 def companion():
-    """Put somebody else into a room: companion(target, *what it does when somebody joins)."""
+    """Put somebody else into a room: companion(target, *what it does when somebody joins, **settings)."""
     all_of_them = []
 
-    def make(target, *acts):
-        one = Companion(target, *acts)
+    def make(target, *acts, **settings):
+        one = Companion(target, *acts, **settings)
         all_of_them.append(one)
         return one
 

@@ -186,7 +186,6 @@ def test_a_token_in_the_arguments_is_warned_about_once(run_cli):
         (["tail", "simulator:x", "--seconds", "-1"], None),
         (["tail", "simulator:x", "--loop", "twisted"], None),
         (["tail", "simulator:x?loss=maybe"], None),
-        (["tail", "ws-room:wss://example.com/room"], None),
         (["tail", "offline:offline"], None),
         (["tail", "nonsense"], None),
         (["decode"], None),

@@ -32,6 +32,7 @@ from dcl_comms_core import (
     RoomClosed,
     Scene,
     encode,
+    parse_connection_string,
 )
 from dcl_comms_core import events as ev
 from dcl_comms_core.states import RETRY
@@ -51,7 +52,8 @@ def every_event():
         "sender": PeerId("Alice"), "identity": PeerId("me"), "reason": CloseReason.NETWORK, "retry": Retry.BACKOFF,
         "position": ev.Vector3(1.0, 2.0, 3.0), "velocity": ev.Vector3(0.0, 3.0, 4.0), "kind": "chat",
         "message": Movement(position_x=1.5), "data": CHAT, "early": (), "code": ev.WarningCode.SEND_FAILED,
-        "track": ev.__dict__.get("Track"),
+        "track": ev.__dict__.get("Track"), "cause": CloseReason.BANNED, "peers": ((PeerId("Bob"), ev.Vector3(1.0, 2.0, 3.0)),),
+        "adapter": parse_connection_string("ws-room:wss://rooms.example.com/I1"),
     }  # fmt: skip
     from dcl_comms_core.inputs import Track, TrackKind
 

@@ -1,0 +1,103 @@
+"""Options that several commands have."""
+
+from __future__ import annotations
+
+from math import isfinite
+from typing import TYPE_CHECKING, Final, TypeVar
+
+import click
+
+from dcl_comms_station.loops import LOOPS
+from dcl_comms_station.presence import Presence
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from dcl_comms_station.presence import Point
+
+__all__ = [
+    "SECONDS",
+    "loop_option",
+    "make_presence",
+    "place_options",
+    "read_point",
+    "timeout_option",
+    "wallet_option",
+]
+
+SECONDS: Final = click.FloatRange(min=0.0, min_open=True)
+
+_Number = TypeVar("_Number", int, float)
+_Command = TypeVar("_Command", bound="Callable[..., object]")
+
+
+def read_point(text: str) -> Point:
+    """Metres: x east, y up, z north.  BadParameter: it is something else."""
+    numbers = _read(text, float)
+    if len(numbers) != 3 or not all(map(isfinite, numbers)):  # noqa: PLR2004 - as many as a point has
+        raise click.BadParameter(f"{text!r} is not X,Y,Z")
+    x, y, z = numbers
+    return x, y, z
+
+
+def _read_parcel(text: str) -> tuple[int, int]:
+    numbers = _read(text, int)
+    if len(numbers) != 2:  # noqa: PLR2004 - as many as a parcel has
+        raise click.BadParameter(f"{text!r} is not X,Y")
+    return numbers[0], numbers[1]
+
+
+def _read(text: str, kind: Callable[[str], _Number]) -> list[_Number]:
+    """Numbers with commas between them; none if it is something else."""
+    try:
+        return [kind(part) for part in text.split(",")]
+    except ValueError:
+        return []
+
+
+def loop_option(command: _Command) -> _Command:
+    """``--loop``."""
+    return click.option(
+        "--loop", type=click.Choice(tuple(LOOPS)), default="asyncio", show_default=True, help="The event loop to use."
+    )(command)
+
+
+def timeout_option(command: _Command) -> _Command:
+    """``--timeout``."""
+    return click.option(
+        "--timeout", type=SECONDS, default=20.0, show_default=True, help="Seconds until the room must be open."
+    )(command)
+
+
+def wallet_option(command: _Command) -> _Command:
+    """``--wallet``."""
+    return click.option(
+        "--wallet",
+        metavar="FILE",
+        help="Who to be in a realm: a file with a private key, mode 0600; without it, a guest.",
+    )(command)
+
+
+def place_options(command: _Command) -> _Command:
+    """``--at``, ``--scene`` and ``--parcel``."""
+    for option in (
+        click.option("--parcel", type=_read_parcel, metavar="X,Y", help="One of that scene's parcels."),
+        click.option("--scene", metavar="ID", help="In a realm: be in this scene's room too."),
+        click.option(
+            "--at",
+            type=read_point,
+            metavar="X,Y,Z",
+            help="In a realm: where to be, in metres; the origin if not given.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def make_presence(
+    wallet: str | None, at: Point | None = None, scene: str | None = None, parcel: tuple[int, int] | None = None
+) -> Presence:
+    """What the options say together.  UsageError: a scene without a parcel, or a parcel without a scene."""
+    if (scene is None) is not (parcel is None):
+        raise click.UsageError("--scene and --parcel go together")
+    return Presence(key_file=wallet, at=at, scene=None if scene is None or parcel is None else (scene, parcel))

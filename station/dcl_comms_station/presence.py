@@ -1,0 +1,84 @@
+"""Who a command is at its target, and where it is there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
+
+from dcl_comms_drivers.opening import resolve
+
+from dcl_comms_core.connection import LiveKitAdapter, SimulatorAdapter, WsRoomAdapter
+from dcl_comms_core.limits import DEFAULT_LIMITS
+from dcl_comms_station.exits import Exit, Failed
+
+if TYPE_CHECKING:
+    from dcl_comms_drivers.settings import Settings
+    from dcl_comms_drivers.wallet import LocalWallet
+
+    from dcl_comms_core.connection import Adapter
+
+__all__ = ["NOBODY", "Point", "Presence", "open_wallet"]
+
+Point = tuple[float, float, float]
+"""Metres: x east, y up, z north."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Presence:
+    """What the options say.  A room that a connection string names asks for none of it."""
+
+    key_file: str | None = None
+    """A file that LocalWallet.save wrote; None: a guest."""
+    at: Point | None = None
+    scene: tuple[str, tuple[int, int]] | None = None
+    """A scene's id and one of its parcels."""
+
+    def settings(self, target: str) -> Settings:
+        """What ``connect`` has to be told.
+
+        InvalidConnectionString: the target is none.  Failed(USAGE): an option is not for this target, or its file holds
+        no key.  ModuleNotFoundError: there is no wallet, as the extra is not installed.
+        """
+        where = resolve(target, DEFAULT_LIMITS)
+        self._check(where)
+        if isinstance(where, LiveKitAdapter | SimulatorAdapter):
+            return {}
+        settings: Settings = {"wallet": open_wallet(where, self.key_file)}
+        if self.at is not None:
+            settings["position"] = self.at
+        return settings
+
+    def _check(self, where: str | Adapter) -> None:
+        kind = "a realm" if isinstance(where, str) else f"{where.protocol}:"
+        is_room = isinstance(where, LiveKitAdapter | SimulatorAdapter)
+        refused = {
+            "--wallet": is_room and self.key_file is not None,
+            "--at": (is_room or isinstance(where, WsRoomAdapter)) and self.at is not None,
+            "--scene": (is_room or isinstance(where, WsRoomAdapter)) and self.scene is not None,
+        }
+        for option in (option for option, is_refused in refused.items() if is_refused):
+            raise Failed(Exit.USAGE, f"{option} is for realms, not for {kind}")
+
+
+NOBODY = Presence()
+"""A guest, at the origin."""
+
+
+def open_wallet(where: str | Adapter, key_file: str | None) -> LocalWallet | None:
+    """The wallet in a file, or a new one; None: there can be none, and this realm may do without.
+
+    Failed(USAGE): the file can't be read, may be read by others, or holds no key.
+    """
+    if key_file is None and isinstance(where, str) and find_spec("coincurve") is None:
+        return None
+    from dcl_comms_drivers.wallet import DisposableWallet, KeyFileRefused, LocalWallet  # noqa: PLC0415 - the extra
+
+    if key_file is None:
+        return DisposableWallet()
+    try:
+        return LocalWallet.load(key_file)
+    except KeyFileRefused as error:
+        raise Failed(Exit.USAGE, f"--wallet: {error}") from None
+    except OSError as error:
+        raise Failed(Exit.USAGE, f"--wallet: this file can't be read: {error.strerror}") from None
