@@ -4,7 +4,8 @@
 
 A delay begins when the packet can have begun to wait in the link: at the turn before the one that took it in, or when the loop last woke
 up, if that was later; so it is never told too short.  The flood takes none of the reader's time but what receiving it takes: over the
-memory link its packets are scheduled beforehand, as if sent by somebody far away, and over LiveKit a process of its own sends them.
+memory link its packets are scheduled beforehand, as if sent by somebody far away; over LiveKit, and over a ws-room (pressure_ws.py), a
+process of its own sends them.
 
 Delays are told twice: as they are, and as the time that our own thread worked meanwhile, which is what is left of them on a machine
 that has nothing else to do.
@@ -123,8 +124,13 @@ async def read(connection: Any, stamps: deque[Stamp], delays: list[Stamp]) -> No
     """The application: reads one event after the other, and notes how long each of the honest peer's took."""
     async for event in connection:
         if getattr(event, "scene_id", "") == HONEST:
-            wall, work = stamps.popleft()
-            delays.append((time.perf_counter() - wall, time.thread_time() - work))
+            delays.append(noted(stamps.popleft()))  # noqa: PERF401 - each when it comes
+
+
+def noted(since: Stamp) -> Stamp:
+    """How long ago that was."""
+    wall, work = since
+    return time.perf_counter() - wall, time.thread_time() - work
 
 
 def percentile(delays: list[Stamp], part: float, which: int) -> float:
@@ -276,6 +282,12 @@ def run(rounds: int = 7, only: str = "") -> Iterator[Row]:
 
             results = [(one("movements"), one(None)) for _ in range(rounds)]
         yield from _rows(case, results)
+    from pressure_ws import over_ws_room
+
+    for loop in ("asyncio", "trio"):
+        case = f"ws-room, flood of movements, {loop}"
+        if only in case:
+            yield from _rows(case, [(over_ws_room(loop, True), over_ws_room(loop, False)) for _ in range(rounds)])
 
 
 if __name__ == "__main__":

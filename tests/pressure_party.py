@@ -2,19 +2,26 @@
 
     pressure_party.py send|receive LOOP SECONDS
     pressure_party.py forge UNREAD IDENTITIES
+    pressure_party.py crowd LOOP SECONDS
 
 UNREAD: how many MiB the application leaves unread; at 0 it reads all.
+
+``crowd`` makes a ws-room over real sockets and tells its target; after a further line on standard input there are two peers in it, of
+whom one says a word now and then, and the other moves 5,000 times a second, if its own target was not ``quiet``.
 
 It answers with lines of JSON.  RSS is of this process alone, in MiB.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
 import time
 from pathlib import Path
 
+from dcl_comms_drivers.realm.embedded import realm_in_thread
+from dcl_comms_drivers.wallet import LocalWallet
 from kit import Kit
 
 from dcl_comms_core import (
@@ -43,6 +50,11 @@ from dcl_comms_core import (
     encode,
 )
 from dcl_comms_core.unread import Unread
+
+HONEST, FLOODING, READING = (LocalWallet(f"{number:064x}") for number in (1, 2, 3))
+WORD = encode(Packet(scene=Scene(scene_id="honest", data=b"word"), protocol_version=100))
+WORDS_RATE, FLOOD_RATE = 50, 5_000
+TICK = 0.001
 
 
 def rss() -> float:
@@ -94,6 +106,33 @@ async def receive(kit: Kit, target: str, _seconds: float) -> None:
             delivered += isinstance(event, PacketReceived)
             sender_left = type(event).__name__ == "PeerLeft"
         say(delivered=delivered, grown=rss() - before, lost=dict(room.connection.stats.lost))
+
+
+async def crowd(kit: Kit, flood: str, seconds: float) -> None:
+    """What goes into a ws-room, and the room itself."""
+    async with contextlib.AsyncExitStack() as stack:
+        # No one is to miss anything because the service lets go of it.
+        realm = stack.enter_context(realm_in_thread(limits=Limits(server_queue_bytes=1 << 24)))
+        target = f"ws-room:{realm.url.replace('http', 'ws', 1)}/rooms/crowd"
+        say(target=target)
+        await kit.in_thread(sys.stdin.readline)
+        honest = await stack.enter_async_context(kit.connect(target, wallet=HONEST))
+        flooding = await stack.enter_async_context(kit.connect(target, wallet=FLOODING))
+        words = moves = 0
+        start = time.monotonic()
+        while (passed := time.monotonic() - start) < seconds:
+            while words < passed * WORDS_RATE:
+                await honest.connection.send(WORD)
+                words += 1
+            while flood != "quiet" and moves < passed * FLOOD_RATE:
+                at = Packet(movement=Movement(timestamp=moves / FLOOD_RATE, position_x=1.0), protocol_version=100)
+                await flooding.connection.send(at)
+                moves += 1
+            await kit.sleep(TICK)
+        rate = moves / (time.monotonic() - start)
+        await honest.connection.flush()
+        await flooding.connection.flush()
+    say(words=words, moves=moves, rate=rate)
 
 
 def forge(unread_mib: int, identities: int) -> None:
@@ -159,7 +198,7 @@ def main() -> None:
         forge(int(loop), int(seconds))
         return
     target = sys.stdin.readline().strip()
-    Kit(loop).run({"send": send, "receive": receive}[what], target, float(seconds))
+    Kit(loop).run({"send": send, "receive": receive, "crowd": crowd}[what], target, float(seconds))
 
 
 if __name__ == "__main__":

@@ -11,6 +11,10 @@ from pathlib import Path
 from typing import Self
 
 import pytest
+from kit import LOOPS, Kit
+from pressure_party import FLOODING, HONEST, READING
+
+from dcl_comms_core import LimitReached, PeerId, PeerLeft, PeerMoved, SceneMessageReceived
 
 TESTS = Path(__file__).parents[1]
 GROWTH = 32.0
@@ -26,8 +30,11 @@ class PressureParty:
             text=True,
             env={**os.environ, "PYTHONPATH": os.pathsep.join((str(TESTS), str(TESTS.parent)))},
         )
+        self.tell(target)
+
+    def tell(self, line: str) -> None:
         assert self._process.stdin is not None
-        self._process.stdin.write(target + "\n")
+        self._process.stdin.write(line + "\n")
         self._process.stdin.flush()
 
     def hear(self, timeout: float) -> dict:
@@ -84,3 +91,49 @@ def test_pushing_without_a_pause_keeps_memory_bounded(livekit_room, loop, second
     assert 0 < sent["waiting"] <= 1_024
     # The lossy half may be lost; none of the reliable half is.
     assert received["delivered"] + sum(received["lost"].values()) > sent["sent"] / 3
+
+
+@pytest.mark.parametrize("loop", LOOPS)
+def test_a_flood_into_a_ws_room_takes_nothing_from_others(loop):
+    """5,000 movements a second over real sockets.  How late others are because of it: see the next test."""
+
+    async def read(kit: Kit) -> None:
+        async with kit.connect(crowd.hear(30)["target"], wallet=READING) as room:
+            crowd.tell("go")
+            gone = set()
+            while gone != {honest, flooding}:
+                event = await kit.within(30, room.next)
+                if isinstance(event, PeerLeft):
+                    gone.add(event.sender)
+            sent = crowd.hear(30)
+            print(loop, sent, room.traffic(flooding))
+            words = [event for event in room.all(SceneMessageReceived) if event.sender == honest]
+            assert len(words) == sent["words"] > 50
+            (reached,) = room.all(LimitReached)
+            assert (reached.limit, reached.sender) == ("movement_rate", flooding)
+            told = [event for event in room.all(PeerMoved) if event.sender == flooding]
+            traffic = room.traffic(flooding)
+            assert traffic.received == sent["moves"] > 5_000
+            # 60 a second, ten seconds of which were saved up.
+            assert traffic.limited > sent["moves"] / 2
+            assert 0 < len(told) <= traffic.received - traffic.limited
+            assert room.traffic(honest).limited == 0
+            assert room.stats.lost["dropped.movement_rate"] == traffic.limited
+
+    honest, flooding = PeerId(HONEST.address), PeerId(FLOODING.address)
+    with PressureParty("crowd", "asyncio", "2", target="flood") as crowd:
+        Kit(loop).run(read)
+
+
+@pytest.mark.nightly
+@pytest.mark.timeout(180)
+@pytest.mark.parametrize("loop", ["asyncio", "trio"])
+def test_a_flood_into_a_ws_room_makes_others_10_ms_late_at_most(loop):
+    """At the 99th percentile, in the best of five rounds: the machine has other things to do."""
+    script = TESTS.parent / "benchmarks" / "pressure_ws.py"
+    command = [sys.executable, "-W", "ignore", str(script), loop, "5"]
+    rounds = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, timeout=170).stdout)
+    print(loop, "ms, packets/s:", rounds)
+    late, rate = min(rounds)
+    assert late <= 10.0
+    assert rate > 1_000
