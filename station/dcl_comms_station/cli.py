@@ -309,10 +309,13 @@ def realm(*, livekit: bool | None, port: int) -> None:
 
 
 @cli.command(short_help="Watch three peers meet, and check every packet.")
-@click.option("--memory", is_flag=True, help="Run over the in-memory room, without looking for a livekit-server.")
+@click.option("--memory", is_flag=True, help="Run over the in-memory room: no realm, no livekit-server.")
 @click.option("--seconds", type=SECONDS, default=60.0, show_default=True, help="The longest that it may take.")
 def demo(*, memory: bool, seconds: float) -> int:
-    """Three peers on three kinds of loop meet in one room; every packet is checked."""
+    """Three peers on three kinds of loop meet on one island of a realm; every packet is checked.
+
+    Realm and livekit-server are private ones on this machine; without a livekit-server the island is a ws-room.
+    """
     from dcl_comms_station.demo.stage import perform  # noqa: PLC0415 - three loops' libraries, for this command only
 
     return Exit.OK if perform(memory=memory, seconds=seconds) else Exit.FAILED

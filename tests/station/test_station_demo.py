@@ -6,6 +6,7 @@ import math
 from array import array
 
 import pytest
+from dcl_comms_station import hosting
 from dcl_comms_station.demo import stage
 from dcl_comms_station.demo.part import Line, Part
 from dcl_comms_station.demo.script import CAST, SINGER, farewell, greeting, whisper
@@ -13,7 +14,7 @@ from dcl_comms_station.demo.tone import PITCH, RATE, Ear, tone
 from dcl_comms_station.demo.transcript import Transcript
 from dcl_comms_station.demo.verdict import judge, table
 
-from dcl_comms_core.peers import PeerId
+from dcl_comms_core import CloseReason, PeerId, Retry, RoomClosed, WorldClosed
 
 ADA, TRO, EVE = CAST
 
@@ -72,8 +73,8 @@ def perfect(*, sound=True):
     return parts
 
 
-def failing(parts, *, sound=True):
-    return [check.question for check in judge(parts, sound=sound) if not check.passed]
+def failing(parts, *, sound=True, **there):
+    return [check.question for check in judge(parts, sound=sound, **there) if not check.passed]
 
 
 def test_a_perfect_play_passes():
@@ -159,7 +160,7 @@ def test_a_demo_without_time_fails_and_ends():
 
 
 def test_a_player_that_breaks_fails_the_demo(monkeypatch):
-    def broken(target, part, curtain):
+    def broken(ticket, part, curtain):
         raise ExceptionGroup("outer", [ExceptionGroup("inner", [RuntimeError("bro\x1bken")])])
 
     monkeypatch.setitem(stage._PLAYERS, "Eve", broken)
@@ -187,20 +188,53 @@ def test_a_part_does_not_take_a_stranger_for_a_colleague():
     assert part._name(PeerId("0x" + "f" * 40)) == "somebody"
 
 
-@pytest.mark.parametrize(("what", "word"), [("server", "needs Go"), ("client", "dcl-comms[livekit]")])
-def test_without_a_server_the_demo_says_so_in_one_line(monkeypatch, capsys, what, word):
+def test_without_a_livekit_server_the_islands_are_ws_rooms(monkeypatch, capsys):
     from dcl_comms_drivers.realm.livekit_server import ServerProblem, ServerUnavailable
 
     def unavailable():
         raise ServerUnavailable(ServerProblem.NO_GO, "install Go")
 
-    if what == "server":
-        monkeypatch.setattr(stage.LiveKitServer, "start", unavailable)
-    else:
-        monkeypatch.setattr(stage, "find_spec", lambda name: None)
+    monkeypatch.setattr(hosting.LiveKitServer, "start", unavailable)
     lines = []
-    assert stage.perform(memory=False, seconds=30.0, write=lines.append)
+    assert stage.perform(memory=False, seconds=30.0, write=lines.append), lines
     shown = capsys.readouterr()
     assert len(shown.err.splitlines()) == 1
-    assert word in shown.err
-    assert lines[0] == "Over the in-memory room."
+    assert "needs Go" in shown.err
+    text = "\n".join(lines)
+    assert "its rooms are ws-rooms" in lines[0]
+    assert "the whispers are left out" in lines[1]
+    for role in CAST:
+        assert f"{role.name}  is in the realm" in text
+        assert f"{role.name}  is on island I1 (ws-room)" in text
+    assert "Psst" not in text
+    assert [line.split()[-3:] for line in lines if line.startswith("is on the island of both")] == [["yes"] * 3]
+    assert not any(line.startswith("got no whisper") for line in lines)
+
+
+def test_those_on_another_island_fail():
+    parts = perfect()
+    assert failing(parts, islands=True) == ["is on the island of both others"]
+    for part in parts:
+        part.island = "I1"
+    assert failing(parts, islands=True) == []
+    parts[2].island = "I2"
+    assert failing(parts, islands=True) == ["is on the island of both others"]
+
+
+def test_where_there_are_no_whispers_none_is_asked_for():
+    parts = perfect()
+    for part in parts:
+        part.read = [line for line in part.read if not line.private]
+    assert len(failing(parts)) == 1
+    assert failing(parts, whispers=False) == []
+
+
+def test_the_end_of_a_realm_ends_a_part_and_that_of_an_islands_room_does_not():
+    lines = []
+    part = Part(ADA, {role.name: role.name for role in CAST}, Transcript(lines.append), sound=False)
+    over = {"at": 1.0, "reason": CloseReason.BANNED, "retry": Retry.NEVER, "detail": "go\x1b away"}
+    part.take(RoomClosed(room="island", **over), None)
+    assert not part.done
+    part.take(WorldClosed(room="", **over), None)
+    assert part.done
+    assert lines[-1].endswith("is out: banned go away")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import time
 
@@ -116,11 +117,14 @@ def test_removed_from_the_room(livekit_room, start_process):
     assert stderr.startswith("dcl-comms: error: connection lost: removed from the room")
 
 
-@pytest.mark.usefixtures("livekit_server")  # skips where there is none: the demo would run over memory
+@pytest.mark.usefixtures("livekit_server")  # skips where there is none: the demo would run over ws-rooms
 def test_demo(run_process):
     result = run_process("demo", "--seconds", "40")
     assert result.returncode == Exit.OK, result.stdout + result.stderr
-    assert "Over a private livekit-server at ws://127.0.0.1:" in result.stdout
+    assert "Over a private realm at http://127.0.0.1:" in result.stdout
+    assert "and a private livekit-server at ws://127.0.0.1:" in result.stdout
+    assert result.stdout.count("is on island I1 (livekit)") == 3
+    assert re.search(r"is on the island of both others +yes +yes +yes", result.stdout)
     assert "heard Ada's tone of 440 Hz" in result.stdout
     assert "access_token" not in result.stdout + result.stderr
     assert "eyJ" not in result.stdout + result.stderr

@@ -15,17 +15,18 @@ if TYPE_CHECKING:
     from threading import Event
 
     from dcl_comms_core import Track
+    from dcl_comms_station.demo.place import Ticket
 
 __all__ = ["play"]
 
 
-def play(target: str, part: Part, curtain: Event) -> None:
+def play(ticket: Ticket, part: Part, curtain: Event) -> None:
     """Play until the part is done or the curtain falls."""
-    asyncio.run(_play(target, part, curtain))
+    asyncio.run(_play(ticket, part, curtain))
 
 
-async def _play(target: str, part: Part, curtain: Event) -> None:
-    async with connect(target) as room, asyncio.TaskGroup() as tasks:
+async def _play(ticket: Ticket, part: Part, curtain: Event) -> None:
+    async with connect(ticket.target, **ticket.settings) as room, asyncio.TaskGroup() as tasks:
         reading = tasks.create_task(_read(room, part, tasks))
         while not (part.done or curtain.is_set()):
             part.step(room)

@@ -17,14 +17,16 @@ if TYPE_CHECKING:
     from dcl_comms_drivers.feeds import Reader
     from dcl_comms_drivers.livekit.frames import AudioFrame
 
+    from dcl_comms_station.demo.place import Ticket
+
 __all__ = ["play"]
 
 _FRAME_SECONDS: Final = 1.0 / 50.0
 
 
-def play(target: str, part: Part, curtain: Event) -> None:
+def play(ticket: Ticket, part: Part, curtain: Event) -> None:
     """Play until the part is done or the curtain falls."""
-    with polled.open(target) as room:
+    with polled.open(ticket.target, **ticket.settings) as room:
         sounds: list[tuple[Ear, Reader[AudioFrame]]] = []
         next_step = time.monotonic()
         while not (part.done or curtain.is_set()):

@@ -15,17 +15,18 @@ if TYPE_CHECKING:
     from threading import Event
 
     from dcl_comms_core import Track
+    from dcl_comms_station.demo.place import Ticket
 
 __all__ = ["play"]
 
 
-def play(target: str, part: Part, curtain: Event) -> None:
+def play(ticket: Ticket, part: Part, curtain: Event) -> None:
     """Play until the part is done or the curtain falls."""
-    trio.run(_play, target, part, curtain)
+    trio.run(_play, ticket, part, curtain)
 
 
-async def _play(target: str, part: Part, curtain: Event) -> None:
-    async with connect(target) as room, trio.open_nursery() as tasks:
+async def _play(ticket: Ticket, part: Part, curtain: Event) -> None:
+    async with connect(ticket.target, **ticket.settings) as room, trio.open_nursery() as tasks:
         tasks.start_soon(_read, room, part, tasks)
         while not (part.done or curtain.is_set()):
             part.step(room)

@@ -10,7 +10,19 @@ from dataclasses import dataclass
 from math import cos, degrees, pi, sin
 from typing import TYPE_CHECKING, Final
 
-from dcl_comms_core import ChatReceived, PeerId, PeerIdentified, PeerLeft, PeerMoved, RoomClosed, RoomOpened
+from dcl_comms_core import (
+    ChatReceived,
+    IslandChanged,
+    PeerId,
+    PeerIdentified,
+    PeerLeft,
+    PeerMoved,
+    RealmOpened,
+    RoomClosed,
+    RoomOpened,
+    RoomRole,
+    WorldClosed,
+)
 from dcl_comms_station.clean import clean, short
 from dcl_comms_station.demo.script import CAST, SINGER, Role, farewell, greeting, whisper
 from dcl_comms_station.demo.tone import PITCH
@@ -30,6 +42,7 @@ STEP_SECONDS: Final = 0.1
 
 _RADIUS: Final = 2.0
 _SPEED: Final = 1.5
+_ISLAND: Final = RoomRole.ISLAND.value
 _STRANGER: Final = "somebody"
 
 
@@ -43,15 +56,19 @@ class Line:
 
 
 class Part:
-    """One role of the script, in one room."""
+    """One role of the script, in one room or one realm."""
 
-    def __init__(self, role: Role, identities: Mapping[str, str], transcript: Transcript, *, sound: bool) -> None:
+    def __init__(
+        self, role: Role, identities: Mapping[str, str], transcript: Transcript, *, sound: bool, whispers: bool = True
+    ) -> None:
         self.role = role
         self.others = tuple(other for other in CAST if other.name != role.name)
         self.read: list[Line] = []
         """Every chat line, in order."""
         self.seen: set[str] = set()
         """Whose movements were read."""
+        self.island: str | None = None
+        """Where the realm put it last."""
         self.heard: float | None = None
         """The pitch of the tone that was heard, Hz."""
         self.done = False
@@ -60,6 +77,7 @@ class Part:
         self._identities = {name: PeerId(identity) for name, identity in identities.items()}
         self._transcript = transcript
         self._sound = sound
+        self._whispers = whispers
         self._open = False
         self._greeted = False
         self._parted = False
@@ -68,9 +86,14 @@ class Part:
 
     # --- what the loop calls
 
-    def take(self, event: Event, room: BaseConnection) -> None:
+    def take(self, event: Event, room: BaseConnection) -> None:  # noqa: C901 - one short case for each kind of event
         """Something happened."""
         match event:
+            case RealmOpened():
+                self._note("is in the realm")
+            case IslandChanged():
+                self.island = event.island
+                self._note(f"is on island {clean(event.island, limit=20)} ({event.adapter.protocol})")
             case RoomOpened():
                 self._open = True
                 self._note(f"joins as {short(str(event.identity))}")
@@ -84,8 +107,10 @@ class Part:
                     self.take(early, room)
             case PeerLeft():
                 self._note(f"sees {self._name(event.sender)} leave")
-            case RoomClosed():
-                self._note(f"is out of the room: {clean(event.reason.value)} {clean(event.detail, limit=200)}".rstrip())
+            case RoomClosed() if event.room == _ISLAND:
+                self._note("leaves its last island's room")
+            case RoomClosed() | WorldClosed():
+                self._note(f"is out: {clean(event.reason.value)} {clean(event.detail, limit=200)}".rstrip())
                 self.done = True
             case _:
                 pass  # tracks are the loop's business, the rest is nobody's
@@ -131,7 +156,7 @@ class Part:
         if not self._greeted and company:
             self._greeted = True
             self._say(room, greeting(self.role))
-            if self.role.whispers_to is not None:
+            if self._whispers and self.role.whispers_to is not None:
                 self._say(room, whisper(self.role), self.role.whispers_to)
         if self._greeted and not self._parted and self._has_all():
             self._parted = True
@@ -157,7 +182,7 @@ class Part:
     @property
     def confidants(self) -> tuple[Role, ...]:
         """Who whispers to this part."""
-        return tuple(other for other in self.others if other.whispers_to == self.role.name)
+        return tuple(other for other in self.others if self._whispers and other.whispers_to == self.role.name)
 
     def has_read(self, speaker: Role, text: str, *, private: bool = False) -> bool:
         """Whether these very words came from this very peer."""

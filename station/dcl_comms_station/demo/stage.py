@@ -1,21 +1,16 @@
-"""The stage: a server or the memory room, three threads with a loop each, a curtain, a verdict."""
+"""The stage: three threads with a loop each, a curtain, a verdict."""
 
 from __future__ import annotations
 
-import secrets
 import signal
-import sys
 import threading
 import time
-from contextlib import contextmanager
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Final, cast
-
-from dcl_comms_drivers.realm.livekit_server import LiveKitServer, ServerProblem, ServerUnavailable
 
 from dcl_comms_station.clean import clean
 from dcl_comms_station.demo import on_asyncio, on_polled, on_trio
 from dcl_comms_station.demo.part import Part
+from dcl_comms_station.demo.place import find_place
 from dcl_comms_station.demo.script import CAST
 from dcl_comms_station.demo.transcript import Transcript
 from dcl_comms_station.demo.verdict import judge, table
@@ -23,7 +18,9 @@ from dcl_comms_station.exits import Interrupted
 from dcl_comms_station.loops import signals_interrupt
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
+
+    from dcl_comms_station.demo.place import Place, Ticket
 
 __all__ = ["perform"]
 
@@ -39,48 +36,22 @@ def perform(*, memory: bool, seconds: float, write: Callable[[str], object] = pr
     """
     with signals_interrupt() as seen:
         try:
-            with _server(memory=memory) as (server, place):
-                return _perform(server, place, seconds, Transcript(write))
+            with find_place(memory=memory) as place:
+                return _perform(place, seconds, Transcript(write))
         except KeyboardInterrupt:
             raise Interrupted(seen[0] if seen else signal.SIGINT) from None
 
 
-@contextmanager
-def _server(*, memory: bool) -> Generator[tuple[LiveKitServer | None, str]]:
-    """A server, or None, and one line about it."""
-    if memory:
-        yield None, "Over the in-memory room, as asked."
-        return
-    try:
-        server = _start_server()
-    except ServerUnavailable as error:
-        print(f"dcl-comms: {clean(str(error))}: so the memory room it is", file=sys.stderr)
-        yield None, "Over the in-memory room."
-        return
-    with server:
-        yield server, f"Over a private livekit-server at {server.url}."
-
-
-def _start_server() -> LiveKitServer:
-    if find_spec("livekit") is None:
-        hint = 'not looked for, as the client is missing: pip install "dcl-comms[livekit]"'
-        raise ServerUnavailable(ServerProblem.NOT_FOUND, hint)
-    return LiveKitServer.start()
-
-
-def _perform(server: LiveKitServer | None, place: str, seconds: float, transcript: Transcript) -> bool:
-    # Wallet addresses of nobody, as identities of players look.
-    identities = {role.name: f"0x{secrets.token_hex(20)}" for role in CAST}
-    targets = _targets(server, identities)
-    parts = [Part(role, identities, transcript, sound=server is not None) for role in CAST]
-    transcript.plain(place)
+def _perform(place: Place, seconds: float, transcript: Transcript) -> bool:
+    identities = {name: ticket.identity for name, ticket in place.tickets.items()}
+    parts = [Part(role, identities, transcript, sound=place.sound, whispers=place.whispers) for role in CAST]
+    for line in place.news:
+        transcript.plain(line)
     transcript.plain(", ".join(f"{role.name} is on {role.loop}" for role in CAST) + ".")
-    if server is None:
-        transcript.plain("There is no sound in memory: the tone is left out.")
     transcript.plain()
-    crashed = _play(parts, targets, seconds, transcript)
+    crashed = _play(parts, place.tickets, seconds, transcript)
     transcript.plain()
-    checks = judge(parts, sound=server is not None)
+    checks = judge(parts, islands=place.islands, whispers=place.whispers, sound=place.sound)
     for line in table(parts, checks):
         transcript.plain(line)
     passed = not crashed and all(check.passed for check in checks)
@@ -89,14 +60,7 @@ def _perform(server: LiveKitServer | None, place: str, seconds: float, transcrip
     return passed
 
 
-def _targets(server: LiveKitServer | None, identities: Mapping[str, str]) -> dict[str, str]:
-    room = f"demo-{secrets.token_hex(4)}"
-    if server is None:
-        return {name: f"simulator:{room}?identity={identity}" for name, identity in identities.items()}
-    return {name: server.connection_string(identity, room, name=name) for name, identity in identities.items()}
-
-
-def _play(parts: list[Part], targets: Mapping[str, str], seconds: float, transcript: Transcript) -> bool:
+def _play(parts: list[Part], tickets: Mapping[str, Ticket], seconds: float, transcript: Transcript) -> bool:
     """Let each part play in a thread of its own; True: one of them failed to.
 
     Ends within ``seconds`` and the time to leave.
@@ -107,7 +71,7 @@ def _play(parts: list[Part], targets: Mapping[str, str], seconds: float, transcr
     def play(part: Part) -> None:
         name = part.role.name
         try:
-            _PLAYERS[name](targets[name], part, curtain)
+            _PLAYERS[name](tickets[name], part, curtain)
         except Exception as error:  # noqa: BLE001 - a thread's exception must not get lost: it fails the demo
             failures.append(name)
             for cause in _causes(error):

@@ -32,12 +32,17 @@ class Check:
         return False not in self.answers and True in self.answers
 
 
-def judge(parts: Sequence[Part], *, sound: bool) -> list[Check]:
-    """All checks, over all parts."""
-    questions: list[tuple[str, Callable[[Part], bool | None]]] = [
-        ("read the greetings of both others", _greetings),
-        ("read the whisper that was for it", _whispers),
-        ("got no whisper that was for another", _discretion),
+def judge(parts: Sequence[Part], *, islands: bool = False, whispers: bool = True, sound: bool) -> list[Check]:
+    """All checks, over all parts: those for which the place has what they are about."""
+    together = {part.island for part in parts}
+    questions: list[tuple[str, Callable[[Part], bool | None]]] = []
+    if islands:
+        questions.append(("is on the island of both others", lambda part: together == {part.island} != {None}))
+    questions.append(("read the greetings of both others", _greetings))
+    if whispers:
+        questions.append(("read the whisper that was for it", _whispers))
+        questions.append(("got no whisper that was for another", _discretion))
+    questions += [
         ("read the movements of both others", _movements),
         ("read the farewells of both others", _farewells),
     ]

@@ -1,0 +1,89 @@
+"""Where the demo plays: in an embedded realm, whose rooms are LiveKit's or its own, or in memory."""
+
+from __future__ import annotations
+
+import secrets
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from dcl_comms_station.demo.script import CAST
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Mapping
+    from contextlib import AbstractContextManager
+
+    from dcl_comms_drivers.settings import Settings
+
+__all__ = ["Place", "Ticket", "find_place", "memory_place"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ticket:
+    """What one player gives to ``connect``."""
+
+    target: str
+    identity: str
+    settings: Settings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where they meet, and what there is."""
+
+    news: tuple[str, ...]
+    """What to tell about it."""
+    tickets: Mapping[str, Ticket]
+    """By the names of the roles."""
+    islands: bool
+    whispers: bool
+    sound: bool
+
+
+def memory_place() -> Place:
+    """The in-memory room."""
+    room = f"demo-{secrets.token_hex(4)}"
+    tickets: dict[str, Ticket] = {}
+    for role in CAST:
+        # A wallet address of nobody, as identities of players look.
+        identity = f"0x{secrets.token_hex(20)}"
+        tickets[role.name] = Ticket(target=f"simulator:{room}?identity={identity}", identity=identity, settings={})
+    news = "Over the in-memory room, as asked.", "There is no sound in memory: the tone is left out."
+    return Place(news=news, tickets=tickets, islands=False, whispers=True, sound=False)
+
+
+@contextmanager
+def find_place(*, memory: bool) -> Generator[Place]:
+    """A realm for the length of the block; stderr says so if there is no livekit-server.  ``memory``: no realm.
+
+    ModuleNotFoundError: the extras ``realm``, ``net`` and ``wallet`` are not all installed.
+    """
+    if memory:
+        yield memory_place()
+        return
+    from dcl_comms_drivers.realm.embedded import RealmSettings, realm_in_thread  # noqa: PLC0415 - the extras
+    from dcl_comms_drivers.wallet import DisposableWallet  # noqa: PLC0415
+
+    from dcl_comms_station.hosting import find_livekit  # noqa: PLC0415
+
+    server = find_livekit()
+    # The real service's two seconds between settlings of islands show nothing.
+    settings = RealmSettings(flush_seconds=0.2)
+    holder: AbstractContextManager[object] = nullcontext() if server is None else server
+    with holder, realm_in_thread(livekit=server or False, settings=settings) as realm:
+        tickets: dict[str, Ticket] = {}
+        for role in CAST:
+            wallet = DisposableWallet()
+            east, north = role.centre
+            options: Settings = {"wallet": wallet, "position": (east, 0.0, north)}
+            tickets[role.name] = Ticket(target=realm.url, identity=wallet.address, settings=options)
+        news = (
+            (
+                f"Over a private realm at {realm.url}; its rooms are ws-rooms.",
+                "A ws-room carries no sound and gives everything to everybody: the tone and the whispers are left out.",
+            )
+            if server is None
+            else (f"Over a private realm at {realm.url}, and a private livekit-server at {server.url}.",)
+        )
+        real = server is not None
+        yield Place(news=news, tickets=tickets, islands=True, whispers=real, sound=real)
