@@ -119,7 +119,7 @@ class WsRoomSession(RoomSession):
 
     def commands(self) -> list[Command]:
         """Take everything that the WebSocket is to do, in order."""
-        commands = self._handshake.take_commands()
+        commands = self._handshake.take_commands() if self._handshake.commands else []
         if not self._commands:
             return commands
         for command in super().commands():
