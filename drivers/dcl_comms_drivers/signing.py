@@ -70,6 +70,7 @@ class Signing:
         self._limits = limits
         self._answers: Mailbox[AuthIdentity | Exception] = Mailbox(wake, _forget)
         self._under_way = False
+        self._abandoned = False
         self._asked: list[SignatureNeeded] = []
         self._task: Task | None = None
         """The net's."""
@@ -82,7 +83,7 @@ class Signing:
             if isinstance(answer, Exception):
                 raise answer
             self._identity = answer
-        if self._under_way:
+        if self._under_way or self._abandoned:
             return False
         if self._identity is not None:
             try:
@@ -116,7 +117,8 @@ class Signing:
                 session.provide_signature(event.request, identity.sign(event.payload), now=now)
 
     def abandon(self) -> None:
-        """Ask nothing more of the wallet."""
+        """Ask nothing more of the wallet: a session that is left to itself may still have its turns."""
+        self._abandoned = True
         self._answers.close()
         self._runner.call(self._cancel)
 

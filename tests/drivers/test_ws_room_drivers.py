@@ -9,18 +9,21 @@ import asyncio
 import ssl
 import threading
 import time
+from types import SimpleNamespace
 
 import pytest
 import trio
 from dcl_comms_drivers.asyncio import connect
 from dcl_comms_drivers.connection import BaseConnection
 from dcl_comms_drivers.settings import Options
+from dcl_comms_drivers.signing import Signing
 from dcl_comms_drivers.wallet import DisposableWallet, LocalWallet, log_in
 from kit import LOOPS, Kit
 from net_rig import certificate, websocket_server
 from ws_rig import WsRoomService
 
 from dcl_comms_core import (
+    DEFAULT_LIMITS,
     Backoff,
     ChallengeGuard,
     ChatReceived,
@@ -146,6 +149,16 @@ def test_a_wallet_that_never_answers_can_be_given_up(kit, ws_rooms):
         if thread.name == "dcl-comms net":
             thread.join(10.0)
             assert not thread.is_alive()
+
+
+def test_a_wallet_that_was_given_up_is_asked_nothing_more():
+    """By the turns that a connection still has after the wallet refused."""
+    calls = []
+    signing = Signing(ONE, SimpleNamespace(call=calls.append), lambda: None, time.time, DEFAULT_LIMITS)
+    signing.abandon()
+    before = len(calls)
+    assert not signing.ready()
+    assert len(calls) == before
 
 
 def test_a_login_that_was_made_elsewhere_will_do_until_it_expires(kit, ws_rooms):
