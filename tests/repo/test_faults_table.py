@@ -1,4 +1,4 @@
-"""docs/faults.md says of every reason what it means, and names tests that exist."""
+"""docs/faults.md says of every reason what it means; it and docs/realm.md name tests that exist."""
 
 from __future__ import annotations
 
@@ -9,8 +9,15 @@ from dcl_comms_core import CloseReason
 from dcl_comms_core.states import RETRY
 
 ROOT = Path(__file__).parent.parent.parent
-TEXT = (ROOT / "docs" / "faults.md").read_text(encoding="utf-8")
-ROWS = [[cell.strip() for cell in line.strip("|").split("|")] for line in TEXT.splitlines() if line.startswith("| ")]
+
+
+def rows_of(page: str) -> list[list[str]]:
+    text = (ROOT / "docs" / page).read_text(encoding="utf-8")
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines() if line.startswith("| ")]
+
+
+ROWS = rows_of("faults.md")
+SERVERS = [row for row in rows_of("realm.md") if len(row) == 3]
 
 
 def test_every_reason_has_a_row_that_gives_its_advice() -> None:
@@ -24,9 +31,9 @@ def test_every_reason_has_a_row_that_gives_its_advice() -> None:
 
 
 def test_every_row_names_tests_and_they_exist() -> None:
-    header = {"what happens"}
-    rows = [row for row in ROWS if row[0] not in header]
-    assert len(rows) >= 30
+    header = {"what happens", "what servers do"}
+    rows = [row for row in ROWS + SERVERS if row[0] not in header]
+    assert len(rows) >= 42
     for row in rows:
         named = re.findall(r"`(test_\w+\.py)::(test_\w+)`", row[-1])
         assert named, row
