@@ -20,6 +20,7 @@ from dcl_comms_station.lines import line
 from dcl_comms_station.loops import get_loop, run, signals_interrupt
 from dcl_comms_station.options import (
     SECONDS,
+    at_option,
     loop_option,
     make_presence,
     place_options,
@@ -264,9 +265,13 @@ def token(*, target: str | None, as_json: bool, check: bool) -> int:
 @click.argument("target", required=False)
 @click.option("--json", "as_json_", is_flag=True, help="JSON, one object a line, ASCII only.")
 @click.option("--timeout", type=SECONDS, default=10.0, show_default=True, help="Seconds that each stage may take.")
+@at_option
+@wallet_option
 @loop_option
-def doctor(*, target: str | None, as_json_: bool, timeout: float, loop: str) -> int:
-    """Time every step on the way into a room, and say what to do about the one that fails.
+def doctor(
+    *, target: str | None, as_json_: bool, timeout: float, at: Point | None, wallet: str | None, loop: str
+) -> int:
+    """Time every step on the way into a room or a realm, and say what to do about the one that fails.
 
     The exit code is that of the first stage that failed.
     """
@@ -276,7 +281,11 @@ def doctor(*, target: str | None, as_json_: bool, timeout: float, loop: str) -> 
 
     where = find_target(target)
     form = as_json if as_json_ else as_lines
-    findings = run(get_loop(loop), lambda on: examine(on, where, lambda one: _print(form(one)), seconds=timeout))
+    presence = make_presence(wallet, at)
+    findings = run(
+        get_loop(loop),
+        lambda on: examine(on, where, lambda one: _print(form(one)), seconds=timeout, presence=presence),
+    )
     return verdict(findings)
 
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "SECONDS",
+    "at_option",
     "loop_option",
     "make_presence",
     "place_options",
@@ -78,17 +79,22 @@ def wallet_option(command: _Command) -> _Command:
     )(command)
 
 
+def at_option(command: _Command) -> _Command:
+    """``--at``."""
+    return click.option(
+        "--at",
+        type=read_point,
+        metavar="X,Y,Z",
+        help="In a realm: where to be, in metres; the origin if not given.",
+    )(command)
+
+
 def place_options(command: _Command) -> _Command:
     """``--at``, ``--scene`` and ``--parcel``."""
     for option in (
         click.option("--parcel", type=_read_parcel, metavar="X,Y", help="One of that scene's parcels."),
         click.option("--scene", metavar="ID", help="In a realm: be in this scene's room too."),
-        click.option(
-            "--at",
-            type=read_point,
-            metavar="X,Y,Z",
-            help="In a realm: where to be, in metres; the origin if not given.",
-        ),
+        at_option,
     ):
         command = option(command)
     return command

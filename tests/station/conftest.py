@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -10,9 +11,12 @@ import time
 from itertools import count
 
 import pytest
+from canary import assert_no_secret
 from click.testing import CliRunner
 from dcl_comms_drivers import polled
 from dcl_comms_station.cli import cli
+from dcl_comms_station.exits import Exit
+from tokens import make_token
 
 from dcl_comms_core import ChatReceived, PeerJoined, PeerMoved, RoomState
 
@@ -155,3 +159,19 @@ def companion():
     yield make
     for one in all_of_them:
         one.end()
+
+
+@pytest.fixture
+def examine(run_cli):
+    """Run the doctor; gives the exit code and each stage's finding."""
+
+    def run(target, *args):
+        result = run_cli("doctor", "-", "--json", *args, stdin=target + "\n")
+        assert result.stdout.isascii()
+        assert_no_secret(target.partition("access_token=")[2] or make_token(), result.stdout, result.stderr)
+        findings = [json.loads(line) for line in result.stdout.splitlines()]
+        assert result.exit_code == next((f["exit_code"] for f in findings if f["status"] == "failed"), Exit.OK)
+        assert all(bool(finding["fix"]) == (finding["status"] in ("failed", "warning")) for finding in findings)
+        return result.exit_code, {finding.pop("stage"): finding for finding in findings}
+
+    return run

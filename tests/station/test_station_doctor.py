@@ -2,77 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import socket
 import ssl
 import subprocess
-import threading
 import time
-from contextlib import contextmanager
 from email.utils import formatdate
 
 import pytest
-from canary import assert_no_secret
 from dcl_comms_station.exits import Exit
 from dcl_comms_station.loops import LOOPS
+from serving import serving
 from tokens import make_token
 
 BOTH_LOOPS = pytest.mark.parametrize("loop", sorted(LOOPS))
 TOKEN = make_token()
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 7\r\n%s\r\nsuccess"
-
-
-@pytest.fixture
-def examine(run_cli):
-    """Run the doctor; gives the exit code and each stage's finding."""
-
-    def run(target, *args):
-        result = run_cli("doctor", "-", "--json", *args, stdin=target + "\n")
-        assert result.stdout.isascii()
-        assert_no_secret(target.partition("access_token=")[2] or TOKEN, result.stdout, result.stderr)
-        findings = [json.loads(line) for line in result.stdout.splitlines()]
-        assert result.exit_code == next((f["exit_code"] for f in findings if f["status"] == "failed"), Exit.OK)
-        assert all(bool(finding["fix"]) == (finding["status"] in ("failed", "warning")) for finding in findings)
-        return result.exit_code, {finding.pop("stage"): finding for finding in findings}
-
-    return run
-
-
-@contextmanager
-def serving(answer=b"", *, context=None, keep_open=False):
-    """A server that says one thing to whoever says something; gives its port and what it heard."""
-    heard = []
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        done = threading.Event()
-
-        def serve():
-            while not done.is_set():
-                try:
-                    connection, _ = server.accept()
-                except OSError:
-                    return
-                with connection:
-                    connection.settimeout(5)
-                    try:
-                        stream = context.wrap_socket(connection, server_side=True) if context else connection
-                        heard.append(stream.recv(4096))
-                        stream.sendall(answer)
-                        if keep_open:
-                            done.wait(10)
-                        if context:
-                            stream.close()
-                    except OSError:  # it hung up
-                        continue
-
-        thread = threading.Thread(target=serve)
-        thread.start()
-        try:
-            yield server.getsockname()[1], heard
-        finally:
-            done.set()
-            server.shutdown(socket.SHUT_RDWR)
-            thread.join(10)
 
 
 @pytest.fixture(scope="session")
@@ -172,17 +117,14 @@ def test_a_certificate_that_is_trusted(examine, certificate, loop, monkeypatch):
     monkeypatch.setenv("SSL_CERT_FILE", str(file))
     with serving(OK % b"", context=context) as (port, heard):
         code, findings = examine(f"https://127.0.0.1:{port}/realm", "--loop", loop)
-    assert (code, findings["tls"]["status"], findings["http"]["detail"]) == (Exit.OK, "ok", "status 200")
+    assert (code, findings["tls"]["status"], findings["http"]["detail"]) == (Exit.PROTOCOL, "ok", "status 200")
     assert heard[0].startswith(b"GET /realm/about HTTP/1.1\r\nHost: 127.0.0.1:")
     assert b"Authorization" not in heard[0]
-    assert findings["join"] == {
-        "status": "skipped",
-        "detail": "not built yet: these drivers join livekit: and simulator: targets",
-        "seconds": None,
-        "fix": None,
-        "not_shown": None,
-        "exit_code": 0,
-    }
+    assert findings["wallet"]["detail"].endswith(", a guest")
+    assert (
+        findings["about"]["detail"]
+        == "the server broke the rules: HTTP 200: the server broke the rules: not a JSON object"
+    )
     with serving(OK % b"", context=context) as (port, _):
         code, findings = examine(f"https://localhost:{port}", "--loop", loop)
     assert "the certificate is for another name" in findings["tls"]["fix"]
@@ -302,15 +244,6 @@ def test_a_realm_that_is_offline(examine):
     code, findings = examine("offline:offline")
     assert code == Exit.OK
     assert "nothing to join" in findings["join"]["detail"]
-
-
-@pytest.mark.parametrize("target", ["ws-room:ws://127.0.0.1:{}/x", "signed-login:http://127.0.0.1:{}/x"])
-def test_a_target_that_can_not_be_joined_yet(examine, target):
-    with serving(b"HTTP/1.1 426 Upgrade Required\r\n\r\n") as (port, _):
-        code, findings = examine(target.format(port))
-    assert code == Exit.OK
-    assert findings["http"]["detail"] == "status 426"
-    assert findings["join"]["detail"].startswith("not built yet")
 
 
 @pytest.mark.livekit

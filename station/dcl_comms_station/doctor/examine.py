@@ -3,34 +3,33 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from dcl_comms_core.connection import LiveKitAdapter, OfflineAdapter, SimulatorAdapter, parse_connection_string
-from dcl_comms_core.errors import (
-    CommsError,
-    ConnectionStringProblem,
-    InvalidConnectionString,
-    TokenError,
-    TokenExpired,
-    TokenNotYetValid,
+from dcl_comms_core.connection import (
+    LiveKitAdapter,
+    OfflineAdapter,
+    SimulatorAdapter,
+    parse_connection_string,
 )
+from dcl_comms_core.errors import CommsError, ConnectionStringProblem, InvalidConnectionString
 from dcl_comms_station.clean import clean
-from dcl_comms_station.doctor.findings import Finding, Good, NotBuilt, Problem, Status
+from dcl_comms_station.doctor.findings import Finding, Good, Problem, Skipped, Stage, Status
 from dcl_comms_station.doctor.net import get_net
 from dcl_comms_station.doctor.network import Reaching
 from dcl_comms_station.doctor.place import place_of, place_of_url
+from dcl_comms_station.doctor.realm import RealmVisit
 from dcl_comms_station.doctor.room import Visit, unexpected
+from dcl_comms_station.doctor.token import judge
 from dcl_comms_station.exits import Exit
-from dcl_comms_station.tokens import duration
+from dcl_comms_station.presence import NOBODY
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Callable
 
     from dcl_comms_core.connection import Adapter
-    from dcl_comms_core.token import AccessToken
     from dcl_comms_station.doctor.place import Place
     from dcl_comms_station.loops import Loop
+    from dcl_comms_station.presence import Presence
 
 __all__ = ["examine"]
 
@@ -43,20 +42,10 @@ _COPY: Final = "copy the whole connection string from where it came from; it beg
 _SLOW: Final = "a firewall may swallow what we send, or the server is overloaded: check host and port, try again"
 
 
-@dataclass(frozen=True, slots=True)
-class Stage:
-    """One step, and the steps without which it makes no sense."""
-
-    name: str
-    run: Callable[[], Awaitable[Good]]
-    needs: tuple[str, ...] = ()
-    is_limited: bool = True
-    """Whether the general limit of time is the stage's; one that has its own does without."""
-
-
 class _Examination:
-    def __init__(self, loop: Loop, text: str, seconds: float) -> None:
+    def __init__(self, loop: Loop, text: str, seconds: float, presence: Presence) -> None:
         self._loop = loop
+        self._presence = presence
         self._text = text
         self._seconds = seconds
         self._adapter: Adapter | None = None
@@ -78,15 +67,20 @@ class _Examination:
         self._place = place_of(self._adapter)
         return Good(f"of the kind {self._adapter.protocol}:")
 
-    def stages(self) -> tuple[list[Stage], list[Callable[[], object]], Visit | None]:
+    def stages(self) -> tuple[list[Stage], list[Callable[[], object]], Visit | RealmVisit | None]:
         """What follows once the target is known, what is to be closed at the end, and the stay in a room."""
         adapter, place = self._adapter, self._place
         stages: list[Stage] = []
+        last = "string"
         closing: list[Callable[[], object]] = []
-        visit: Visit | None = None
+        visit: Visit | RealmVisit | None = None
         token = adapter.token if isinstance(adapter, LiveKitAdapter) else None
         if token is not None:
-            stages.append(Stage("token", lambda: _judge(token)))
+
+            async def read_token() -> Good:
+                return judge(token)
+
+            stages.append(Stage("token", read_token))
         if place is not None:
             reaching = Reaching(get_net(self._loop.name), place, "" if token is None else token.reveal(), time.time)
             closing.append(reaching.close)
@@ -94,8 +88,12 @@ class _Examination:
                 Stage("name", reaching.look_up),
                 Stage("tcp", reaching.connect, ("name",)),
                 *([Stage("tls", reaching.secure, ("tcp",))] if place.secure else []),
-                Stage("http", reaching.ask, ("tls" if place.secure else "tcp",)),
             ]
+            last = "tls" if place.secure else "tcp"
+            # The others take a WebSocket or a POST, and may have nothing to say to a plain question.
+            if adapter is None or token is not None:
+                stages.append(Stage("http", reaching.ask, (last,)))
+                last = "http"
         if isinstance(adapter, LiveKitAdapter | SimulatorAdapter):
             visit = Visit(self._loop, adapter, self._seconds)
             is_real = isinstance(adapter, LiveKitAdapter)
@@ -111,7 +109,8 @@ class _Examination:
         elif isinstance(adapter, OfflineAdapter):
             stages.append(Stage("join", _offline))
         else:
-            stages.append(Stage("join", _not_built, ("http",)))
+            visit = RealmVisit(self._loop, self._text, adapter, self._presence, self._seconds)
+            stages += visit.way_in(last)
         return stages, closing, visit
 
     async def run(self, stage: Stage, done: dict[str, Status]) -> Finding:
@@ -124,7 +123,7 @@ class _Examination:
         async with self._loop.limit(self._seconds if stage.is_limited else None):
             try:
                 good = await stage.run()
-            except NotBuilt as error:
+            except Skipped as error:
                 return Finding(stage=stage.name, status=Status.SKIPPED, detail=str(error))
             except Problem as error:
                 problem = error
@@ -153,44 +152,15 @@ class _Examination:
         )
 
 
-async def _not_built() -> Good:
-    raise NotBuilt("not built yet: these drivers join livekit: and simulator: targets")
-
-
 async def _offline() -> Good:
     return Good("there is nothing to join: the realm says that it is offline")
 
 
-async def _judge(token: AccessToken) -> Good:
-    """What the token says, by this machine's clock."""
-    now = time.time()
-    try:
-        token.check(unix_now=now, publish=False)
-    except TokenExpired as error:
-        raise Problem(
-            Exit.REFUSED,
-            _fact(error),
-            "ask the realm for a new connection string; if it is new, set this machine's clock",
-        ) from None
-    except TokenNotYetValid as error:
-        raise Problem(
-            Exit.REFUSED, _fact(error), "set this machine's clock, or that of whoever made the token"
-        ) from None
-    except TokenError as error:
-        raise Problem(Exit.REFUSED, str(error), "ask for a token that grants roomJoin") from None
-    left = "" if token.expires_at is None else f", valid for {duration(token.expires_at - now)}"
-    detail = f"for {clean(token.identity, limit=80)} in room {clean(token.room, limit=80)}{left}"
-    return Good(detail, "" if token.grants.can_publish_data else "it does not grant canPublishData: we can only listen")
-
-
-def _fact(error: TokenError) -> str:
-    """Without the advice behind the colon: we have more to say."""
-    return str(error).partition(":")[0]
-
-
-async def examine(loop: Loop, text: str, write: Callable[[Finding], None], *, seconds: float) -> list[Finding]:
+async def examine(
+    loop: Loop, text: str, write: Callable[[Finding], None], *, seconds: float, presence: Presence = NOBODY
+) -> list[Finding]:
     """Run every stage that there is for a target, each for at most ``seconds``; ``write`` gets each finding at once."""
-    examination = _Examination(loop, text, seconds)
+    examination = _Examination(loop, text, seconds, presence)
     findings: list[Finding] = []
 
     async def step(stage: Stage) -> None:
@@ -205,6 +175,9 @@ async def examine(loop: Loop, text: str, write: Callable[[Finding], None], *, se
     try:
         for stage in stages:
             await step(stage)
+        if isinstance(visit, RealmVisit):
+            for stage in visit.inside():
+                await step(stage)
     finally:
         for close in closing:
             close()

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from typing import TYPE_CHECKING
 
 from dcl_comms_station.exits import Exit
 
-__all__ = ["Finding", "Good", "NotBuilt", "Problem", "Status", "verdict"]
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+__all__ = ["Finding", "Good", "Problem", "Skipped", "Stage", "Status", "verdict"]
 
 
 class Status(Enum):
@@ -58,8 +62,19 @@ class Problem(Exception):
         self.fix = fix
 
 
-class NotBuilt(Exception):
-    """A stage that this version has not."""
+class Skipped(Exception):
+    """A stage that is not for this target."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One step, and the steps without which it makes no sense."""
+
+    name: str
+    run: Callable[[], Awaitable[Good]]
+    needs: tuple[str, ...] = ()
+    is_limited: bool = True
+    """Whether the general limit of time is the stage's; one that has its own does without."""
 
 
 def verdict(findings: list[Finding]) -> Exit:

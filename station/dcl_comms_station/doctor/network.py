@@ -42,6 +42,7 @@ _REFUSALS: Final = (
     ("signature", "the token's signature is wrong", "the token is for another server, or was changed on its way"),
     ("permissions denied", "the token does not allow joining", "ask for a token that grants roomJoin"),
 )
+_UNHEALTHY: Final = re.compile(r'"healthy"\s*:\s*false')
 _CERTIFICATE: Final = (
     ("expired", "renew the server's certificate; if it is valid, set this machine's clock"),
     ("mismatch", "the certificate is for another name: use that name in the connection string"),
@@ -162,6 +163,9 @@ class Reaching:
             self._judge_livekit(status, body, warning)
         elif status == _BAD_REQUEST and "HTTPS server" in body:
             raise Problem(Exit.NETWORK, "the port wants TLS", _USE_WSS)
+        elif status in _SERVER_ERRORS and _UNHEALTHY.search(body):
+            detail = f"status {status}: the realm says that it is not healthy"
+            raise Problem(Exit.NETWORK, detail, "try again later, or another realm")
         elif status in _SERVER_ERRORS or status == _NOT_FOUND:
             raise Problem(Exit.NETWORK, f"status {status} for {_shown(self._place.path)}", _advice(status))
         return Good(f"status {status}", warning)

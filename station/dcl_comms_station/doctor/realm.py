@@ -1,0 +1,205 @@
+"""The stages in a realm: wallet, /about, island service, island, its room.  One stay; each stage goes on with it.
+
+It is a polled connection: it tells what happened before it failed, which ``connect`` can't.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, TypeVar
+
+from dcl_comms_drivers import polled
+from dcl_comms_drivers.settings import Subscribe
+
+from dcl_comms_core.connection import ArchipelagoAdapter, LiveKitAdapter, OfflineAdapter
+from dcl_comms_core.errors import InvalidRealm
+from dcl_comms_core.events import IslandChanged, RealmOpened, RoomClosed, RoomOpened, WorldClosed
+from dcl_comms_core.states import CloseReason, RoomState
+from dcl_comms_station.clean import clean
+from dcl_comms_station.doctor.findings import Good, Problem, Skipped, Stage
+from dcl_comms_station.doctor.token import judge
+from dcl_comms_station.exits import CLOSE_EXITS, Exit
+from dcl_comms_station.presence import open_wallet
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from dcl_comms_core.connection import Adapter
+    from dcl_comms_core.events import Event
+    from dcl_comms_station.loops import Loop
+    from dcl_comms_station.presence import Presence
+
+__all__ = ["RealmVisit"]
+
+_POLL_SECONDS: Final = 0.01
+_STAGES: Final = 8.0
+"""The connection's own limit of time, in those of a stage: here the stages decide."""
+_ADVICE: Final = {
+    CloseReason.BANNED: "this wallet is banned here: ask those who run the realm, or use another wallet",
+    CloseReason.DENIED: "this wallet is not let in: ask those who run the realm, or use another wallet (--wallet)",
+    CloseReason.AUTHENTICATION: "the service does not take our signature or refuses this wallet: set this machine's "
+    "clock, try another wallet (--wallet)",
+    CloseReason.CLOCK: "set this machine's clock: signatures are good for a minute",
+    CloseReason.NO_WALLET: 'pip install "dcl-comms[wallet]"',
+    CloseReason.THROTTLED: "we asked too often: wait a minute or two",
+    CloseReason.ROOM_FULL: "it is full: try again later, or another realm",
+    CloseReason.DUPLICATE_IDENTITY: "the same wallet joined elsewhere: end that, or use another one",
+    CloseReason.PROTOCOL: "this is not the answer of a realm: check the URL, or tell those who run it",
+    CloseReason.NOT_FOUND: "check the URL: nothing of that kind is there",
+    CloseReason.UNREACHABLE: "see the text; if the realm runs, what stands before it does not let us through",
+    CloseReason.FORBIDDEN: "the realm names an address that its clients must not use: tell those who run it",
+    CloseReason.SIGNING_REFUSED: "the realm wants a signature for another host than its own: we don't give it",
+    CloseReason.ENGINE: "the native engine failed: see the text, and try another version of the livekit package",
+}
+_OTHERWISE: Final = "see the text, and try again later"
+_T = TypeVar("_T", bound="Event")
+_Found = TypeVar("_Found")
+
+
+class RealmVisit:
+    """One stay in a realm, or in what else asks for a wallet.  ``adapter`` None: ``target`` is a realm's URL."""
+
+    def __init__(self, loop: Loop, target: str, adapter: Adapter | None, presence: Presence, patience: float) -> None:
+        self._loop = loop
+        self._target = target
+        self._adapter = adapter
+        self._presence = presence
+        self._patience = patience
+        self._room: polled.PolledConnection | None = None
+        self._events: list[Event] = []
+
+    def way_in(self, *needs: str) -> list[Stage]:
+        """The stages until it is known what the realm is."""
+        stages = [Stage("wallet", self.log_in, needs)]
+        return stages if self._adapter is not None else [*stages, Stage("about", self.read_about, ("wallet",))]
+
+    def inside(self) -> list[Stage]:
+        """The stages after that; none if it is not known."""
+        match self._adapter:
+            case None:
+                return []
+            case OfflineAdapter():
+                return [Stage("leave", self.leave)]
+            case ArchipelagoAdapter():
+                stages = [
+                    Stage("service", self.await_service, ("wallet",)),
+                    Stage("island", self.await_island, ("service",)),
+                    Stage("token", self.judge_token, ("island",)),
+                ]
+                needs = "island"
+            case _:
+                stages, needs = [], "wallet"
+        return [
+            *stages,
+            Stage("join", self.await_room, (needs,)),
+            Stage("announced", self.await_announcement, ("join",)),
+            Stage("leave", self.leave, ("join",)),
+        ]
+
+    async def log_in(self) -> Good:
+        """The wallet signs a login."""
+        where = self._adapter or self._target
+        wallet = open_wallet(where, self._presence.key_file)
+        at = self._presence.at or (0.0, 0.0, 0.0)
+        room = self._room = polled.open(
+            self._target,
+            wallet=wallet,
+            position=at,
+            timeout=_STAGES * self._patience,
+            reconnect=False,
+            subscribe=Subscribe.NONE,
+        )
+        if wallet is None:
+            return Good("none", 'where a signature is asked for it takes one: pip install "dcl-comms[wallet]"')
+        await self._until(lambda: room.state is not RoomState.NEW or None)
+        who = clean(wallet.address)
+        return Good(f"{who}, a key of yours" if self._presence.key_file else f"{who}, a guest")
+
+    async def read_about(self) -> Good:
+        """What the realm says of itself."""
+        room = self._opened()
+        realm = await self._until(lambda: room.realm)
+        try:
+            self._adapter = adapter = realm.choose()
+        except InvalidRealm as error:
+            fix = _ADVICE[CloseReason.PROTOCOL]
+            raise Problem(Exit.PROTOCOL, clean(str(error), limit=200), fix) from None
+        detail = f"{clean(realm.name or 'without a name', limit=80)}, by {adapter.protocol}:"
+        if isinstance(adapter, OfflineAdapter):
+            return Good(detail, "nobody is met there, except in scenes")
+        if realm.healthy is False:
+            return Good(detail, "the realm says that it is not healthy: if it does not work, try again later")
+        if realm.accepting_users is False:
+            return Good(detail, "the realm says that it takes nobody in: if it does not work, try again later")
+        return Good(detail)
+
+    async def await_service(self) -> Good:
+        """The island service's challenge, our signature, its welcome."""
+        opened = await self._await(RealmOpened)
+        return Good(f"knows us as {clean(str(opened.identity), limit=80)}")
+
+    async def await_island(self) -> Good:
+        """The island for where we are."""
+        change = await self._await(IslandChanged)
+        self._adapter = change.adapter
+        name, count = clean(change.island, limit=80), len(change.peers)
+        return Good(f"{name} of {count}, a room of {change.adapter.protocol}:")
+
+    async def judge_token(self) -> Good:
+        """What the island's token says."""
+        if not isinstance(self._adapter, LiveKitAdapter):
+            raise Skipped("such a room has none")
+        return judge(self._adapter.token)
+
+    async def await_room(self) -> Good:
+        """The island's or world's room is open."""
+        opened = await self._await(RoomOpened)
+        others = len(self._opened().peers)
+        return Good(
+            f"{clean(opened.name, limit=80)!r}, as {clean(str(opened.identity), limit=80)}, with {others} others"
+        )
+
+    async def await_announcement(self) -> Good:
+        """The server makes us known."""
+        room = self._opened()
+        await self._until(lambda: room.stats.credits > 0 or None)
+        return Good("others know us")
+
+    async def leave(self) -> Good:
+        """Out again."""
+        room = self._opened()
+        if not room.closed:
+            room.begin_close(drain=0.0)
+        while not room.closed:
+            room.poll()
+            await self._loop.sleep(_POLL_SECONDS)
+        self._room = None
+        room.close()
+        return Good("left")
+
+    async def aclose(self) -> None:
+        """Leave, if that did not happen yet."""
+        if self._room is not None:
+            await self.leave()
+
+    async def _await(self, kind: type[_T]) -> _T:
+        """The first event of a kind."""
+        return await self._until(lambda: next((event for event in self._events if isinstance(event, kind)), None))
+
+    async def _until(self, found: Callable[[], _Found | None]) -> _Found:
+        """Wait until something is there.  Problem: the stay is over, and it is not."""
+        room = self._opened()
+        while True:
+            self._events += room.poll()
+            thing = found()
+            if thing is not None:
+                return thing
+            ends = (WorldClosed, RoomClosed) if room.closed else (WorldClosed,)
+            for event in reversed(self._events):
+                if isinstance(event, ends):
+                    detail = event.reason.value + (f": {clean(event.detail, limit=200)}" if event.detail else "")
+                    raise Problem(CLOSE_EXITS[event.reason], detail, _ADVICE.get(event.reason, _OTHERWISE))
+            await self._loop.sleep(_POLL_SECONDS)
+
+    def _opened(self) -> polled.PolledConnection:
+        assert self._room is not None  # noqa: S101 - the stage before did not fail
+        return self._room
