@@ -313,6 +313,29 @@ def test_a_connection_that_falls_silent_is_noticed(loop):
 
 
 @ON_EVERY_LOOP
+def test_a_server_that_is_silent_while_it_is_sent_to_is_hung_up_on(loop):
+    def serve(connection):
+        accept(connection)
+        while connection.recv(65_536):
+            pass
+
+    async def scenario(kit):
+        await kit.open(server.url(scheme="ws"))
+        end = time.monotonic() + 5.0
+        while time.monotonic() < end:
+            kit.do(frame(1, b"anybody?"))
+            await kit.until(lambda: True)
+            if closed := [inp.reason for inp in kit.seen if isinstance(inp, SocketClosed)]:
+                assert closed == [CloseReason.TIMEOUT]
+                return
+            await kit.sleep(0.01)
+        raise AssertionError
+
+    with Server(serve) as server:
+        run(loop, scenario, limits=Limits(ping_seconds=0.4))
+
+
+@ON_EVERY_LOOP
 def test_a_quiet_connection_that_answers_pings_stays(loop):
     async def scenario(kit):
         await kit.open(url)

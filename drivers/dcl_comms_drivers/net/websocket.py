@@ -244,6 +244,7 @@ class Socket:
         self._heard = self._net.now()
         self._deliver(SocketOpened(link=self._ref, place=place, subprotocol=protocol.subprotocol or ""))
         self._spawn(self._write)
+        self._spawn(self._keep_alive)
 
     async def _read(self, stream: Stream, protocol: ClientProtocol) -> CloseReason:
         """Read until the end; return what it is if there was no close frame."""
@@ -329,7 +330,7 @@ class Socket:
         while not self._over:
             data, tokens, size = self._next_batch(protocol)
             if not data:
-                await self._wait(stream, protocol)
+                await self._changed.wait()
                 continue
             self._writing = True
             try:
@@ -358,18 +359,28 @@ class Socket:
         self._control.clear()
         return data, tuple([command.token for command in batch]), size
 
-    async def _wait(self, stream: Stream, protocol: ClientProtocol) -> None:
-        """Wait for something to write; ping a server that is silent, and hang up on one that stays so."""
-        period = self._limits.ping_seconds
-        try:
-            async with self._net.limit(period):
-                await self._changed.wait()
-        except TimeoutError:
+    async def _keep_alive(self) -> None:
+        """Ping a server that is silent, and hang up on one that stays so."""
+        stream, protocol = self._stream, self._protocol
+        assert stream is not None  # noqa: S101 - it is spawned when both are there
+        assert protocol is not None  # noqa: S101
+        # Apart from the writing task, which would need a time limit for each time that it has nothing to write.
+        never = self._net.signal()
+        period = pause = self._limits.ping_seconds
+        while not self._silent:
+            try:
+                async with self._net.limit(pause):
+                    await never.wait()
+            except TimeoutError:
+                pass  # it always does
             silence = self._net.now() - self._heard
-            if silence >= _SILENT_PERIODS * period:
+            pause = period
+            if silence < period:
+                pause = period - silence
+            elif silence >= _SILENT_PERIODS * period:
                 self._silent = True
                 stream.abort()
-            elif silence >= period and protocol.state is State.OPEN:
+            elif protocol.state is State.OPEN:
                 protocol.send_ping(b"")
                 self._flush(protocol)
 
