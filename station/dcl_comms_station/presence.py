@@ -41,7 +41,7 @@ class Presence:
         no key.  ModuleNotFoundError: there is no wallet, as the extra is not installed.
         """
         where = resolve(target, DEFAULT_LIMITS)
-        self._check(where)
+        self.check(where)
         if isinstance(where, LiveKitAdapter | SimulatorAdapter):
             return {}
         settings: Settings = {"wallet": open_wallet(where, self.key_file)}
@@ -49,7 +49,8 @@ class Presence:
             settings["position"] = self.at
         return settings
 
-    def _check(self, where: str | Adapter) -> None:
+    def check(self, where: str | Adapter) -> None:
+        """Failed(USAGE): an option is not for this target."""
         kind = "a realm" if isinstance(where, str) else f"{where.protocol}:"
         is_room = isinstance(where, LiveKitAdapter | SimulatorAdapter)
         refused = {

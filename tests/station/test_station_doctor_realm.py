@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
 
 import pytest
@@ -117,6 +118,23 @@ def test_a_key_file_that_is_refused(examine, dcl_realm, tmp_path):
     code, findings = examine(dcl_realm.url, "--wallet", str(file))
     assert (code, statuses(findings)) == (Exit.USAGE, failed_at("wallet", WAY))
     assert "chmod 600" in findings["wallet"]["detail"]
+
+
+def test_without_the_extra_it_says_what_to_install(run_process, dcl_realm):
+    without = "import sys; sys.modules['coincurve'] = None; from dcl_comms_station.entry import main; sys.exit(main())"
+    service = f"archipelago:ws{dcl_realm.url.removeprefix('http')}/archipelago/ws"
+    for target, code, stage in ((dcl_realm.url, Exit.REFUSED, "service"), (service, Exit.USAGE, "wallet")):
+        result = run_process("doctor", target, "--json", command=[sys.executable, "-c", without])
+        failed = [json.loads(line) for line in result.stdout.splitlines() if '"failed"' in line]
+        assert (result.returncode, [finding["stage"] for finding in failed]) == (code, [stage])
+        assert 'pip install "dcl-comms[wallet]"' in failed[0]["detail"] + failed[0]["fix"]
+
+
+def test_options_that_are_not_for_this_target(examine):
+    for target in ("simulator:x?identity=me", "ws-room:ws://127.0.0.1:9/x"):
+        code, findings = examine(target, "--at", "1,2,3")
+        assert (code, list(findings)) == (Exit.USAGE, ["string"])
+        assert "--at is for realms" in findings["string"]["detail"]
 
 
 def test_a_clock_that_the_server_does_not_accept(examine, dcl_realm, monkeypatch):

@@ -64,6 +64,7 @@ class _Examination:
         except InvalidConnectionString as error:
             fix = _STRING_FIXES.get(error.problem, _COPY)
             raise Problem(Exit.USAGE, clean(str(error), limit=200), fix) from None
+        self._presence.check(self._adapter)
         self._place = place_of(self._adapter)
         return Good(f"of the kind {self._adapter.protocol}:")
 
@@ -127,7 +128,7 @@ class _Examination:
                 return Finding(stage=stage.name, status=Status.SKIPPED, detail=str(error))
             except Problem as error:
                 problem = error
-            except CommsError as error:
+            except (CommsError, ModuleNotFoundError) as error:
                 problem = unexpected(error)
                 if problem is None:
                     raise
