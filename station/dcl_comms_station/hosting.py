@@ -67,7 +67,7 @@ async def _serve(write: Callable[[str], object], server: LiveKitServer | None, p
             "In other terminals:",
             f"  dcl-comms tail {realm.url}",
             f"  dcl-comms say {realm.url} hello",
-            f"  dcl-comms walk {realm.url} 0,0,0 120,0,0",
+            f"  dcl-comms walk {realm.url} 0,0,0 100,0,0",
             "In a program:",
             f'  async with connect("{realm.url}", wallet=DisposableWallet()) as room: ...',
             "Services:",
