@@ -75,15 +75,25 @@ def signals_interrupt() -> Generator[list[int]]:
         yield seen
         return
 
+    # A shell's script starts what is in the background with SIGINT ignored.  That stays so, but SIGTERM has to work.
+    is_ignored = signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+
     def on_term(number: int, _frame: FrameType | None) -> None:
         seen.append(number)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
         signal.raise_signal(signal.SIGINT)
 
     before = signal.signal(signal.SIGTERM, on_term)
+    if is_ignored:
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         yield seen
     finally:
         signal.signal(signal.SIGTERM, before)
+        if is_ignored:
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
 
 
 def _asyncio() -> Loop:

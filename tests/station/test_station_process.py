@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import signal
+import subprocess
 import sys
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from canary import assert_no_secret
 from dcl_comms_station.exits import Exit
 from tokens import make_token
 
+COMMAND = [sys.executable, "-m", "dcl_comms_station"]
 WITHOUT_CLICK = "import sys; sys.modules['click'] = None; from dcl_comms_station.entry import main; sys.exit(main())"
 
 
@@ -39,6 +41,19 @@ def test_interrupted(start_process, loop, number, code):
     assert process.returncode == code
     assert stderr == ""
     assert stdout == ""
+
+
+@pytest.mark.parametrize("loop", ["asyncio", "trio"])
+def test_in_the_background_of_a_script_sigterm_ends_it_and_sigint_does_not(start_process, loop):
+    ignoring = ["sh", "-c", 'trap "" INT; exec "$@"', "sh", *COMMAND]
+    process = start_process("tail", "simulator:x?identity=me", "--json", "--loop", loop, command=ignoring)
+    assert json.loads(process.stdout.readline())["event"] == "room_opened"
+    process.send_signal(signal.SIGINT)
+    with pytest.raises(subprocess.TimeoutExpired):
+        process.wait(0.5)
+    process.send_signal(signal.SIGTERM)
+    _, stderr = process.communicate(timeout=20)
+    assert (process.returncode, stderr) == (143, "")
 
 
 def test_a_reader_that_has_enough(start_process):
