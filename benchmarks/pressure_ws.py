@@ -96,10 +96,10 @@ def hear(process: subprocess.Popen[str]) -> dict[str, Any]:
 async def read(connect: Any, process: subprocess.Popen[str], watched: Watched | Instrument) -> Result:
     delays: list[Stamp] = []
     gone = 0
-    async with connect(hear(process)["target"], wallet=DisposableWallet()) as room:
-        reads = Reads(room._link, watched)
+    async with connect(hear(process)["target"], wallet=DisposableWallet()) as connection:
+        reads = Reads(connection._link, watched)
         tell(process, "go")
-        async for event in room:
+        async for event in connection:
             if getattr(event, "scene_id", "") == HONEST:
                 delays.append(noted(reads.stamps[len(delays)]))
             elif isinstance(event, PeerLeft):

@@ -6,6 +6,7 @@ Where there is none they skip with the reason; where REQUIRE_LIVEKIT=1 they fail
 from __future__ import annotations
 
 import os
+import signal
 from dataclasses import dataclass
 from itertools import count
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 _numbers = count(1)
+
+# Whoever is started in the background of a script is told to ignore Ctrl-C, and hands that on to its children.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @dataclass(frozen=True)

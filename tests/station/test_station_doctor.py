@@ -10,6 +10,7 @@ import time
 from email.utils import formatdate
 
 import pytest
+from dcl_comms_drivers.net import dial
 from dcl_comms_station.exits import Exit
 from dcl_comms_station.loops import LOOPS
 from serving import serving
@@ -115,6 +116,8 @@ def test_a_certificate_that_nobody_trusts(examine, certificate, loop):
 def test_a_certificate_that_is_trusted(examine, certificate, loop, monkeypatch):
     context, file = certificate
     monkeypatch.setenv("SSL_CERT_FILE", str(file))
+    # Made once for a process, perhaps by another test with another environment.
+    monkeypatch.setattr(dial, "_default_tls", ssl.create_default_context)
     with serving(OK % b"", context=context) as (port, heard):
         code, findings = examine(f"https://127.0.0.1:{port}/realm", "--loop", loop)
     assert (code, findings["tls"]["status"], findings["http"]["detail"]) == (Exit.PROTOCOL, "ok", "status 200")
