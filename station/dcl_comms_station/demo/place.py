@@ -5,7 +5,8 @@ from __future__ import annotations
 import secrets
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from importlib import import_module
+from typing import TYPE_CHECKING, Final
 
 from dcl_comms_station.demo.script import CAST
 
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from dcl_comms_drivers.settings import Settings
 
 __all__ = ["Place", "Ticket", "find_place", "memory_place"]
+
+
+_NET: Final = tuple(f"dcl_comms_drivers.net.{name}" for name in ("link", "on_asyncio", "on_trio"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +60,8 @@ def memory_place() -> Place:
 def find_place(*, memory: bool) -> Generator[Place]:
     """A realm for the length of the block; stderr says so if there is no livekit-server.  ``memory``: no realm.
 
-    ModuleNotFoundError: the extras ``realm``, ``net`` and ``wallet`` are not all installed.
+    ModuleNotFoundError: the extras ``realm``, ``net`` and ``wallet`` are not all installed.  EngineUnavailable: there
+    is a livekit-server, and no client for it.
     """
     if memory:
         yield memory_place()
@@ -67,6 +72,9 @@ def find_place(*, memory: bool) -> Generator[Place]:
     from dcl_comms_station.hosting import find_livekit  # noqa: PLC0415
 
     server = find_livekit()
+    # Before there are three threads that want them at once, in which not every importer is safe (pytest's is not).
+    for name in _NET if server is None else (*_NET, "dcl_comms_drivers.livekit.link"):
+        import_module(name)
     # The real service's two seconds between settlings of islands show nothing.
     settings = RealmSettings(flush_seconds=0.2)
     holder: AbstractContextManager[object] = nullcontext() if server is None else server

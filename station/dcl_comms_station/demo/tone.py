@@ -5,6 +5,7 @@ from __future__ import annotations
 from array import array
 from itertools import pairwise
 from math import pi, sin
+from statistics import median
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -42,7 +43,10 @@ def tone(pitch: float = PITCH, seconds: float = SECONDS) -> Iterator[bytes]:
 
 
 class Ear:
-    """Measures the pitch of the first tone that lasts, by counting how often it crosses zero."""
+    """Measures the pitch of the first tone that lasts, by the time from one rising crossing of zero to the next.
+
+    Most of these times count: a receiver that is behind leaves out pieces of the sound, and fills gaps with others.
+    """
 
     def __init__(self, *, lasting: float = 0.3, quietest: int = 1_000) -> None:
         self.pitch: float | None = None
@@ -62,10 +66,13 @@ class Ear:
             return None
         self._samples += frame
         if len(self._samples) >= self._lasting * rate:
-            self.pitch = _crossings(self._samples) * rate / len(self._samples)
+            self.pitch = rate / median(_periods(self._samples) or [float(rate)])
         return self.pitch
 
 
-def _crossings(samples: array[int]) -> int:
-    """How often the sound goes from below zero to above it."""
-    return sum(1 for before, after in pairwise(samples) if before < 0 <= after)
+def _periods(samples: array[int]) -> list[float]:
+    """Samples from each crossing of zero, from below to above, to the next."""
+    crossings = (
+        at + before / (before - after) for at, (before, after) in enumerate(pairwise(samples)) if before < 0 <= after
+    )
+    return [after - before for before, after in pairwise(crossings)]
