@@ -142,7 +142,9 @@ class Web:
         task.add_done_callback(self._over)
 
     def _over(self, task: asyncio.Task[None]) -> None:
-        self._writers.pop(task).transport.abort()
+        # Python 3.13 complains of a writer that goes before its transport is told to.
+        writer = self._writers.pop(task)
+        writer.transport.abort()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
