@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from dataclasses import dataclass
 from itertools import count
 from typing import TYPE_CHECKING, Any
@@ -40,6 +41,15 @@ class RoomOnServer:
 
     def connection_string(self, identity: str, **claims: object) -> str:
         return self.server.connection_string(identity, self.name, **claims)  # type: ignore[arg-type]  # likewise
+
+    def empties(self, timeout: float = 40.0) -> bool:
+        """Wait until nobody is there.  A busy server may miss a leaving, and notices within some 20 s: docs/faults.md."""
+        end = time.monotonic() + timeout
+        while self.server.list_participants(self.name):
+            if time.monotonic() > end:
+                return False
+            time.sleep(0.02)
+        return True
 
 
 def start_livekit_server(**settings: Any) -> LiveKitServer:

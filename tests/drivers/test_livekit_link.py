@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
+from dcl_comms_drivers.livekit.rejoin import SETTLE_SECONDS
 from dcl_comms_drivers.livekit.room import Room
 from livekit_rig import Player, nothing_left, settle
 
@@ -334,8 +335,9 @@ def test_a_leave_that_takes_too_long_gives_everything_back(
         monkeypatch.setattr(Room, "_left", lambda self, what: what == "eos" and left(self, what))
         alice.close()
     else:
+        alice.rest(SETTLE_SECONDS)
         alice.execute(CloseLink(link=alice.ref, drain=0.0))
-        assert settle(lambda: room.server.list_participants(room.name) == [])
+        assert room.empties()
         time.sleep(0.5)
         alice.link.abandon()
     assert nothing_left()
@@ -392,7 +394,7 @@ def test_cancelled_connects_leave_nobody_behind(room: RoomOnServer, players: Cal
             assert settle(lambda a=alice: a.wakes > 0)
             alice.link.abandon()
     assert nothing_left()
-    assert settle(lambda: room.server.list_participants(room.name) == [])
+    assert room.empties()
 
 
 def test_an_abandoned_link_leaves_the_room(pair: tuple[Player, Player], room: RoomOnServer) -> None:

@@ -43,11 +43,12 @@ def test_names_and_metadata_change(room: RoomOnServer) -> None:
             await eventually(lambda: player.of(ParticipantJoined))
             assert player.of(ParticipantJoined)[0].participant.name == "before"
             await other.local_participant.set_name("after")
-            await eventually(lambda: player.of(ParticipantUpdated))
+            await eventually(lambda: any(news.participant.name == "after" for news in player.of(ParticipantUpdated)))
             await other.local_participant.set_metadata("{}")
-            await eventually(lambda: len(player.of(ParticipantUpdated)) == 2)
+            # The attributes' update may come after the joining, so there can be more of them.
+            await eventually(lambda: player.of(ParticipantUpdated)[-1].participant.metadata == "{}")
             last = player.of(ParticipantUpdated)[-1].participant
-            assert (last.identity, last.name, last.metadata) == ("other", "after", "{}")
+            assert (last.identity, last.name) == ("other", "after")
             await other.disconnect()
             await eventually(lambda: player.of(ParticipantLeft))
         player.close()

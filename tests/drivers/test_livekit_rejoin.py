@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from typing import TYPE_CHECKING
 
 import pytest
+from dcl_comms_drivers.livekit.link import LiveKitLink
 from dcl_comms_drivers.livekit.rejoin import Ghosts, Who
+from dcl_comms_drivers.livekit.sdk.link import SdkLink
 from forwarder import Forwarder
 from kit import LOOPS, Kit
 from livekit_rig import Player, nothing_left, settle
@@ -114,8 +117,45 @@ def test_a_connect_that_is_held_back_can_be_given_up_and_nobody_else_waits(room,
     other.close()
     held.rest(SLOW + 0.3)
     assert nothing_left()
-    assert settle(lambda: room.server.list_participants(room.name) == [])
+    assert room.empties()
     assert not held.of(LinkOpened)
+
+
+# -- rooms that are left at once
+
+
+def _close(one):
+    one.wait(LinkOpened)
+    one.close()
+
+
+def _abandon(one):
+    one.wait(LinkOpened)
+    one.link.abandon()
+
+
+def _give_up(one):
+    one.link.abandon()
+
+
+@pytest.mark.livekit
+@pytest.mark.parametrize("leave", [_close, _abandon, _give_up])
+@pytest.mark.parametrize("link", [LiveKitLink, SdkLink])
+def test_a_room_is_left_once_it_has_settled(room, link, leave, monkeypatch):
+    """Who leaves at once stays for 20 seconds more by the server's opinion, 1 time in 20."""
+    monkeypatch.setattr(Player, "make", link)
+    one = Player()
+    one.open(room.connection_string(ALICE))
+    leaving = threading.Thread(target=leave, args=(one,))
+    leaving.start()
+    seen = []
+    while (there := room.server.list_participants(room.name)) or not seen:
+        if there:
+            seen.append(time.monotonic())
+        time.sleep(0.01)
+    leaving.join()
+    assert seen[-1] - seen[0] > 0.25
+    assert nothing_left()
 
 
 # -- the table of ghosts

@@ -1,8 +1,13 @@
-"""Connects that were given up and are still under way, and who has to wait for them.
+"""What may stay of us in a room after we have left, and how that is avoided.
 
 A connect can't be cancelled in the engine: it still joins, and is left only then.  The server keeps the newer of two
 sessions of one identity; so whoever joins again meanwhile would be evicted by a ghost of its own.  Therefore a connect
 for the same server, room and identity is held back until the last one has been left, within a limit.
+
+And a room that is left at once may keep us: the engine says that it leaves and closes its socket right behind it, and
+where the answer to its first ping is still unread, that close throws away what has not been acknowledged yet, the
+leaving too.  The server then takes us for present for some 20 seconds.  Of 288 visits that ended at once, on a busy
+machine, 18 stayed, after 0.1 s 8, after 0.3 s 1, after 0.6 s none; on an idle one 6 of 128 that ended at once.
 """
 
 from __future__ import annotations
@@ -17,7 +22,10 @@ if TYPE_CHECKING:
 
     from dcl_comms_core.connection import LiveKitAdapter
 
-__all__ = ["GHOSTS", "Ghosts", "Who"]
+__all__ = ["GHOSTS", "SETTLE_SECONDS", "Ghosts", "Who"]
+
+SETTLE_SECONDS: Final = 0.5
+"""How long after a connection was made, or made anew, its room is left at the soonest."""
 
 
 class Who(NamedTuple):

@@ -6,7 +6,7 @@ queue; everything else here runs in the thread of the loop that owns the link, i
 The mailbox has the answers to requests, and with ctypes' callback everything.  The queue has the packets and other
 events of the room, in their order, and the acknowledgements.
 
-    HELD --> CONNECTING --result--> OPEN --close--> DRAINING --> LEAVING --eos and callback--> OVER
+    HELD --> CONNECTING --result--> OPEN --close--> DRAINING --> SETTLING --> LEAVING --eos and callback--> OVER
 
 An error, a cancelled connect, the end of the room by the server, and a panic go to OVER directly, once: at that moment
 each handle is given back and the mailbox is closed, so that what comes later is given back unread.
@@ -50,7 +50,7 @@ from dcl_comms_drivers.livekit.ffi import (
 from dcl_comms_drivers.livekit.mailbox import Mailbox
 from dcl_comms_drivers.livekit.members import Members
 from dcl_comms_drivers.livekit.reasons import connect_failure, disconnect_reason
-from dcl_comms_drivers.livekit.rejoin import GHOSTS, Who
+from dcl_comms_drivers.livekit.rejoin import GHOSTS, SETTLE_SECONDS, Who
 from dcl_comms_drivers.livekit.teardown import leave_late_room, leave_room
 
 if TYPE_CHECKING:
@@ -80,6 +80,8 @@ class _Phase(Enum):
     CONNECTING = "connecting"
     OPEN = "open"
     DRAINING = "draining"
+    SETTLING = "settling"
+    """Too soon to leave; see ``rejoin``."""
     LEAVING = "leaving"
     OVER = "over"
 
@@ -118,6 +120,7 @@ class Room:
         self._drain: Drain | None = None
         self._sent_reliable = False
         self._left_for = {"eos", "disconnect"}
+        self._settled_at = 0.0
         self._reason: CloseReason | None = None
         self._identity = ""
         self._token = ""
@@ -259,18 +262,23 @@ class Room:
         if self._dropped > self._told_dropped and not self.over:
             session.receive(PacketsDropped(link=self.ref, count=self._dropped - self._told_dropped), now=now)
             self._told_dropped = self._dropped
-        if self._drain is not None:
-            self._drain.handle_timeout(now)
-        elif self._due is not None and now >= self._due:
-            if self._phase is _Phase.HELD:
-                self._release()
-            else:
-                self._finish(CloseReason.CLIENT, "")
+        self._handle_timeout(now)
         return more or bool(self._local)
 
     def deadline(self) -> float | None:
         """When ``drain`` must be called for the sake of time."""
         return self._due if self._drain is None else self._drain.deadline()
+
+    def _handle_timeout(self, now: float) -> None:
+        if self._drain is not None:
+            self._drain.handle_timeout(now)
+        elif self._due is not None and now >= self._due:
+            if self._phase is _Phase.HELD:
+                self._release()
+            elif self._phase is _Phase.SETTLING:
+                self._leave()
+            else:
+                self._finish(CloseReason.CLIENT, "")
 
     def post(self, inp: Input) -> None:
         """Deliver an input that no event of the engine stands for."""
@@ -360,6 +368,7 @@ class Room:
             self._on_eos()
         elif what in _STATE_INPUTS:
             if what == "reconnected":
+                self._settled_at = self.now + SETTLE_SECONDS
                 self._bound_buffer()
             session.receive(_STATE_INPUTS[what](link=self.ref), now=self.now)
         else:
@@ -400,6 +409,7 @@ class Room:
         if self._queue is not None:
             self._queue.attach(self.handle)
         self._phase = _Phase.OPEN
+        self._settled_at = self.now + SETTLE_SECONDS
         try:
             self.engine.send(requests.ready(self.handle))
             self._bound_buffer()
@@ -419,8 +429,12 @@ class Room:
     # -- leaving
 
     def _leave(self) -> None:
-        self._phase = _Phase.LEAVING
         self._drain = None
+        if self.now < self._settled_at:
+            self._phase = _Phase.SETTLING
+            self._due = self._settled_at
+            return
+        self._phase = _Phase.LEAVING
         self._due = self.now + _LEAVE_SECONDS
         async_id = self.engine.next_id()
         try:
@@ -472,7 +486,7 @@ class Room:
     def _give_back(self) -> None:
         handles = [self.handle, self.me, *self.members.end()]
         if self._left_for and self.engine.running:
-            leave_room(self.engine, self.handle, handles, self._left_for)
+            leave_room(self.engine, self.handle, handles, self._left_for, self._settled_at - self.now)
             return
         self.engine.detach_room(self.handle)
         for handle in handles:

@@ -2,18 +2,20 @@
 
 A connect can't be cancelled in the engine.  Its result comes later, and then the engine waits 15 seconds to hear that
 somebody is ready for the room's events; where nobody says so it panics, for the whole process.  So a late room is told
-that we are ready, left, and its handles are given back, all of it on the engine's own threads.
+that we are ready, left once it has settled, and its handles are given back, all of it on threads of its own.
 """
 
 from __future__ import annotations
 
 import threading
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from dcl_comms_drivers.livekit import requests
 from dcl_comms_drivers.livekit.engine import Engine, NativeRefusal
 from dcl_comms_drivers.livekit.errors import EngineUnavailable
 from dcl_comms_drivers.livekit.ffi import FfiEvent, owned_handles
+from dcl_comms_drivers.livekit.rejoin import SETTLE_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -28,16 +30,18 @@ def leave_late_room(engine: Engine, event: FfiEvent, then: Callable[[], None]) -
         then()
         return
     handles = [engine.own(handle) for handle in owned_handles(result)]
-    _Teardown(engine, result.room.handle.id, handles, then, {"eos", "disconnect"}).start(ready=True)
+    teardown = _Teardown(engine, result.room.handle.id, handles, then, {"eos", "disconnect"})
+    teardown.start(ready=True, delay=SETTLE_SECONDS)
 
 
-def leave_room(engine: Engine, room: int, handles: Iterable[int], waiting_for: set[str]) -> None:
+def leave_room(engine: Engine, room: int, handles: Iterable[int], waiting_for: set[str], delay: float) -> None:
     """Leave a room in the background and give its handles back afterwards.  Nobody reads its events any more.
 
     ``waiting_for``: what has not come yet, of "eos" and "disconnect"; the room's last event comes only once.
+    ``delay``: in how many seconds it may be left.
     """
     waiting_for.add("disconnect")
-    _Teardown(engine, room, list(handles), lambda: None, waiting_for).start(ready=False)
+    _Teardown(engine, room, list(handles), lambda: None, waiting_for).start(ready=False, delay=delay)
 
 
 class _Teardown:
@@ -51,12 +55,21 @@ class _Teardown:
         self._lock = threading.Lock()
         self._waiting_for = waiting_for
 
-    def start(self, *, ready: bool) -> None:
-        """Leave.  ``ready``: the engine is still to be told that we are ready for events."""
+    def start(self, *, ready: bool, delay: float) -> None:
+        """Leave after ``delay`` seconds.  ``ready``: the engine is still to be told that we are ready for events."""
         self._engine.attach_room(self._room, self._on_event)
-        try:
+        with suppress(NativeRefusal, EngineUnavailable):
             if ready:
                 self._engine.send(requests.ready(self._room))
+        if delay > 0:
+            timer = threading.Timer(delay, self._leave)
+            timer.daemon = True
+            timer.start()
+        else:
+            self._leave()
+
+    def _leave(self) -> None:
+        try:
             async_id = self._engine.next_id()
             self._engine.call(requests.leave(self._room, async_id), async_id, lambda _: self._seen("disconnect"))
         except (NativeRefusal, EngineUnavailable):

@@ -11,6 +11,7 @@ A connect can't be called off: when the attempt is over before it has succeeded,
 from __future__ import annotations
 
 import asyncio
+import time
 from dataclasses import dataclass
 from enum import Enum
 from functools import partial
@@ -34,7 +35,7 @@ from dcl_comms_core.states import CloseReason
 from dcl_comms_drivers.livekit.errors import redact
 from dcl_comms_drivers.livekit.mailbox import Mailbox
 from dcl_comms_drivers.livekit.reasons import connect_failure, disconnect_reason
-from dcl_comms_drivers.livekit.rejoin import GHOSTS, Who
+from dcl_comms_drivers.livekit.rejoin import GHOSTS, SETTLE_SECONDS, Who
 from dcl_comms_drivers.livekit.sdk.drain import figures, until_sent
 from dcl_comms_drivers.livekit.sdk.members import SdkMembers
 from dcl_comms_drivers.livekit.sdk.thread import SdkThread
@@ -120,6 +121,7 @@ class SdkRoom:
         self._sent_reliable = False
         self._reliable_bytes = 0
         """Of reliable packets that were acknowledged since the transport was made."""
+        self._settled_at = 0.0
         self._token = ""
         self._who = Who("", "", "")
         self._ghost_gone: Callable[[], None] = _nothing
@@ -261,6 +263,7 @@ class SdkRoom:
                 self.post(LinkFailed(link=self.ref, reason=reason, detail=detail))
             return
         self.thread.rooms.add(room)
+        self._settled_at = time.monotonic() + SETTLE_SECONDS
         if self._phase is not _Phase.CONNECTING:
             await self._left(room)
             self._ghost_gone()
@@ -337,6 +340,7 @@ class SdkRoom:
     def _repairing(self, inp: Input) -> None:
         # A new transport counts from nothing.
         self._reliable_bytes = 0
+        self._settled_at = time.monotonic() + SETTLE_SECONDS
         self.post(inp)
 
     def _on_data(self, packet: rtc.DataPacket) -> None:
@@ -378,6 +382,7 @@ class SdkRoom:
 
     async def _left(self, room: rtc.Room) -> None:
         try:
+            await asyncio.sleep(self._settled_at - time.monotonic())
             await room.disconnect()
         finally:
             self.thread.rooms.discard(room)
