@@ -8,6 +8,7 @@ from dcl_comms_drivers.settings import Subscribe
 
 from dcl_comms_core.errors import LocalProtocolError
 from dcl_comms_core.events import RoomClosed, RoomOpened
+from dcl_comms_core.limits import Limits
 from dcl_comms_core.peers import EVERYONE, PeerId
 from dcl_comms_core.room import Delivery
 from dcl_comms_station.clean import clean
@@ -72,7 +73,9 @@ async def say(
     AddresseeMissing: somebody was not there within ``wait`` seconds; nothing was sent then.
     """
     settings = presence.settings(target)
-    settings |= {"timeout": patience, "reconnect": False, "subscribe": Subscribe.NONE}
+    # Words without a name are worth little: rather wait, on a busy server, until it has told others who we are.
+    limits = Limits(announce_seconds=patience / 4)
+    settings |= {"timeout": patience, "reconnect": False, "subscribe": Subscribe.NONE, "limits": limits}
     async with loop.connect(target, **settings) as room:
         if presence.scene is not None:
             room.enter_scene(*presence.scene)
