@@ -60,7 +60,8 @@ _SESSIONS: Final[Mapping[str, Any]] = {
 }
 """The classes that a journal may name.  Each has ``commands()``, ``events()``, ``deadline()`` and its verbs."""
 _READS: Final = frozenset(
-    "commands events deadline traffic has_credit check_publish rooms_of has_track room_with room_to_publish".split()  # noqa: SIM905 - a line
+    {"commands", "events", "deadline", "traffic", "has_credit", "check_publish"}
+    | {"rooms_of", "has_track", "room_with", "room_to_publish"}
 )
 """What changes nothing, and so is not a step."""
 _WITHIN: Final = "rooms"

@@ -19,7 +19,7 @@ from dcl_comms_core.limits import DEFAULT_LIMITS, Limits
 if TYPE_CHECKING:
     from typing import TypeAlias
 
-__all__ = ["Realm", "Resolution", "parse_about", "read_about", "realm_url"]
+__all__ = ["Realm", "Resolution", "parse_about", "read_about", "read_target", "realm_url"]
 
 _PROTOCOL = "v3"
 _Object: TypeAlias = Mapping[str, object]
@@ -72,6 +72,21 @@ def realm_url(url: str) -> str:
     InvalidConnectionString: it is none.
     """
     return SignedLoginAdapter(url).url.partition("?")[0].rstrip("/").removesuffix("/about").rstrip("/")
+
+
+def read_target(target: str | Adapter, limits: Limits) -> str | Adapter:
+    """A realm's URL, or an Adapter.  InvalidConnectionString, LocalProtocolError: it is neither."""
+    if isinstance(target, Adapter):
+        return target
+    if not isinstance(target, str):  # pyright: ignore[reportUnnecessaryIsInstance]  # callers may be untyped
+        msg = f"a target is a realm's URL, a connection string or an Adapter, not {type(target).__name__}"
+        raise LocalProtocolError(msg)
+    scheme = target.lstrip()[:8].lower()
+    return (
+        realm_url(target)
+        if scheme.startswith(("http://", "https://"))
+        else parse_connection_string(target, limits=limits)
+    )
 
 
 def parse_about(document: str | bytes | _Object, *, url: str | None = None, limits: Limits = DEFAULT_LIMITS) -> Realm:

@@ -49,8 +49,8 @@ def weight(event: object) -> int:
             return _WIDEST * size
         for name in texts:
             text = getattr(event, name)
-            if text and not text.isascii():
-                size += (_WIDEST - 1) * len(text)
+            if text:
+                size += text_weight(text) - len(text)
     elif type(event) is PeerIdentified:
         return sum(weight(early) for early in event.early)
     return size

@@ -26,7 +26,6 @@ from dcl_comms_core.connection import (
     Adapter,
     ArchipelagoAdapter,
     SignedLoginAdapter,
-    parse_connection_string,
 )
 from dcl_comms_core.errors import CommsError, LocalProtocolError
 from dcl_comms_core.identity import ChallengeGuard
@@ -38,7 +37,7 @@ from dcl_comms_core.motion import build_movement, check_position
 from dcl_comms_core.peers import EVERYONE, PeerId
 from dcl_comms_core.proto import rfc4
 from dcl_comms_core.readings import Delivery
-from dcl_comms_core.realm import realm_url
+from dcl_comms_core.realm import read_target
 from dcl_comms_core.seeking import JOINABLE, OVER, Seeking
 from dcl_comms_core.signed_fetch import request_url
 from dcl_comms_core.spreading import RoomRole
@@ -107,7 +106,7 @@ class WorldSession(Seeking):
         profile_version: int | None = None,
         silent: bool = False,
     ) -> None:
-        where = _read_target(target, limits)
+        where = read_target(target, limits)
         check_position(position)
         if address is not None:
             require_address(address)
@@ -490,18 +489,3 @@ class WorldSession(Seeking):
 
     def _settle_rooms(self) -> None:
         self._pump()
-
-
-def _read_target(target: str | Adapter, limits: Limits) -> str | Adapter:
-    """A realm's URL, or an Adapter.  InvalidConnectionString, LocalProtocolError: it is neither."""
-    if isinstance(target, Adapter):
-        return target
-    if not isinstance(target, str):  # pyright: ignore[reportUnnecessaryIsInstance]  # callers may be untyped
-        msg = f"a target is a realm's URL, a connection string or an Adapter, not {type(target).__name__}"
-        raise LocalProtocolError(msg)
-    scheme = target.lstrip()[:8].lower()
-    return (
-        realm_url(target)
-        if scheme.startswith(("http://", "https://"))
-        else parse_connection_string(target, limits=limits)
-    )

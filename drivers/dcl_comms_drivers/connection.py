@@ -13,7 +13,7 @@ from dcl_comms_core.inputs import ClockSet, TrackSource
 from dcl_comms_core.rooms_view import PeersOfRooms
 from dcl_comms_core.states import RETRY, CloseReason, RoomState
 from dcl_comms_core.unread import Unread
-from dcl_comms_drivers.feeds import AudioLink, VideoLink
+from dcl_comms_drivers.feeds import pictures_of, sound_of
 from dcl_comms_drivers.journal_file import JournalFile
 from dcl_comms_drivers.opening import Links, new_session, resolve
 from dcl_comms_drivers.pump import Pump
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from dcl_comms_core.peers import PeerId, PeerTable
     from dcl_comms_core.realm import Realm
     from dcl_comms_core.room import RoomSession
-    from dcl_comms_drivers.feeds import AudioFeed, Reader, VideoFeed
+    from dcl_comms_drivers.feeds import AudioFeed, AudioLink, Reader, VideoFeed, VideoLink
     from dcl_comms_drivers.host import Host, Link, Session
     from dcl_comms_drivers.livekit.frames import AudioFrame, VideoFormat, VideoFrame
     from dcl_comms_drivers.settings import Options, VideoSettings
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 __all__ = ["BaseConnection"]
 
 
+_ADVICE = ": use a livekit: string"
 _SOUND = frozenset({TrackSource.MICROPHONE, TrackSource.SCREEN_SHARE_AUDIO, TrackSource.UNKNOWN})
 _PICTURES = frozenset({TrackSource.CAMERA, TrackSource.SCREEN_SHARE, TrackSource.UNKNOWN})
 
@@ -272,18 +273,10 @@ class BaseConnection(Verbs):
     # --- sound and pictures
 
     def _sound(self) -> AudioLink:
-        link = self._link
-        if not isinstance(link, AudioLink):
-            msg = f"a room over {link.name} carries no sound: use a livekit: string"
-            raise LocalProtocolError(msg)
-        return link
+        return sound_of(self._link, _ADVICE)
 
     def _pictures(self) -> VideoLink:
-        link = self._link
-        if not isinstance(link, VideoLink):
-            msg = f"a room over {link.name} carries no pictures: use a livekit: string"
-            raise LocalProtocolError(msg)
-        return link
+        return pictures_of(self._link, _ADVICE)
 
     def _publish_audio(
         self, name: str, source: TrackSource, sample_rate: int, channels: int, *, muted: bool

@@ -8,15 +8,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol, TypeVar, runtime_checkable
 
+from dcl_comms_core.errors import LocalProtocolError
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from typing_extensions import Buffer
 
     from dcl_comms_core.inputs import TrackSource
+    from dcl_comms_drivers.host import Link
     from dcl_comms_drivers.livekit.frames import AudioFrame, VideoFormat, VideoFrame
 
-__all__ = ["AudioFeed", "AudioLink", "Feed", "Reader", "VideoFeed", "VideoLink"]
+__all__ = ["AudioFeed", "AudioLink", "Feed", "Reader", "VideoFeed", "VideoLink", "pictures_of", "sound_of"]
 
 F_co = TypeVar("F_co", covariant=True)
 
@@ -158,3 +161,19 @@ class VideoLink(Protocol):
     ) -> Reader[VideoFrame]:
         """Read a track's pictures, converted to a format."""
         ...
+
+
+def sound_of(link: Link, advice: str = "") -> AudioLink:
+    """The link, if it carries sound.  LocalProtocolError, with the advice: it does not."""
+    if not isinstance(link, AudioLink):
+        msg = f"a room over {link.name} carries no sound{advice}"
+        raise LocalProtocolError(msg)
+    return link
+
+
+def pictures_of(link: Link, advice: str = "") -> VideoLink:
+    """The link, if it carries pictures.  LocalProtocolError, with the advice: it does not."""
+    if not isinstance(link, VideoLink):
+        msg = f"a room over {link.name} carries no pictures{advice}"
+        raise LocalProtocolError(msg)
+    return link

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache, partial
 from typing import TYPE_CHECKING, TypedDict
 
 from dcl_comms_core.connection import (
@@ -10,11 +11,10 @@ from dcl_comms_core.connection import (
     OfflineAdapter,
     SimulatorAdapter,
     WsRoomAdapter,
-    parse_connection_string,
 )
 from dcl_comms_core.errors import LocalProtocolError
 from dcl_comms_core.identity import ChallengeGuard
-from dcl_comms_core.realm import realm_url
+from dcl_comms_core.realm import read_target
 from dcl_comms_core.room import RoomSession
 from dcl_comms_core.simulator import parse_simulator
 from dcl_comms_core.world import WorldSession
@@ -51,14 +51,11 @@ class _RoomOptions(TypedDict):
 
 def resolve(target: str | Adapter, limits: Limits) -> str | Adapter:
     """A realm's URL, or an adapter.  InvalidConnectionString: it is neither; LocalProtocolError: it is ``offline:``."""
-    if not isinstance(target, Adapter):
-        if target.lstrip()[:8].lower().startswith(("http://", "https://")):
-            return realm_url(target)
-        target = parse_connection_string(target, limits=limits)
-    if isinstance(target, OfflineAdapter):
+    where = read_target(target, limits)
+    if isinstance(where, OfflineAdapter):
         msg = "nobody is met at offline: - connect to the realm's URL, whose scenes may have rooms"
         raise LocalProtocolError(msg)
-    return target
+    return where
 
 
 def new_session(
@@ -104,8 +101,8 @@ class Links:
         self._options = options
         self._wake = wake
         self._turn = turn
-        self._wake_fd: int | None = None
-        self._asked_fd = False
+        # A host has one, and all rooms may write to it.
+        self._wake_fd = cache(partial(host.wake_fd, turn))
 
     def room(self, adapter: Adapter) -> Link:
         """A link for a room of LiveKit's, or for a simulated one.  Raises EngineUnavailable."""
@@ -113,15 +110,8 @@ class Links:
         if isinstance(adapter, SimulatorAdapter):
             return MemoryLink(parse_simulator(adapter.detail), self._wake, self._host.now())
         return open_livekit(
-            self._wake, options.livekit, falls_back=options.sdk_fallback, limits=options.limits, wake_fd=self._find_fd
+            self._wake, options.livekit, falls_back=options.sdk_fallback, limits=options.limits, wake_fd=self._wake_fd
         )
-
-    def _find_fd(self) -> int | None:
-        # A host has one, and all rooms may write to it.
-        if not self._asked_fd:
-            self._asked_fd = True
-            self._wake_fd = self._host.wake_fd(self._turn)
-        return self._wake_fd
 
     def net(self, runner: Runner) -> NetLink:
         """The way into the network."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from dcl_comms_core.commands import OpenLink
 from dcl_comms_core.errors import LocalProtocolError
-from dcl_comms_drivers.feeds import AudioLink, VideoLink
+from dcl_comms_drivers.feeds import pictures_of, sound_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -102,12 +102,12 @@ class WorldLink:
         self, name: str, *, source: TrackSource, sample_rate: int, channels: int, muted: bool
     ) -> AudioFeed:
         """Publish a track that carries sound; see LiveKitLink."""
-        link = self._sound(self._session.room_to_publish(source))
+        link = sound_of(self._link(self._session.room_to_publish(source)))
         return link.publish_audio(name, source=source, sample_rate=sample_rate, channels=channels, muted=muted)
 
     def open_audio(self, track_sid: str, *, sample_rate: int, channels: int, max_frames: int) -> Reader[AudioFrame]:
         """Listen to a track that is received."""
-        link = self._sound(self._room_with(track_sid))
+        link = sound_of(self._link(self._room_with(track_sid)))
         return link.open_audio(track_sid, sample_rate=sample_rate, channels=channels, max_frames=max_frames)
 
     def publish_video(
@@ -123,7 +123,7 @@ class WorldLink:
         muted: bool,
     ) -> VideoFeed:
         """Publish a track that carries pictures; see LiveKitLink."""
-        return self._pictures(self._session.room_to_publish(source)).publish_video(
+        return pictures_of(self._link(self._session.room_to_publish(source))).publish_video(
             name,
             width=width,
             height=height,
@@ -136,7 +136,12 @@ class WorldLink:
 
     def open_video(self, track_sid: str, *, format: VideoFormat, max_frames: int) -> Reader[VideoFrame]:  # noqa: A002 - what it is
         """Look at a track that is received."""
-        return self._pictures(self._room_with(track_sid)).open_video(track_sid, format=format, max_frames=max_frames)
+        return pictures_of(self._link(self._room_with(track_sid))).open_video(
+            track_sid, format=format, max_frames=max_frames
+        )
+
+    def _link(self, number: int) -> Link:
+        return self._rooms[number][0]
 
     def _room_with(self, track_sid: str) -> int:
         number = self._session.room_with(track_sid)
@@ -144,17 +149,3 @@ class WorldLink:
             msg = "no room offers this track any more: open tracks between TrackSubscribed and TrackUnsubscribed"
             raise LocalProtocolError(msg)
         return number
-
-    def _sound(self, number: int) -> AudioLink:
-        link = self._rooms[number][0]
-        if not isinstance(link, AudioLink):
-            msg = f"a room over {link.name} carries no sound"
-            raise LocalProtocolError(msg)
-        return link
-
-    def _pictures(self, number: int) -> VideoLink:
-        link = self._rooms[number][0]
-        if not isinstance(link, VideoLink):
-            msg = f"a room over {link.name} carries no pictures"
-            raise LocalProtocolError(msg)
-        return link
