@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 import time
 from typing import TYPE_CHECKING
@@ -138,6 +140,16 @@ def _give_up(one):
     one.link.abandon()
 
 
+def stay(room: RoomOnServer) -> float:
+    """Seconds between the first and the last look at which somebody is there."""
+    seen: list[float] = []
+    while (there := room.server.list_participants(room.name)) or not seen:
+        if there:
+            seen.append(time.monotonic())
+        time.sleep(0.01)
+    return seen[-1] - seen[0]
+
+
 @pytest.mark.livekit
 @pytest.mark.parametrize("leave", [_close, _abandon, _give_up])
 @pytest.mark.parametrize("link", [LiveKitLink, SdkLink])
@@ -148,14 +160,25 @@ def test_a_room_is_left_once_it_has_settled(room, link, leave, monkeypatch):
     one.open(room.connection_string(ALICE))
     leaving = threading.Thread(target=leave, args=(one,))
     leaving.start()
-    seen = []
-    while (there := room.server.list_participants(room.name)) or not seen:
-        if there:
-            seen.append(time.monotonic())
-        time.sleep(0.01)
+    assert stay(room) > 0.25
     leaving.join()
-    assert seen[-1] - seen[0] > 0.25
     assert nothing_left()
+
+
+@pytest.mark.livekit
+@pytest.mark.parametrize("link", ["engine", "sdk"])
+def test_an_exit_leaves_a_room_once_it_has_settled(room, link):
+    program = """
+import sys
+from dcl_comms_core import RoomOpened
+from dcl_comms_drivers import polled
+room = polled.open(sys.argv[1], livekit=sys.argv[2])
+while not any(isinstance(event, RoomOpened) for event in room.poll()):
+    room.wait()
+"""
+    with subprocess.Popen([sys.executable, "-c", program, room.connection_string(ALICE), link]) as process:
+        assert stay(room) > 0.25
+    assert process.returncode == 0
 
 
 # -- the table of ghosts

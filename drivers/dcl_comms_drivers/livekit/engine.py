@@ -34,6 +34,7 @@ from dcl_comms_drivers.livekit.ffi import (
     owned_handles,
     parse_event,
 )
+from dcl_comms_drivers.livekit.rejoin import SETTLE_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -69,6 +70,7 @@ class Engine:
     def __init__(self) -> None:
         self._waiters: dict[int, Callable[[FfiEvent], object]] = {}
         self._rooms: dict[int, Callable[[FfiEvent], object]] = {}
+        self._settled_at = 0.0
         self._streams: dict[int, Callable[[FfiEvent], object]] = {}
         self._opening = False
         self._opening_lock = threading.Lock()
@@ -145,6 +147,8 @@ class Engine:
 
     def attach_room(self, room_handle: int, on_event: Callable[[FfiEvent], object]) -> None:
         """Give all events of a room to ``on_event`` from now on."""
+        if room_handle not in self._rooms:
+            self._settled_at = time.monotonic() + SETTLE_SECONDS
         self._rooms[room_handle] = on_event
 
     def detach_room(self, room_handle: int) -> None:
@@ -284,10 +288,16 @@ class Engine:
             return
         rooms = list(self._rooms) if self._problem is None else []
         gone = threading.Semaphore(0)
+        if rooms:
+            time.sleep(max(0.0, self._settled_at - time.monotonic()))
         for room in rooms:
             self._rooms[room] = _ignore
             async_id = self.next_id()
-            self.call(requests.leave(room, async_id), async_id, lambda _: gone.release())
+            try:
+                self.call(requests.leave(room, async_id), async_id, lambda _: gone.release())
+            except NativeRefusal:
+                # It was being left anyway.
+                gone.release()
         deadline = time.monotonic() + _EXIT_SECONDS
         for _ in rooms:
             if not gone.acquire(timeout=max(0.0, deadline - time.monotonic())):

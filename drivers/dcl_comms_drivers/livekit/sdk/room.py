@@ -263,7 +263,7 @@ class SdkRoom:
                 self.post(LinkFailed(link=self.ref, reason=reason, detail=detail))
             return
         self.thread.rooms.add(room)
-        self._settled_at = time.monotonic() + SETTLE_SECONDS
+        self._settled_at = self.thread.settled_at = time.monotonic() + SETTLE_SECONDS
         if self._phase is not _Phase.CONNECTING:
             await self._left(room)
             self._ghost_gone()
@@ -340,7 +340,7 @@ class SdkRoom:
     def _repairing(self, inp: Input) -> None:
         # A new transport counts from nothing.
         self._reliable_bytes = 0
-        self._settled_at = time.monotonic() + SETTLE_SECONDS
+        self._settled_at = self.thread.settled_at = time.monotonic() + SETTLE_SECONDS
         self.post(inp)
 
     def _on_data(self, packet: rtc.DataPacket) -> None:

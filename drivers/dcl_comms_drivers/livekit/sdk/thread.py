@@ -77,6 +77,8 @@ class SdkThread:
             raise EngineUnavailable(EngineProblem.NOT_LOADED, redact(str(error)).partition("\n")[0]) from error
         self.rooms: set[rtc.Room] = set()
         """The rooms that we are in.  For the SDK's thread only."""
+        self.settled_at = 0.0
+        """When they may all be left; see ``rejoin``.  For the SDK's thread only."""
         self._problem: EngineProblem | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._calls: Mailbox[Callable[[], object]] = Mailbox(self._wake, _forget)
@@ -131,6 +133,8 @@ class SdkThread:
             on_error(error)
 
     async def _leave_all(self) -> None:
+        if self.rooms:
+            await asyncio.sleep(self.settled_at - time.monotonic())
         rooms = [asyncio.create_task(room.disconnect()) for room in self.rooms]
         if rooms:
             await asyncio.wait(rooms, timeout=_EXIT_SECONDS)
