@@ -88,9 +88,9 @@ def test_nothing_is_left(recwarn):
     for _ in range(3):
         with realm_in_thread() as realm, connect(realm.url.replace("http", "ws") + "/ws", close_timeout=0.1):
             realm.restart()
-    assert threading.active_count() == threads
     end = time.monotonic() + 5
-    while descriptors() > before:
+    # The client has a thread of its own, which ends in its own time.
+    while descriptors() > before or threading.active_count() > threads:
         assert time.monotonic() < end
         time.sleep(0.05)
     assert not recwarn.list
