@@ -285,8 +285,8 @@ def exits(room, count):
     with ThreadPoolExecutor(3) as pool:
         ends = list(pool.map(one, range(count)))
     assert ends == [(number, 0, "") for number in range(count)]
-    # Each of them said good-bye: nobody is left to time out, but for one that a busy server missed (docs/faults.md).
-    assert len(room.server.list_participants(room.name)) <= 1
+    # Each of them said good-bye: nobody is left to time out, but for one of 200 that a busy server missed: docs/faults.md.
+    assert len(room.server.list_participants(room.name)) <= count // 200
 
 
 def test_an_exit_with_an_open_room_is_clean(livekit_room):
