@@ -237,7 +237,10 @@ class PeerJoined(_Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PeerLeft(_Event):
-    """Somebody left the room, or was gone when we came back to it."""
+    """Somebody left the room, or was gone when we came back to it.
+
+    On LiveKit their last packets may still come after it, and then have no sender: see docs/faults.md.
+    """
 
     sender: PeerId
 

@@ -10,6 +10,7 @@ import json
 import queue
 import sys
 import threading
+import time
 
 from sdk_peer import SdkPeer, say
 
@@ -29,6 +30,19 @@ class RoomPeer(SdkPeer):
     def join(self, target):
         """The connection string goes in through standard input."""
         self.tell("connect", target=target, settings=self.settings)
+
+    def numbers(self):
+        """Those of the numbered packets that it got so far."""
+        self.tell("numbers")
+        return self.expect("numbers")["numbers"]
+
+    def gets(self, *series, timeout=40.0):
+        """Wait for numbered packets: each series complete, in order, each number once; series of others may mix with it."""
+        end = time.monotonic() + timeout
+        while len(found := self.numbers()) < sum(map(len, series)) and time.monotonic() < end:
+            time.sleep(0.1)
+        assert [[number for number in found if number in expected] for expected in series] == [list(e) for e in series]
+        assert len(found) == sum(map(len, series))
 
 
 class _Program:

@@ -122,6 +122,7 @@ def test_a_token_that_expires_in_the_room_changes_nothing(livekit_room):
             assert not {"Reconnecting", "lost"} & {report["event"] for report in peer.seen}
 
 
+@pytest.mark.timeout(240)
 def test_all_that_was_accepted_arrives_when_the_room_is_left_while_sending(livekit_room):
     """Four megabytes: nearly all of it still waits for credit when the peer says that it leaves."""
     room = livekit_room()
@@ -135,14 +136,12 @@ def test_all_that_was_accepted_arrives_when_the_room_is_left_while_sending(livek
         for peer in (counter, *senders):
             peer.until(lambda p=peer: len({r["identity"] for r in p.seen if r["event"] == "PeerJoined"}) == 2)
         for number, sender in enumerate(senders):
-            sender.tell("send and leave", start=number * 1000, count=count, size=size, drain=45.0)
+            sender.tell("send and leave", start=number * 1000, count=count, size=size, drain=100.0)
         for sender in senders:
-            sender.expect("end", timeout=50.0)
+            sender.expect("end", timeout=110.0)
         counter.until(lambda: len({r["identity"] for r in counter.seen if r["event"] == "PeerLeft"}) == 2)
-        counter.tell("numbers")
-        found = counter.expect("numbers")["numbers"]
-        for start in (0, 1000):
-            assert [n for n in found if n // 1000 == start // 1000] == list(range(start, start + count))
+        # That they have left comes by another way than the packets, and may be here before the last of them.
+        counter.gets(range(count), range(1000, 1000 + count))
 
 
 # -- the engine, and the end of a process: a fresh interpreter each

@@ -50,20 +50,6 @@ def gather(site, request):
         site.cable.plug()
 
 
-def numbers(peer):
-    peer.tell("numbers")
-    return peer.expect("numbers")["numbers"]
-
-
-def gets(peer, *series, timeout=40.0):
-    """Wait for numbered packets: each series complete, in order, each number once; series of others may mix with it."""
-    end = time.monotonic() + timeout
-    while len(found := numbers(peer)) < sum(map(len, series)) and time.monotonic() < end:
-        time.sleep(0.1)
-    assert [[number for number in found if number in expected] for expected in series] == [list(e) for e in series]
-    assert len(found) == sum(map(len, series))
-
-
 def reconnects(peer):
     return [report["event"] for report in peer.seen if report["event"] in {"Reconnecting", "Reconnected"}]
 
@@ -77,10 +63,10 @@ def test_a_cable_that_is_pulled_and_put_back(site, gather):
     site.cable.pull()
     sender.tell("send", start=0, count=50, size=60, reliable=True)
     time.sleep(2.0)
-    assert numbers(others[0]) == []
+    assert others[0].numbers() == []
     site.cable.plug()
     for other in others:
-        gets(other, range(50))
+        other.gets(range(50))
     sender.expect("sent")
     assert not any(reconnects(peer) for peer in peers.values())
 
@@ -93,7 +79,7 @@ def test_a_cable_that_is_pulled_and_put_back(site, gather):
         peer.expect("Reconnected", timeout=30.0, attempt=0)
     sender.tell("send", start=50, count=10, size=60, reliable=True)
     for other in others:
-        gets(other, range(60))
+        other.gets(range(60))
     assert [reconnects(peer) for peer in peers.values()] == [["Reconnecting", "Reconnected"]] * 3
 
 
@@ -104,7 +90,7 @@ def test_reliable_packets_come_complete_and_in_order_through_loss_and_delay(site
     for loop, peer in peers.items():
         peer.tell("send", start=series[loop].start, count=25, size=60, reliable=True)
     for loop, peer in peers.items():
-        gets(peer, *(series[other] for other in LOOPS if other != loop))
+        peer.gets(*(series[other] for other in LOOPS if other != loop))
     after = site.road.set()
     lost, passed = after["lost"] - before["lost"], after["passed"] - before["passed"]
     assert 0.1 < lost / (lost + passed) < 0.3
@@ -137,4 +123,4 @@ def test_a_cable_that_stays_pulled(site, gather):
         peers[loop].until(lambda p=peers[loop]: reconnects(p)[-1] == "Reconnected", timeout=60.0)
         assert peers[loop].seen[-1]["attempt"] >= 1
     peers["asyncio"].tell("send", start=0, count=10, size=60, reliable=True)
-    gets(peers["trio"], range(10))
+    peers["trio"].gets(range(10))
