@@ -284,12 +284,7 @@ from dcl_comms_core.scene import (
 )
 from dcl_comms_core.seeking import GATEKEEPER
 from dcl_comms_core.seen import Seen
-from dcl_comms_core.signed_fetch import (
-    login_metadata,
-    request_url,
-    scene_metadata,
-    signed_fetch_headers,
-)
+from dcl_comms_core.signed_fetch import login_metadata, scene_metadata, signed_fetch_headers
 from dcl_comms_core.signed_request import (
     RequestRefused,
     SignedRequest,
@@ -338,6 +333,7 @@ from dcl_comms_core.token import (
     Claims,
     Grants,
 )
+from dcl_comms_core.tools.urls import request_url
 from dcl_comms_core.world import (
     WorldSession,
 )

@@ -20,17 +20,28 @@ A WebSocket URL may lack its scheme (``wss`` is meant), ``https`` means ``wss`` 
 
 from __future__ import annotations
 
-import re
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv6Address
 from typing import TYPE_CHECKING, ClassVar, NoReturn, Self
 from urllib.parse import quote, unquote
 
 from dcl_comms_core.errors import ConnectionStringProblem, InvalidConnectionString, LocalProtocolError
-from dcl_comms_core.jsontext import SURROGATE
 from dcl_comms_core.limits import DEFAULT_LIMITS, Limits
 from dcl_comms_core.token import AccessToken
+from dcl_comms_core.tools.urls import (
+    BLANK,
+    HTTP,
+    MASK,
+    WEBSOCKET,
+    bad_url,
+    canonical_url,
+    masked_detail,
+    masked_url,
+    plain_text,
+    require_text,
+    too_long,
+    url_without_secrets,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -46,23 +57,7 @@ __all__ = [
     "parse_connection_string",
 ]
 
-_MASK = "***"
-_BLANK = "x"
 _MAX_WRAPPERS = 4
-_MAX_PORT = 65_535
-_MAX_HOST_CHARS = 253
-_SHOWN_CHARS = 64
-
-_BLANKS = " \t\r\n\f\v"
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
-_NOT_IN_URL = re.compile(r"[\s\\]")
-_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
-_LABEL = re.compile(r"[a-z0-9_-]{1,63}")
-_PORT = re.compile(r"[0-9]{1,5}")
-_HARMLESS = re.compile(r"[A-Za-z0-9_.,;:/+-]{0,64}")
-
-_WEBSOCKET = {"ws": "ws", "wss": "wss", "http": "ws", "https": "wss"}
-_HTTP = {"http": "http", "https": "https"}
 
 
 class Adapter(ABC):
@@ -122,11 +117,11 @@ class LiveKitAdapter(Adapter):
     params: tuple[tuple[str, str], ...] = ()
 
     def __post_init__(self) -> None:
-        url = _canonical_url(self.url, _WEBSOCKET, default="wss")
+        url = canonical_url(self.url, WEBSOCKET, default="wss")
         if "?" in url:
-            raise _bad_url("parameters of a livekit address belong in params")
+            raise bad_url("parameters of a livekit address belong in params")
         _require_token(self.token)
-        params = tuple((_require_text(name), _require_text(value)) for name, value in self.params)
+        params = tuple((require_text(name), require_text(value)) for name, value in self.params)
         if any(name == "access_token" for name, _ in params):
             msg = "access_token is not one of the other parameters: it is the token"
             raise LocalProtocolError(msg)
@@ -139,11 +134,11 @@ class LiveKitAdapter(Adapter):
 
     def _masked_rest(self) -> str:
         # The names of the other parameters are masked too: a token that lost its name would stand there as one.
-        return f"{_masked_url(self.url)}?access_token={_MASK}" + f"&{_MASK}" * len(self.params)
+        return f"{masked_url(self.url)}?access_token={MASK}" + f"&{MASK}" * len(self.params)
 
     def without_secrets(self) -> Self:
         """The same with another signature on its token, and without what its parameters say."""
-        params = tuple((_BLANK * len(name), _BLANK * len(value)) for name, value in self.params)
+        params = tuple((BLANK * len(name), BLANK * len(value)) for name, value in self.params)
         return type(self)(url_without_secrets(self.url), self.token.without_signature(), params)
 
     def __repr__(self) -> str:
@@ -152,18 +147,18 @@ class LiveKitAdapter(Adapter):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class _UrlAdapter(Adapter):
-    _schemes: ClassVar[Mapping[str, str]] = _WEBSOCKET
+    _schemes: ClassVar[Mapping[str, str]] = WEBSOCKET
     _default_scheme: ClassVar[str | None] = "wss"
     url: str
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "url", _canonical_url(self.url, self._schemes, default=self._default_scheme))
+        object.__setattr__(self, "url", canonical_url(self.url, self._schemes, default=self._default_scheme))
 
     def _rest(self) -> str:
         return self.url
 
     def _masked_rest(self) -> str:
-        return _masked_url(self.url)
+        return masked_url(self.url)
 
     def without_secrets(self) -> Self:
         """The same without its query, and without those parts of its path that look like a secret."""
@@ -189,7 +184,7 @@ class SignedLoginAdapter(_UrlAdapter):
 
     __slots__ = ()
     protocol: ClassVar[str] = "signed-login"
-    _schemes: ClassVar[Mapping[str, str]] = _HTTP
+    _schemes: ClassVar[Mapping[str, str]] = HTTP
     _default_scheme: ClassVar[str | None] = None
 
 
@@ -198,17 +193,17 @@ class _TextAdapter(Adapter):
     detail: str
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "detail", _plain_text(self.detail))
+        object.__setattr__(self, "detail", plain_text(self.detail))
 
     def _rest(self) -> str:
         return self.detail
 
     def _masked_rest(self) -> str:
-        return _masked_detail(self.detail)
+        return masked_detail(self.detail)
 
     def without_secrets(self) -> Self:
         """The same without what looks like more than a name."""
-        return type(self)(_masked_detail(self.detail, blank=True))
+        return type(self)(masked_detail(self.detail, blank=True))
 
 
 class OfflineAdapter(_TextAdapter):
@@ -235,13 +230,13 @@ def parse_connection_string(text: str, *, limits: Limits = DEFAULT_LIMITS) -> Ad
     Raises InvalidConnectionString (for the token in it: InvalidToken, a kind of it) and nothing else; ``problem`` says
     what is wrong, and no text of ours repeats any part of the string.
     """
-    rest = _plain_text(text, limits.connection_string_chars)
+    rest = plain_text(text, limits.connection_string_chars)
     if not rest:
         raise InvalidConnectionString(ConnectionStringProblem.EMPTY)
     adapter = _parse_unwrapped(rest, limits)
     # Escaping may make it longer.  Refusing that here means that whatever was parsed can be parsed again.
     if len(adapter.to_connection_string()) > limits.connection_string_chars:
-        raise _too_long(limits.connection_string_chars)
+        raise too_long(limits.connection_string_chars)
     return adapter
 
 
@@ -270,7 +265,7 @@ def _split(text: str) -> tuple[str, str]:
 
 
 def _read_livekit(tail: str, limits: Limits) -> Adapter:
-    url, _, query = _canonical_url(tail, _WEBSOCKET, default="wss").partition("?")
+    url, _, query = canonical_url(tail, WEBSOCKET, default="wss").partition("?")
     params: list[tuple[str, str]] = []
     tokens: list[str] = []
     for piece in query.split("&"):
@@ -304,113 +299,7 @@ _HINTS = {
 }
 
 
-def _too_long(limit: int) -> InvalidConnectionString:
-    return InvalidConnectionString(ConnectionStringProblem.TOO_LONG, f"the limit is {limit} characters")
-
-
-def _bad_url(detail: str) -> InvalidConnectionString:
-    return InvalidConnectionString(ConnectionStringProblem.BAD_URL, detail)
-
-
-def _require_text(text: object) -> str:
-    if not isinstance(text, str):
-        raise InvalidConnectionString(ConnectionStringProblem.NOT_TEXT, f"it is {type(text).__name__}, not str")
-    if SURROGATE.search(text):
-        raise InvalidConnectionString(ConnectionStringProblem.NOT_TEXT, "it has half a surrogate pair in it")
-    return text
-
-
-def _plain_text(text: object, limit: int | None = None) -> str:
-    """Return text without the blanks around it: whole characters, no control characters, within the limit."""
-    if isinstance(text, str) and limit is not None and len(text) > limit:
-        raise _too_long(limit)
-    plain = _require_text(text).strip(_BLANKS)
-    if _CONTROL.search(plain):
-        raise InvalidConnectionString(ConnectionStringProblem.CONTROL_CHARACTER)
-    return plain
-
-
 def _require_token(token: object) -> None:
     if not isinstance(token, AccessToken):
         msg = "a LiveKitAdapter's token is an AccessToken: use AccessToken.parse(text)"
         raise LocalProtocolError(msg)
-
-
-def _canonical_url(text: str, schemes: Mapping[str, str], *, default: str | None) -> str:
-    """Check a URL and give it its scheme and its host in lower case; drop the fragment, keep the rest as it is.
-
-    Written out rather than left to urllib, which drops tabs and newlines silently and accepts almost any host.
-    """
-    url = _plain_text(text).partition("#")[0]
-    if _NOT_IN_URL.search(url):
-        raise _bad_url("a blank or a backslash in it")
-    written = _SCHEME.match(url)
-    name = written[1].lower() if written else default
-    scheme = schemes.get(name or "")
-    if scheme is None:
-        raise _bad_url("its scheme must be one of " + ", ".join(schemes))
-    address, _, query = url[written.end() if written else 0 :].partition("?")
-    authority, slash, path = address.partition("/")
-    return f"{scheme}://{_canonical_authority(authority)}{slash}{path}" + (f"?{query}" if query else "")
-
-
-def _canonical_authority(authority: str) -> str:
-    if "@" in authority:
-        raise InvalidConnectionString(ConnectionStringProblem.USER_INFO, "a name or password before the host")
-    bracketed, bracket, after = authority.partition("]")
-    host, colon, port = (f"{bracketed}]", after[:1], after[1:]) if bracket else authority.partition(":")
-    number = int(port) if _PORT.fullmatch(port) else 0
-    if colon and (colon != ":" or not 1 <= number <= _MAX_PORT):
-        raise _bad_url(f"its port is not a number from 1 to {_MAX_PORT}")
-    name = _canonical_host(host)
-    if name is None:
-        raise _bad_url("its host is not a name or an address" if host else "it has no host")
-    return f"{name}:{number}" if colon else name
-
-
-def _canonical_host(host: str) -> str | None:
-    """Return the host in lower case, an international one in ASCII (IDNA 2003); None if it is no host.
-
-    It returns rather than raises, so that no exception holding a part of the string is anybody's context.
-    """
-    if not 0 < len(host) <= _MAX_HOST_CHARS:
-        return None
-    try:
-        if host.startswith("["):
-            # Zones (%eth0) mean something to one machine only, and ipaddress would let anything through as one.
-            return None if "%" in host else _bracketed(host.lower())
-        name = (host if host.isascii() else host.encode("idna").decode()).lower()
-        labels = name.removesuffix(".").split(".")
-        if labels[-1].isdecimal():
-            IPv4Address(name)
-    except ValueError:
-        return None
-    return name if all(map(_LABEL.fullmatch, labels)) else None
-
-
-def _bracketed(host: str) -> str:
-    IPv6Address(host[1:-1])
-    return host
-
-
-def url_without_secrets(url: str) -> str:
-    """The same without its query, and without those parts of its path that look like a secret; as long as it was."""
-    return _masked_url(url, blank=True)
-
-
-def _masked_url(url: str, *, blank: bool = False) -> str:
-    address, mark, query = url.partition("?")
-    scheme, _, rest = address.partition("://")
-    host, *segments = rest.split("/")
-    shown = (s if len(s) <= _SHOWN_CHARS and not set(s) & set("=&@") else _masked(s, blank) for s in segments)
-    return f"{scheme}://" + "/".join((host, *shown)) + (mark and f"?{_masked(query, blank)}")
-
-
-def _masked_detail(detail: str, *, blank: bool = False) -> str:
-    shown, mark, query = detail.partition("?")
-    return (shown if _HARMLESS.fullmatch(shown) else _masked(shown, blank)) + (mark and f"?{_masked(query, blank)}")
-
-
-def _masked(text: str, blank: bool) -> str:  # noqa: FBT001 - how, not whether
-    """What stands for a secret: the same for all of them, or (``blank``) as long as it was."""
-    return _BLANK * len(text) if blank else _MASK

@@ -18,7 +18,6 @@ from dcl_comms_core.authchain import (
     login_payload,
     require_address,
 )
-from dcl_comms_core.connection import ArchipelagoAdapter
 from dcl_comms_core.errors import (
     IdentityExpired,
     InvalidConnectionString,
@@ -27,6 +26,7 @@ from dcl_comms_core.errors import (
     SigningRefused,
 )
 from dcl_comms_core.limits import DEFAULT_LIMITS, Limits
+from dcl_comms_core.tools.urls import host_and_port, websocket_url
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -190,8 +190,7 @@ class ChallengeGuard:
 
 def _host(url: str) -> str:
     """Return host and port of a ws(s) or http(s) URL, in the one spelling that connection strings give it."""
-    authority = ArchipelagoAdapter(url).url.partition("://")[2].partition("/")[0].partition("?")[0]
-    return _LAST_DOT.sub("", authority)
+    return _LAST_DOT.sub("", host_and_port(websocket_url(url)))
 
 
 def _pattern(text: str) -> str:

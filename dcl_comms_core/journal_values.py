@@ -32,7 +32,6 @@ from dcl_comms_core.connection import (
     SignedLoginAdapter,
     WsRoomAdapter,
     parse_connection_string,
-    url_without_secrets,
 )
 from dcl_comms_core.errors import EncodeError
 from dcl_comms_core.identity import ChallengeGuard
@@ -46,6 +45,7 @@ from dcl_comms_core.readings import Delivery
 from dcl_comms_core.states import CloseReason
 from dcl_comms_core.subscription import Subscribe
 from dcl_comms_core.targets import Place
+from dcl_comms_core.tools.urls import url_without_secrets
 
 __all__ = ["Opaque", "Placeholders", "read_value"]
 

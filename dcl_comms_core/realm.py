@@ -15,6 +15,7 @@ from dcl_comms_core.answers import Refusal, RefusalReason, json_object, refusal
 from dcl_comms_core.connection import Adapter, ArchipelagoAdapter, SignedLoginAdapter, parse_connection_string
 from dcl_comms_core.errors import InvalidConnectionString, InvalidRealm, LocalProtocolError, RealmProblem
 from dcl_comms_core.limits import DEFAULT_LIMITS, Limits
+from dcl_comms_core.tools.urls import http_url
 
 if TYPE_CHECKING:
     from typing import TypeAlias
@@ -62,7 +63,7 @@ class Realm:
             raise InvalidRealm(RealmProblem.BAD_ADAPTER, self.problem)
         if self.url is None:
             raise InvalidRealm(RealmProblem.NO_ADAPTER, "parse_about(url=...) would say where to look")
-        base = SignedLoginAdapter(self.url).url.partition("?")[0].rstrip("/")
+        base = http_url(self.url).partition("?")[0].rstrip("/")
         return ArchipelagoAdapter(f"{base}/archipelago/ws")
 
 
@@ -71,7 +72,7 @@ def realm_url(url: str) -> str:
 
     InvalidConnectionString: it is none.
     """
-    return SignedLoginAdapter(url).url.partition("?")[0].rstrip("/").removesuffix("/about").rstrip("/")
+    return http_url(url).partition("?")[0].rstrip("/").removesuffix("/about").rstrip("/")
 
 
 def read_target(target: str | Adapter, limits: Limits) -> str | Adapter:
@@ -95,7 +96,7 @@ def parse_about(document: str | bytes | _Object, *, url: str | None = None, limi
     ``url`` is the realm's own http(s) URL, which legacy catalysts need.  Raises InvalidRealm: no JSON object, or
     longer than ``limits.about_chars``; InvalidConnectionString: ``url`` is none.
     """
-    base = None if url is None else SignedLoginAdapter(url).url
+    base = None if url is None else http_url(url)
     about: _Object | None
     if isinstance(document, str | bytes):
         if len(document) > limits.about_chars:
@@ -134,7 +135,7 @@ def read_about(
     limits: Limits = DEFAULT_LIMITS,
 ) -> Realm | Refusal:
     """Read a server's answer to ``GET <realm>/about``.  Only a bad ``url`` raises (InvalidConnectionString)."""
-    SignedLoginAdapter(url)
+    http_url(url)
     if 200 <= status < 300:  # noqa: PLR2004  # success
         try:
             return parse_about(body, url=url, limits=limits)

@@ -12,32 +12,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from dcl_comms_core.connection import SignedLoginAdapter
 from dcl_comms_core.dates import milliseconds
-from dcl_comms_core.errors import ConnectionStringProblem, InvalidConnectionString, LocalProtocolError
+from dcl_comms_core.errors import LocalProtocolError
 from dcl_comms_core.jsontext import read_json
 from dcl_comms_core.limits import DEFAULT_LIMITS
+from dcl_comms_core.tools.urls import request_url
 
 if TYPE_CHECKING:
     from dcl_comms_core.authchain import AuthChain
     from dcl_comms_core.identity import AuthIdentity, ChallengeGuard
 
-__all__ = [
-    "UnsignedRequest",
-    "login_metadata",
-    "request_url",
-    "scene_metadata",
-    "signed_fetch_headers",
-    "unsigned_request",
-]
+__all__ = ["UnsignedRequest", "login_metadata", "scene_metadata", "signed_fetch_headers", "unsigned_request"]
 
 _METHOD = re.compile(r"[A-Za-z]+")
 _NOT_ASCII = re.compile(r"[^\x00-\x7f]")
 _NOT_IN_HEADER = re.compile(r"[\x00-\x1f\x7f]")
-_DOTS = re.compile(r"(?:\.|%2[eE]){1,2}")
-# The path percent-encode set of the URL standard, less what no URL of ours holds (blanks, controls, ? and #), and a
-# percent sign that begins no escape, which some clients escape and others leave.
-_ESCAPED = re.compile(r'["<>`{}^]|[^\x00-\x7f]|%(?![0-9A-Fa-f]{2})')
 _INTENT: Final = {"intent": "dcl:explorer:comms-handshake", "signer": "dcl:explorer"}
 
 
@@ -105,20 +94,6 @@ def unsigned_request(
     return UnsignedRequest(address, f"{method}:{_path(address)}:{now}:{text}".lower(), text, now)
 
 
-def request_url(url: str) -> str:
-    """Return an http(s) URL in the spelling to request, so that the path on the wire is the path that was signed.
-
-    Scheme and host are in lower case, the fragment is gone, characters outside ASCII are percent-encoded.  Raises
-    InvalidConnectionString; dot segments (``/../``) are refused, because clients differ in resolving them.
-    """
-    address, mark, query = SignedLoginAdapter(url).url.partition("?")
-    scheme, _, rest = address.partition("://")
-    host, _, path = rest.partition("/")
-    if any(map(_DOTS.fullmatch, path.split("/"))):
-        raise InvalidConnectionString(ConnectionStringProblem.BAD_URL, "a dot segment in its path")
-    return f"{scheme}://{host}/{_ESCAPED.sub(_escape, path)}{mark}{_ESCAPED.sub(_escape, query)}"
-
-
 def login_metadata(*, is_guest: bool = False, secret: str | None = None) -> dict[str, object]:
     """Return the metadata with which a ``signed-login:`` URL is asked for a connection string.
 
@@ -145,10 +120,6 @@ def scene_metadata(
 
 def _path(address: str) -> str:
     return "/" + address.partition("://")[2].partition("/")[2].partition("?")[0]
-
-
-def _escape(match: re.Match[str]) -> str:
-    return "".join(f"%{byte:02X}" for byte in match[0].encode())
 
 
 def _metadata_text(metadata: Mapping[str, object] | str) -> str:

@@ -28,12 +28,11 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_add
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, Self
 
-from dcl_comms_core.connection import SignedLoginAdapter, WsRoomAdapter
 from dcl_comms_core.errors import InvalidConnectionString, TargetProblem, TargetRefused
-from dcl_comms_core.signed_fetch import request_url
+from dcl_comms_core.tools.urls import host_and_port, http_url, request_url, websocket_url
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 __all__ = ["LEADS_TO", "Place", "Target", "place_of"]
 
@@ -138,22 +137,22 @@ class Target:
     @classmethod
     def of_http(cls, url: str) -> Self:
         """Take an http(s) URL apart.  TargetRefused: it is none."""
-        return cls._of(url, SignedLoginAdapter)
+        return cls._of(url, http_url)
 
     @classmethod
     def of_websocket(cls, url: str) -> Self:
         """Take a ws(s) URL apart; http and https mean ws and wss.  TargetRefused: it is none."""
-        return cls._of(url, WsRoomAdapter)
+        return cls._of(url, websocket_url)
 
     @classmethod
-    def _of(cls, url: str, kind: type[SignedLoginAdapter | WsRoomAdapter]) -> Self:
+    def _of(cls, url: str, spelt: Callable[[str], str]) -> Self:
         try:
-            scheme, _, rest = kind(url).url.partition("://")
+            scheme, _, rest = spelt(url).partition("://")
             path = request_url(f"http://{rest}").partition("://")[2].partition("/")[2]
         except InvalidConnectionString as error:
             problem = str(error)
         else:
-            authority = re.split(r"[/?]", rest, maxsplit=1)[0]
+            authority = host_and_port(f"{scheme}://{rest}")
             host, _, port = authority.rpartition(":") if re.search(r":[0-9]+$", authority) else (authority, "", "")
             return cls(scheme, host.strip("[]"), int(port or _PORTS[scheme]), f"/{path}")
         # Outside of the handler, so that no exception holding a part of the URL is this one's context.

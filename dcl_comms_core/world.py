@@ -39,10 +39,10 @@ from dcl_comms_core.proto import rfc4
 from dcl_comms_core.readings import Delivery
 from dcl_comms_core.realm import read_target
 from dcl_comms_core.seeking import JOINABLE, OVER, Seeking
-from dcl_comms_core.signed_fetch import request_url
 from dcl_comms_core.spreading import RoomRole
 from dcl_comms_core.states import WORLD_TRANSITIONS, CloseReason, RoomState, StayState, Timer, WorldTrigger
 from dcl_comms_core.subscription import Subscribe
+from dcl_comms_core.tools.urls import request_url
 from dcl_comms_core.way import Setback, Way
 
 if TYPE_CHECKING:
