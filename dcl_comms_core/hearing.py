@@ -32,6 +32,8 @@ from typing import TYPE_CHECKING, Any, Final
 from dcl_comms_core.chat import has_control
 from dcl_comms_core.events import RejectReason
 from dcl_comms_core.movement import TimestampUnwrapper
+from dcl_comms_core.packets.conventions import EMOJIS
+from dcl_comms_core.packets.readers import Unacceptable
 from dcl_comms_core.peers import PeerId
 
 if TYPE_CHECKING:
@@ -53,7 +55,6 @@ __all__ = [
     "AUTHORITATIVE_SERVER",
     "Heard",
     "Hearing",
-    "Unacceptable",
     "judge_chat",
     "judge_compressed",
     "judge_emote",
@@ -70,16 +71,7 @@ AUTHORITATIVE_SERVER: Final = PeerId("authoritative-server")
 _POSITIONS_A_SECOND: Final = 10.0
 _FASTEST: Final = 50.0
 """Metres a second: what a compressed velocity can say at most."""
-_EMOJIS: Final = 4_096
 _MESSAGE_ID_CHARS: Final = 96
-
-
-class Unacceptable(Exception):
-    """A packet says what its kind does not allow."""
-
-    def __init__(self, reason: RejectReason) -> None:
-        super().__init__(reason)
-        self.reason = reason
 
 
 class Heard:
@@ -208,7 +200,7 @@ def judge_emote(event: PeerEmoted, heard: Heard | None, hearing: Hearing) -> str
 def judge_reaction(event: ReactionReceived, heard: Heard | None, hearing: Hearing) -> str:
     """Is there no such emoji, or is it told already."""
     about = event.message_id
-    if not 0 <= event.emoji_index < _EMOJIS or (about is not None and len(about) > _MESSAGE_ID_CHARS):
+    if not 0 <= event.emoji_index < EMOJIS or (about is not None and len(about) > _MESSAGE_ID_CHARS):
         raise Unacceptable(RejectReason.OUT_OF_RANGE)
     event.count = min(max(event.count, 1), hearing.limits.reaction_count)
     if event.sender is None:

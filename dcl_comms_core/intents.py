@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Final
 
 from dcl_comms_core.cadence import Cadence
 from dcl_comms_core.chat import chat_timestamp, has_control
-from dcl_comms_core.codec import encode, kind_of
+from dcl_comms_core.codec import encode
 from dcl_comms_core.errors import LocalProtocolError, PacketTooLarge
 from dcl_comms_core.events import WarningCode
 from dcl_comms_core.motion import build_movement
+from dcl_comms_core.packets.conventions import EMOJIS, PROTOCOL_VERSION, is_reliable
 from dcl_comms_core.peers import EVERYONE, addressees
 from dcl_comms_core.proto import rfc4
 
@@ -24,30 +25,17 @@ if TYPE_CHECKING:
     from dcl_comms_core.limits import Limits
     from dcl_comms_core.peers import Addressees, PeerId
 
-__all__ = ["LOSSY_KINDS", "PROTOCOL_VERSION", "Intents", "check_movement", "check_version", "is_reliable"]
+__all__ = ["Intents", "check_movement", "check_version"]
 
-PROTOCOL_VERSION: Final = 100
-"""What every packet carries; Unity drops packets that carry anything else."""
-
-LOSSY_KINDS: Final = frozenset(
-    {"position", "movement", "movement_compressed", "look_at_position", "profile_request", "voice"}
-)
-"""Packet kinds that the explorers send unreliably."""
 
 _VERSION_FIELD: Final = bytes((11 << 3, PROTOCOL_VERSION))
 """protocol_version on the wire, for a packet that has none."""
-_EMOJIS: Final = 4_096
 _LARGEST_VERSION: Final = 0xFFFFFFFF
 _LARGEST_MOVEMENT: Final = 1_024
 """Bytes; the largest that its fields allow is 118, the rest is what this version does not know."""
 _REACTION_STEP: Final = 0.01
 _STAMP_STEP: Final = 1e-11
 """Days; 0.9 us.  A chat message is at least this much later than the one before."""
-
-
-def is_reliable(packet: rfc4.Packet) -> bool:
-    """Whether the explorers send packets of this kind reliably."""
-    return kind_of(packet) not in LOSSY_KINDS
 
 
 class Intents(ABC):
@@ -272,8 +260,8 @@ class Intents(ABC):
 
 
 def _check_emoji(index: int) -> None:
-    if not 0 <= index < _EMOJIS:
-        msg = f"an emoji's number is from 0 to {_EMOJIS - 1}"
+    if not 0 <= index < EMOJIS:
+        msg = f"an emoji's number is from 0 to {EMOJIS - 1}"
         raise LocalProtocolError(msg)
 
 

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Final
 from dcl_comms_core import events as ev
 from dcl_comms_core.codec import encode, peek
 from dcl_comms_core.errors import CommsError, DecodeError, LocalProtocolError
-from dcl_comms_core.intents import PROTOCOL_VERSION, Intents, check_version
+from dcl_comms_core.intents import Intents, check_version
+from dcl_comms_core.packets.conventions import PROTOCOL_VERSION
 from dcl_comms_core.peers import EVERYONE, PeerId
 from dcl_comms_core.presence import Presence
 from dcl_comms_core.proto import rfc4

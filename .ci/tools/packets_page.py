@@ -29,7 +29,7 @@ from dcl_comms_core.intents import PROTOCOL_VERSION
 from dcl_comms_core.limits import DEFAULT_LIMITS
 from dcl_comms_core.proto import rfc4
 from dcl_comms_core.proto._gen.tables import TABLES
-from dcl_comms_core.readings import READERS
+from dcl_comms_core.readings import KINDS as READ
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -323,7 +323,7 @@ def accepts(kind: str) -> str:
     data = codec.encode(rfc4.Packet(**{kind: MESSAGES[kind]()}))
     event, told = heard(data)
     need(event != "PacketReceived" or told == kind, f"{kind} is told as {told}")
-    allowance, _, judge = READERS.get(kind, (OTHER, None, None))
+    allowance, _, judge = READ.get(kind, (OTHER, None, None))
     text = f"`{event}`"
     if kind == "movement_compressed":
         with_codec = heard(data, movement_codec=MovementCodec())

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Self, Unpack
 
 from dcl_comms_core.errors import LocalProtocolError, SendQueueFull
 from dcl_comms_core.inputs import TrackSource
-from dcl_comms_core.intents import is_reliable
+from dcl_comms_core.packets.conventions import is_reliable
 from dcl_comms_core.peers import EVERYONE
 from dcl_comms_core.proto import rfc4
 from dcl_comms_core.states import RoomState

@@ -38,7 +38,7 @@ from dcl_comms_core import (
     events,
 )
 from dcl_comms_core.chat import chat_sent_at
-from dcl_comms_core.intents import LOSSY_KINDS, PROTOCOL_VERSION
+from dcl_comms_core.packets.conventions import LOSSY_KINDS, PROTOCOL_VERSION
 
 
 def one(rig: Rig) -> tuple[Packet, Any]:

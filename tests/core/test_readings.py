@@ -375,7 +375,7 @@ def test_our_own_bugs_escape(monkeypatch: pytest.MonkeyPatch) -> None:
         msg = "planted"
         raise RuntimeError(msg)
 
-    monkeypatch.setitem(dcl_comms_core.readings.READERS, "chat", (0, broken, None))  # type: ignore[arg-type]  # a dict underneath
+    monkeypatch.setitem(dcl_comms_core.readings.KINDS, "chat", (0, broken, None))  # type: ignore[arg-type]  # a dict underneath
     rig = Rig().join()
     with pytest.raises(RuntimeError, match="planted"):
         rig.session.receive_data("alice", wire(chat=Chat()), now=0.0)
