@@ -5,6 +5,7 @@ Everything public is here; drivers for asyncio, trio and other loops are in ``dc
 
 from __future__ import annotations
 
+from dcl_comms_core.adapters.resolution import Resolution
 from dcl_comms_core.answers import (
     REFUSAL_RETRY,
     Refusal,
@@ -139,12 +140,7 @@ from dcl_comms_core.events import (
     WorldClosed,
 )
 from dcl_comms_core.hearing import AUTHORITATIVE_SERVER
-from dcl_comms_core.identity import (
-    DECENTRALAND_HOSTS,
-    AuthIdentity,
-    ChallengeGuard,
-    EphemeralSigner,
-)
+from dcl_comms_core.identity import DECENTRALAND_HOSTS, ChallengeGuard
 from dcl_comms_core.inputs import (
     ClockSet,
     CommandCompleted,
@@ -190,6 +186,7 @@ from dcl_comms_core.limits import (
     DEFAULT_LIMITS,
     Limits,
 )
+from dcl_comms_core.login import AuthIdentity, EphemeralSigner
 from dcl_comms_core.memory import (
     MemoryRoom,
 )
@@ -257,12 +254,7 @@ from dcl_comms_core.proto._gen.v3 import (
     SignedChallengeMessage,
     WelcomeMessage,
 )
-from dcl_comms_core.realm import (
-    Realm,
-    Resolution,
-    parse_about,
-    read_about,
-)
+from dcl_comms_core.realm import Realm, parse_about, read_about
 from dcl_comms_core.realm_server import (
     RealmPage,
     RealmRules,

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from dcl_comms_core.codec import encode
-from dcl_comms_core.errors import PacketTooLarge, SendQueueFull
+from dcl_comms_core.errors import SendQueueFull
 from dcl_comms_core.intents import check_version
 from dcl_comms_core.peers import EVERYONE, PeerId
+from dcl_comms_core.profiles import build_profile
 from dcl_comms_core.proto import rfc4
 from dcl_comms_core.receiving import Receiving
 from dcl_comms_core.states import RoomState, Timer
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
     from dcl_comms_core.movement import MovementCodec
     from dcl_comms_core.peers import Addressees
     from dcl_comms_core.profiles import Profile
-    from dcl_comms_core.readings import Delivery
     from dcl_comms_core.seen import Seen
+    from dcl_comms_core.subscription import Delivery
     from dcl_comms_core.token import AccessToken
 
-__all__ = ["Acting", "build_profile"]
+__all__ = ["Acting"]
 
 _EVERY: Final = 10.0
 _APART: Final = 2.0
@@ -155,15 +155,3 @@ class Acting(Receiving):
             self.send(packet)
         except SendQueueFull:
             self._counters["skipped"] += 1
-
-
-def build_profile(serialized: str, base_url: str) -> rfc4.ProfileResponse:
-    """The answer to those who ask for our profile.  PacketTooLarge: it fits no packet."""
-    profile = rfc4.ProfileResponse(serialized_profile=serialized, base_url=base_url)
-    size = len(encode(rfc4.Packet(profile_response=profile)))
-    if size > _LARGEST_PROFILE:
-        raise PacketTooLarge(size, _LARGEST_PROFILE)
-    return profile
-
-
-_LARGEST_PROFILE: Final = 60_000

@@ -26,19 +26,19 @@ import re
 from dataclasses import dataclass, field
 from enum import Enum
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Final
 
 from dcl_comms_core.connection import Adapter, parse_connection_string
 from dcl_comms_core.dates import parse_http_date
 from dcl_comms_core.errors import InvalidConnectionString
-from dcl_comms_core.jsontext import read_json
+from dcl_comms_core.jsontext import json_object
 from dcl_comms_core.limits import DEFAULT_LIMITS, Limits
 from dcl_comms_core.states import Retry
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["REFUSAL_RETRY", "Refusal", "RefusalReason", "json_object", "read_answer", "refusal"]
+__all__ = ["REFUSAL_RETRY", "Refusal", "RefusalReason", "read_answer", "refusal"]
 
 _SHOWN_CHARS = 200
 _WORLD_FULL = 503
@@ -148,19 +148,6 @@ def refusal(
         retry_after=_retry_after(headers, unix_now, limits.retry_after_seconds),
         detail=_shown(text),
     )
-
-
-def json_object(body: str | bytes, limit: int, nesting: int) -> dict[str, object] | None:
-    """Read a body as a JSON object; None if it is none, or longer than ``limit``."""
-    if len(body) > limit:
-        return None
-    if isinstance(body, bytes):
-        try:
-            body = body.decode("utf-8-sig")
-        except ValueError:
-            return None
-    document = read_json(body, nesting=nesting)
-    return cast("dict[str, object]", document) if isinstance(document, dict) else None
 
 
 def _server_text(document: Mapping[str, object] | None) -> str:

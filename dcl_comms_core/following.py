@@ -8,22 +8,21 @@ there the old room is left first.
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from dcl_comms_core.connection import Adapter, LiveKitAdapter, WsRoomAdapter
+from dcl_comms_core.adapters.seats import room_of, seat_of
 from dcl_comms_core.states import RoomState
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
+    from dcl_comms_core.connection import Adapter
     from dcl_comms_core.room import RoomSession
     from dcl_comms_core.targets import Place
 
-__all__ = ["Following", "Wish", "place_of", "seat_of"]
+__all__ = ["Following", "Wish"]
 
 _CLOSED: Final = RoomState.CLOSED
-_SERVICE: Final = re.compile(r"(wss?://[^/]+)/rooms/[^/]+")
 _AT_ONCE: Final = 3
 """The room that we are in, the one on its way, and one that is being left.  A further change waits."""
 
@@ -34,24 +33,6 @@ class Wish(NamedTuple):
     adapter: Adapter
     within: Place | None
     """Where the server is that named it."""
-
-
-def place_of(adapter: Adapter) -> tuple[str, str]:
-    """The server and the room: tokens and islands' names differ where these are the same."""
-    if isinstance(adapter, LiveKitAdapter):
-        return adapter.url, adapter.token.room
-    if isinstance(adapter, WsRoomAdapter):
-        # The service ignores the query.
-        return adapter.url.partition("?")[0], ""
-    return adapter.to_connection_string(), ""
-
-
-def seat_of(adapter: Adapter) -> tuple[str, str]:
-    """What one identity can have once: a room, or a place in any room of a ws-room service."""
-    place = place_of(adapter)
-    # Only there: rooms with another path are not those of the service with that rule.
-    service = _SERVICE.fullmatch(place[0]) if isinstance(adapter, WsRoomAdapter) else None
-    return place if service is None else (service[1], "")
 
 
 class Following:
@@ -80,15 +61,15 @@ class Following:
 
     def want(self, wish: Wish) -> None:
         """Go there, unless we are there or on our way."""
-        place = place_of(wish.adapter)
+        place = room_of(wish.adapter)
         coming, current = self._coming, self._current
-        if coming is not None and place_of(coming.adapter) == place:
+        if coming is not None and room_of(coming.adapter) == place:
             self._wanted = None
             return
         if coming is not None:
             self._coming = None
             self._leave(coming, 0.0)
-        here = current is not None and place_of(current.adapter) == place
+        here = current is not None and room_of(current.adapter) == place
         self._wanted = None if here else wish
 
     def forget(self) -> None:

@@ -41,9 +41,8 @@ from dcl_comms_core.movement import MovementCodec
 from dcl_comms_core.peers import EVERYONE, Peer, PeerId
 from dcl_comms_core.proto import WireMessage
 from dcl_comms_core.proto._gen.tables import TABLES
-from dcl_comms_core.readings import Delivery
 from dcl_comms_core.states import CloseReason
-from dcl_comms_core.subscription import Subscribe
+from dcl_comms_core.subscription import Delivery, Subscribe
 from dcl_comms_core.targets import Place
 from dcl_comms_core.tools.urls import url_without_secrets
 

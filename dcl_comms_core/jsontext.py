@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING, Final, NoReturn
+from typing import TYPE_CHECKING, Final, NoReturn, cast
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["SURROGATE", "read_json"]
+
+__all__ = ["SURROGATE", "json_object", "read_json"]
 
 SURROGATE: Final = re.compile("[\ud800-\udfff]")
 """Half a character: JSON can spell it, UTF-8 can't write it."""
@@ -50,3 +51,16 @@ def _too_deep(text: str, nesting: int) -> bool:
 def _refuse_constant(name: str) -> NoReturn:
     msg = f"{name} is not JSON"
     raise ValueError(msg)
+
+
+def json_object(body: str | bytes, limit: int, nesting: int) -> dict[str, object] | None:
+    """Read a body as a JSON object; None if it is none, or longer than ``limit``."""
+    if len(body) > limit:
+        return None
+    if isinstance(body, bytes):
+        try:
+            body = body.decode("utf-8-sig")
+        except ValueError:
+            return None
+    document = read_json(body, nesting=nesting)
+    return cast("dict[str, object]", document) if isinstance(document, dict) else None

@@ -26,19 +26,20 @@ from math import isfinite
 from typing import TYPE_CHECKING
 
 from dcl_comms_core import events as ev
+from dcl_comms_core.adapters.seats import seat_of
 from dcl_comms_core.errors import LocalProtocolError
-from dcl_comms_core.following import Following, Wish, seat_of
+from dcl_comms_core.following import Following, Wish
 from dcl_comms_core.inputs import ClockSet, LinkRef
 from dcl_comms_core.limits import DEFAULT_LIMITS
-from dcl_comms_core.readings import Delivery
+from dcl_comms_core.merged_roles import AVATAR, RoomRole
 from dcl_comms_core.requests import Requests
 from dcl_comms_core.room import RoomSession
 from dcl_comms_core.room_maker import RoomMaker
 from dcl_comms_core.rooms_view import RoomsView
 from dcl_comms_core.seen import Seen
-from dcl_comms_core.spreading import AVATAR, Child, RoomRole, Spreading
+from dcl_comms_core.spreading import Child, Spreading
 from dcl_comms_core.states import Timer
-from dcl_comms_core.subscription import Subscribe
+from dcl_comms_core.subscription import Delivery, Subscribe
 from dcl_comms_core.ws_room import WsRoomSession
 
 if TYPE_CHECKING:

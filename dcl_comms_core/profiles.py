@@ -12,7 +12,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, cast
 from urllib.parse import urlsplit
 
+from dcl_comms_core.codec import encode
+from dcl_comms_core.errors import PacketTooLarge
 from dcl_comms_core.jsontext import read_json
+from dcl_comms_core.proto import rfc4
 from dcl_comms_core.weights import text_weight
 
 if TYPE_CHECKING:
@@ -22,7 +25,8 @@ if TYPE_CHECKING:
     from dcl_comms_core.limits import Limits
     from dcl_comms_core.peers import PeerId
 
-__all__ = ["Profile", "Profiles", "trusted_url"]
+
+__all__ = ["Profile", "Profiles", "build_profile", "trusted_url"]
 
 _PAUSE: Final = 10.0
 """Seconds between two requests to one peer, and between two answers of ours, as the explorers have it."""
@@ -119,3 +123,15 @@ class Profiles:
 
 def _weight(profile: Profile | ProfileReceived) -> int:
     return text_weight(profile.serialized) + text_weight(profile.base_url)
+
+
+def build_profile(serialized: str, base_url: str) -> rfc4.ProfileResponse:
+    """The answer to those who ask for our profile.  PacketTooLarge: it fits no packet."""
+    profile = rfc4.ProfileResponse(serialized_profile=serialized, base_url=base_url)
+    size = len(encode(rfc4.Packet(profile_response=profile)))
+    if size > _LARGEST_PROFILE:
+        raise PacketTooLarge(size, _LARGEST_PROFILE)
+    return profile
+
+
+_LARGEST_PROFILE: Final = 60_000

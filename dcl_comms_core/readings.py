@@ -6,7 +6,6 @@ What it means a reader says (``dcl_comms_core.packets.readers``), whether it is 
 
 from __future__ import annotations
 
-from enum import Enum
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -47,7 +46,7 @@ if TYPE_CHECKING:
 
     Judge = Callable[[Any, Heard | None, Hearing], str]
 
-__all__ = ["KINDS", "Delivery", "PacketReader"]
+__all__ = ["KINDS", "PacketReader"]
 
 _OF_DECODING: Final = ("packet_bytes", "unknown_bytes", "nesting")
 
@@ -73,15 +72,6 @@ KINDS: Final[Mapping[str | None, tuple[int, Reader | None, Judge | None]]] = {
 """Allowances, readers and judges by packet kind; (OTHER, None, None) for the rest."""
 
 _UNKNOWN: Final[tuple[int, Reader | None, Judge | None]] = (OTHER, None, None)
-
-
-class Delivery(Enum):
-    """How packets reach the application."""
-
-    EVENTS = "events"
-    """As what they mean: PeerMoved, ChatReceived and so on; PacketReceived for kinds that have no event."""
-    PACKETS = "packets"
-    """Every packet as a PacketReceived that is decoded on first use: for bridges, recorders and load tests."""
 
 
 class PacketReader:

@@ -9,18 +9,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast, final
+from typing import TYPE_CHECKING, cast
 
-from dcl_comms_core.answers import Refusal, RefusalReason, json_object, refusal
-from dcl_comms_core.connection import Adapter, ArchipelagoAdapter, SignedLoginAdapter, parse_connection_string
+from dcl_comms_core.answers import Refusal, RefusalReason, refusal
+from dcl_comms_core.connection import Adapter, ArchipelagoAdapter, parse_connection_string
 from dcl_comms_core.errors import InvalidConnectionString, InvalidRealm, LocalProtocolError, RealmProblem
+from dcl_comms_core.jsontext import json_object
 from dcl_comms_core.limits import DEFAULT_LIMITS, Limits
 from dcl_comms_core.tools.urls import http_url
 
 if TYPE_CHECKING:
     from typing import TypeAlias
 
-__all__ = ["Realm", "Resolution", "parse_about", "read_about", "read_target", "realm_url"]
+__all__ = ["Realm", "parse_about", "read_about", "read_target", "realm_url"]
 
 _PROTOCOL = "v3"
 _Object: TypeAlias = Mapping[str, object]
@@ -143,46 +144,6 @@ def read_about(
             return Refusal(reason=RefusalReason.MALFORMED, status=status, detail=str(error))
     document = json_object(body, limits.answer_chars, limits.nesting)
     return refusal(status, headers, document, unix_now=unix_now, limits=limits)
-
-
-@final
-class Resolution:
-    """The way from a realm's adapter to a transport, through as many signed requests as it takes, within a limit.
-
-    ::
-
-        way = Resolution(realm.choose())
-        while way.request:
-            response = post(way.request.url, signed_fetch_headers(..., metadata=login_metadata()))
-            way.answer(read_answer(response.status, response.headers, response.body, unix_now=unix_now))
-        way.result  # an Adapter that is no SignedLoginAdapter, or a Refusal
-    """
-
-    __slots__ = ("_hops_left", "request", "result")
-    _hops_left: int
-    request: SignedLoginAdapter | None
-    """Where to ask next, or None: there is a result."""
-    result: Adapter | Refusal | None
-
-    def __init__(self, adapter: Adapter, *, limits: Limits = DEFAULT_LIMITS) -> None:
-        self._hops_left = limits.adapter_hops
-        self._take(adapter)
-
-    def answer(self, answer: Adapter | Refusal) -> None:
-        """Go on with the answer to the last request."""
-        if self.request is None:
-            msg = "nothing was asked: the result is there"
-            raise LocalProtocolError(msg)
-        self._take(answer)
-
-    def _take(self, answer: Adapter | Refusal) -> None:
-        self.request, self.result = None, answer
-        if isinstance(answer, SignedLoginAdapter):
-            if self._hops_left:
-                self.request, self.result = answer, None
-                self._hops_left -= 1
-            else:
-                self.result = Refusal(reason=RefusalReason.ENDLESS)
 
 
 def _object(values: _Object, key: str) -> _Object:

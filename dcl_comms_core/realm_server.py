@@ -27,11 +27,11 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, NamedTuple, cast
 
-from dcl_comms_core.answers import json_object
 from dcl_comms_core.archipelago_server import ArchipelagoServer
 from dcl_comms_core.errors import LocalProtocolError
 from dcl_comms_core.inputs import ClockSet, FrameReceived, LinkRef, SendAcknowledged, SocketClosed
 from dcl_comms_core.islands import Islands
+from dcl_comms_core.jsontext import json_object
 from dcl_comms_core.limits import DEFAULT_LIMITS
 from dcl_comms_core.signed_request import RequestRefused, read_signed_request
 from dcl_comms_core.ws_room_server import WsRoomServer

@@ -16,11 +16,12 @@ from dcl_comms_core.events import LimitReached, PacketRejected
 from dcl_comms_core.hearing import Hearing
 from dcl_comms_core.peers import PeerId
 from dcl_comms_core.profiles import Profiles
-from dcl_comms_core.readings import Delivery, PacketReader
+from dcl_comms_core.readings import PacketReader
 from dcl_comms_core.roster import Roster
 from dcl_comms_core.seen import Seen
 from dcl_comms_core.sending import Sending
 from dcl_comms_core.states import RoomState, Timer
+from dcl_comms_core.subscription import Delivery
 from dcl_comms_core.timers import Timers
 
 if TYPE_CHECKING:

@@ -51,10 +51,9 @@ from dcl_comms_core.inputs import (
 from dcl_comms_core.limits import DEFAULT_LIMITS
 from dcl_comms_core.peers import PeerId
 from dcl_comms_core.prng import Prng
-from dcl_comms_core.readings import Delivery
 from dcl_comms_core.receiving import RECEIVING
 from dcl_comms_core.states import RETRY, ROOM_TRANSITIONS, CloseReason, Retry, RoomState, RoomTrigger, Timer
-from dcl_comms_core.subscription import Subscribe
+from dcl_comms_core.subscription import Delivery, Subscribe
 from dcl_comms_core.tracking import Tracking
 
 if TYPE_CHECKING:

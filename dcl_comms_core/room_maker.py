@@ -16,9 +16,8 @@ if TYPE_CHECKING:
     from dcl_comms_core.identity import ChallengeGuard
     from dcl_comms_core.limits import Limits
     from dcl_comms_core.movement import MovementCodec
-    from dcl_comms_core.readings import Delivery
     from dcl_comms_core.seen import Seen
-    from dcl_comms_core.subscription import SubscribePolicy
+    from dcl_comms_core.subscription import Delivery, SubscribePolicy
     from dcl_comms_core.targets import Place
 
 __all__ = ["RoomMaker"]

@@ -8,6 +8,7 @@ from math import isfinite
 from typing import TYPE_CHECKING, Final
 
 from dcl_comms_core import events as ev
+from dcl_comms_core.adapters.seats import room_of, seat_of
 from dcl_comms_core.archipelago import ArchipelagoSession
 from dcl_comms_core.connection import (
     Adapter,
@@ -19,14 +20,13 @@ from dcl_comms_core.connection import (
     WsRoomAdapter,
 )
 from dcl_comms_core.errors import CommsError, LocalProtocolError, TargetRefused
-from dcl_comms_core.following import place_of, seat_of
 from dcl_comms_core.inputs import ClockSet, LinkRef
+from dcl_comms_core.merged_roles import RoomRole
 from dcl_comms_core.prng import Prng
 from dcl_comms_core.requests import Requests
 from dcl_comms_core.rooms_view import RoomsView
 from dcl_comms_core.signed_fetch import login_metadata, scene_metadata
 from dcl_comms_core.sources import Signing
-from dcl_comms_core.spreading import RoomRole
 from dcl_comms_core.states import WORLD_TRANSITIONS, CloseReason, Retry, RoomState, StayState, WorldTrigger
 from dcl_comms_core.stay import Stay
 from dcl_comms_core.targets import Place, Target
@@ -286,15 +286,15 @@ class Seeking(RoomsView):
         adapter = stay.adapter
         if adapter is None or isinstance(adapter, OfflineAdapter):
             return False
-        place = place_of(adapter)
+        place = room_of(adapter)
         goal = self._merged.goal(stay.role)
-        if goal is None or place_of(goal) != place:
+        if goal is None or room_of(goal) != place:
             self._setback(stay, stay.lost_by or Setback.of(CloseReason.NETWORK), told=True)
             return True
         if stay.state is StayState.ENTERING:
             label = stay.role.value
             rooms = [room for room in self.rooms.values() if room.room == label and room.sending]
-            if any(place_of(room.adapter) == place for room in rooms):
+            if any(room_of(room.adapter) == place for room in rooms):
                 stay.entered(self._now)
                 return True
         return False

@@ -20,7 +20,8 @@ from dcl_comms_core.tools.urls import request_url
 
 if TYPE_CHECKING:
     from dcl_comms_core.authchain import AuthChain
-    from dcl_comms_core.identity import AuthIdentity, ChallengeGuard
+    from dcl_comms_core.identity import ChallengeGuard
+    from dcl_comms_core.login import AuthIdentity
 
 __all__ = ["UnsignedRequest", "login_metadata", "scene_metadata", "signed_fetch_headers", "unsigned_request"]
 

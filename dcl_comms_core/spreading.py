@@ -9,14 +9,14 @@ from __future__ import annotations
 
 from collections import Counter
 from copy import copy
-from enum import Enum
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from dcl_comms_core import events as ev
-from dcl_comms_core.codec import encode, peek
-from dcl_comms_core.errors import CommsError, DecodeError, LocalProtocolError
+from dcl_comms_core.codec import encode
+from dcl_comms_core.errors import CommsError, LocalProtocolError
 from dcl_comms_core.intents import Intents, check_version
+from dcl_comms_core.merged_roles import AVATAR, RoomRole, roles_of
 from dcl_comms_core.packets.conventions import PROTOCOL_VERSION
 from dcl_comms_core.peers import EVERYONE, PeerId
 from dcl_comms_core.presence import Presence
@@ -24,40 +24,13 @@ from dcl_comms_core.proto import rfc4
 from dcl_comms_core.room import RoomSession
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from dcl_comms_core.limits import Limits
     from dcl_comms_core.peers import Addressees
     from dcl_comms_core.sources import MovementSource
 
-__all__ = ["AVATAR", "Child", "RoomRole", "Spreading"]
-
-
-class RoomRole(Enum):
-    """What a room is for."""
-
-    ISLAND = "island"
-    """Everybody around us: an island's room or a world's."""
-    SCENE = "scene"
-    """Everybody in the scene."""
-    OTHER = "other"
-    """Something of its own: private messages, a voice chat."""
-    SOURCE = "source"
-    """No room: a MovementSource."""
-
-
-_SCENE: Final = frozenset({RoomRole.SCENE})
-_ROOMS: Final = frozenset({RoomRole.ISLAND, RoomRole.SCENE})
-AVATAR: Final = _ROOMS | {RoomRole.SOURCE}
-"""Where we are seen."""
-_ROUTES: Final[Mapping[str | None, frozenset[RoomRole]]] = {
-    "scene": _SCENE,
-    "position": AVATAR,
-    "movement": AVATAR,
-    "movement_compressed": AVATAR,
-    "player_emote": AVATAR,
-    "profile_version": AVATAR,
-}
+__all__ = ["Child", "Spreading"]
 
 
 class Child:
@@ -186,7 +159,7 @@ class Spreading(Intents):
     ) -> None:
         """Give packets to the rooms that they are for."""
         self._pass_time(now)
-        targets = self._targets(_roles(messages))
+        targets = self._targets(roles_of(messages))
         calls: list[tuple[Child, Callable[[], None]]] = []
         for data, named, topic in messages:
             for child in targets:
@@ -235,17 +208,6 @@ class Spreading(Intents):
                 if topic == text:
                     topic = there.text
         return tuple(to), topic
-
-
-def _roles(messages: list[tuple[bytes, tuple[str, ...] | None, str]]) -> frozenset[RoomRole]:
-    """Where packets go; those of one call have the same content."""
-    if not messages:
-        return _ROOMS
-    try:
-        kind = peek(messages[0][0]).kind
-    except DecodeError:
-        return _ROOMS
-    return _ROUTES.get(kind, _ROOMS)
 
 
 def _encoded(packet: rfc4.Packet) -> bytes:

@@ -10,8 +10,8 @@ from dcl_comms_core.states import STAY_TRANSITIONS, Retry, StayState, StayTrigge
 if TYPE_CHECKING:
     from dcl_comms_core.connection import Adapter
     from dcl_comms_core.limits import Limits
+    from dcl_comms_core.merged_roles import RoomRole
     from dcl_comms_core.prng import Prng
-    from dcl_comms_core.spreading import RoomRole
     from dcl_comms_core.way import Setback, Way
 
 __all__ = ["Stay"]

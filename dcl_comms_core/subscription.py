@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from dcl_comms_core.inputs import Track
     from dcl_comms_core.peers import PeerId
 
-__all__ = ["Subscribe", "SubscribePolicy", "wants"]
+
+__all__ = ["Delivery", "Subscribe", "SubscribePolicy", "wants"]
 
 
 class Subscribe(Enum):
@@ -44,3 +45,12 @@ def wants(policy: SubscribePolicy, sender: PeerId, track: Track) -> bool:
         msg = f"a subscribe policy returns True or False, not {type(wanted).__name__}"
         raise LocalProtocolError(msg)
     return wanted
+
+
+class Delivery(Enum):
+    """How packets reach the application."""
+
+    EVENTS = "events"
+    """As what they mean: PeerMoved, ChatReceived and so on; PacketReceived for kinds that have no event."""
+    PACKETS = "packets"
+    """Every packet as a PacketReceived that is decoded on first use: for bridges, recorders and load tests."""

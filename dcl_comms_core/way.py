@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from dcl_comms_core import events as ev
+from dcl_comms_core.adapters.resolution import Resolution
 from dcl_comms_core.answers import Refusal, RefusalReason, read_answer
 from dcl_comms_core.authchain import require_answer
 from dcl_comms_core.commands import CancelFetch, Fetch
@@ -16,7 +17,7 @@ from dcl_comms_core.errors import (
     SigningRefused,
 )
 from dcl_comms_core.inputs import FetchFailed, LinkRef
-from dcl_comms_core.realm import Resolution, read_about
+from dcl_comms_core.realm import read_about
 from dcl_comms_core.signed_fetch import unsigned_request
 from dcl_comms_core.states import RETRY, WAY_TRANSITIONS, CloseReason, Retry, WayState, WayTrigger
 

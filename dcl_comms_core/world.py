@@ -19,7 +19,6 @@ from math import isfinite
 from typing import TYPE_CHECKING, Final
 
 from dcl_comms_core import events as ev
-from dcl_comms_core.acting import build_profile
 from dcl_comms_core.archipelago import ArchipelagoSession
 from dcl_comms_core.authchain import require_address
 from dcl_comms_core.connection import (
@@ -33,15 +32,15 @@ from dcl_comms_core.inputs import ClockSet, Fetched, FetchFailed, LinkRef
 from dcl_comms_core.intents import check_movement, check_version
 from dcl_comms_core.limits import DEFAULT_LIMITS
 from dcl_comms_core.merged import MergedRooms
+from dcl_comms_core.merged_roles import RoomRole
 from dcl_comms_core.motion import build_movement, check_position
 from dcl_comms_core.peers import EVERYONE, PeerId
+from dcl_comms_core.profiles import build_profile
 from dcl_comms_core.proto import rfc4
-from dcl_comms_core.readings import Delivery
 from dcl_comms_core.realm import read_target
 from dcl_comms_core.seeking import JOINABLE, OVER, Seeking
-from dcl_comms_core.spreading import RoomRole
 from dcl_comms_core.states import WORLD_TRANSITIONS, CloseReason, RoomState, StayState, Timer, WorldTrigger
-from dcl_comms_core.subscription import Subscribe
+from dcl_comms_core.subscription import Delivery, Subscribe
 from dcl_comms_core.tools.urls import request_url
 from dcl_comms_core.way import Setback, Way
 

@@ -29,11 +29,11 @@ from dcl_comms_core.inputs import (
 )
 from dcl_comms_core.limits import DEFAULT_LIMITS
 from dcl_comms_core.proto import rfc5
-from dcl_comms_core.readings import Delivery
 from dcl_comms_core.room import RoomSession
 from dcl_comms_core.signalling import update_frame, ws_room_service
 from dcl_comms_core.sizes import WEBSOCKET_MAX_FRAME, ws_room_frame_size
 from dcl_comms_core.states import CloseReason, RoomState, Stage, Timer
+from dcl_comms_core.subscription import Delivery
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

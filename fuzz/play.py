@@ -21,10 +21,9 @@ from dcl_comms_core.memory import MemoryRoom
 from dcl_comms_core.merged import MergedRooms, RoomRole
 from dcl_comms_core.movement import MovementCodec
 from dcl_comms_core.peers import EVERYONE, PeerId
-from dcl_comms_core.readings import Delivery
 from dcl_comms_core.room import RoomSession
 from dcl_comms_core.states import CloseReason, RoomState
-from dcl_comms_core.subscription import Subscribe
+from dcl_comms_core.subscription import Delivery, Subscribe
 from dcl_comms_core.testing import VirtualClock
 from dcl_comms_core.testing.pair import UNIX_START
 from fuzz.actors import Actor, Broken, Hits, World

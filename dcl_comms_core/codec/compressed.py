@@ -11,13 +11,14 @@ from __future__ import annotations
 from struct import Struct
 from typing import TYPE_CHECKING, Any, Final
 
+from dcl_comms_core.codec.shape import shape
 from dcl_comms_core.codec.varints import int32, int64
 from dcl_comms_core.proto._gen.rfc4 import MovementCompressed, Packet
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from dcl_comms_core.codec.shapes import Shape
+    from dcl_comms_core.codec.shape import Shape
 
 __all__ = ["study"]
 
@@ -116,5 +117,4 @@ def study(data: bytes, start: int, end: int, version: int) -> Shape | None:
     parts = (
         _reader(length, found[_MOVEMENT][1]), at, found.get(_HEAD, (0,))[0], found.get(_POINT, (0,))[0], version,
     )  # fmt: skip
-    bits = int.from_bytes(mask, "little")
-    return bits, int.from_bytes(data, "little") & bits, _read, parts
+    return shape(data, mask, _read, parts)

@@ -20,6 +20,7 @@ from struct import Struct
 from typing import TYPE_CHECKING, Any, Final
 
 from dcl_comms_core.codec import compressed
+from dcl_comms_core.codec.shape import Shape, shape
 from dcl_comms_core.codec.varints import uint32
 from dcl_comms_core.proto._gen.rfc4 import GlideState, Movement, Packet, Position
 from dcl_comms_core.proto._gen.tables import TABLES
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
     _Reader = Callable[[bytes, int, int, int], tuple[str, Packet] | None]
 
-__all__ = ["KNOWN", "MISSES", "PATIENCE", "PER_LENGTH", "SHAPED", "Shape", "learning"]
+__all__ = ["KNOWN", "MISSES", "PATIENCE", "PER_LENGTH", "SHAPED", "learning"]
 
 PER_LENGTH: Final = 4
 PATIENCE: Final = 8
@@ -53,10 +54,6 @@ _Position: Final = Position
 _Movement: Final = Movement
 _GLIDE: Final = tuple(GlideState)
 
-
-# (mask, expected, read, parts): read(data, parts) is the kind and the Packet of bytes that agree under the mask.
-# A plain tuple: CPython takes that apart faster than a NamedTuple.
-Shape = tuple[int, int, "Callable[[bytes, tuple[Any, ...]], tuple[str, Packet]]", tuple[Any, ...]]
 
 KNOWN: Final[dict[int, tuple[Shape, ...]]] = {}
 """Length of a packet -> its shapes, the newest first."""
@@ -183,10 +180,5 @@ def _study(kind: str, data: bytes, start: int, end: int) -> Shape | None:
     unpack = Struct("".join(form)).unpack
     arrange = itemgetter(*(places.index(name) for name in names))
     if kind == "position":
-        return _shape(data, mask, _position, (unpack, arrange, rest, index_at))
-    return _shape(data, mask, _movement, (unpack, arrange, rest))
-
-
-def _shape(data: bytes, mask: bytearray, read: Callable[..., tuple[str, Packet]], parts: tuple[Any, ...]) -> Shape:
-    bits = int.from_bytes(mask, "little")
-    return bits, int.from_bytes(data, "little") & bits, read, parts
+        return shape(data, mask, _position, (unpack, arrange, rest, index_at))
+    return shape(data, mask, _movement, (unpack, arrange, rest))

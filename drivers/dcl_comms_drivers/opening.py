@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from dcl_comms_core.backoff import Backoff
     from dcl_comms_core.limits import Limits
     from dcl_comms_core.movement import MovementCodec
-    from dcl_comms_core.readings import Delivery
+    from dcl_comms_core.subscription import Delivery
     from dcl_comms_drivers.host import Host, Link
     from dcl_comms_drivers.journal_file import NewSession
     from dcl_comms_drivers.net.link import NetLink

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from dcl_comms_core.errors import IdentityExpired, LocalProtocolError
 from dcl_comms_core.events import Reconnecting, SignatureNeeded
-from dcl_comms_core.identity import AuthIdentity
+from dcl_comms_core.login import AuthIdentity
 from dcl_comms_drivers.livekit.mailbox import Mailbox
 
 if TYPE_CHECKING:

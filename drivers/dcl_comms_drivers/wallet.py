@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, ClassVar, Final, NoReturn, Protocol, Self
 
 from dcl_comms_core.authchain import ContractCheck, canonical_signature, login_payload, require_address
 from dcl_comms_core.errors import LocalProtocolError, RemoteProtocolError
-from dcl_comms_core.identity import AuthIdentity
+from dcl_comms_core.login import AuthIdentity
 from dcl_comms_drivers.ethereum import EthereumKey, recover
 from dcl_comms_drivers.key_file import KeyFileRefused, read_key, write_key
 
