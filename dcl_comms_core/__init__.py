@@ -5,29 +5,26 @@ Everything public is here; drivers for asyncio, trio and other loops are in ``dc
 
 from __future__ import annotations
 
-from dcl_comms_core.adapters.resolution import Resolution
-from dcl_comms_core.answers import (
-    REFUSAL_RETRY,
-    Refusal,
-    RefusalReason,
-    read_answer,
+from dcl_comms_core.adapters.about import Realm, parse_about, read_about
+from dcl_comms_core.adapters.answers import REFUSAL_RETRY, Refusal, RefusalReason, read_answer
+from dcl_comms_core.adapters.connection_string import (
+    Adapter,
+    ArchipelagoAdapter,
+    LiveKitAdapter,
+    OfflineAdapter,
+    SignedLoginAdapter,
+    SimulatorAdapter,
+    WsRoomAdapter,
+    parse_connection_string,
 )
+from dcl_comms_core.adapters.resolution import Resolution
+from dcl_comms_core.adapters.token import AccessToken, Claims, Grants
+from dcl_comms_core.adapters.url_guard import LEADS_TO, Place, Target, place_of
 from dcl_comms_core.archipelago import (
     ArchipelagoSession,
 )
 from dcl_comms_core.archipelago_server import (
     ArchipelagoServer,
-)
-from dcl_comms_core.authchain import (
-    AuthChain,
-    AuthLink,
-    AuthLinkType,
-    ContractCheck,
-    Verifier,
-    login_payload,
-)
-from dcl_comms_core.backoff import (
-    Backoff,
 )
 from dcl_comms_core.chat import COMMUNITY_ROUTER
 from dcl_comms_core.codec import (
@@ -58,16 +55,6 @@ from dcl_comms_core.commands import (
     SendFrame,
     SetAttributes,
     SubscribeTrack,
-)
-from dcl_comms_core.connection import (
-    Adapter,
-    ArchipelagoAdapter,
-    LiveKitAdapter,
-    OfflineAdapter,
-    SignedLoginAdapter,
-    SimulatorAdapter,
-    WsRoomAdapter,
-    parse_connection_string,
 )
 from dcl_comms_core.defence import PeerTraffic
 from dcl_comms_core.errors import (
@@ -140,7 +127,11 @@ from dcl_comms_core.events import (
     WorldClosed,
 )
 from dcl_comms_core.hearing import AUTHORITATIVE_SERVER
-from dcl_comms_core.identity import DECENTRALAND_HOSTS, ChallengeGuard
+from dcl_comms_core.identity.auth_chain import AuthChain, AuthLink, AuthLinkType, ContractCheck, Verifier, login_payload
+from dcl_comms_core.identity.guard import DECENTRALAND_HOSTS, ChallengeGuard
+from dcl_comms_core.identity.login import AuthIdentity, EphemeralSigner
+from dcl_comms_core.identity.signed_fetch import login_metadata, scene_metadata, signed_fetch_headers
+from dcl_comms_core.identity.signed_request import RequestRefused, SignedRequest, read_signed_request
 from dcl_comms_core.inputs import (
     ClockSet,
     CommandCompleted,
@@ -186,7 +177,6 @@ from dcl_comms_core.limits import (
     DEFAULT_LIMITS,
     Limits,
 )
-from dcl_comms_core.login import AuthIdentity, EphemeralSigner
 from dcl_comms_core.memory import (
     MemoryRoom,
 )
@@ -254,7 +244,6 @@ from dcl_comms_core.proto._gen.v3 import (
     SignedChallengeMessage,
     WelcomeMessage,
 )
-from dcl_comms_core.realm import Realm, parse_about, read_about
 from dcl_comms_core.realm_server import (
     RealmPage,
     RealmRules,
@@ -276,12 +265,6 @@ from dcl_comms_core.scene import (
 )
 from dcl_comms_core.seeking import GATEKEEPER
 from dcl_comms_core.seen import Seen
-from dcl_comms_core.signed_fetch import login_metadata, scene_metadata, signed_fetch_headers
-from dcl_comms_core.signed_request import (
-    RequestRefused,
-    SignedRequest,
-    read_signed_request,
-)
 from dcl_comms_core.simulator import Faults
 from dcl_comms_core.sources import IslandSource, MovementSource, Signing
 from dcl_comms_core.states import (
@@ -314,17 +297,7 @@ from dcl_comms_core.subscription import (
     Subscribe,
     SubscribePolicy,
 )
-from dcl_comms_core.targets import (
-    LEADS_TO,
-    Place,
-    Target,
-    place_of,
-)
-from dcl_comms_core.token import (
-    AccessToken,
-    Claims,
-    Grants,
-)
+from dcl_comms_core.tools.backoff import Backoff
 from dcl_comms_core.tools.urls import request_url
 from dcl_comms_core.world import (
     WorldSession,

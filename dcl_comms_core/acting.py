@@ -17,6 +17,7 @@ from dcl_comms_core.receiving import Receiving
 from dcl_comms_core.states import RoomState, Timer
 
 if TYPE_CHECKING:
+    from dcl_comms_core.adapters.token import AccessToken
     from dcl_comms_core.events import ProfileRequested
     from dcl_comms_core.inputs import LinkRef
     from dcl_comms_core.limits import Limits
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from dcl_comms_core.profiles import Profile
     from dcl_comms_core.seen import Seen
     from dcl_comms_core.subscription import Delivery
-    from dcl_comms_core.token import AccessToken
 
 __all__ = ["Acting"]
 

@@ -15,9 +15,8 @@ from math import isfinite
 from typing import TYPE_CHECKING, Final
 
 from dcl_comms_core import events as ev
-from dcl_comms_core.backoff import Backoff
+from dcl_comms_core.adapters.connection_string import ArchipelagoAdapter
 from dcl_comms_core.codec import decode_message
-from dcl_comms_core.connection import ArchipelagoAdapter
 from dcl_comms_core.errors import DecodeError, InvalidConnectionString, LocalProtocolError, PacketTooLarge
 from dcl_comms_core.handshake import Failure, Handshake
 from dcl_comms_core.inputs import (
@@ -32,7 +31,6 @@ from dcl_comms_core.inputs import (
 from dcl_comms_core.limits import DEFAULT_LIMITS
 from dcl_comms_core.motion import check_position
 from dcl_comms_core.peers import PeerId
-from dcl_comms_core.prng import Prng
 from dcl_comms_core.proto import v3
 from dcl_comms_core.signalling import archipelago_service, heartbeat_frame, read_island
 from dcl_comms_core.sizes import WEBSOCKET_MAX_FRAME
@@ -46,15 +44,17 @@ from dcl_comms_core.states import (
     Stage,
     Timer,
 )
-from dcl_comms_core.timers import Timers
+from dcl_comms_core.tools.backoff import Backoff
+from dcl_comms_core.tools.prng import Prng
+from dcl_comms_core.tools.timers import Timers
 
 if TYPE_CHECKING:
-    from dcl_comms_core.authchain import AuthChain
+    from dcl_comms_core.adapters.url_guard import Place
     from dcl_comms_core.commands import Command
-    from dcl_comms_core.identity import ChallengeGuard
+    from dcl_comms_core.identity.auth_chain import AuthChain
+    from dcl_comms_core.identity.guard import ChallengeGuard
     from dcl_comms_core.inputs import Input
     from dcl_comms_core.limits import Limits
-    from dcl_comms_core.targets import Place
 
 __all__ = ["ArchipelagoSession"]
 

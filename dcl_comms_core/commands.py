@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 from dcl_comms_core.inputs import LinkRef
 
 if TYPE_CHECKING:
-    from dcl_comms_core.connection import Adapter
-    from dcl_comms_core.targets import Place
+    from dcl_comms_core.adapters.connection_string import Adapter
+    from dcl_comms_core.adapters.url_guard import Place
 
 __all__ = [
     "CancelFetch",

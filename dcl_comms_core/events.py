@@ -29,7 +29,7 @@ from dcl_comms_core.packet_events import (
 )
 
 if TYPE_CHECKING:
-    from dcl_comms_core.connection import Adapter
+    from dcl_comms_core.adapters.connection_string import Adapter
     from dcl_comms_core.inputs import Track
     from dcl_comms_core.peers import PeerId
     from dcl_comms_core.states import CloseReason, Retry

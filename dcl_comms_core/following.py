@@ -16,9 +16,9 @@ from dcl_comms_core.states import RoomState
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
-    from dcl_comms_core.connection import Adapter
+    from dcl_comms_core.adapters.connection_string import Adapter
+    from dcl_comms_core.adapters.url_guard import Place
     from dcl_comms_core.room import RoomSession
-    from dcl_comms_core.targets import Place
 
 __all__ = ["Following", "Wish"]
 

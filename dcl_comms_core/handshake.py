@@ -13,9 +13,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from dcl_comms_core import events as ev
-from dcl_comms_core.authchain import require_address, require_answer
 from dcl_comms_core.commands import CloseSocket, OpenSocket, SendFrame
 from dcl_comms_core.errors import PacketTooLarge, SigningRefused
+from dcl_comms_core.identity.auth_chain import require_address, require_answer
 from dcl_comms_core.inputs import LinkRef
 from dcl_comms_core.sizes import WEBSOCKET_MAX_FRAME
 from dcl_comms_core.states import CLOSED_AT, STAGE_TRANSITIONS, CloseReason, Stage, StageTrigger
@@ -23,11 +23,11 @@ from dcl_comms_core.states import CLOSED_AT, STAGE_TRANSITIONS, CloseReason, Sta
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from dcl_comms_core.authchain import AuthChain
+    from dcl_comms_core.adapters.url_guard import Place
     from dcl_comms_core.commands import Command
-    from dcl_comms_core.identity import ChallengeGuard
+    from dcl_comms_core.identity.auth_chain import AuthChain
+    from dcl_comms_core.identity.guard import ChallengeGuard
     from dcl_comms_core.inputs import SocketClosed
-    from dcl_comms_core.targets import Place
 
 __all__ = ["Failure", "Handshake", "Service"]
 

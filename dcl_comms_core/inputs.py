@@ -12,8 +12,8 @@ from enum import Enum
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
+    from dcl_comms_core.adapters.url_guard import Place
     from dcl_comms_core.states import CloseReason
-    from dcl_comms_core.targets import Place
 
 __all__ = [
     "ClockSet",

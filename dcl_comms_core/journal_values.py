@@ -22,10 +22,7 @@ from math import inf, isfinite, nan
 from typing import Any, Final, cast
 
 from dcl_comms_core import commands, inputs
-from dcl_comms_core.authchain import AuthChain
-from dcl_comms_core.backoff import Backoff
-from dcl_comms_core.codec import decode_message
-from dcl_comms_core.connection import (
+from dcl_comms_core.adapters.connection_string import (
     Adapter,
     ArchipelagoAdapter,
     LiveKitAdapter,
@@ -33,8 +30,11 @@ from dcl_comms_core.connection import (
     WsRoomAdapter,
     parse_connection_string,
 )
+from dcl_comms_core.adapters.url_guard import Place
+from dcl_comms_core.codec import decode_message
 from dcl_comms_core.errors import EncodeError
-from dcl_comms_core.identity import ChallengeGuard
+from dcl_comms_core.identity.auth_chain import AuthChain
+from dcl_comms_core.identity.guard import ChallengeGuard
 from dcl_comms_core.limits import Limits
 from dcl_comms_core.merged import RoomRole
 from dcl_comms_core.movement import MovementCodec
@@ -43,7 +43,7 @@ from dcl_comms_core.proto import WireMessage
 from dcl_comms_core.proto._gen.tables import TABLES
 from dcl_comms_core.states import CloseReason
 from dcl_comms_core.subscription import Delivery, Subscribe
-from dcl_comms_core.targets import Place
+from dcl_comms_core.tools.backoff import Backoff
 from dcl_comms_core.tools.urls import url_without_secrets
 
 __all__ = ["Opaque", "Placeholders", "read_value"]

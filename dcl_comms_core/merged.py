@@ -45,11 +45,11 @@ from dcl_comms_core.ws_room import WsRoomSession
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from dcl_comms_core.authchain import AuthChain
-    from dcl_comms_core.backoff import Backoff
+    from dcl_comms_core.adapters.connection_string import Adapter
+    from dcl_comms_core.adapters.url_guard import Place
     from dcl_comms_core.commands import Command
-    from dcl_comms_core.connection import Adapter
-    from dcl_comms_core.identity import ChallengeGuard
+    from dcl_comms_core.identity.auth_chain import AuthChain
+    from dcl_comms_core.identity.guard import ChallengeGuard
     from dcl_comms_core.inputs import Input
     from dcl_comms_core.limits import Limits
     from dcl_comms_core.movement import MovementCodec
@@ -57,7 +57,7 @@ if TYPE_CHECKING:
     from dcl_comms_core.presence import Presence
     from dcl_comms_core.sources import MovementSource
     from dcl_comms_core.subscription import SubscribePolicy
-    from dcl_comms_core.targets import Place
+    from dcl_comms_core.tools.backoff import Backoff
 
 __all__ = ["MergedRooms", "RoomRole"]
 

@@ -29,18 +29,18 @@ from typing import TYPE_CHECKING, Final, NamedTuple, cast
 
 from dcl_comms_core.archipelago_server import ArchipelagoServer
 from dcl_comms_core.errors import LocalProtocolError
+from dcl_comms_core.identity.signed_request import RequestRefused, read_signed_request
 from dcl_comms_core.inputs import ClockSet, FrameReceived, LinkRef, SendAcknowledged, SocketClosed
 from dcl_comms_core.islands import Islands
-from dcl_comms_core.jsontext import json_object
 from dcl_comms_core.limits import DEFAULT_LIMITS
-from dcl_comms_core.signed_request import RequestRefused, read_signed_request
+from dcl_comms_core.tools.json_text import json_object
 from dcl_comms_core.ws_room_server import WsRoomServer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from dcl_comms_core.authchain import Verifier
     from dcl_comms_core.commands import Command
+    from dcl_comms_core.identity.auth_chain import Verifier
     from dcl_comms_core.inputs import Input
     from dcl_comms_core.limits import Limits
     from dcl_comms_core.socket_server import SocketServer

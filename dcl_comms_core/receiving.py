@@ -22,16 +22,16 @@ from dcl_comms_core.seen import Seen
 from dcl_comms_core.sending import Sending
 from dcl_comms_core.states import RoomState, Timer
 from dcl_comms_core.subscription import Delivery
-from dcl_comms_core.timers import Timers
+from dcl_comms_core.tools.timers import Timers
 
 if TYPE_CHECKING:
+    from dcl_comms_core.adapters.token import AccessToken
     from dcl_comms_core.defence import PeerTraffic
     from dcl_comms_core.events import ProfileRequested
     from dcl_comms_core.inputs import LinkRef
     from dcl_comms_core.limits import Limits
     from dcl_comms_core.movement import MovementCodec
     from dcl_comms_core.peers import PeerTable
-    from dcl_comms_core.token import AccessToken
 
 __all__ = ["RECEIVING", "Receiving"]
 

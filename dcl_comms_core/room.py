@@ -20,8 +20,8 @@ from math import isfinite
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from dcl_comms_core import events as ev
+from dcl_comms_core.adapters.connection_string import LiveKitAdapter, SimulatorAdapter
 from dcl_comms_core.commands import CloseLink, OpenLink, PublishMicrophone, SetAttributes
-from dcl_comms_core.connection import LiveKitAdapter, SimulatorAdapter
 from dcl_comms_core.errors import (
     LocalProtocolError,
     PermissionMissing,
@@ -50,22 +50,22 @@ from dcl_comms_core.inputs import (
 )
 from dcl_comms_core.limits import DEFAULT_LIMITS
 from dcl_comms_core.peers import PeerId
-from dcl_comms_core.prng import Prng
 from dcl_comms_core.receiving import RECEIVING
 from dcl_comms_core.states import RETRY, ROOM_TRANSITIONS, CloseReason, Retry, RoomState, RoomTrigger, Timer
 from dcl_comms_core.subscription import Delivery, Subscribe
+from dcl_comms_core.tools.prng import Prng
 from dcl_comms_core.tracking import Tracking
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from dcl_comms_core.backoff import Backoff
-    from dcl_comms_core.connection import Adapter
+    from dcl_comms_core.adapters.connection_string import Adapter
     from dcl_comms_core.inputs import Input
     from dcl_comms_core.limits import Limits
     from dcl_comms_core.movement import MovementCodec
     from dcl_comms_core.seen import Seen
     from dcl_comms_core.subscription import SubscribePolicy
+    from dcl_comms_core.tools.backoff import Backoff
 
 __all__ = ["Delivery", "RoomSession"]
 

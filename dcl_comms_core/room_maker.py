@@ -5,20 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from dcl_comms_core.connection import LiveKitAdapter, SimulatorAdapter, WsRoomAdapter
+from dcl_comms_core.adapters.connection_string import LiveKitAdapter, SimulatorAdapter, WsRoomAdapter
 from dcl_comms_core.errors import LocalProtocolError
 from dcl_comms_core.room import RoomSession
 from dcl_comms_core.ws_room import WsRoomSession
 
 if TYPE_CHECKING:
-    from dcl_comms_core.backoff import Backoff
-    from dcl_comms_core.connection import Adapter
-    from dcl_comms_core.identity import ChallengeGuard
+    from dcl_comms_core.adapters.connection_string import Adapter
+    from dcl_comms_core.adapters.url_guard import Place
+    from dcl_comms_core.identity.guard import ChallengeGuard
     from dcl_comms_core.limits import Limits
     from dcl_comms_core.movement import MovementCodec
     from dcl_comms_core.seen import Seen
     from dcl_comms_core.subscription import Delivery, SubscribePolicy
-    from dcl_comms_core.targets import Place
+    from dcl_comms_core.tools.backoff import Backoff
 
 __all__ = ["RoomMaker"]
 

@@ -8,9 +8,7 @@ from math import isfinite
 from typing import TYPE_CHECKING, Final
 
 from dcl_comms_core import events as ev
-from dcl_comms_core.adapters.seats import room_of, seat_of
-from dcl_comms_core.archipelago import ArchipelagoSession
-from dcl_comms_core.connection import (
+from dcl_comms_core.adapters.connection_string import (
     Adapter,
     ArchipelagoAdapter,
     LiveKitAdapter,
@@ -19,32 +17,34 @@ from dcl_comms_core.connection import (
     SimulatorAdapter,
     WsRoomAdapter,
 )
+from dcl_comms_core.adapters.seats import room_of, seat_of
+from dcl_comms_core.adapters.url_guard import Place, Target
+from dcl_comms_core.archipelago import ArchipelagoSession
 from dcl_comms_core.errors import CommsError, LocalProtocolError, TargetRefused
+from dcl_comms_core.identity.signed_fetch import login_metadata, scene_metadata
 from dcl_comms_core.inputs import ClockSet, LinkRef
 from dcl_comms_core.merged_roles import RoomRole
-from dcl_comms_core.prng import Prng
 from dcl_comms_core.requests import Requests
 from dcl_comms_core.rooms_view import RoomsView
-from dcl_comms_core.signed_fetch import login_metadata, scene_metadata
 from dcl_comms_core.sources import Signing
 from dcl_comms_core.states import WORLD_TRANSITIONS, CloseReason, Retry, RoomState, StayState, WorldTrigger
 from dcl_comms_core.stay import Stay
-from dcl_comms_core.targets import Place, Target
+from dcl_comms_core.tools.prng import Prng
 from dcl_comms_core.way import Found, Setback, Way
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from dcl_comms_core.backoff import Backoff
+    from dcl_comms_core.adapters.about import Realm
     from dcl_comms_core.commands import Command
-    from dcl_comms_core.identity import ChallengeGuard
+    from dcl_comms_core.identity.guard import ChallengeGuard
     from dcl_comms_core.limits import Limits
     from dcl_comms_core.merged import MergedRooms
     from dcl_comms_core.presence import Presence
     from dcl_comms_core.proto import rfc4
-    from dcl_comms_core.realm import Realm
     from dcl_comms_core.room import RoomSession
     from dcl_comms_core.sources import IslandSource
+    from dcl_comms_core.tools.backoff import Backoff
     from dcl_comms_core.way import Outcome
 
 __all__ = ["GATEKEEPER", "JOINABLE", "OVER", "Seeking"]

@@ -14,12 +14,12 @@ from dcl_comms_core.sizes import LIVEKIT_MAX_PACKET, livekit_packet_size
 from dcl_comms_core.states import RoomState
 
 if TYPE_CHECKING:
+    from dcl_comms_core.adapters.token import AccessToken
     from dcl_comms_core.commands import Command
     from dcl_comms_core.inputs import LinkRef, SendAcknowledged, TrackSource
     from dcl_comms_core.limits import Limits
     from dcl_comms_core.outbox import Outgoing
     from dcl_comms_core.peers import PeerId
-    from dcl_comms_core.token import AccessToken
 
 __all__ = ["Sending"]
 

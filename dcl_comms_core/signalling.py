@@ -6,8 +6,8 @@ from math import isfinite
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
+from dcl_comms_core.adapters.connection_string import parse_connection_string
 from dcl_comms_core.codec import encode
-from dcl_comms_core.connection import parse_connection_string
 from dcl_comms_core.events import IslandChanged, Vector3
 from dcl_comms_core.handshake import Service
 from dcl_comms_core.peers import PeerId

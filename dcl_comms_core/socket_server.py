@@ -12,19 +12,19 @@ from collections import Counter
 from math import isfinite
 from typing import TYPE_CHECKING, Final
 
-from dcl_comms_core.authchain import AuthChain
 from dcl_comms_core.commands import CloseSocket, SendFrame
 from dcl_comms_core.errors import InvalidAuthChain, LocalProtocolError
+from dcl_comms_core.identity.auth_chain import AuthChain
 from dcl_comms_core.inputs import ClockSet, FrameReceived, LinkRef, SendAcknowledged, SocketClosed
-from dcl_comms_core.prng import Prng
 from dcl_comms_core.sizes import WEBSOCKET_MAX_FRAME
 from dcl_comms_core.states import Stage
+from dcl_comms_core.tools.prng import Prng
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from dcl_comms_core.authchain import Verifier
     from dcl_comms_core.commands import Command
+    from dcl_comms_core.identity.auth_chain import Verifier
     from dcl_comms_core.inputs import Input
     from dcl_comms_core.limits import Limits
 

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 from dcl_comms_core.peers import EVERYONE
 
 if TYPE_CHECKING:
-    from dcl_comms_core.authchain import AuthChain
     from dcl_comms_core.commands import Command
     from dcl_comms_core.events import Event
+    from dcl_comms_core.identity.auth_chain import AuthChain
     from dcl_comms_core.inputs import Input, LinkRef
     from dcl_comms_core.peers import Addressees
 

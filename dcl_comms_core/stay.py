@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dcl_comms_core.backoff import Backoff
 from dcl_comms_core.states import STAY_TRANSITIONS, Retry, StayState, StayTrigger
+from dcl_comms_core.tools.backoff import Backoff
 
 if TYPE_CHECKING:
-    from dcl_comms_core.connection import Adapter
+    from dcl_comms_core.adapters.connection_string import Adapter
     from dcl_comms_core.limits import Limits
     from dcl_comms_core.merged_roles import RoomRole
-    from dcl_comms_core.prng import Prng
+    from dcl_comms_core.tools.prng import Prng
     from dcl_comms_core.way import Setback, Way
 
 __all__ = ["Stay"]

@@ -5,33 +5,33 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from dcl_comms_core import events as ev
+from dcl_comms_core.adapters.about import read_about
+from dcl_comms_core.adapters.answers import Refusal, RefusalReason, read_answer
+from dcl_comms_core.adapters.connection_string import Adapter
 from dcl_comms_core.adapters.resolution import Resolution
-from dcl_comms_core.answers import Refusal, RefusalReason, read_answer
-from dcl_comms_core.authchain import require_answer
 from dcl_comms_core.commands import CancelFetch, Fetch
-from dcl_comms_core.connection import Adapter
 from dcl_comms_core.errors import (
     InvalidConnectionString,
     InvalidRealm,
     RealmProblem,
     SigningRefused,
 )
+from dcl_comms_core.identity.auth_chain import require_answer
+from dcl_comms_core.identity.signed_fetch import unsigned_request
 from dcl_comms_core.inputs import FetchFailed, LinkRef
-from dcl_comms_core.realm import read_about
-from dcl_comms_core.signed_fetch import unsigned_request
 from dcl_comms_core.states import RETRY, WAY_TRANSITIONS, CloseReason, Retry, WayState, WayTrigger
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from dcl_comms_core.authchain import AuthChain
+    from dcl_comms_core.adapters.about import Realm
+    from dcl_comms_core.adapters.url_guard import Place
     from dcl_comms_core.commands import Command
-    from dcl_comms_core.identity import ChallengeGuard
+    from dcl_comms_core.identity.auth_chain import AuthChain
+    from dcl_comms_core.identity.guard import ChallengeGuard
+    from dcl_comms_core.identity.signed_fetch import UnsignedRequest
     from dcl_comms_core.inputs import Fetched
     from dcl_comms_core.limits import Limits
-    from dcl_comms_core.realm import Realm
-    from dcl_comms_core.signed_fetch import UnsignedRequest
-    from dcl_comms_core.targets import Place
 
 __all__ = ["Found", "Setback", "Way"]
 

@@ -19,15 +19,12 @@ from math import isfinite
 from typing import TYPE_CHECKING, Final
 
 from dcl_comms_core import events as ev
+from dcl_comms_core.adapters.about import read_target
+from dcl_comms_core.adapters.connection_string import Adapter, ArchipelagoAdapter, SignedLoginAdapter
 from dcl_comms_core.archipelago import ArchipelagoSession
-from dcl_comms_core.authchain import require_address
-from dcl_comms_core.connection import (
-    Adapter,
-    ArchipelagoAdapter,
-    SignedLoginAdapter,
-)
 from dcl_comms_core.errors import CommsError, LocalProtocolError
-from dcl_comms_core.identity import ChallengeGuard
+from dcl_comms_core.identity.auth_chain import require_address
+from dcl_comms_core.identity.guard import ChallengeGuard
 from dcl_comms_core.inputs import ClockSet, Fetched, FetchFailed, LinkRef
 from dcl_comms_core.intents import check_movement, check_version
 from dcl_comms_core.limits import DEFAULT_LIMITS
@@ -37,7 +34,6 @@ from dcl_comms_core.motion import build_movement, check_position
 from dcl_comms_core.peers import EVERYONE, PeerId
 from dcl_comms_core.profiles import build_profile
 from dcl_comms_core.proto import rfc4
-from dcl_comms_core.realm import read_target
 from dcl_comms_core.seeking import JOINABLE, OVER, Seeking
 from dcl_comms_core.states import WORLD_TRANSITIONS, CloseReason, RoomState, StayState, Timer, WorldTrigger
 from dcl_comms_core.subscription import Delivery, Subscribe
@@ -48,15 +44,15 @@ if TYPE_CHECKING:
     from collections import Counter
     from collections.abc import Callable, Iterable
 
-    from dcl_comms_core.authchain import AuthChain
-    from dcl_comms_core.backoff import Backoff
     from dcl_comms_core.commands import Command
+    from dcl_comms_core.identity.auth_chain import AuthChain
     from dcl_comms_core.inputs import Input
     from dcl_comms_core.limits import Limits
     from dcl_comms_core.movement import MovementCodec
     from dcl_comms_core.peers import Addressees
     from dcl_comms_core.sources import IslandSource, MovementSource
     from dcl_comms_core.subscription import SubscribePolicy
+    from dcl_comms_core.tools.backoff import Backoff
 
 __all__ = ["WorldSession"]
 

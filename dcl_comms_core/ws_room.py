@@ -10,9 +10,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from dcl_comms_core import events as ev
+from dcl_comms_core.adapters.connection_string import WsRoomAdapter
 from dcl_comms_core.codec import decode_message
 from dcl_comms_core.commands import CloseLink, OpenLink, SendFrame
-from dcl_comms_core.connection import WsRoomAdapter
 from dcl_comms_core.errors import DecodeError, LocalProtocolError, PacketTooLarge
 from dcl_comms_core.handshake import Failure, Handshake
 from dcl_comms_core.inputs import (
@@ -38,17 +38,17 @@ from dcl_comms_core.subscription import Delivery
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from dcl_comms_core.authchain import AuthChain
-    from dcl_comms_core.backoff import Backoff
+    from dcl_comms_core.adapters.connection_string import Adapter
+    from dcl_comms_core.adapters.url_guard import Place
     from dcl_comms_core.commands import Command
-    from dcl_comms_core.connection import Adapter
-    from dcl_comms_core.identity import ChallengeGuard
+    from dcl_comms_core.identity.auth_chain import AuthChain
+    from dcl_comms_core.identity.guard import ChallengeGuard
     from dcl_comms_core.inputs import Input, LinkInput, TrackSource
     from dcl_comms_core.limits import Limits
     from dcl_comms_core.movement import MovementCodec
     from dcl_comms_core.outbox import Outgoing
     from dcl_comms_core.seen import Seen
-    from dcl_comms_core.targets import Place
+    from dcl_comms_core.tools.backoff import Backoff
 
 __all__ = ["WsRoomSession"]
 

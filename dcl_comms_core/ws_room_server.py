@@ -15,7 +15,7 @@ from dcl_comms_core.states import Stage
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from dcl_comms_core.authchain import Verifier
+    from dcl_comms_core.identity.auth_chain import Verifier
     from dcl_comms_core.inputs import LinkRef
     from dcl_comms_core.limits import Limits
     from dcl_comms_core.socket_server import Client

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any, Final
 from dcl_comms_core import archipelago, handshake
 from dcl_comms_core import events as ev
 from dcl_comms_core import room as room_module
+from dcl_comms_core.adapters.connection_string import LiveKitAdapter
 from dcl_comms_core.commands import CloseLink, OpenLink, SendData
-from dcl_comms_core.connection import LiveKitAdapter
 from dcl_comms_core.errors import CommsError
 from dcl_comms_core.inputs import ClockSet, LinkClosed, LinkFailed, LinkOpened, LinkRef, SendAcknowledged
 from dcl_comms_core.states import RoomState

@@ -8,13 +8,13 @@ from random import Random
 from typing import TYPE_CHECKING, Any, Final
 
 from dcl_comms_core import inputs as inp
-from dcl_comms_core.backoff import Backoff
+from dcl_comms_core.adapters.token import AccessToken
 from dcl_comms_core.limits import Limits
 from dcl_comms_core.proto import rfc4
 from dcl_comms_core.simulator import Faults
 from dcl_comms_core.states import CloseReason
 from dcl_comms_core.testing.pair import UNIX_START
-from dcl_comms_core.token import AccessToken
+from dcl_comms_core.tools.backoff import Backoff
 from fuzz.generate import CLASSES, make
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ from random import Random
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from dcl_comms_core import inputs as inp
+from dcl_comms_core.adapters.connection_string import LiveKitAdapter, SimulatorAdapter
 from dcl_comms_core.commands import OpenLink, SetAttributes
-from dcl_comms_core.connection import LiveKitAdapter, SimulatorAdapter
 from dcl_comms_core.errors import LocalProtocolError
 from dcl_comms_core.inputs import LinkRef
 from dcl_comms_core.journal import Journal

@@ -14,8 +14,8 @@ from dcl_comms_drivers.livekit.engine import Engine
 from dcl_comms_drivers.livekit.link import LiveKitLink
 from dcl_comms_drivers.livekit.sdk.thread import SdkThread
 
+from dcl_comms_core.adapters.connection_string import LiveKitAdapter, parse_connection_string
 from dcl_comms_core.commands import CloseLink, OpenLink, SendData, SetAttributes
-from dcl_comms_core.connection import LiveKitAdapter, parse_connection_string
 from dcl_comms_core.inputs import (
     DataReceived,
     Input,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import final
 
-from dcl_comms_core.answers import Refusal, RefusalReason
-from dcl_comms_core.connection import Adapter, SignedLoginAdapter
+from dcl_comms_core.adapters.answers import Refusal, RefusalReason
+from dcl_comms_core.adapters.connection_string import Adapter, SignedLoginAdapter
 from dcl_comms_core.errors import LocalProtocolError
 from dcl_comms_core.limits import DEFAULT_LIMITS, Limits
 

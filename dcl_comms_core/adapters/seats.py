@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from dcl_comms_core.connection import Adapter, LiveKitAdapter, WsRoomAdapter
+from dcl_comms_core.adapters.connection_string import Adapter, LiveKitAdapter, WsRoomAdapter
 
 __all__ = ["room_of", "seat_of"]
 

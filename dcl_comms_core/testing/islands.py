@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import floor, isfinite
 from typing import TYPE_CHECKING
 
-from dcl_comms_core.connection import SimulatorAdapter
+from dcl_comms_core.adapters.connection_string import SimulatorAdapter
 from dcl_comms_core.errors import LocalProtocolError
 from dcl_comms_core.events import IslandChanged, RealmClosed
 from dcl_comms_core.states import RETRY, CloseReason

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from dcl_comms_core.connection import SimulatorAdapter
+from dcl_comms_core.adapters.connection_string import SimulatorAdapter
 from dcl_comms_core.errors import LocalProtocolError
 from dcl_comms_core.inputs import ClockSet
 from dcl_comms_core.limits import DEFAULT_LIMITS
@@ -14,10 +14,10 @@ from dcl_comms_core.room import Delivery, RoomSession
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from dcl_comms_core.backoff import Backoff
     from dcl_comms_core.events import Event
     from dcl_comms_core.limits import Limits
     from dcl_comms_core.simulator import Faults
+    from dcl_comms_core.tools.backoff import Backoff
 
 __all__ = ["UNIX_START", "Pair", "Party", "VirtualClock"]
 

@@ -14,9 +14,9 @@ from math import isfinite
 from typing import TYPE_CHECKING
 
 from dcl_comms_core import events as ev
+from dcl_comms_core.adapters.connection_string import SimulatorAdapter
 from dcl_comms_core.codec import decode
 from dcl_comms_core.commands import CloseLink, OpenLink, SendData
-from dcl_comms_core.connection import SimulatorAdapter
 from dcl_comms_core.errors import DecodeError
 from dcl_comms_core.inputs import (
     DataReceived,

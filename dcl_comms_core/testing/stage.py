@@ -9,7 +9,7 @@ from __future__ import annotations
 from math import inf, isfinite
 from typing import TYPE_CHECKING, Final
 
-from dcl_comms_core.connection import SimulatorAdapter
+from dcl_comms_core.adapters.connection_string import SimulatorAdapter
 from dcl_comms_core.errors import CommsError, LocalProtocolError
 from dcl_comms_core.inputs import ClockSet
 from dcl_comms_core.memory import MemoryRoom

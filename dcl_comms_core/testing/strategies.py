@@ -21,8 +21,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 from hypothesis import strategies as st
 
-from dcl_comms_core.backoff import Backoff
-from dcl_comms_core.connection import SimulatorAdapter
+from dcl_comms_core.adapters.connection_string import SimulatorAdapter
 from dcl_comms_core.inputs import LinkClosed, LinkOpened, LinkReconnected, LinkReconnecting, LinkRef, Participant
 from dcl_comms_core.journal import Journal
 from dcl_comms_core.proto._gen.rfc4 import Packet
@@ -31,6 +30,7 @@ from dcl_comms_core.room import RoomSession
 from dcl_comms_core.simulator import Faults
 from dcl_comms_core.states import CloseReason
 from dcl_comms_core.testing import script as do
+from dcl_comms_core.tools.backoff import Backoff
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -7,7 +7,7 @@ from ipaddress import IPv4Address, IPv6Address
 from typing import TYPE_CHECKING
 
 from dcl_comms_core.errors import ConnectionStringProblem, InvalidConnectionString
-from dcl_comms_core.jsontext import SURROGATE
+from dcl_comms_core.tools.json_text import SURROGATE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -6,7 +6,7 @@ import secrets
 import time
 from typing import TYPE_CHECKING, cast
 
-from dcl_comms_core.connection import Adapter, WsRoomAdapter
+from dcl_comms_core.adapters.connection_string import Adapter, WsRoomAdapter
 from dcl_comms_core.errors import ConnectionLost, LocalProtocolError
 from dcl_comms_core.events import RoomClosed, WorldClosed
 from dcl_comms_core.inputs import ClockSet, TrackSource
@@ -26,11 +26,11 @@ from dcl_comms_drivers.world_link import WorldLink
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from dcl_comms_core.adapters.about import Realm
     from dcl_comms_core.defence import PeerTraffic
     from dcl_comms_core.events import Event, IslandChanged
     from dcl_comms_core.inputs import Track
     from dcl_comms_core.peers import PeerId, PeerTable
-    from dcl_comms_core.realm import Realm
     from dcl_comms_core.room import RoomSession
     from dcl_comms_drivers.feeds import AudioFeed, AudioLink, Reader, VideoFeed, VideoLink
     from dcl_comms_drivers.host import Host, Link, Session

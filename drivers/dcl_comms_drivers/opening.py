@@ -5,7 +5,8 @@ from __future__ import annotations
 from functools import cache, partial
 from typing import TYPE_CHECKING, TypedDict
 
-from dcl_comms_core.connection import (
+from dcl_comms_core.adapters.about import read_target
+from dcl_comms_core.adapters.connection_string import (
     Adapter,
     LiveKitAdapter,
     OfflineAdapter,
@@ -13,8 +14,7 @@ from dcl_comms_core.connection import (
     WsRoomAdapter,
 )
 from dcl_comms_core.errors import LocalProtocolError
-from dcl_comms_core.identity import ChallengeGuard
-from dcl_comms_core.realm import read_target
+from dcl_comms_core.identity.guard import ChallengeGuard
 from dcl_comms_core.room import RoomSession
 from dcl_comms_core.simulator import parse_simulator
 from dcl_comms_core.world import WorldSession
@@ -26,10 +26,10 @@ from dcl_comms_drivers.signing import address_of
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from dcl_comms_core.backoff import Backoff
     from dcl_comms_core.limits import Limits
     from dcl_comms_core.movement import MovementCodec
     from dcl_comms_core.subscription import Delivery
+    from dcl_comms_core.tools.backoff import Backoff
     from dcl_comms_drivers.host import Host, Link
     from dcl_comms_drivers.journal_file import NewSession
     from dcl_comms_drivers.net.link import NetLink

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
 
-    from dcl_comms_core.connection import Adapter
+    from dcl_comms_core.adapters.connection_string import Adapter
     from dcl_comms_core.events import Event
     from dcl_comms_core.inputs import Track
     from dcl_comms_drivers.feeds import AudioFeed, Reader, VideoFeed

@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from typing import TYPE_CHECKING, Required, Self, TypedDict, TypeVar
 
-from dcl_comms_core.backoff import Backoff
 from dcl_comms_core.errors import LocalProtocolError
 from dcl_comms_core.limits import DEFAULT_LIMITS, Limits
 from dcl_comms_core.subscription import Delivery, Subscribe
+from dcl_comms_core.tools.backoff import Backoff
 from dcl_comms_drivers.livekit.choice import LiveKitVia
 from dcl_comms_drivers.net.dial import NetOptions
 
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     import os
     import ssl
 
-    from dcl_comms_core.identity import ChallengeGuard
+    from dcl_comms_core.identity.guard import ChallengeGuard
+    from dcl_comms_core.identity.login import AuthIdentity
     from dcl_comms_core.inputs import TrackSource
     from dcl_comms_core.journal import Journal
-    from dcl_comms_core.login import AuthIdentity
     from dcl_comms_core.movement import MovementCodec
     from dcl_comms_core.seen import Seen
     from dcl_comms_core.subscription import SubscribePolicy

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Protocol
 
 from dcl_comms_core.errors import IdentityExpired, LocalProtocolError
 from dcl_comms_core.events import Reconnecting, SignatureNeeded
-from dcl_comms_core.login import AuthIdentity
+from dcl_comms_core.identity.login import AuthIdentity
 from dcl_comms_drivers.livekit.mailbox import Mailbox
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from dcl_comms_core.authchain import AuthChain
     from dcl_comms_core.events import Event
+    from dcl_comms_core.identity.auth_chain import AuthChain
     from dcl_comms_core.limits import Limits
     from dcl_comms_drivers.net.loops import Net, Runner, Task
     from dcl_comms_drivers.wallet import Wallet

@@ -26,9 +26,9 @@ from itertools import count
 from math import inf
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
 
+from dcl_comms_core.adapters.connection_string import SimulatorAdapter
 from dcl_comms_core.codec import decode
 from dcl_comms_core.commands import SendData
-from dcl_comms_core.connection import SimulatorAdapter
 from dcl_comms_core.errors import ConnectionLost, DecodeError, LocalProtocolError
 from dcl_comms_core.testing.pair import UNIX_START
 from dcl_comms_core.testing.stage import Stage
@@ -39,8 +39,8 @@ from dcl_comms_drivers.waiting import WaitingConnection, WaitingHost
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
 
+    from dcl_comms_core.adapters.connection_string import Adapter
     from dcl_comms_core.commands import Command
-    from dcl_comms_core.connection import Adapter
     from dcl_comms_core.events import Event
     from dcl_comms_core.simulator import Faults
     from dcl_comms_core.testing.script import Action

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import AbstractContextManager
 
+    from dcl_comms_core.adapters.connection_string import Adapter
     from dcl_comms_core.commands import Fetch
-    from dcl_comms_core.connection import Adapter
     from dcl_comms_core.inputs import Fetched
     from dcl_comms_drivers.net.dial import NetOptions
     from dcl_comms_drivers.net.loops import Runner

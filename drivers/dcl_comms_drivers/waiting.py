@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from types import TracebackType
 
-    from dcl_comms_core.connection import Adapter
+    from dcl_comms_core.adapters.connection_string import Adapter
     from dcl_comms_core.events import Event
     from dcl_comms_core.inputs import Track
     from dcl_comms_core.peers import Addressees

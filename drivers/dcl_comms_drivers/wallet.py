@@ -14,9 +14,9 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, ClassVar, Final, NoReturn, Protocol, Self
 
-from dcl_comms_core.authchain import ContractCheck, canonical_signature, login_payload, require_address
 from dcl_comms_core.errors import LocalProtocolError, RemoteProtocolError
-from dcl_comms_core.login import AuthIdentity
+from dcl_comms_core.identity.auth_chain import ContractCheck, canonical_signature, login_payload, require_address
+from dcl_comms_core.identity.login import AuthIdentity
 from dcl_comms_drivers.ethereum import EthereumKey, recover
 from dcl_comms_drivers.key_file import KeyFileRefused, read_key, write_key
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Callable
 
-    from dcl_comms_core.authchain import Verifier
+    from dcl_comms_core.identity.auth_chain import Verifier
 
 __all__ = [
     "LIFETIME_SECONDS",

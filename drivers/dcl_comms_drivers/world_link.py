@@ -11,8 +11,8 @@ from dcl_comms_drivers.feeds import pictures_of, sound_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from dcl_comms_core.adapters.connection_string import Adapter
     from dcl_comms_core.commands import Command
-    from dcl_comms_core.connection import Adapter
     from dcl_comms_core.inputs import Input, TrackSource
     from dcl_comms_core.world import WorldSession
     from dcl_comms_drivers.feeds import AudioFeed, Reader, VideoFeed

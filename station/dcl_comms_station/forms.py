@@ -15,8 +15,8 @@ from enum import Enum
 from math import isfinite, isnan
 from typing import Final, cast
 
+from dcl_comms_core.adapters.connection_string import Adapter
 from dcl_comms_core.codec import Tag13, decode_kind, tag13
-from dcl_comms_core.connection import Adapter
 from dcl_comms_core.errors import DecodeError
 from dcl_comms_core.events import PacketReceived
 from dcl_comms_core.peers import PeerId

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from dcl_comms_drivers.settings import Settings
     from dcl_comms_drivers.waiting import Connecting
 
-    from dcl_comms_core.connection import Adapter
+    from dcl_comms_core.adapters.connection_string import Adapter
 
 __all__ = ["LOOPS", "Loop", "get_loop", "run", "signals_interrupt"]
 

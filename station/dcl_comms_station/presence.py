@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from dcl_comms_drivers.opening import resolve
 
-from dcl_comms_core.connection import LiveKitAdapter, SimulatorAdapter, WsRoomAdapter
+from dcl_comms_core.adapters.connection_string import LiveKitAdapter, SimulatorAdapter, WsRoomAdapter
 from dcl_comms_core.limits import DEFAULT_LIMITS
 from dcl_comms_station.exits import Exit, Failed
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from dcl_comms_drivers.settings import Settings
     from dcl_comms_drivers.wallet import LocalWallet
 
-    from dcl_comms_core.connection import Adapter
+    from dcl_comms_core.adapters.connection_string import Adapter
 
 __all__ = ["NOBODY", "Point", "Presence", "open_wallet"]
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
-from dcl_comms_core.connection import LiveKitAdapter, parse_connection_string
+from dcl_comms_core.adapters.connection_string import LiveKitAdapter, parse_connection_string
+from dcl_comms_core.adapters.token import AccessToken
 from dcl_comms_core.errors import TokenError
-from dcl_comms_core.token import AccessToken
 from dcl_comms_station.clean import clean
 from dcl_comms_station.exits import Exit, Failed
 from dcl_comms_station.forms import dump, plain

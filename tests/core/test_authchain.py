@@ -27,7 +27,7 @@ from dcl_comms_core import (
     login_payload,
     signed_fetch_headers,
 )
-from dcl_comms_core.authchain import canonical_signature, ephemeral_link
+from dcl_comms_core.identity.auth_chain import canonical_signature, ephemeral_link
 
 VECTORS = json.loads((Path(__file__).parents[1] / "vectors" / "authchain.json").read_text())
 CASES = {case["id"]: case for case in VECTORS["cases"]}

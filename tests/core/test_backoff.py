@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dcl_comms_core import Backoff, LocalProtocolError
-from dcl_comms_core.prng import Prng
+from dcl_comms_core.tools.prng import Prng
 
 
 def test_pauses_double_up_to_the_longest() -> None:

@@ -13,7 +13,7 @@ import pytest
 from canary import assert_no_secret, exception_texts
 from tokens import make_token, sign_token
 
-from dcl_comms_core.connection import (
+from dcl_comms_core.adapters.connection_string import (
     Adapter,
     ArchipelagoAdapter,
     LiveKitAdapter,
@@ -23,6 +23,7 @@ from dcl_comms_core.connection import (
     WsRoomAdapter,
     parse_connection_string,
 )
+from dcl_comms_core.adapters.token import AccessToken
 from dcl_comms_core.errors import (
     ConnectionStringProblem,
     InvalidConnectionString,
@@ -30,7 +31,6 @@ from dcl_comms_core.errors import (
     LocalProtocolError,
 )
 from dcl_comms_core.limits import Limits
-from dcl_comms_core.token import AccessToken
 
 P = ConnectionStringProblem
 NOW = 1_800_000_000.0

@@ -10,10 +10,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from tokens import make_token
 
-from dcl_comms_core.connection import Adapter, LiveKitAdapter, parse_connection_string
+from dcl_comms_core.adapters.connection_string import Adapter, LiveKitAdapter, parse_connection_string
+from dcl_comms_core.adapters.token import AccessToken
 from dcl_comms_core.errors import InvalidConnectionString
 from dcl_comms_core.limits import DEFAULT_LIMITS, Limits
-from dcl_comms_core.token import AccessToken
 
 if TYPE_CHECKING:
     from collections.abc import Callable

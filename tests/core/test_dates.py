@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dcl_comms_core.dates import iso_date, milliseconds, parse_http_date, parse_iso_date
+from dcl_comms_core.tools.dates import iso_date, milliseconds, parse_http_date, parse_iso_date
 
 UTC = dt.UTC
 EPOCH = dt.datetime(1970, 1, 1, tzinfo=UTC)

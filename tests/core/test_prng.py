@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dcl_comms_core.prng import Prng
+from dcl_comms_core.tools.prng import Prng
 
 
 def test_the_numbers_of_the_reference() -> None:

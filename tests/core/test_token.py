@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from tokens import IDENTITY, sign_token
 from tokens import make_token as make_token_at
 
+from dcl_comms_core.adapters.token import AccessToken, Claims, Grants
 from dcl_comms_core.errors import (
     CommsError,
     ConnectionStringProblem,
@@ -27,7 +28,6 @@ from dcl_comms_core.errors import (
     TokenNotYetValid,
 )
 from dcl_comms_core.limits import Limits
-from dcl_comms_core.token import AccessToken, Claims, Grants
 
 P = ConnectionStringProblem
 NOW = 1_800_000_000.0

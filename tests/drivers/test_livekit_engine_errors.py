@@ -15,11 +15,11 @@ from dcl_comms_drivers.livekit.reasons import DISCONNECT_REASONS, connect_failur
 from dcl_comms_drivers.realm.mint import mint_token
 from livekit_rig import Player
 
+from dcl_comms_core.adapters.connection_string import LiveKitAdapter
+from dcl_comms_core.adapters.token import AccessToken
 from dcl_comms_core.commands import CloseLink, OpenLink
-from dcl_comms_core.connection import LiveKitAdapter
 from dcl_comms_core.inputs import LinkClosed, LinkFailed, LinkRef
 from dcl_comms_core.states import RETRY, CloseReason, Retry
-from dcl_comms_core.token import AccessToken
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

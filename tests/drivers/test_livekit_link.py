@@ -11,8 +11,8 @@ from dcl_comms_drivers.livekit.rejoin import SETTLE_SECONDS
 from dcl_comms_drivers.livekit.room import Room
 from livekit_rig import Player, nothing_left, settle
 
+from dcl_comms_core.adapters.connection_string import SimulatorAdapter
 from dcl_comms_core.commands import CloseLink, PublishMicrophone, SendData, SetAttributes
-from dcl_comms_core.connection import SimulatorAdapter
 from dcl_comms_core.errors import LocalProtocolError
 from dcl_comms_core.inputs import (
     CommandFailed,

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from dcl_comms_core.connection import LiveKitAdapter
+    from dcl_comms_core.adapters.connection_string import LiveKitAdapter
 
 __all__ = ["GHOSTS", "SETTLE_SECONDS", "Ghosts", "Who"]
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from dcl_comms_drivers.livekit.ffi import FfiRequest, address_of, participant_pb2, room_pb2
 
 if TYPE_CHECKING:
-    from dcl_comms_core.connection import LiveKitAdapter
+    from dcl_comms_core.adapters.connection_string import LiveKitAdapter
 
 __all__ = [
     "connect",

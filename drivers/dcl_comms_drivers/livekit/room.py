@@ -56,8 +56,8 @@ from dcl_comms_drivers.livekit.teardown import leave_late_room, leave_room
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from dcl_comms_core.adapters.connection_string import LiveKitAdapter
     from dcl_comms_core.commands import OpenLink, SendData
-    from dcl_comms_core.connection import LiveKitAdapter
     from dcl_comms_drivers.host import Receiver
     from dcl_comms_drivers.livekit._native._events import Packet
 

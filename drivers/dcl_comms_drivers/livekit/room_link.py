@@ -6,8 +6,8 @@ from abc import ABC, abstractmethod
 from collections import deque
 from typing import TYPE_CHECKING, ClassVar, Generic, Protocol, TypeVar
 
+from dcl_comms_core.adapters.connection_string import LiveKitAdapter
 from dcl_comms_core.commands import CloseLink, OpenLink, PublishMicrophone, SendData, SetAttributes, SubscribeTrack
-from dcl_comms_core.connection import LiveKitAdapter
 from dcl_comms_core.errors import LocalProtocolError
 from dcl_comms_core.inputs import LinkClosed, LinkFailed, LinkRef
 from dcl_comms_core.limits import DEFAULT_LIMITS

@@ -15,7 +15,7 @@ from dcl_comms_core.states import CloseReason
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from dcl_comms_core.targets import Place, Target
+    from dcl_comms_core.adapters.url_guard import Place, Target
     from dcl_comms_drivers.net.loops import Net, Stream
 
 __all__ = ["NetOptions", "dial", "each_address", "tls_failed"]

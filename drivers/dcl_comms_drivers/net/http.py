@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Final
 
 import httpx
 
+from dcl_comms_core.adapters.url_guard import Place, Target
 from dcl_comms_core.errors import LocalProtocolError, RequestFailed
 from dcl_comms_core.inputs import Fetched
 from dcl_comms_core.states import CloseReason
-from dcl_comms_core.targets import Place, Target
 from dcl_comms_drivers.net.bodies import ACCEPTED, Body
 from dcl_comms_drivers.net.dial import NetOptions, each_address, tls_failed
 from dcl_comms_drivers.net.redirects import REDIRECTS, redirected

@@ -6,13 +6,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urljoin
 
+from dcl_comms_core.adapters.url_guard import Target
 from dcl_comms_core.errors import RequestFailed, TargetProblem, TargetRefused
 from dcl_comms_core.states import CloseReason
-from dcl_comms_core.targets import Target
 
 if TYPE_CHECKING:
+    from dcl_comms_core.adapters.url_guard import Place
     from dcl_comms_core.commands import Fetch
-    from dcl_comms_core.targets import Place
 
 __all__ = ["REDIRECTS", "redirected"]
 

@@ -19,19 +19,19 @@ from websockets.protocol import State
 from websockets.typing import Subprotocol
 from websockets.uri import WebSocketURI
 
+from dcl_comms_core.adapters.url_guard import Target
 from dcl_comms_core.errors import RequestFailed, TargetRefused
 from dcl_comms_core.inputs import FrameReceived, SendAcknowledged, SendsAcknowledged, SocketClosed, SocketOpened
 from dcl_comms_core.states import CloseReason
-from dcl_comms_core.targets import Target
 from dcl_comms_drivers.net.dial import dial, tls_failed
 from dcl_comms_drivers.net.frames import Splitter, pack
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from dcl_comms_core.adapters.url_guard import Place
     from dcl_comms_core.commands import CloseSocket, OpenSocket, SendFrame
     from dcl_comms_core.inputs import Input, LinkRef
-    from dcl_comms_core.targets import Place
     from dcl_comms_drivers.net.dial import NetOptions
     from dcl_comms_drivers.net.loops import Net, Stream, Task
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Final
 
-from dcl_comms_core.connection import (
+from dcl_comms_core.adapters.connection_string import (
     LiveKitAdapter,
     OfflineAdapter,
     SimulatorAdapter,
@@ -26,7 +26,7 @@ from dcl_comms_station.presence import NOBODY
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from dcl_comms_core.connection import Adapter
+    from dcl_comms_core.adapters.connection_string import Adapter
     from dcl_comms_station.doctor.place import Place
     from dcl_comms_station.loops import Loop
     from dcl_comms_station.presence import Presence

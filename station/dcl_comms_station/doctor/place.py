@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote, urlsplit
 
-from dcl_comms_core.connection import LiveKitAdapter
+from dcl_comms_core.adapters.connection_string import LiveKitAdapter
 
 if TYPE_CHECKING:
-    from dcl_comms_core.connection import Adapter
+    from dcl_comms_core.adapters.connection_string import Adapter
 
 __all__ = ["Place", "place_of", "place_of_url"]
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 from dcl_comms_drivers import polled
 from dcl_comms_drivers.settings import Subscribe
 
-from dcl_comms_core.connection import ArchipelagoAdapter, LiveKitAdapter, OfflineAdapter
+from dcl_comms_core.adapters.connection_string import ArchipelagoAdapter, LiveKitAdapter, OfflineAdapter
 from dcl_comms_core.errors import InvalidRealm
 from dcl_comms_core.events import IslandChanged, RealmOpened, RoomClosed, RoomOpened, WorldClosed
 from dcl_comms_core.states import CloseReason, RoomState
@@ -23,7 +23,7 @@ from dcl_comms_station.presence import open_wallet
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from dcl_comms_core.connection import Adapter
+    from dcl_comms_core.adapters.connection_string import Adapter
     from dcl_comms_core.events import Event
     from dcl_comms_station.loops import Loop
     from dcl_comms_station.presence import Presence

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from dcl_comms_drivers.settings import Subscribe
 
-from dcl_comms_core.connection import LiveKitAdapter
+from dcl_comms_core.adapters.connection_string import LiveKitAdapter
 from dcl_comms_core.errors import ConnectionLost
 from dcl_comms_core.states import CloseReason
 from dcl_comms_station.clean import clean
@@ -17,7 +17,7 @@ from dcl_comms_station.exits import CLOSE_EXITS, Exit, explain
 if TYPE_CHECKING:
     from dcl_comms_drivers.waiting import Connecting, WaitingConnection
 
-    from dcl_comms_core.connection import Adapter
+    from dcl_comms_core.adapters.connection_string import Adapter
     from dcl_comms_station.loops import Loop
 
 __all__ = ["Visit"]

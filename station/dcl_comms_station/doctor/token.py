@@ -12,7 +12,7 @@ from dcl_comms_station.exits import Exit
 from dcl_comms_station.tokens import duration
 
 if TYPE_CHECKING:
-    from dcl_comms_core.token import AccessToken
+    from dcl_comms_core.adapters.token import AccessToken
 
 __all__ = ["judge"]
 

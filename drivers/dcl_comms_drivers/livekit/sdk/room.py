@@ -43,8 +43,8 @@ from dcl_comms_drivers.livekit.sdk.thread import SdkThread
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable
 
+    from dcl_comms_core.adapters.connection_string import LiveKitAdapter
     from dcl_comms_core.commands import OpenLink, SendData
-    from dcl_comms_core.connection import LiveKitAdapter
     from dcl_comms_drivers.host import Receiver
 
 __all__ = ["SdkRoom"]

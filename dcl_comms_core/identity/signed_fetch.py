@@ -12,16 +12,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from dcl_comms_core.dates import milliseconds
 from dcl_comms_core.errors import LocalProtocolError
-from dcl_comms_core.jsontext import read_json
 from dcl_comms_core.limits import DEFAULT_LIMITS
+from dcl_comms_core.tools.dates import milliseconds
+from dcl_comms_core.tools.json_text import read_json
 from dcl_comms_core.tools.urls import request_url
 
 if TYPE_CHECKING:
-    from dcl_comms_core.authchain import AuthChain
-    from dcl_comms_core.identity import ChallengeGuard
-    from dcl_comms_core.login import AuthIdentity
+    from dcl_comms_core.identity.auth_chain import AuthChain
+    from dcl_comms_core.identity.guard import ChallengeGuard
+    from dcl_comms_core.identity.login import AuthIdentity
 
 __all__ = ["UnsignedRequest", "login_metadata", "scene_metadata", "signed_fetch_headers", "unsigned_request"]
 

@@ -8,7 +8,11 @@ from __future__ import annotations
 
 from typing import NoReturn, Protocol, Self, final
 
-from dcl_comms_core.authchain import (
+from dcl_comms_core.errors import (
+    IdentityExpired,
+    LocalProtocolError,
+)
+from dcl_comms_core.identity.auth_chain import (
     AuthChain,
     AuthLink,
     AuthLinkType,
@@ -16,10 +20,6 @@ from dcl_comms_core.authchain import (
     ephemeral_link,
     login_payload,
     require_address,
-)
-from dcl_comms_core.errors import (
-    IdentityExpired,
-    LocalProtocolError,
 )
 from dcl_comms_core.limits import DEFAULT_LIMITS, Limits
 

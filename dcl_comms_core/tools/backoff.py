@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from dcl_comms_core.errors import LocalProtocolError
 
 if TYPE_CHECKING:
-    from dcl_comms_core.prng import Prng
+    from dcl_comms_core.tools.prng import Prng
 
 __all__ = ["Backoff"]
 

@@ -11,11 +11,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
-from dcl_comms_core.answers import Refusal, RefusalReason, refusal
-from dcl_comms_core.connection import Adapter, ArchipelagoAdapter, parse_connection_string
+from dcl_comms_core.adapters.answers import Refusal, RefusalReason, refusal
+from dcl_comms_core.adapters.connection_string import Adapter, ArchipelagoAdapter, parse_connection_string
 from dcl_comms_core.errors import InvalidConnectionString, InvalidRealm, LocalProtocolError, RealmProblem
-from dcl_comms_core.jsontext import json_object
 from dcl_comms_core.limits import DEFAULT_LIMITS, Limits
+from dcl_comms_core.tools.json_text import json_object
 from dcl_comms_core.tools.urls import http_url
 
 if TYPE_CHECKING:

@@ -25,9 +25,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, NoReturn, Self
 from urllib.parse import quote, unquote
 
+from dcl_comms_core.adapters.token import AccessToken
 from dcl_comms_core.errors import ConnectionStringProblem, InvalidConnectionString, LocalProtocolError
 from dcl_comms_core.limits import DEFAULT_LIMITS, Limits
-from dcl_comms_core.token import AccessToken
 from dcl_comms_core.tools.urls import (
     BLANK,
     HTTP,

@@ -23,8 +23,8 @@ from dcl_comms_core.errors import (
     TokenExpired,
     TokenNotYetValid,
 )
-from dcl_comms_core.jsontext import SURROGATE, read_json
 from dcl_comms_core.limits import DEFAULT_LIMITS, Limits
+from dcl_comms_core.tools.json_text import SURROGATE, read_json
 
 __all__ = ["AccessToken", "Claims", "Grants"]
 

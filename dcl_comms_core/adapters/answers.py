@@ -28,12 +28,12 @@ from enum import Enum
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
-from dcl_comms_core.connection import Adapter, parse_connection_string
-from dcl_comms_core.dates import parse_http_date
+from dcl_comms_core.adapters.connection_string import Adapter, parse_connection_string
 from dcl_comms_core.errors import InvalidConnectionString
-from dcl_comms_core.jsontext import json_object
 from dcl_comms_core.limits import DEFAULT_LIMITS, Limits
 from dcl_comms_core.states import Retry
+from dcl_comms_core.tools.dates import parse_http_date
+from dcl_comms_core.tools.json_text import json_object
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -23,10 +23,10 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Final, NamedTuple, NoReturn, Protocol, Self, cast
 
-from dcl_comms_core.dates import iso_date, milliseconds, parse_iso_date
 from dcl_comms_core.errors import AuthChainProblem, InvalidAuthChain, LocalProtocolError
-from dcl_comms_core.jsontext import SURROGATE, read_json
 from dcl_comms_core.limits import DEFAULT_LIMITS, Limits
+from dcl_comms_core.tools.dates import iso_date, milliseconds, parse_iso_date
+from dcl_comms_core.tools.json_text import SURROGATE, read_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

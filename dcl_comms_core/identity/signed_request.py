@@ -9,14 +9,14 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final, NamedTuple, cast
 
-from dcl_comms_core.authchain import AuthChain
 from dcl_comms_core.errors import InvalidAuthChain
-from dcl_comms_core.jsontext import read_json
+from dcl_comms_core.identity.auth_chain import AuthChain
+from dcl_comms_core.tools.json_text import read_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from dcl_comms_core.authchain import Verifier
+    from dcl_comms_core.identity.auth_chain import Verifier
     from dcl_comms_core.limits import Limits
 
 __all__ = ["RequestRefused", "SignedRequest", "read_signed_request"]

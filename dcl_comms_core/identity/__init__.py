@@ -1,0 +1,1 @@
+"""Who we are: auth chains, a login, what may be signed and where, signed requests."""
