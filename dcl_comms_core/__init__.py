@@ -20,13 +20,6 @@ from dcl_comms_core.adapters.connection_string import (
 from dcl_comms_core.adapters.resolution import Resolution
 from dcl_comms_core.adapters.token import AccessToken, Claims, Grants
 from dcl_comms_core.adapters.url_guard import LEADS_TO, Place, Target, place_of
-from dcl_comms_core.archipelago import (
-    ArchipelagoSession,
-)
-from dcl_comms_core.archipelago_server import (
-    ArchipelagoServer,
-)
-from dcl_comms_core.chat import COMMUNITY_ROUTER
 from dcl_comms_core.codec import (
     Peek,
     Tag13,
@@ -126,6 +119,7 @@ from dcl_comms_core.events import (
     WarningCode,
     WorldClosed,
 )
+from dcl_comms_core.handshake.archipelago import ArchipelagoSession
 from dcl_comms_core.hearing import AUTHORITATIVE_SERVER
 from dcl_comms_core.identity.auth_chain import AuthChain, AuthLink, AuthLinkType, ContractCheck, Verifier, login_payload
 from dcl_comms_core.identity.guard import DECENTRALAND_HOSTS, ChallengeGuard
@@ -165,9 +159,6 @@ from dcl_comms_core.inputs import (
     TrackSource,
     TrackVanished,
 )
-from dcl_comms_core.islands import (
-    Islands,
-)
 from dcl_comms_core.journal import (
     Difference,
     Journal,
@@ -177,16 +168,22 @@ from dcl_comms_core.limits import (
     DEFAULT_LIMITS,
     Limits,
 )
-from dcl_comms_core.memory import (
-    MemoryRoom,
-)
 from dcl_comms_core.merged import MergedRooms, RoomRole
-from dcl_comms_core.movement import (
+from dcl_comms_core.packets.chat import COMMUNITY_ROUTER
+from dcl_comms_core.packets.movement import (
     GENESIS_BOUNDS,
     MovementCodec,
     MovementProblem,
     MovementRefused,
     TimestampUnwrapper,
+)
+from dcl_comms_core.packets.scene import (
+    SceneContent,
+    SceneFraming,
+    frame_binary,
+    frame_comms_data,
+    frame_string,
+    read_scene_data,
 )
 from dcl_comms_core.peers import (
     EVERYONE,
@@ -244,28 +241,19 @@ from dcl_comms_core.proto._gen.v3 import (
     SignedChallengeMessage,
     WelcomeMessage,
 )
-from dcl_comms_core.realm_server import (
-    RealmPage,
-    RealmRules,
-    RealmServer,
-    RealmSettings,
-)
 from dcl_comms_core.room import (
     Delivery,
     RoomSession,
 )
 from dcl_comms_core.rooms_view import PeersOfRooms
-from dcl_comms_core.scene import (
-    SceneContent,
-    SceneFraming,
-    frame_binary,
-    frame_comms_data,
-    frame_string,
-    read_scene_data,
-)
 from dcl_comms_core.seeking import GATEKEEPER
 from dcl_comms_core.seen import Seen
-from dcl_comms_core.simulator import Faults
+from dcl_comms_core.servers.archipelago import ArchipelagoServer
+from dcl_comms_core.servers.islands import Islands
+from dcl_comms_core.servers.realm import RealmPage, RealmRules, RealmServer, RealmSettings
+from dcl_comms_core.servers.ws_room import WsRoomServer
+from dcl_comms_core.simulation.memory_room import MemoryRoom
+from dcl_comms_core.simulation.settings import Faults
 from dcl_comms_core.sources import IslandSource, MovementSource, Signing
 from dcl_comms_core.states import (
     ARCHIPELAGO_TRANSITIONS,
@@ -304,9 +292,6 @@ from dcl_comms_core.world import (
 )
 from dcl_comms_core.ws_room import (
     WsRoomSession,
-)
-from dcl_comms_core.ws_room_server import (
-    WsRoomServer,
 )
 
 __all__ = [

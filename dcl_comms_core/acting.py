@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from dcl_comms_core.events import ProfileRequested
     from dcl_comms_core.inputs import LinkRef
     from dcl_comms_core.limits import Limits
-    from dcl_comms_core.movement import MovementCodec
+    from dcl_comms_core.packets.movement import MovementCodec
     from dcl_comms_core.peers import Addressees
     from dcl_comms_core.profiles import Profile
     from dcl_comms_core.seen import Seen

@@ -1,7 +1,7 @@
 """Events: everything that the core can tell an application.
 
 Every event has ``at`` (monotonic seconds, the ``now`` of the call that caused it) and ``room``, the label of the room
-it belongs to.  Those about one packet are written in ``dcl_comms_core.packet_events``, and are here all the same.
+it belongs to.  Those about one packet are written in ``dcl_comms_core.packets.events``, and are here all the same.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from dcl_comms_core.packet_events import (
+from dcl_comms_core.packets.events import (
     ChatReceived,
     MovementKind,
     PacketEvent,

@@ -29,10 +29,10 @@ from __future__ import annotations
 from math import dist, inf
 from typing import TYPE_CHECKING, Any, Final
 
-from dcl_comms_core.chat import has_control
 from dcl_comms_core.events import RejectReason
-from dcl_comms_core.movement import TimestampUnwrapper
+from dcl_comms_core.packets.chat import has_control
 from dcl_comms_core.packets.conventions import EMOJIS
+from dcl_comms_core.packets.movement import TimestampUnwrapper
 from dcl_comms_core.packets.readers import Unacceptable
 from dcl_comms_core.peers import PeerId
 

@@ -12,12 +12,12 @@ from math import inf, isfinite, nextafter
 from typing import TYPE_CHECKING, Final
 
 from dcl_comms_core.cadence import Cadence
-from dcl_comms_core.chat import chat_timestamp, has_control
 from dcl_comms_core.codec import encode
 from dcl_comms_core.errors import LocalProtocolError, PacketTooLarge
 from dcl_comms_core.events import WarningCode
-from dcl_comms_core.motion import build_movement
+from dcl_comms_core.packets.chat import chat_timestamp, has_control
 from dcl_comms_core.packets.conventions import EMOJIS, PROTOCOL_VERSION, is_reliable
+from dcl_comms_core.packets.motion import build_movement
 from dcl_comms_core.peers import EVERYONE, addressees
 from dcl_comms_core.proto import rfc4
 

@@ -32,8 +32,8 @@ from enum import Enum
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar, cast
 
-from dcl_comms_core.archipelago import ArchipelagoSession
 from dcl_comms_core.errors import InvalidJournal, JournalProblem, LocalProtocolError
+from dcl_comms_core.handshake.archipelago import ArchipelagoSession
 from dcl_comms_core.journal_diff import differences, shown
 from dcl_comms_core.journal_values import Opaque, Placeholders, read_value
 from dcl_comms_core.limits import DEFAULT_LIMITS

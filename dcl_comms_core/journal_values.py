@@ -37,7 +37,7 @@ from dcl_comms_core.identity.auth_chain import AuthChain
 from dcl_comms_core.identity.guard import ChallengeGuard
 from dcl_comms_core.limits import Limits
 from dcl_comms_core.merged import RoomRole
-from dcl_comms_core.movement import MovementCodec
+from dcl_comms_core.packets.movement import MovementCodec
 from dcl_comms_core.peers import EVERYONE, Peer, PeerId
 from dcl_comms_core.proto import WireMessage
 from dcl_comms_core.proto._gen.tables import TABLES

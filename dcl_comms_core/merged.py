@@ -52,7 +52,7 @@ if TYPE_CHECKING:
     from dcl_comms_core.identity.guard import ChallengeGuard
     from dcl_comms_core.inputs import Input
     from dcl_comms_core.limits import Limits
-    from dcl_comms_core.movement import MovementCodec
+    from dcl_comms_core.packets.movement import MovementCodec
     from dcl_comms_core.peers import PeerId
     from dcl_comms_core.presence import Presence
     from dcl_comms_core.sources import MovementSource

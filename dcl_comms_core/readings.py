@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from dcl_comms_core.events import PacketEvent
     from dcl_comms_core.hearing import Heard, Hearing
     from dcl_comms_core.limits import Limits
-    from dcl_comms_core.movement import MovementCodec
+    from dcl_comms_core.packets.movement import MovementCodec
     from dcl_comms_core.packets.readers import Reader
     from dcl_comms_core.peers import PeerId
     from dcl_comms_core.proto import rfc4

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from dcl_comms_core.events import ProfileRequested
     from dcl_comms_core.inputs import LinkRef
     from dcl_comms_core.limits import Limits
-    from dcl_comms_core.movement import MovementCodec
+    from dcl_comms_core.packets.movement import MovementCodec
     from dcl_comms_core.peers import PeerTable
 
 __all__ = ["RECEIVING", "Receiving"]

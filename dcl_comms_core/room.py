@@ -62,7 +62,7 @@ if TYPE_CHECKING:
     from dcl_comms_core.adapters.connection_string import Adapter
     from dcl_comms_core.inputs import Input
     from dcl_comms_core.limits import Limits
-    from dcl_comms_core.movement import MovementCodec
+    from dcl_comms_core.packets.movement import MovementCodec
     from dcl_comms_core.seen import Seen
     from dcl_comms_core.subscription import SubscribePolicy
     from dcl_comms_core.tools.backoff import Backoff

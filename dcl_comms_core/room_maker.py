@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from dcl_comms_core.adapters.url_guard import Place
     from dcl_comms_core.identity.guard import ChallengeGuard
     from dcl_comms_core.limits import Limits
-    from dcl_comms_core.movement import MovementCodec
+    from dcl_comms_core.packets.movement import MovementCodec
     from dcl_comms_core.seen import Seen
     from dcl_comms_core.subscription import Delivery, SubscribePolicy
     from dcl_comms_core.tools.backoff import Backoff

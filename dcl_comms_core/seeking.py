@@ -19,8 +19,8 @@ from dcl_comms_core.adapters.connection_string import (
 )
 from dcl_comms_core.adapters.seats import room_of, seat_of
 from dcl_comms_core.adapters.url_guard import Place, Target
-from dcl_comms_core.archipelago import ArchipelagoSession
 from dcl_comms_core.errors import CommsError, LocalProtocolError, TargetRefused
+from dcl_comms_core.handshake.archipelago import ArchipelagoSession
 from dcl_comms_core.identity.signed_fetch import login_metadata, scene_metadata
 from dcl_comms_core.inputs import ClockSet, LinkRef
 from dcl_comms_core.merged_roles import RoomRole

@@ -10,7 +10,7 @@ from dcl_comms_core.commands import SendData
 from dcl_comms_core.errors import LocalProtocolError, PacketTooLarge, PermissionMissing
 from dcl_comms_core.intents import Intents
 from dcl_comms_core.outbox import Outbox
-from dcl_comms_core.sizes import LIVEKIT_MAX_PACKET, livekit_packet_size
+from dcl_comms_core.packets.envelope import LIVEKIT_MAX_PACKET, livekit_packet_size
 from dcl_comms_core.states import RoomState
 
 if TYPE_CHECKING:

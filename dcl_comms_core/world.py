@@ -21,8 +21,8 @@ from typing import TYPE_CHECKING, Final
 from dcl_comms_core import events as ev
 from dcl_comms_core.adapters.about import read_target
 from dcl_comms_core.adapters.connection_string import Adapter, ArchipelagoAdapter, SignedLoginAdapter
-from dcl_comms_core.archipelago import ArchipelagoSession
 from dcl_comms_core.errors import CommsError, LocalProtocolError
+from dcl_comms_core.handshake.archipelago import ArchipelagoSession
 from dcl_comms_core.identity.auth_chain import require_address
 from dcl_comms_core.identity.guard import ChallengeGuard
 from dcl_comms_core.inputs import ClockSet, Fetched, FetchFailed, LinkRef
@@ -30,7 +30,7 @@ from dcl_comms_core.intents import check_movement, check_version
 from dcl_comms_core.limits import DEFAULT_LIMITS
 from dcl_comms_core.merged import MergedRooms
 from dcl_comms_core.merged_roles import RoomRole
-from dcl_comms_core.motion import build_movement, check_position
+from dcl_comms_core.packets.motion import build_movement, check_position
 from dcl_comms_core.peers import EVERYONE, PeerId
 from dcl_comms_core.profiles import build_profile
 from dcl_comms_core.proto import rfc4
@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from dcl_comms_core.identity.auth_chain import AuthChain
     from dcl_comms_core.inputs import Input
     from dcl_comms_core.limits import Limits
-    from dcl_comms_core.movement import MovementCodec
+    from dcl_comms_core.packets.movement import MovementCodec
     from dcl_comms_core.peers import Addressees
     from dcl_comms_core.sources import IslandSource, MovementSource
     from dcl_comms_core.subscription import SubscribePolicy

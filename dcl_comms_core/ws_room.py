@@ -14,7 +14,8 @@ from dcl_comms_core.adapters.connection_string import WsRoomAdapter
 from dcl_comms_core.codec import decode_message
 from dcl_comms_core.commands import CloseLink, OpenLink, SendFrame
 from dcl_comms_core.errors import DecodeError, LocalProtocolError, PacketTooLarge
-from dcl_comms_core.handshake import Failure, Handshake
+from dcl_comms_core.handshake.challenge import Failure, Handshake
+from dcl_comms_core.handshake.frames import update_frame, ws_room_service
 from dcl_comms_core.inputs import (
     FrameReceived,
     LinkClosed,
@@ -28,10 +29,9 @@ from dcl_comms_core.inputs import (
     SocketOpened,
 )
 from dcl_comms_core.limits import DEFAULT_LIMITS
+from dcl_comms_core.packets.envelope import WEBSOCKET_MAX_FRAME, ws_room_frame_size
 from dcl_comms_core.proto import rfc5
 from dcl_comms_core.room import RoomSession
-from dcl_comms_core.signalling import update_frame, ws_room_service
-from dcl_comms_core.sizes import WEBSOCKET_MAX_FRAME, ws_room_frame_size
 from dcl_comms_core.states import CloseReason, RoomState, Stage, Timer
 from dcl_comms_core.subscription import Delivery
 
@@ -45,8 +45,8 @@ if TYPE_CHECKING:
     from dcl_comms_core.identity.guard import ChallengeGuard
     from dcl_comms_core.inputs import Input, LinkInput, TrackSource
     from dcl_comms_core.limits import Limits
-    from dcl_comms_core.movement import MovementCodec
     from dcl_comms_core.outbox import Outgoing
+    from dcl_comms_core.packets.movement import MovementCodec
     from dcl_comms_core.seen import Seen
     from dcl_comms_core.tools.backoff import Backoff
 

@@ -12,12 +12,13 @@ from collections import Counter
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
-from dcl_comms_core import archipelago, handshake
 from dcl_comms_core import events as ev
 from dcl_comms_core import room as room_module
 from dcl_comms_core.adapters.connection_string import LiveKitAdapter
 from dcl_comms_core.commands import CloseLink, OpenLink, SendData
 from dcl_comms_core.errors import CommsError
+from dcl_comms_core.handshake import archipelago
+from dcl_comms_core.handshake import challenge as handshake
 from dcl_comms_core.inputs import ClockSet, LinkClosed, LinkFailed, LinkOpened, LinkRef, SendAcknowledged
 from dcl_comms_core.states import RoomState
 from dcl_comms_core.unread import Unread
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from dcl_comms_core.limits import Limits
-    from dcl_comms_core.memory import MemoryPort, MemoryRoom
+    from dcl_comms_core.simulation.memory_room import MemoryPort, MemoryRoom
     from dcl_comms_core.testing import VirtualClock
 
 __all__ = ["VERBS", "Actor", "Broken", "Hits", "World", "watched"]

@@ -11,7 +11,7 @@ from dcl_comms_core import inputs as inp
 from dcl_comms_core.adapters.token import AccessToken
 from dcl_comms_core.limits import Limits
 from dcl_comms_core.proto import rfc4
-from dcl_comms_core.simulator import Faults
+from dcl_comms_core.simulation.settings import Faults
 from dcl_comms_core.states import CloseReason
 from dcl_comms_core.testing.pair import UNIX_START
 from dcl_comms_core.tools.backoff import Backoff

@@ -17,11 +17,11 @@ from dcl_comms_core.commands import OpenLink, SetAttributes
 from dcl_comms_core.errors import LocalProtocolError
 from dcl_comms_core.inputs import LinkRef
 from dcl_comms_core.journal import Journal
-from dcl_comms_core.memory import MemoryRoom
 from dcl_comms_core.merged import MergedRooms, RoomRole
-from dcl_comms_core.movement import MovementCodec
+from dcl_comms_core.packets.movement import MovementCodec
 from dcl_comms_core.peers import EVERYONE, PeerId
 from dcl_comms_core.room import RoomSession
+from dcl_comms_core.simulation.memory_room import MemoryRoom
 from dcl_comms_core.states import CloseReason, RoomState
 from dcl_comms_core.subscription import Delivery, Subscribe
 from dcl_comms_core.testing import VirtualClock
@@ -32,7 +32,7 @@ from fuzz.chances import GARBAGE, HOSTILE, NAMES, PAUSES, SIGNATURE, faults, new
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from dcl_comms_core.memory import MemoryPort
+    from dcl_comms_core.simulation.memory_room import MemoryPort
 
 __all__ = ["STEPS", "Result", "play"]
 

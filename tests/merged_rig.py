@@ -9,7 +9,7 @@ from dcl_comms_core.testing import VirtualClock
 
 if TYPE_CHECKING:
     from dcl_comms_core import Faults, RoomSession
-    from dcl_comms_core.memory import MemoryPort
+    from dcl_comms_core.simulation.memory_room import MemoryPort
 
 
 class Client:

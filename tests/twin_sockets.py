@@ -22,7 +22,7 @@ from websockets.exceptions import ConnectionClosed
 
 from dcl_comms_core.commands import CloseSocket, SendFrame
 from dcl_comms_core.inputs import ClockSet, FrameReceived, LinkRef, SocketClosed
-from dcl_comms_core.socket_server import SocketServer
+from dcl_comms_core.servers.sockets import SocketServer
 from dcl_comms_core.states import CloseReason
 
 if TYPE_CHECKING:

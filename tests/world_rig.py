@@ -60,7 +60,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from dcl_comms_core import AuthIdentity, Faults
-    from dcl_comms_core.memory import MemoryPort
+    from dcl_comms_core.simulation.memory_room import MemoryPort
 
 LATENCY = 0.01
 REALM = "https://realm.example"

@@ -9,10 +9,8 @@ from __future__ import annotations
 from math import isfinite
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from dcl_comms_core.chat import chat_sent_at
-from dcl_comms_core.motion import heading, position_yaw
-from dcl_comms_core.movement import MovementRefused
-from dcl_comms_core.packet_events import (
+from dcl_comms_core.packets.chat import chat_sent_at
+from dcl_comms_core.packets.events import (
     ChatReceived,
     MovementKind,
     PeerEmoted,
@@ -26,13 +24,15 @@ from dcl_comms_core.packet_events import (
     Vector3,
     VoiceReceived,
 )
+from dcl_comms_core.packets.motion import heading, position_yaw
+from dcl_comms_core.packets.movement import MovementRefused
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from dcl_comms_core.hearing import Heard, Hearing
-    from dcl_comms_core.movement import MovementCodec
-    from dcl_comms_core.packet_events import PacketEvent
+    from dcl_comms_core.packets.events import PacketEvent
+    from dcl_comms_core.packets.movement import MovementCodec
     from dcl_comms_core.peers import PeerId
     from dcl_comms_core.proto import rfc4
 

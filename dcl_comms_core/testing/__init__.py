@@ -5,8 +5,8 @@
 
 from __future__ import annotations
 
-from dcl_comms_core.memory import MemoryRoom
-from dcl_comms_core.simulator import Faults
+from dcl_comms_core.simulation.memory_room import MemoryRoom
+from dcl_comms_core.simulation.settings import Faults
 from dcl_comms_core.testing import script
 from dcl_comms_core.testing.islands import MemoryIslands
 from dcl_comms_core.testing.pair import Pair, Party, VirtualClock

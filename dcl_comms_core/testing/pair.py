@@ -8,15 +8,15 @@ from dcl_comms_core.adapters.connection_string import SimulatorAdapter
 from dcl_comms_core.errors import LocalProtocolError
 from dcl_comms_core.inputs import ClockSet
 from dcl_comms_core.limits import DEFAULT_LIMITS
-from dcl_comms_core.memory import MemoryPort, MemoryRoom
 from dcl_comms_core.room import Delivery, RoomSession
+from dcl_comms_core.simulation.memory_room import MemoryPort, MemoryRoom
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from dcl_comms_core.events import Event
     from dcl_comms_core.limits import Limits
-    from dcl_comms_core.simulator import Faults
+    from dcl_comms_core.simulation.settings import Faults
     from dcl_comms_core.tools.backoff import Backoff
 
 __all__ = ["UNIX_START", "Pair", "Party", "VirtualClock"]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from dcl_comms_core.proto import rfc4
-    from dcl_comms_core.simulator import Faults
+    from dcl_comms_core.simulation.settings import Faults
 
 __all__ = [
     "Action", "Cut", "Delete", "Heal", "Join", "Leave", "Move", "Raw", "Remove", "Restart", "Say", "Send", "SetFaults",

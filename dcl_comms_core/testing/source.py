@@ -28,7 +28,7 @@ from dcl_comms_core.inputs import (
     ParticipantLeft,
 )
 from dcl_comms_core.limits import DEFAULT_LIMITS
-from dcl_comms_core.motion import heading
+from dcl_comms_core.packets.motion import heading
 from dcl_comms_core.peers import EVERYONE, PeerId, addressees
 from dcl_comms_core.states import RETRY, CloseReason
 

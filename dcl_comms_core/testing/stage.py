@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Final
 from dcl_comms_core.adapters.connection_string import SimulatorAdapter
 from dcl_comms_core.errors import CommsError, LocalProtocolError
 from dcl_comms_core.inputs import ClockSet
-from dcl_comms_core.memory import MemoryRoom
 from dcl_comms_core.peers import EVERYONE, PeerId
 from dcl_comms_core.room import RoomSession
+from dcl_comms_core.simulation.memory_room import MemoryRoom
 from dcl_comms_core.states import RoomState
 from dcl_comms_core.testing import script as do
 from dcl_comms_core.testing.pair import UNIX_START, Party, VirtualClock
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from dcl_comms_core.peers import Addressees
-    from dcl_comms_core.simulator import Faults
+    from dcl_comms_core.simulation.settings import Faults
 
 __all__ = ["Stage"]
 

@@ -27,7 +27,7 @@ from dcl_comms_core.journal import Journal
 from dcl_comms_core.proto._gen.rfc4 import Packet
 from dcl_comms_core.proto._gen.tables import TABLES
 from dcl_comms_core.room import RoomSession
-from dcl_comms_core.simulator import Faults
+from dcl_comms_core.simulation.settings import Faults
 from dcl_comms_core.states import CloseReason
 from dcl_comms_core.testing import script as do
 from dcl_comms_core.tools.backoff import Backoff

@@ -6,13 +6,13 @@ import threading
 import time
 from typing import TYPE_CHECKING, ClassVar
 
-from dcl_comms_core.memory import MemoryPort, MemoryRoom
+from dcl_comms_core.simulation.memory_room import MemoryPort, MemoryRoom
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from dcl_comms_core.commands import Command
-    from dcl_comms_core.simulator import Simulator
+    from dcl_comms_core.simulation.settings import Simulator
     from dcl_comms_drivers.host import Receiver
 
 __all__ = ["MemoryLink"]

@@ -16,7 +16,7 @@ from dcl_comms_core.adapters.connection_string import (
 from dcl_comms_core.errors import LocalProtocolError
 from dcl_comms_core.identity.guard import ChallengeGuard
 from dcl_comms_core.room import RoomSession
-from dcl_comms_core.simulator import parse_simulator
+from dcl_comms_core.simulation.settings import parse_simulator
 from dcl_comms_core.world import WorldSession
 from dcl_comms_core.ws_room import WsRoomSession
 from dcl_comms_drivers.livekit.choice import open_livekit
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from dcl_comms_core.limits import Limits
-    from dcl_comms_core.movement import MovementCodec
+    from dcl_comms_core.packets.movement import MovementCodec
     from dcl_comms_core.subscription import Delivery
     from dcl_comms_core.tools.backoff import Backoff
     from dcl_comms_drivers.host import Host, Link

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from dcl_comms_core.identity.login import AuthIdentity
     from dcl_comms_core.inputs import TrackSource
     from dcl_comms_core.journal import Journal
-    from dcl_comms_core.movement import MovementCodec
+    from dcl_comms_core.packets.movement import MovementCodec
     from dcl_comms_core.seen import Seen
     from dcl_comms_core.subscription import SubscribePolicy
     from dcl_comms_drivers.wallet import Wallet

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from dcl_comms_core.adapters.connection_string import Adapter
     from dcl_comms_core.commands import Command
     from dcl_comms_core.events import Event
-    from dcl_comms_core.simulator import Faults
+    from dcl_comms_core.simulation.settings import Faults
     from dcl_comms_core.testing.script import Action
     from dcl_comms_drivers.host import Link, Receiver
     from dcl_comms_drivers.settings import Settings

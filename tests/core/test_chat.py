@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dcl_comms_core.chat import chat_sent_at, chat_timestamp
+from dcl_comms_core.packets.chat import chat_sent_at, chat_timestamp
 
 
 def test_an_ole_automation_date_counts_days() -> None:

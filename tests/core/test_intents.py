@@ -37,7 +37,7 @@ from dcl_comms_core import (
     encode,
     events,
 )
-from dcl_comms_core.chat import chat_sent_at
+from dcl_comms_core.packets.chat import chat_sent_at
 from dcl_comms_core.packets.conventions import LOSSY_KINDS, PROTOCOL_VERSION
 
 

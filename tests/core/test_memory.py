@@ -45,8 +45,8 @@ from dcl_comms_core import (
     TrackPublished,
     TrackUnpublished,
 )
-from dcl_comms_core.memory import MemoryPort
-from dcl_comms_core.sizes import LIVEKIT_MAX_PACKET
+from dcl_comms_core.packets.envelope import LIVEKIT_MAX_PACKET
+from dcl_comms_core.simulation.memory_room import MemoryPort
 from dcl_comms_core.testing import Pair, Party
 
 AT_ONCE = Faults(latency=0.0, announce_every=0.0)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dcl_comms_core import LocalProtocolError, Movement, Position
-from dcl_comms_core.motion import build_movement, gait, heading, position_yaw
+from dcl_comms_core.packets.motion import build_movement, gait, heading, position_yaw
 
 
 @pytest.mark.parametrize("yaw", [0.0, 45.0, 90.0, 180.0, 269.5, 359.0])

@@ -12,7 +12,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from dcl_comms_core import CommsError, Movement, MovementCompressed
-from dcl_comms_core.movement import (
+from dcl_comms_core.packets.movement import (
     GENESIS_BOUNDS,
     TIMESTAMP_WINDOW,
     MovementCodec,

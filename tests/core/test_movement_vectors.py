@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from dcl_comms_core import Movement, MovementCompressed
-from dcl_comms_core.movement import MovementCodec
+from dcl_comms_core.packets.movement import MovementCodec
 
 VECTORS = json.loads((Path(__file__).parents[1] / "vectors" / "movement.json").read_text(encoding="utf-8"))
 KINDS = {"Idle": 0, "Walk": 1, "Jog": 2, "Run": 3}

@@ -24,7 +24,7 @@ from dcl_comms_core import (
     SendsAcknowledged,
     WarningCode,
 )
-from dcl_comms_core.sizes import LIVEKIT_MAX_PACKET, livekit_packet_size
+from dcl_comms_core.packets.envelope import LIVEKIT_MAX_PACKET, livekit_packet_size
 
 # --- credits and the queue
 

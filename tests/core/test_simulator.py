@@ -13,7 +13,7 @@ from dcl_comms_core import (
     SimulatorAdapter,
     parse_connection_string,
 )
-from dcl_comms_core.simulator import Simulator, parse_simulator
+from dcl_comms_core.simulation.settings import Simulator, parse_simulator
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dcl_comms_core.sizes import LIVEKIT_MAX_PACKET, livekit_packet_size
+from dcl_comms_core.packets.envelope import LIVEKIT_MAX_PACKET, livekit_packet_size
 
 TEN = tuple(f"y{n}" for n in range(10))
 

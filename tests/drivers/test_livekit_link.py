@@ -29,7 +29,7 @@ from dcl_comms_core.inputs import (
     TrackKind,
     TrackSource,
 )
-from dcl_comms_core.sizes import LIVEKIT_MAX_PACKET, livekit_packet_size
+from dcl_comms_core.packets.envelope import LIVEKIT_MAX_PACKET, livekit_packet_size
 from dcl_comms_core.states import CloseReason
 
 if TYPE_CHECKING:

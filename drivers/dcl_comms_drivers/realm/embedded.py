@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Self, TypeVar
 
 from dcl_comms_core.errors import LocalProtocolError
 from dcl_comms_core.limits import DEFAULT_LIMITS
-from dcl_comms_core.realm_server import RealmRules, RealmServer, RealmSettings
+from dcl_comms_core.servers.realm import RealmRules, RealmServer, RealmSettings
 from dcl_comms_drivers.realm.livekit_binary import ServerUnavailable
 from dcl_comms_drivers.realm.livekit_server import LiveKitServer
 from dcl_comms_drivers.realm.web import HOST, Web

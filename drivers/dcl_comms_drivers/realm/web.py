@@ -23,7 +23,7 @@ from websockets.server import ServerProtocol
 
 from dcl_comms_core.commands import CloseSocket, SendFrame
 from dcl_comms_core.inputs import ClockSet, FrameReceived, LinkRef, SocketClosed
-from dcl_comms_core.sizes import WEBSOCKET_MAX_FRAME
+from dcl_comms_core.packets.envelope import WEBSOCKET_MAX_FRAME
 from dcl_comms_core.states import CloseReason
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from websockets.typing import Subprotocol
 
     from dcl_comms_core.limits import Limits
-    from dcl_comms_core.realm_server import RealmServer
+    from dcl_comms_core.servers.realm import RealmServer
 
 __all__ = ["HOST", "Web"]
 

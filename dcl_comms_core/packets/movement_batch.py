@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from dcl_comms_core.movement_steps import (
+from dcl_comms_core.packets.movement_steps import (
     HEIGHT,
     HEIGHT_BITS,
     INDEX_BITS,

@@ -17,7 +17,7 @@ from dcl_comms_core.commands import CloseSocket, OpenSocket, SendFrame
 from dcl_comms_core.errors import PacketTooLarge, SigningRefused
 from dcl_comms_core.identity.auth_chain import require_address, require_answer
 from dcl_comms_core.inputs import LinkRef
-from dcl_comms_core.sizes import WEBSOCKET_MAX_FRAME
+from dcl_comms_core.packets.envelope import WEBSOCKET_MAX_FRAME
 from dcl_comms_core.states import CLOSED_AT, STAGE_TRANSITIONS, CloseReason, Stage, StageTrigger
 
 if TYPE_CHECKING:

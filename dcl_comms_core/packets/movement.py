@@ -48,8 +48,8 @@ from struct import Struct
 from typing import TYPE_CHECKING, Final, Literal
 
 from dcl_comms_core.errors import CommsError
-from dcl_comms_core.movement_batch import Map, decompress_batch
-from dcl_comms_core.movement_steps import (
+from dcl_comms_core.packets.movement_batch import Map, decompress_batch
+from dcl_comms_core.packets.movement_steps import (
     HEIGHT,
     HEIGHT_BITS,
     INDEX_BITS,

@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, NamedTuple
 
-from dcl_comms_core.chat import author_of, message_id
 from dcl_comms_core.codec import decode
 from dcl_comms_core.limits import DEFAULT_LIMITS
-from dcl_comms_core.scene import SceneContent, read_scene_data
+from dcl_comms_core.packets.chat import author_of, message_id
+from dcl_comms_core.packets.scene import SceneContent, read_scene_data
 
 if TYPE_CHECKING:
     from dcl_comms_core.limits import Limits

@@ -18,7 +18,8 @@ from dcl_comms_core import events as ev
 from dcl_comms_core.adapters.connection_string import ArchipelagoAdapter
 from dcl_comms_core.codec import decode_message
 from dcl_comms_core.errors import DecodeError, InvalidConnectionString, LocalProtocolError, PacketTooLarge
-from dcl_comms_core.handshake import Failure, Handshake
+from dcl_comms_core.handshake.challenge import Failure, Handshake
+from dcl_comms_core.handshake.frames import archipelago_service, heartbeat_frame, read_island
 from dcl_comms_core.inputs import (
     ClockSet,
     FrameReceived,
@@ -29,11 +30,10 @@ from dcl_comms_core.inputs import (
     SocketOpened,
 )
 from dcl_comms_core.limits import DEFAULT_LIMITS
-from dcl_comms_core.motion import check_position
+from dcl_comms_core.packets.envelope import WEBSOCKET_MAX_FRAME
+from dcl_comms_core.packets.motion import check_position
 from dcl_comms_core.peers import PeerId
 from dcl_comms_core.proto import v3
-from dcl_comms_core.signalling import archipelago_service, heartbeat_frame, read_island
-from dcl_comms_core.sizes import WEBSOCKET_MAX_FRAME
 from dcl_comms_core.states import (
     ARCHIPELAGO_TRANSITIONS,
     RETRY,

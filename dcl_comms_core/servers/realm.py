@@ -27,14 +27,14 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, NamedTuple, cast
 
-from dcl_comms_core.archipelago_server import ArchipelagoServer
 from dcl_comms_core.errors import LocalProtocolError
 from dcl_comms_core.identity.signed_request import RequestRefused, read_signed_request
 from dcl_comms_core.inputs import ClockSet, FrameReceived, LinkRef, SendAcknowledged, SocketClosed
-from dcl_comms_core.islands import Islands
 from dcl_comms_core.limits import DEFAULT_LIMITS
+from dcl_comms_core.servers.archipelago import ArchipelagoServer
+from dcl_comms_core.servers.islands import Islands
+from dcl_comms_core.servers.ws_room import WsRoomServer
 from dcl_comms_core.tools.json_text import json_object
-from dcl_comms_core.ws_room_server import WsRoomServer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from dcl_comms_core.identity.auth_chain import Verifier
     from dcl_comms_core.inputs import Input
     from dcl_comms_core.limits import Limits
-    from dcl_comms_core.socket_server import SocketServer
+    from dcl_comms_core.servers.sockets import SocketServer
 
 __all__ = ["RealmPage", "RealmRules", "RealmServer", "RealmSettings"]
 

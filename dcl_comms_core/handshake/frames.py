@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from dcl_comms_core.adapters.connection_string import parse_connection_string
 from dcl_comms_core.codec import encode
 from dcl_comms_core.events import IslandChanged, Vector3
-from dcl_comms_core.handshake import Service
+from dcl_comms_core.handshake.challenge import Service
 from dcl_comms_core.peers import PeerId
 from dcl_comms_core.proto import common, rfc5, v3
 from dcl_comms_core.states import Stage

@@ -16,7 +16,7 @@ from dcl_comms_core.commands import CloseSocket, SendFrame
 from dcl_comms_core.errors import InvalidAuthChain, LocalProtocolError
 from dcl_comms_core.identity.auth_chain import AuthChain
 from dcl_comms_core.inputs import ClockSet, FrameReceived, LinkRef, SendAcknowledged, SocketClosed
-from dcl_comms_core.sizes import WEBSOCKET_MAX_FRAME
+from dcl_comms_core.packets.envelope import WEBSOCKET_MAX_FRAME
 from dcl_comms_core.states import Stage
 from dcl_comms_core.tools.prng import Prng
 

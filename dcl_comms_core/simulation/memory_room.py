@@ -45,8 +45,8 @@ from dcl_comms_core.inputs import (
     TrackKind,
     TrackSource,
 )
-from dcl_comms_core.simulator import Faults
-from dcl_comms_core.sizes import LIVEKIT_MAX_PACKET, livekit_packet_size
+from dcl_comms_core.packets.envelope import LIVEKIT_MAX_PACKET, livekit_packet_size
+from dcl_comms_core.simulation.settings import Faults
 from dcl_comms_core.states import CloseReason
 from dcl_comms_core.tools.prng import Prng
 

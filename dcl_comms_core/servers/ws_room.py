@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Final
 
 from dcl_comms_core.codec import decode_message, encode
 from dcl_comms_core.errors import DecodeError
+from dcl_comms_core.handshake.frames import update_frame
 from dcl_comms_core.limits import DEFAULT_LIMITS
 from dcl_comms_core.proto import rfc5
-from dcl_comms_core.signalling import update_frame
-from dcl_comms_core.socket_server import SocketServer
+from dcl_comms_core.servers.sockets import SocketServer
 from dcl_comms_core.states import Stage
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from dcl_comms_core.identity.auth_chain import Verifier
     from dcl_comms_core.inputs import LinkRef
     from dcl_comms_core.limits import Limits
-    from dcl_comms_core.socket_server import Client
+    from dcl_comms_core.servers.sockets import Client
 
 __all__ = ["WsRoomServer"]
 

@@ -1,0 +1,1 @@
+"""A room in memory, with the faults of a network."""
