@@ -123,7 +123,7 @@ def check_callback() -> None:
 
 async def ours(loop: str, url: str, token: str) -> None:
     from dcl_comms_core import Limits, PacketReceived
-    from dcl_comms_core.room import Delivery
+    from dcl_comms_core.room.session import Delivery
 
     counter = Counter()
     if loop == "trio":
@@ -261,7 +261,7 @@ async def _enter(stack, url, token, found, official):
     from dcl_comms_drivers.asyncio import connect
 
     from dcl_comms_core import PacketReceived
-    from dcl_comms_core.room import Delivery
+    from dcl_comms_core.room.session import Delivery
 
     room = await stack.enter_async_context(connect(f"livekit:{url}?access_token={token}", delivery=Delivery.PACKETS))
     check_callback()

@@ -21,7 +21,7 @@ from dcl_comms_core import (
     decode_message,
     encode,
 )
-from dcl_comms_core.room import Delivery
+from dcl_comms_core.room.session import Delivery
 
 LARGEST = 16_384
 

@@ -49,7 +49,7 @@ from dcl_comms_core.commands import (
     SetAttributes,
     SubscribeTrack,
 )
-from dcl_comms_core.defence import PeerTraffic
+from dcl_comms_core.room.incoming.allowances import PeerTraffic
 from dcl_comms_core.errors import (
     AuthChainProblem,
     CommsError,
@@ -120,7 +120,7 @@ from dcl_comms_core.events import (
     WorldClosed,
 )
 from dcl_comms_core.handshake.archipelago import ArchipelagoSession
-from dcl_comms_core.hearing import AUTHORITATIVE_SERVER
+from dcl_comms_core.room.incoming.filters import AUTHORITATIVE_SERVER
 from dcl_comms_core.identity.auth_chain import AuthChain, AuthLink, AuthLinkType, ContractCheck, Verifier, login_payload
 from dcl_comms_core.identity.guard import DECENTRALAND_HOSTS, ChallengeGuard
 from dcl_comms_core.identity.login import AuthIdentity, EphemeralSigner
@@ -192,7 +192,7 @@ from dcl_comms_core.peers import (
     PeerId,
 )
 from dcl_comms_core.presence import Presence
-from dcl_comms_core.profiles import Profile, trusted_url
+from dcl_comms_core.room.incoming.profiles import Profile, trusted_url
 from dcl_comms_core.proto._gen.rfc4 import (
     AnnounceProfileVersion,
     Chat,
@@ -241,13 +241,10 @@ from dcl_comms_core.proto._gen.v3 import (
     SignedChallengeMessage,
     WelcomeMessage,
 )
-from dcl_comms_core.room import (
-    Delivery,
-    RoomSession,
-)
+from dcl_comms_core.room.session import Delivery, RoomSession
 from dcl_comms_core.rooms_view import PeersOfRooms
 from dcl_comms_core.seeking import GATEKEEPER
-from dcl_comms_core.seen import Seen
+from dcl_comms_core.room.incoming.dedupe import Seen
 from dcl_comms_core.servers.archipelago import ArchipelagoServer
 from dcl_comms_core.servers.islands import Islands
 from dcl_comms_core.servers.realm import RealmPage, RealmRules, RealmServer, RealmSettings
@@ -273,26 +270,14 @@ from dcl_comms_core.states import (
     Timer,
     WayState,
 )
-from dcl_comms_core.streams import (
-    CurrentStream,
-    Stream,
-    StreamIdentity,
-    StreamRole,
-    VideoAddress,
-    stream_identity,
-)
-from dcl_comms_core.subscription import (
-    Subscribe,
-    SubscribePolicy,
-)
+from dcl_comms_core.room.streams import CurrentStream, Stream, StreamIdentity, StreamRole, VideoAddress, stream_identity
+from dcl_comms_core.room.options import Subscribe, SubscribePolicy
 from dcl_comms_core.tools.backoff import Backoff
 from dcl_comms_core.tools.urls import request_url
 from dcl_comms_core.world import (
     WorldSession,
 )
-from dcl_comms_core.ws_room import (
-    WsRoomSession,
-)
+from dcl_comms_core.room.ws_room import WsRoomSession
 
 __all__ = [
     "ARCHIPELAGO_TRANSITIONS",

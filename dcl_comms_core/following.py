@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from dcl_comms_core.adapters.connection_string import Adapter
     from dcl_comms_core.adapters.url_guard import Place
-    from dcl_comms_core.room import RoomSession
+    from dcl_comms_core.room.session import RoomSession
 
 __all__ = ["Following", "Wish"]
 

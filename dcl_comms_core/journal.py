@@ -39,10 +39,10 @@ from dcl_comms_core.journal_values import Opaque, Placeholders, read_value
 from dcl_comms_core.limits import DEFAULT_LIMITS
 from dcl_comms_core.merged import MergedRooms
 from dcl_comms_core.proto import WireMessage
-from dcl_comms_core.room import RoomSession
+from dcl_comms_core.room.session import RoomSession
 from dcl_comms_core.tools.json_text import read_json
 from dcl_comms_core.world import WorldSession
-from dcl_comms_core.ws_room import WsRoomSession
+from dcl_comms_core.room.ws_room import WsRoomSession
 
 if TYPE_CHECKING:
     from dcl_comms_core.limits import Limits

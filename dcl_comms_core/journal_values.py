@@ -42,7 +42,7 @@ from dcl_comms_core.peers import EVERYONE, Peer, PeerId
 from dcl_comms_core.proto import WireMessage
 from dcl_comms_core.proto._gen.tables import TABLES
 from dcl_comms_core.states import CloseReason
-from dcl_comms_core.subscription import Delivery, Subscribe
+from dcl_comms_core.room.options import Delivery, Subscribe
 from dcl_comms_core.tools.backoff import Backoff
 from dcl_comms_core.tools.urls import url_without_secrets
 

@@ -33,14 +33,14 @@ from dcl_comms_core.inputs import ClockSet, LinkRef
 from dcl_comms_core.limits import DEFAULT_LIMITS
 from dcl_comms_core.merged_roles import AVATAR, RoomRole
 from dcl_comms_core.requests import Requests
-from dcl_comms_core.room import RoomSession
+from dcl_comms_core.room.session import RoomSession
 from dcl_comms_core.room_maker import RoomMaker
 from dcl_comms_core.rooms_view import RoomsView
-from dcl_comms_core.seen import Seen
+from dcl_comms_core.room.incoming.dedupe import Seen
 from dcl_comms_core.spreading import Child, Spreading
 from dcl_comms_core.states import Timer
-from dcl_comms_core.subscription import Delivery, Subscribe
-from dcl_comms_core.ws_room import WsRoomSession
+from dcl_comms_core.room.options import Delivery, Subscribe
+from dcl_comms_core.room.ws_room import WsRoomSession
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -56,7 +56,7 @@ if TYPE_CHECKING:
     from dcl_comms_core.peers import PeerId
     from dcl_comms_core.presence import Presence
     from dcl_comms_core.sources import MovementSource
-    from dcl_comms_core.subscription import SubscribePolicy
+    from dcl_comms_core.room.options import SubscribePolicy
     from dcl_comms_core.tools.backoff import Backoff
 
 __all__ = ["MergedRooms", "RoomRole"]

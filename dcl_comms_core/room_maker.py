@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from dcl_comms_core.adapters.connection_string import LiveKitAdapter, SimulatorAdapter, WsRoomAdapter
 from dcl_comms_core.errors import LocalProtocolError
-from dcl_comms_core.room import RoomSession
-from dcl_comms_core.ws_room import WsRoomSession
+from dcl_comms_core.room.session import RoomSession
+from dcl_comms_core.room.ws_room import WsRoomSession
 
 if TYPE_CHECKING:
     from dcl_comms_core.adapters.connection_string import Adapter
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from dcl_comms_core.identity.guard import ChallengeGuard
     from dcl_comms_core.limits import Limits
     from dcl_comms_core.packets.movement import MovementCodec
-    from dcl_comms_core.seen import Seen
-    from dcl_comms_core.subscription import Delivery, SubscribePolicy
+    from dcl_comms_core.room.incoming.dedupe import Seen
+    from dcl_comms_core.room.options import Delivery, SubscribePolicy
     from dcl_comms_core.tools.backoff import Backoff
 
 __all__ = ["RoomMaker"]

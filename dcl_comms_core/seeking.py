@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from dcl_comms_core.merged import MergedRooms
     from dcl_comms_core.presence import Presence
     from dcl_comms_core.proto import rfc4
-    from dcl_comms_core.room import RoomSession
+    from dcl_comms_core.room.session import RoomSession
     from dcl_comms_core.sources import IslandSource
     from dcl_comms_core.tools.backoff import Backoff
     from dcl_comms_core.way import Outcome

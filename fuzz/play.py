@@ -20,10 +20,10 @@ from dcl_comms_core.journal import Journal
 from dcl_comms_core.merged import MergedRooms, RoomRole
 from dcl_comms_core.packets.movement import MovementCodec
 from dcl_comms_core.peers import EVERYONE, PeerId
-from dcl_comms_core.room import RoomSession
+from dcl_comms_core.room.session import RoomSession
 from dcl_comms_core.simulation.memory_room import MemoryRoom
 from dcl_comms_core.states import CloseReason, RoomState
-from dcl_comms_core.subscription import Delivery, Subscribe
+from dcl_comms_core.room.options import Delivery, Subscribe
 from dcl_comms_core.testing import VirtualClock
 from dcl_comms_core.testing.pair import UNIX_START
 from fuzz.actors import Actor, Broken, Hits, World

@@ -30,7 +30,7 @@ from dcl_comms_core.packets.movement import MovementRefused
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from dcl_comms_core.hearing import Heard, Hearing
+    from dcl_comms_core.room.incoming.filters import Heard, Hearing
     from dcl_comms_core.packets.events import PacketEvent
     from dcl_comms_core.packets.movement import MovementCodec
     from dcl_comms_core.peers import PeerId

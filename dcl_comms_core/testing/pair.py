@@ -8,7 +8,7 @@ from dcl_comms_core.adapters.connection_string import SimulatorAdapter
 from dcl_comms_core.errors import LocalProtocolError
 from dcl_comms_core.inputs import ClockSet
 from dcl_comms_core.limits import DEFAULT_LIMITS
-from dcl_comms_core.room import Delivery, RoomSession
+from dcl_comms_core.room.session import Delivery, RoomSession
 from dcl_comms_core.simulation.memory_room import MemoryPort, MemoryRoom
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from dcl_comms_core.adapters.connection_string import SimulatorAdapter
 from dcl_comms_core.errors import CommsError, LocalProtocolError
 from dcl_comms_core.inputs import ClockSet
 from dcl_comms_core.peers import EVERYONE, PeerId
-from dcl_comms_core.room import RoomSession
+from dcl_comms_core.room.session import RoomSession
 from dcl_comms_core.simulation.memory_room import MemoryRoom
 from dcl_comms_core.states import RoomState
 from dcl_comms_core.testing import script as do

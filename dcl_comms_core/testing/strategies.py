@@ -26,7 +26,7 @@ from dcl_comms_core.inputs import LinkClosed, LinkOpened, LinkReconnected, LinkR
 from dcl_comms_core.journal import Journal
 from dcl_comms_core.proto._gen.rfc4 import Packet
 from dcl_comms_core.proto._gen.tables import TABLES
-from dcl_comms_core.room import RoomSession
+from dcl_comms_core.room.session import RoomSession
 from dcl_comms_core.simulation.settings import Faults
 from dcl_comms_core.states import CloseReason
 from dcl_comms_core.testing import script as do

@@ -16,7 +16,7 @@ import sys
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Unpack
 
-from dcl_comms_core.room import Delivery
+from dcl_comms_core.room.session import Delivery
 from dcl_comms_drivers.livekit.choice import LiveKitVia
 from dcl_comms_drivers.settings import OnFull, Options, Subscribe
 from dcl_comms_drivers.waiting import Connecting, Signal, WaitingConnection, WaitingHost

@@ -15,10 +15,10 @@ from dcl_comms_core.adapters.connection_string import (
 )
 from dcl_comms_core.errors import LocalProtocolError
 from dcl_comms_core.identity.guard import ChallengeGuard
-from dcl_comms_core.room import RoomSession
+from dcl_comms_core.room.session import RoomSession
 from dcl_comms_core.simulation.settings import parse_simulator
 from dcl_comms_core.world import WorldSession
-from dcl_comms_core.ws_room import WsRoomSession
+from dcl_comms_core.room.ws_room import WsRoomSession
 from dcl_comms_drivers.livekit.choice import open_livekit
 from dcl_comms_drivers.memory_link import MemoryLink
 from dcl_comms_drivers.signing import address_of
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from dcl_comms_core.limits import Limits
     from dcl_comms_core.packets.movement import MovementCodec
-    from dcl_comms_core.subscription import Delivery
+    from dcl_comms_core.room.options import Delivery
     from dcl_comms_core.tools.backoff import Backoff
     from dcl_comms_drivers.host import Host, Link
     from dcl_comms_drivers.journal_file import NewSession

@@ -21,7 +21,7 @@ import time
 from typing import TYPE_CHECKING, Self, Unpack
 
 from dcl_comms_core.inputs import TrackSource
-from dcl_comms_core.room import Delivery
+from dcl_comms_core.room.session import Delivery
 from dcl_comms_core.states import RoomState
 from dcl_comms_drivers.connection import BaseConnection
 from dcl_comms_drivers.livekit.choice import LiveKitVia

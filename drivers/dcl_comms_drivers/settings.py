@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Required, Self, TypedDict, TypeVar
 
 from dcl_comms_core.errors import LocalProtocolError
 from dcl_comms_core.limits import DEFAULT_LIMITS, Limits
-from dcl_comms_core.subscription import Delivery, Subscribe
+from dcl_comms_core.room.options import Delivery, Subscribe
 from dcl_comms_core.tools.backoff import Backoff
 from dcl_comms_drivers.livekit.choice import LiveKitVia
 from dcl_comms_drivers.net.dial import NetOptions
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from dcl_comms_core.inputs import TrackSource
     from dcl_comms_core.journal import Journal
     from dcl_comms_core.packets.movement import MovementCodec
-    from dcl_comms_core.seen import Seen
-    from dcl_comms_core.subscription import SubscribePolicy
+    from dcl_comms_core.room.incoming.dedupe import Seen
+    from dcl_comms_core.room.options import SubscribePolicy
     from dcl_comms_drivers.wallet import Wallet
 
 __all__ = ["Delivery", "OnFull", "Options", "Settings", "Subscribe", "VideoSettings"]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from dcl_comms_core.room import RoomSession
+    from dcl_comms_core.room.session import RoomSession
     from dcl_comms_core.world import WorldSession
 
 __all__ = ["Stats", "collect"]

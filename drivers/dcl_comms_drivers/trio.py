@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Unpack
 
 import trio
 
-from dcl_comms_core.room import Delivery
+from dcl_comms_core.room.session import Delivery
 from dcl_comms_drivers.livekit.choice import LiveKitVia
 from dcl_comms_drivers.settings import OnFull, Options, Subscribe
 from dcl_comms_drivers.waiting import Connecting, Signal, WaitingConnection, WaitingHost

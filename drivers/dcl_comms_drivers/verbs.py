@@ -11,9 +11,9 @@ from dcl_comms_core.peers import EVERYONE
 if TYPE_CHECKING:
     from dcl_comms_core.inputs import Track
     from dcl_comms_core.peers import Addressees, PeerId
-    from dcl_comms_core.profiles import Profile
+    from dcl_comms_core.room.incoming.profiles import Profile
     from dcl_comms_core.proto import rfc4
-    from dcl_comms_core.room import RoomSession
+    from dcl_comms_core.room.session import RoomSession
     from dcl_comms_core.world import WorldSession
     from dcl_comms_drivers.host import Host
 

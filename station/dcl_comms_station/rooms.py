@@ -10,7 +10,7 @@ from dcl_comms_core.errors import LocalProtocolError
 from dcl_comms_core.events import RoomClosed, RoomOpened
 from dcl_comms_core.limits import Limits
 from dcl_comms_core.peers import EVERYONE, PeerId
-from dcl_comms_core.room import Delivery
+from dcl_comms_core.room.session import Delivery
 from dcl_comms_station.clean import clean
 from dcl_comms_station.exits import CLOSE_EXITS, AddresseeMissing, Exit, Failed
 from dcl_comms_station.presence import NOBODY

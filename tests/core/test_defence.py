@@ -31,7 +31,7 @@ from dcl_comms_core import (
     Timer,
     Voice,
 )
-from dcl_comms_core.room import Delivery
+from dcl_comms_core.room.session import Delivery
 
 KINDS: dict[str, tuple[str, Any]] = {
     "chat_rate": ("chat", Chat(message="hello")),

@@ -15,7 +15,7 @@ import pytest
 from room_rig import Rig
 
 from dcl_comms_core import RoomState, SimulatorAdapter
-from dcl_comms_core.roster import Roster
+from dcl_comms_core.room.incoming.roster import Roster
 from fuzz import mutants, rooms
 from fuzz.actors import Hits
 from fuzz.play import play

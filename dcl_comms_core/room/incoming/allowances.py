@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from math import exp2
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from dcl_comms_core.hearing import Heard
+from dcl_comms_core.room.incoming.filters import Heard
 
 if TYPE_CHECKING:
     from dcl_comms_core.limits import Limits

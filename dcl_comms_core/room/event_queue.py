@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from dcl_comms_core.events import LimitReached, PeerMoved
-from dcl_comms_core.weights import weight
+from dcl_comms_core.room.event_size import weight
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -11,7 +11,7 @@ from copy import copy
 from math import inf, isfinite, nextafter
 from typing import TYPE_CHECKING, Final
 
-from dcl_comms_core.cadence import Cadence
+from dcl_comms_core.room.outgoing.cadence import Cadence
 from dcl_comms_core.codec import encode
 from dcl_comms_core.errors import LocalProtocolError, PacketTooLarge
 from dcl_comms_core.events import WarningCode

@@ -5,16 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dcl_comms_core import events as ev
-from dcl_comms_core.acting import Acting
+from dcl_comms_core.room.announcing import Acting
 from dcl_comms_core.commands import SubscribeTrack
 from dcl_comms_core.errors import LocalProtocolError, PermissionMissing
-from dcl_comms_core.receiving import RECEIVING
-from dcl_comms_core.subscription import wants
+from dcl_comms_core.room.incoming.inbound import RECEIVING
+from dcl_comms_core.room.options import wants
 
 if TYPE_CHECKING:
     from dcl_comms_core.inputs import Track, TrackInput
     from dcl_comms_core.peers import PeerId
-    from dcl_comms_core.subscription import SubscribePolicy
+    from dcl_comms_core.room.options import SubscribePolicy
 
 __all__ = ["Tracking"]
 

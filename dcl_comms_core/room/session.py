@@ -50,11 +50,11 @@ from dcl_comms_core.inputs import (
 )
 from dcl_comms_core.limits import DEFAULT_LIMITS
 from dcl_comms_core.peers import PeerId
-from dcl_comms_core.receiving import RECEIVING
+from dcl_comms_core.room.incoming.inbound import RECEIVING
 from dcl_comms_core.states import RETRY, ROOM_TRANSITIONS, CloseReason, Retry, RoomState, RoomTrigger, Timer
-from dcl_comms_core.subscription import Delivery, Subscribe
+from dcl_comms_core.room.options import Delivery, Subscribe
 from dcl_comms_core.tools.prng import Prng
-from dcl_comms_core.tracking import Tracking
+from dcl_comms_core.room.tracks import Tracking
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -63,8 +63,8 @@ if TYPE_CHECKING:
     from dcl_comms_core.inputs import Input
     from dcl_comms_core.limits import Limits
     from dcl_comms_core.packets.movement import MovementCodec
-    from dcl_comms_core.seen import Seen
-    from dcl_comms_core.subscription import SubscribePolicy
+    from dcl_comms_core.room.incoming.dedupe import Seen
+    from dcl_comms_core.room.options import SubscribePolicy
     from dcl_comms_core.tools.backoff import Backoff
 
 __all__ = ["Delivery", "RoomSession"]
