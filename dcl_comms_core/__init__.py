@@ -49,7 +49,6 @@ from dcl_comms_core.commands import (
     SetAttributes,
     SubscribeTrack,
 )
-from dcl_comms_core.room.incoming.allowances import PeerTraffic
 from dcl_comms_core.errors import (
     AuthChainProblem,
     CommsError,
@@ -120,7 +119,6 @@ from dcl_comms_core.events import (
     WorldClosed,
 )
 from dcl_comms_core.handshake.archipelago import ArchipelagoSession
-from dcl_comms_core.room.incoming.filters import AUTHORITATIVE_SERVER
 from dcl_comms_core.identity.auth_chain import AuthChain, AuthLink, AuthLinkType, ContractCheck, Verifier, login_payload
 from dcl_comms_core.identity.guard import DECENTRALAND_HOSTS, ChallengeGuard
 from dcl_comms_core.identity.login import AuthIdentity, EphemeralSigner
@@ -159,16 +157,15 @@ from dcl_comms_core.inputs import (
     TrackSource,
     TrackVanished,
 )
-from dcl_comms_core.journal import (
-    Difference,
-    Journal,
-    Replay,
-)
+from dcl_comms_core.journal.record import Difference, Journal, Replay
 from dcl_comms_core.limits import (
     DEFAULT_LIMITS,
     Limits,
 )
-from dcl_comms_core.merged import MergedRooms, RoomRole
+from dcl_comms_core.merged.overview import PeersOfRooms
+from dcl_comms_core.merged.presence import Presence
+from dcl_comms_core.merged.session import MergedRooms, RoomRole
+from dcl_comms_core.merged.sources import IslandSource, MovementSource, Signing
 from dcl_comms_core.packets.chat import COMMUNITY_ROUTER
 from dcl_comms_core.packets.movement import (
     GENESIS_BOUNDS,
@@ -191,8 +188,6 @@ from dcl_comms_core.peers import (
     Peer,
     PeerId,
 )
-from dcl_comms_core.presence import Presence
-from dcl_comms_core.room.incoming.profiles import Profile, trusted_url
 from dcl_comms_core.proto._gen.rfc4 import (
     AnnounceProfileVersion,
     Chat,
@@ -241,17 +236,20 @@ from dcl_comms_core.proto._gen.v3 import (
     SignedChallengeMessage,
     WelcomeMessage,
 )
-from dcl_comms_core.room.session import Delivery, RoomSession
-from dcl_comms_core.rooms_view import PeersOfRooms
-from dcl_comms_core.seeking import GATEKEEPER
+from dcl_comms_core.room.incoming.allowances import PeerTraffic
 from dcl_comms_core.room.incoming.dedupe import Seen
+from dcl_comms_core.room.incoming.filters import AUTHORITATIVE_SERVER
+from dcl_comms_core.room.incoming.profiles import Profile, trusted_url
+from dcl_comms_core.room.options import Subscribe, SubscribePolicy
+from dcl_comms_core.room.session import Delivery, RoomSession
+from dcl_comms_core.room.streams import CurrentStream, Stream, StreamIdentity, StreamRole, VideoAddress, stream_identity
+from dcl_comms_core.room.ws_room import WsRoomSession
 from dcl_comms_core.servers.archipelago import ArchipelagoServer
 from dcl_comms_core.servers.islands import Islands
 from dcl_comms_core.servers.realm import RealmPage, RealmRules, RealmServer, RealmSettings
 from dcl_comms_core.servers.ws_room import WsRoomServer
 from dcl_comms_core.simulation.memory_room import MemoryRoom
 from dcl_comms_core.simulation.settings import Faults
-from dcl_comms_core.sources import IslandSource, MovementSource, Signing
 from dcl_comms_core.states import (
     ARCHIPELAGO_TRANSITIONS,
     CLOSED_AT,
@@ -270,14 +268,10 @@ from dcl_comms_core.states import (
     Timer,
     WayState,
 )
-from dcl_comms_core.room.streams import CurrentStream, Stream, StreamIdentity, StreamRole, VideoAddress, stream_identity
-from dcl_comms_core.room.options import Subscribe, SubscribePolicy
 from dcl_comms_core.tools.backoff import Backoff
 from dcl_comms_core.tools.urls import request_url
-from dcl_comms_core.world import (
-    WorldSession,
-)
-from dcl_comms_core.room.ws_room import WsRoomSession
+from dcl_comms_core.world.rejoining import GATEKEEPER
+from dcl_comms_core.world.session import WorldSession
 
 __all__ = [
     "ARCHIPELAGO_TRANSITIONS",

@@ -13,15 +13,15 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 from dcl_comms_core import events as ev
-from dcl_comms_core.room import session as room_module
 from dcl_comms_core.adapters.connection_string import LiveKitAdapter
 from dcl_comms_core.commands import CloseLink, OpenLink, SendData
 from dcl_comms_core.errors import CommsError
 from dcl_comms_core.handshake import archipelago
 from dcl_comms_core.handshake import challenge as handshake
 from dcl_comms_core.inputs import ClockSet, LinkClosed, LinkFailed, LinkOpened, LinkRef, SendAcknowledged
-from dcl_comms_core.states import RoomState
+from dcl_comms_core.room import session as room_module
 from dcl_comms_core.room.event_queue import Unread
+from dcl_comms_core.states import RoomState
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

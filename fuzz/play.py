@@ -16,14 +16,14 @@ from dcl_comms_core.adapters.connection_string import LiveKitAdapter, SimulatorA
 from dcl_comms_core.commands import OpenLink, SetAttributes
 from dcl_comms_core.errors import LocalProtocolError
 from dcl_comms_core.inputs import LinkRef
-from dcl_comms_core.journal import Journal
-from dcl_comms_core.merged import MergedRooms, RoomRole
+from dcl_comms_core.journal.record import Journal
+from dcl_comms_core.merged.session import MergedRooms, RoomRole
 from dcl_comms_core.packets.movement import MovementCodec
 from dcl_comms_core.peers import EVERYONE, PeerId
+from dcl_comms_core.room.options import Delivery, Subscribe
 from dcl_comms_core.room.session import RoomSession
 from dcl_comms_core.simulation.memory_room import MemoryRoom
 from dcl_comms_core.states import CloseReason, RoomState
-from dcl_comms_core.room.options import Delivery, Subscribe
 from dcl_comms_core.testing import VirtualClock
 from dcl_comms_core.testing.pair import UNIX_START
 from fuzz.actors import Actor, Broken, Hits, World

@@ -30,11 +30,11 @@ from dcl_comms_core.packets.movement import MovementRefused
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from dcl_comms_core.room.incoming.filters import Heard, Hearing
     from dcl_comms_core.packets.events import PacketEvent
     from dcl_comms_core.packets.movement import MovementCodec
     from dcl_comms_core.peers import PeerId
     from dcl_comms_core.proto import rfc4
+    from dcl_comms_core.room.incoming.filters import Heard, Hearing
 
     Reader = Callable[[float, str, PeerId | None, bool, str, Any], PacketEvent]
     Judge = Callable[[Any, Heard | None, Hearing], str]

@@ -9,11 +9,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from dcl_comms_core.errors import SendQueueFull
-from dcl_comms_core.room.outgoing.intents import check_version
 from dcl_comms_core.peers import EVERYONE, PeerId
-from dcl_comms_core.room.incoming.profiles import build_profile
 from dcl_comms_core.proto import rfc4
 from dcl_comms_core.room.incoming.inbound import Receiving
+from dcl_comms_core.room.incoming.profiles import build_profile
+from dcl_comms_core.room.outgoing.intents import check_version
 from dcl_comms_core.states import RoomState, Timer
 
 if TYPE_CHECKING:
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from dcl_comms_core.limits import Limits
     from dcl_comms_core.packets.movement import MovementCodec
     from dcl_comms_core.peers import Addressees
-    from dcl_comms_core.room.incoming.profiles import Profile
     from dcl_comms_core.room.incoming.dedupe import Seen
+    from dcl_comms_core.room.incoming.profiles import Profile
     from dcl_comms_core.room.options import Delivery
 
 __all__ = ["Acting"]

@@ -51,10 +51,10 @@ from dcl_comms_core.inputs import (
 from dcl_comms_core.limits import DEFAULT_LIMITS
 from dcl_comms_core.peers import PeerId
 from dcl_comms_core.room.incoming.inbound import RECEIVING
-from dcl_comms_core.states import RETRY, ROOM_TRANSITIONS, CloseReason, Retry, RoomState, RoomTrigger, Timer
 from dcl_comms_core.room.options import Delivery, Subscribe
-from dcl_comms_core.tools.prng import Prng
 from dcl_comms_core.room.tracks import Tracking
+from dcl_comms_core.states import RETRY, ROOM_TRANSITIONS, CloseReason, Retry, RoomState, RoomTrigger, Timer
+from dcl_comms_core.tools.prng import Prng
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

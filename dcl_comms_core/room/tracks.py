@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dcl_comms_core import events as ev
-from dcl_comms_core.room.announcing import Acting
 from dcl_comms_core.commands import SubscribeTrack
 from dcl_comms_core.errors import LocalProtocolError, PermissionMissing
+from dcl_comms_core.room.announcing import Acting
 from dcl_comms_core.room.incoming.inbound import RECEIVING
 from dcl_comms_core.room.options import wants
 

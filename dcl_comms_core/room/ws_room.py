@@ -31,9 +31,9 @@ from dcl_comms_core.inputs import (
 from dcl_comms_core.limits import DEFAULT_LIMITS
 from dcl_comms_core.packets.envelope import WEBSOCKET_MAX_FRAME, ws_room_frame_size
 from dcl_comms_core.proto import rfc5
+from dcl_comms_core.room.options import Delivery
 from dcl_comms_core.room.session import RoomSession
 from dcl_comms_core.states import CloseReason, RoomState, Stage, Timer
-from dcl_comms_core.room.options import Delivery
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -45,9 +45,9 @@ if TYPE_CHECKING:
     from dcl_comms_core.identity.guard import ChallengeGuard
     from dcl_comms_core.inputs import Input, LinkInput, TrackSource
     from dcl_comms_core.limits import Limits
-    from dcl_comms_core.room.outgoing.outbox import Outgoing
     from dcl_comms_core.packets.movement import MovementCodec
     from dcl_comms_core.room.incoming.dedupe import Seen
+    from dcl_comms_core.room.outgoing.outbox import Outgoing
     from dcl_comms_core.tools.backoff import Backoff
 
 __all__ = ["WsRoomSession"]

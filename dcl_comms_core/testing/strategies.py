@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 
 from dcl_comms_core.adapters.connection_string import SimulatorAdapter
 from dcl_comms_core.inputs import LinkClosed, LinkOpened, LinkReconnected, LinkReconnecting, LinkRef, Participant
-from dcl_comms_core.journal import Journal
+from dcl_comms_core.journal.record import Journal
 from dcl_comms_core.proto._gen.rfc4 import Packet
 from dcl_comms_core.proto._gen.tables import TABLES
 from dcl_comms_core.room.session import RoomSession

@@ -10,9 +10,9 @@ from dcl_comms_core.adapters.connection_string import Adapter, WsRoomAdapter
 from dcl_comms_core.errors import ConnectionLost, LocalProtocolError
 from dcl_comms_core.events import RoomClosed, WorldClosed
 from dcl_comms_core.inputs import ClockSet, TrackSource
-from dcl_comms_core.rooms_view import PeersOfRooms
-from dcl_comms_core.states import RETRY, CloseReason, RoomState
+from dcl_comms_core.merged.overview import PeersOfRooms
 from dcl_comms_core.room.event_queue import Unread
+from dcl_comms_core.states import RETRY, CloseReason, RoomState
 from dcl_comms_drivers.feeds import pictures_of, sound_of
 from dcl_comms_drivers.journal_file import JournalFile
 from dcl_comms_drivers.opening import Links, new_session, resolve
@@ -27,10 +27,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from dcl_comms_core.adapters.about import Realm
-    from dcl_comms_core.room.incoming.allowances import PeerTraffic
     from dcl_comms_core.events import Event, IslandChanged
     from dcl_comms_core.inputs import Track
     from dcl_comms_core.peers import PeerId, PeerTable
+    from dcl_comms_core.room.incoming.allowances import PeerTraffic
     from dcl_comms_core.room.session import RoomSession
     from dcl_comms_drivers.feeds import AudioFeed, AudioLink, Reader, VideoFeed, VideoLink
     from dcl_comms_drivers.host import Host, Link, Session

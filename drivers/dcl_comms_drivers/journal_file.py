@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, ParamSpec, Protocol, TextIO, TypeVar
 
-from dcl_comms_core.journal import Journal
+from dcl_comms_core.journal.record import Journal
 
 if TYPE_CHECKING:
     from collections.abc import Callable

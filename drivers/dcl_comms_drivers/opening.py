@@ -16,9 +16,9 @@ from dcl_comms_core.adapters.connection_string import (
 from dcl_comms_core.errors import LocalProtocolError
 from dcl_comms_core.identity.guard import ChallengeGuard
 from dcl_comms_core.room.session import RoomSession
-from dcl_comms_core.simulation.settings import parse_simulator
-from dcl_comms_core.world import WorldSession
 from dcl_comms_core.room.ws_room import WsRoomSession
+from dcl_comms_core.simulation.settings import parse_simulator
+from dcl_comms_core.world.session import WorldSession
 from dcl_comms_drivers.livekit.choice import open_livekit
 from dcl_comms_drivers.memory_link import MemoryLink
 from dcl_comms_drivers.signing import address_of

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from dcl_comms_core.identity.guard import ChallengeGuard
     from dcl_comms_core.identity.login import AuthIdentity
     from dcl_comms_core.inputs import TrackSource
-    from dcl_comms_core.journal import Journal
+    from dcl_comms_core.journal.record import Journal
     from dcl_comms_core.packets.movement import MovementCodec
     from dcl_comms_core.room.incoming.dedupe import Seen
     from dcl_comms_core.room.options import SubscribePolicy

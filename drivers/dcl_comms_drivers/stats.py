@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from dcl_comms_core.room.session import RoomSession
-    from dcl_comms_core.world import WorldSession
+    from dcl_comms_core.world.session import WorldSession
 
 __all__ = ["Stats", "collect"]
 

@@ -11,10 +11,10 @@ from dcl_comms_core.peers import EVERYONE
 if TYPE_CHECKING:
     from dcl_comms_core.inputs import Track
     from dcl_comms_core.peers import Addressees, PeerId
-    from dcl_comms_core.room.incoming.profiles import Profile
     from dcl_comms_core.proto import rfc4
+    from dcl_comms_core.room.incoming.profiles import Profile
     from dcl_comms_core.room.session import RoomSession
-    from dcl_comms_core.world import WorldSession
+    from dcl_comms_core.world.session import WorldSession
     from dcl_comms_drivers.host import Host
 
 __all__ = ["Verbs"]

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from dcl_comms_core.adapters.connection_string import Adapter
     from dcl_comms_core.commands import Command
     from dcl_comms_core.inputs import Input, TrackSource
-    from dcl_comms_core.world import WorldSession
+    from dcl_comms_core.world.session import WorldSession
     from dcl_comms_drivers.feeds import AudioFeed, Reader, VideoFeed
     from dcl_comms_drivers.host import Link, Listener
     from dcl_comms_drivers.livekit.frames import AudioFrame, VideoFormat, VideoFrame

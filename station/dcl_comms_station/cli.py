@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, TextIO
 
 import click
 
-from dcl_comms_core.journal import Journal
+from dcl_comms_core.journal.record import Journal
 from dcl_comms_core.limits import DEFAULT_LIMITS
 from dcl_comms_station.clean import clean
 from dcl_comms_station.decoding import decode_hex, decode_lines

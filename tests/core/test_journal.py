@@ -37,7 +37,7 @@ from dcl_comms_core import (
     WsRoomAdapter,
 )
 from dcl_comms_core.errors import EncodeError
-from dcl_comms_core.journal_values import Opaque, Placeholders, read_value
+from dcl_comms_core.journal.values import Opaque, Placeholders, read_value
 
 LINK = LinkRef(1, 1)
 

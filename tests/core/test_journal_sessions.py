@@ -40,7 +40,7 @@ from dcl_comms_core import (
     WsRoomAdapter,
     WsRoomSession,
 )
-from dcl_comms_core.journal_values import Placeholders, read_value
+from dcl_comms_core.journal.values import Placeholders, read_value
 
 LONG = WsRoomAdapter("wss://realm.example/rooms/" + "long-and-" * 10 + "?key=abc")
 

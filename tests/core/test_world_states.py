@@ -19,12 +19,12 @@ from dcl_comms_core import (
     StayState,
     WayState,
     WorldClosed,
-    seeking,
-    stay,
-    way,
-    world,
 )
 from dcl_comms_core.states import StayTrigger, WayTrigger, WorldTrigger
+from dcl_comms_core.world import discovery as way
+from dcl_comms_core.world import membership as stay
+from dcl_comms_core.world import rejoining as seeking
+from dcl_comms_core.world import session as world
 
 if TYPE_CHECKING:
     from world_rig import Citizen

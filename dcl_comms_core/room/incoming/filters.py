@@ -48,8 +48,8 @@ if TYPE_CHECKING:
         Vector3,
     )
     from dcl_comms_core.limits import Limits
-    from dcl_comms_core.room.incoming.profiles import Profiles
     from dcl_comms_core.room.incoming.dedupe import Seen, Told
+    from dcl_comms_core.room.incoming.profiles import Profiles
 
 __all__ = [
     "AUTHORITATIVE_SERVER",

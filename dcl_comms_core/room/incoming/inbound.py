@@ -11,27 +11,27 @@ from abc import abstractmethod
 from collections import deque
 from typing import TYPE_CHECKING, Final
 
-from dcl_comms_core.room.incoming.allowances import ALLOWANCES, MOVEMENT, REJECTED, Guard, Held
 from dcl_comms_core.events import LimitReached, PacketRejected
-from dcl_comms_core.room.incoming.filters import Hearing
 from dcl_comms_core.peers import PeerId
+from dcl_comms_core.room.incoming.allowances import ALLOWANCES, MOVEMENT, REJECTED, Guard, Held
+from dcl_comms_core.room.incoming.dedupe import Seen
+from dcl_comms_core.room.incoming.filters import Hearing
 from dcl_comms_core.room.incoming.profiles import Profiles
 from dcl_comms_core.room.incoming.reader import PacketReader
 from dcl_comms_core.room.incoming.roster import Roster
-from dcl_comms_core.room.incoming.dedupe import Seen
+from dcl_comms_core.room.options import Delivery
 from dcl_comms_core.room.outgoing.outbound import Sending
 from dcl_comms_core.states import RoomState, Timer
-from dcl_comms_core.room.options import Delivery
 from dcl_comms_core.tools.timers import Timers
 
 if TYPE_CHECKING:
     from dcl_comms_core.adapters.token import AccessToken
-    from dcl_comms_core.room.incoming.allowances import PeerTraffic
     from dcl_comms_core.events import ProfileRequested
     from dcl_comms_core.inputs import LinkRef
     from dcl_comms_core.limits import Limits
     from dcl_comms_core.packets.movement import MovementCodec
     from dcl_comms_core.peers import PeerTable
+    from dcl_comms_core.room.incoming.allowances import PeerTraffic
 
 __all__ = ["RECEIVING", "Receiving"]
 

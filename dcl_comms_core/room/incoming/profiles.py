@@ -15,8 +15,8 @@ from urllib.parse import urlsplit
 from dcl_comms_core.codec import encode
 from dcl_comms_core.errors import PacketTooLarge
 from dcl_comms_core.proto import rfc4
-from dcl_comms_core.tools.json_text import read_json
 from dcl_comms_core.room.event_size import text_weight
+from dcl_comms_core.tools.json_text import read_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -10,29 +10,39 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from dcl_comms_core.codec import Tag13, decode_kind, peek, tag13
-from dcl_comms_core.room.incoming.allowances import CHAT, EMOTE, MOVEMENT, OTHER, PROFILE, SCENE
 from dcl_comms_core.errors import DecodeError
 from dcl_comms_core.events import (
     PacketReceived,
     PacketRejected,
     RejectReason,
 )
-from dcl_comms_core.room.incoming.filters import AUTHORITATIVE_SERVER, judge_chat, judge_compressed, judge_emote, judge_movement, judge_position, judge_reaction, judge_request, judge_response
 from dcl_comms_core.limits import DEFAULT_LIMITS
 from dcl_comms_core.packets.readers import READERS, Unacceptable, decompressing
 from dcl_comms_core.room.event_size import SMALL
+from dcl_comms_core.room.incoming.allowances import CHAT, EMOTE, MOVEMENT, OTHER, PROFILE, SCENE
+from dcl_comms_core.room.incoming.filters import (
+    AUTHORITATIVE_SERVER,
+    judge_chat,
+    judge_compressed,
+    judge_emote,
+    judge_movement,
+    judge_position,
+    judge_reaction,
+    judge_request,
+    judge_response,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from dcl_comms_core.room.incoming.allowances import Guard
     from dcl_comms_core.events import PacketEvent
-    from dcl_comms_core.room.incoming.filters import Heard, Hearing
     from dcl_comms_core.limits import Limits
     from dcl_comms_core.packets.movement import MovementCodec
     from dcl_comms_core.packets.readers import Reader
     from dcl_comms_core.peers import PeerId
     from dcl_comms_core.proto import rfc4
+    from dcl_comms_core.room.incoming.allowances import Guard
+    from dcl_comms_core.room.incoming.filters import Heard, Hearing
 
     Judge = Callable[[Any, Heard | None, Hearing], str]
 

@@ -7,16 +7,16 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from dcl_comms_core import events as ev
-from dcl_comms_core.room.incoming.allowances import Guards
 from dcl_comms_core.inputs import TrackAppeared, TrackAttached, TrackDetached, TrackVanished
 from dcl_comms_core.peers import Peer, PeerId, PeerTable
+from dcl_comms_core.room.incoming.allowances import Guards
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from dcl_comms_core.room.incoming.allowances import Guard
     from dcl_comms_core.inputs import Participant, Track, TrackInput
     from dcl_comms_core.limits import Limits
+    from dcl_comms_core.room.incoming.allowances import Guard
 
 __all__ = ["Roster"]
 

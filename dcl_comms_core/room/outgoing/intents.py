@@ -11,7 +11,6 @@ from copy import copy
 from math import inf, isfinite, nextafter
 from typing import TYPE_CHECKING, Final
 
-from dcl_comms_core.room.outgoing.cadence import Cadence
 from dcl_comms_core.codec import encode
 from dcl_comms_core.errors import LocalProtocolError, PacketTooLarge
 from dcl_comms_core.events import WarningCode
@@ -20,6 +19,7 @@ from dcl_comms_core.packets.conventions import EMOJIS, PROTOCOL_VERSION, is_reli
 from dcl_comms_core.packets.motion import build_movement
 from dcl_comms_core.peers import EVERYONE, addressees
 from dcl_comms_core.proto import rfc4
+from dcl_comms_core.room.outgoing.cadence import Cadence
 
 if TYPE_CHECKING:
     from dcl_comms_core.limits import Limits

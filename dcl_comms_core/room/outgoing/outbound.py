@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Final
 from dcl_comms_core import events as ev
 from dcl_comms_core.commands import SendData
 from dcl_comms_core.errors import LocalProtocolError, PacketTooLarge, PermissionMissing
+from dcl_comms_core.packets.envelope import LIVEKIT_MAX_PACKET, livekit_packet_size
 from dcl_comms_core.room.outgoing.intents import Intents
 from dcl_comms_core.room.outgoing.outbox import Outbox
-from dcl_comms_core.packets.envelope import LIVEKIT_MAX_PACKET, livekit_packet_size
 from dcl_comms_core.states import RoomState
 
 if TYPE_CHECKING:
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from dcl_comms_core.commands import Command
     from dcl_comms_core.inputs import LinkRef, SendAcknowledged, TrackSource
     from dcl_comms_core.limits import Limits
-    from dcl_comms_core.room.outgoing.outbox import Outgoing
     from dcl_comms_core.peers import PeerId
+    from dcl_comms_core.room.outgoing.outbox import Outgoing
 
 __all__ = ["Sending"]
 

@@ -15,20 +15,20 @@ from typing import TYPE_CHECKING
 from dcl_comms_core import events as ev
 from dcl_comms_core.codec import encode
 from dcl_comms_core.errors import CommsError, LocalProtocolError
-from dcl_comms_core.room.outgoing.intents import Intents, check_version
-from dcl_comms_core.merged_roles import AVATAR, RoomRole, roles_of
+from dcl_comms_core.merged.presence import Presence
+from dcl_comms_core.merged.roles import AVATAR, RoomRole, roles_of
 from dcl_comms_core.packets.conventions import PROTOCOL_VERSION
 from dcl_comms_core.peers import EVERYONE, PeerId
-from dcl_comms_core.presence import Presence
 from dcl_comms_core.proto import rfc4
+from dcl_comms_core.room.outgoing.intents import Intents, check_version
 from dcl_comms_core.room.session import RoomSession
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from dcl_comms_core.limits import Limits
+    from dcl_comms_core.merged.sources import MovementSource
     from dcl_comms_core.peers import Addressees
-    from dcl_comms_core.sources import MovementSource
 
 __all__ = ["Child", "Spreading"]
 

@@ -36,13 +36,13 @@ from dcl_comms_core.errors import EncodeError
 from dcl_comms_core.identity.auth_chain import AuthChain
 from dcl_comms_core.identity.guard import ChallengeGuard
 from dcl_comms_core.limits import Limits
-from dcl_comms_core.merged import RoomRole
+from dcl_comms_core.merged.session import RoomRole
 from dcl_comms_core.packets.movement import MovementCodec
 from dcl_comms_core.peers import EVERYONE, Peer, PeerId
 from dcl_comms_core.proto import WireMessage
 from dcl_comms_core.proto._gen.tables import TABLES
-from dcl_comms_core.states import CloseReason
 from dcl_comms_core.room.options import Delivery, Subscribe
+from dcl_comms_core.states import CloseReason
 from dcl_comms_core.tools.backoff import Backoff
 from dcl_comms_core.tools.urls import url_without_secrets
 

@@ -23,14 +23,14 @@ from dcl_comms_core.errors import CommsError, LocalProtocolError, TargetRefused
 from dcl_comms_core.handshake.archipelago import ArchipelagoSession
 from dcl_comms_core.identity.signed_fetch import login_metadata, scene_metadata
 from dcl_comms_core.inputs import ClockSet, LinkRef
-from dcl_comms_core.merged_roles import RoomRole
-from dcl_comms_core.requests import Requests
-from dcl_comms_core.rooms_view import RoomsView
-from dcl_comms_core.sources import Signing
+from dcl_comms_core.merged.overview import RoomsView
+from dcl_comms_core.merged.roles import RoomRole
+from dcl_comms_core.merged.signatures import Requests
+from dcl_comms_core.merged.sources import Signing
 from dcl_comms_core.states import WORLD_TRANSITIONS, CloseReason, Retry, RoomState, StayState, WorldTrigger
-from dcl_comms_core.stay import Stay
 from dcl_comms_core.tools.prng import Prng
-from dcl_comms_core.way import Found, Setback, Way
+from dcl_comms_core.world.discovery import Found, Setback, Way
+from dcl_comms_core.world.membership import Stay
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -39,13 +39,13 @@ if TYPE_CHECKING:
     from dcl_comms_core.commands import Command
     from dcl_comms_core.identity.guard import ChallengeGuard
     from dcl_comms_core.limits import Limits
-    from dcl_comms_core.merged import MergedRooms
-    from dcl_comms_core.presence import Presence
+    from dcl_comms_core.merged.presence import Presence
+    from dcl_comms_core.merged.session import MergedRooms
+    from dcl_comms_core.merged.sources import IslandSource
     from dcl_comms_core.proto import rfc4
     from dcl_comms_core.room.session import RoomSession
-    from dcl_comms_core.sources import IslandSource
     from dcl_comms_core.tools.backoff import Backoff
-    from dcl_comms_core.way import Outcome
+    from dcl_comms_core.world.discovery import Outcome
 
 __all__ = ["GATEKEEPER", "JOINABLE", "OVER", "Seeking"]
 

@@ -26,19 +26,19 @@ from dcl_comms_core.handshake.archipelago import ArchipelagoSession
 from dcl_comms_core.identity.auth_chain import require_address
 from dcl_comms_core.identity.guard import ChallengeGuard
 from dcl_comms_core.inputs import ClockSet, Fetched, FetchFailed, LinkRef
-from dcl_comms_core.room.outgoing.intents import check_movement, check_version
 from dcl_comms_core.limits import DEFAULT_LIMITS
-from dcl_comms_core.merged import MergedRooms
-from dcl_comms_core.merged_roles import RoomRole
+from dcl_comms_core.merged.roles import RoomRole
+from dcl_comms_core.merged.session import MergedRooms
 from dcl_comms_core.packets.motion import build_movement, check_position
 from dcl_comms_core.peers import EVERYONE, PeerId
-from dcl_comms_core.room.incoming.profiles import build_profile
 from dcl_comms_core.proto import rfc4
-from dcl_comms_core.seeking import JOINABLE, OVER, Seeking
-from dcl_comms_core.states import WORLD_TRANSITIONS, CloseReason, RoomState, StayState, Timer, WorldTrigger
+from dcl_comms_core.room.incoming.profiles import build_profile
 from dcl_comms_core.room.options import Delivery, Subscribe
+from dcl_comms_core.room.outgoing.intents import check_movement, check_version
+from dcl_comms_core.states import WORLD_TRANSITIONS, CloseReason, RoomState, StayState, Timer, WorldTrigger
 from dcl_comms_core.tools.urls import request_url
-from dcl_comms_core.way import Setback, Way
+from dcl_comms_core.world.discovery import Setback, Way
+from dcl_comms_core.world.rejoining import JOINABLE, OVER, Seeking
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -48,9 +48,9 @@ if TYPE_CHECKING:
     from dcl_comms_core.identity.auth_chain import AuthChain
     from dcl_comms_core.inputs import Input
     from dcl_comms_core.limits import Limits
+    from dcl_comms_core.merged.sources import IslandSource, MovementSource
     from dcl_comms_core.packets.movement import MovementCodec
     from dcl_comms_core.peers import Addressees
-    from dcl_comms_core.sources import IslandSource, MovementSource
     from dcl_comms_core.room.options import SubscribePolicy
     from dcl_comms_core.tools.backoff import Backoff
 

@@ -2,7 +2,7 @@
 
 A peer has joined when the first room has it and is gone when the last one lost it.  Chat, emotes and reactions that
 come through several rooms are told once, and so are movements and profile versions.  What we say goes where the
-explorers send it, and movements go out at their pace (see ``dcl_comms_core.spreading``):
+explorers send it, and movements go out at their pace (see ``dcl_comms_core.merged.fan_out``):
 
 ==========================================  ===================================================
 packet                                      goes to
@@ -28,19 +28,19 @@ from typing import TYPE_CHECKING
 from dcl_comms_core import events as ev
 from dcl_comms_core.adapters.seats import seat_of
 from dcl_comms_core.errors import LocalProtocolError
-from dcl_comms_core.following import Following, Wish
 from dcl_comms_core.inputs import ClockSet, LinkRef
 from dcl_comms_core.limits import DEFAULT_LIMITS
-from dcl_comms_core.merged_roles import AVATAR, RoomRole
-from dcl_comms_core.requests import Requests
-from dcl_comms_core.room.session import RoomSession
-from dcl_comms_core.room_maker import RoomMaker
-from dcl_comms_core.rooms_view import RoomsView
+from dcl_comms_core.merged.fan_out import Child, Spreading
+from dcl_comms_core.merged.handover import Following, Wish
+from dcl_comms_core.merged.maker import RoomMaker
+from dcl_comms_core.merged.overview import RoomsView
+from dcl_comms_core.merged.roles import AVATAR, RoomRole
+from dcl_comms_core.merged.signatures import Requests
 from dcl_comms_core.room.incoming.dedupe import Seen
-from dcl_comms_core.spreading import Child, Spreading
-from dcl_comms_core.states import Timer
 from dcl_comms_core.room.options import Delivery, Subscribe
+from dcl_comms_core.room.session import RoomSession
 from dcl_comms_core.room.ws_room import WsRoomSession
+from dcl_comms_core.states import Timer
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -52,10 +52,10 @@ if TYPE_CHECKING:
     from dcl_comms_core.identity.guard import ChallengeGuard
     from dcl_comms_core.inputs import Input
     from dcl_comms_core.limits import Limits
+    from dcl_comms_core.merged.presence import Presence
+    from dcl_comms_core.merged.sources import MovementSource
     from dcl_comms_core.packets.movement import MovementCodec
     from dcl_comms_core.peers import PeerId
-    from dcl_comms_core.presence import Presence
-    from dcl_comms_core.sources import MovementSource
     from dcl_comms_core.room.options import SubscribePolicy
     from dcl_comms_core.tools.backoff import Backoff
 

@@ -34,15 +34,15 @@ from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar, cast
 
 from dcl_comms_core.errors import InvalidJournal, JournalProblem, LocalProtocolError
 from dcl_comms_core.handshake.archipelago import ArchipelagoSession
-from dcl_comms_core.journal_diff import differences, shown
-from dcl_comms_core.journal_values import Opaque, Placeholders, read_value
+from dcl_comms_core.journal.differences import differences, shown
+from dcl_comms_core.journal.values import Opaque, Placeholders, read_value
 from dcl_comms_core.limits import DEFAULT_LIMITS
-from dcl_comms_core.merged import MergedRooms
+from dcl_comms_core.merged.session import MergedRooms
 from dcl_comms_core.proto import WireMessage
 from dcl_comms_core.room.session import RoomSession
-from dcl_comms_core.tools.json_text import read_json
-from dcl_comms_core.world import WorldSession
 from dcl_comms_core.room.ws_room import WsRoomSession
+from dcl_comms_core.tools.json_text import read_json
+from dcl_comms_core.world.session import WorldSession
 
 if TYPE_CHECKING:
     from dcl_comms_core.limits import Limits

@@ -6,16 +6,16 @@ from abc import abstractmethod
 from typing import TYPE_CHECKING
 
 from dcl_comms_core.errors import CommsError, LocalProtocolError, PermissionMissing
-from dcl_comms_core.room.outgoing.intents import Intents
 from dcl_comms_core.room.incoming.inbound import RECEIVING
+from dcl_comms_core.room.outgoing.intents import Intents
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from dcl_comms_core.room.incoming.allowances import PeerTraffic
     from dcl_comms_core.inputs import Track, TrackSource
+    from dcl_comms_core.merged.presence import Presence
     from dcl_comms_core.peers import Peer, PeerId
-    from dcl_comms_core.presence import Presence
+    from dcl_comms_core.room.incoming.allowances import PeerTraffic
     from dcl_comms_core.room.incoming.profiles import Profile
     from dcl_comms_core.room.session import RoomSession
 

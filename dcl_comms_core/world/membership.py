@@ -10,9 +10,9 @@ from dcl_comms_core.tools.backoff import Backoff
 if TYPE_CHECKING:
     from dcl_comms_core.adapters.connection_string import Adapter
     from dcl_comms_core.limits import Limits
-    from dcl_comms_core.merged_roles import RoomRole
+    from dcl_comms_core.merged.roles import RoomRole
     from dcl_comms_core.tools.prng import Prng
-    from dcl_comms_core.way import Setback, Way
+    from dcl_comms_core.world.discovery import Setback, Way
 
 __all__ = ["Stay"]
 

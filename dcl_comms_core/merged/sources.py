@@ -3,7 +3,7 @@
 Decentraland is moving avatar movement, and with it the choice of islands, to services of their own.  Whatever speaks
 to such a service is a machine like those of the core: facts come in through ``receive``, what its transport is to do
 comes out of ``commands()``, what happened out of ``events()``, and time is what it is told.  A
-:class:`~dcl_comms_core.merged.MergedRooms` takes a MovementSource with ``attach``.  ArchipelagoSession is an
+:class:`~dcl_comms_core.merged.session.MergedRooms` takes a MovementSource with ``attach``.  ArchipelagoSession is an
 IslandSource.  ``dcl_comms_core.testing`` has one of each that works in memory, as examples.
 """
 

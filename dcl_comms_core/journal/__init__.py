@@ -1,0 +1,1 @@
+"""What went through a session, to be run again."""
