@@ -49,7 +49,7 @@ from dcl_comms_core import (
     TrackSource,
     encode,
 )
-from dcl_comms_core.unread import Unread
+from dcl_comms_core.room.event_queue import Unread
 
 HONEST, FLOODING, READING = (LocalWallet(f"{number:064x}") for number in (1, 2, 3))
 WORD = encode(Packet(scene=Scene(scene_id="honest", data=b"word"), protocol_version=100))

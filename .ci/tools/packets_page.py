@@ -2,7 +2,7 @@
 
 What the explorers do is written here, in ``ROWS``.  What we do is done: each verb is called on a session and each kind
 is given to one, and what comes out is what the page says.  ``--check`` fails where the page says something else, where
-``dcl_comms_core.hearing``'s table does not name what its judges let go, and where a test is not there.
+``dcl_comms_core.room.incoming.filters``'s table does not name what its judges let go, and where a test is not there.
 """
 
 from __future__ import annotations
@@ -340,7 +340,7 @@ def reasons(judge: Any) -> set[str]:
 
 
 def documented() -> dict[str, set[str]]:
-    """What ``dcl_comms_core.hearing``'s table says is let go, by kind."""
+    """What ``dcl_comms_core.room.incoming.filters``'s table says is let go, by kind."""
     found: dict[str, set[str]] = {}
     kind = ""
     for line in str(hearing.__doc__).split("\n"):

@@ -1,1 +1,1 @@
-"""Several rooms as one: who is where, what is told once, what goes to which, the change to the next; seams for other sources."""
+"""Several rooms as one: who is where, what is told once, what goes to which; the change to the next; other sources."""

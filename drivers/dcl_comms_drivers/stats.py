@@ -54,7 +54,8 @@ class Stats:
 
     ``rejected.too_large``, ``rejected.malformed`` and so on: packets of others, see RejectReason;
     ``dropped.<name>``: packets of others, at a limit of that name;
-    ``dropped.late``, ``dropped.repeated`` and so on: packets of others that are old news, see dcl_comms_core.hearing;
+    ``dropped.late``, ``dropped.repeated`` and so on: old news, see
+    ``dcl_comms_core.room.incoming.filters``;
     ``event_queue``: events that were not read in time;
     ``coalesced``: movements that a newer one of the same peer replaced before they were read;
     ``send_failed``: packets of ours that the transport refused;

@@ -11,7 +11,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from room_rig import ME, Rig, wire
 
-import dcl_comms_core.readings
 from dcl_comms_core import (
     AnnounceProfileVersion,
     Chat,
@@ -50,6 +49,7 @@ from dcl_comms_core import (
     VoiceReceived,
     encode,
 )
+from dcl_comms_core.room.incoming import reader
 from dcl_comms_core.testing import strategies
 
 CASES: list[tuple[dict[str, Any], type, dict[str, Any]]] = [
@@ -375,7 +375,7 @@ def test_our_own_bugs_escape(monkeypatch: pytest.MonkeyPatch) -> None:
         msg = "planted"
         raise RuntimeError(msg)
 
-    monkeypatch.setitem(dcl_comms_core.readings.KINDS, "chat", (0, broken, None))  # type: ignore[arg-type]  # a dict underneath
+    monkeypatch.setitem(reader.KINDS, "chat", (0, broken, None))  # type: ignore[arg-type]  # a dict underneath
     rig = Rig().join()
     with pytest.raises(RuntimeError, match="planted"):
         rig.session.receive_data("alice", wire(chat=Chat()), now=0.0)

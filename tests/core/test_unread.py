@@ -25,8 +25,8 @@ from dcl_comms_core import (
     Voice,
     decode,
 )
-from dcl_comms_core.room import Delivery
-from dcl_comms_core.unread import Unread
+from dcl_comms_core.room.event_queue import Unread
+from dcl_comms_core.room.session import Delivery
 
 
 def rig_of(*peers: str, **options: Any) -> Rig:

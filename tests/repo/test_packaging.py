@@ -81,7 +81,7 @@ def test_the_sdist_can_be_built_from(built):
         "LICENSE",
         "README.md",
         "drivers/dcl_comms_drivers/pump.py",
-        "dcl_comms_core/room.py",
+        "dcl_comms_core/room/session.py",
     ):
         assert any(name.endswith(wanted) for name in names), wanted
 

@@ -67,7 +67,7 @@ class PeerTraffic:
     limited: int
     """Of these packets, those beyond an allowance: not delivered."""
     abuse: float
-    """The abuse score now: see ``dcl_comms_core.defence``."""
+    """The abuse score now: see ``dcl_comms_core.room.incoming.allowances``."""
 
 
 class Held(NamedTuple):

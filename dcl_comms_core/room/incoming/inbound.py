@@ -1,6 +1,6 @@
 """The half of a room session on its way in: what packets mean, and what their senders may cost.
 
-A packet within its sender's allowance becomes an event, unless it is old news (see ``dcl_comms_core.hearing``).
+A packet within its sender's allowance becomes an event, unless it is old news (see ``filters``).
 Beyond it, a movement waits, and a newer one of the same peer takes its place, until the allowance has recovered;
 anything else is counted and let go.  ``LimitReached`` says so once each time a sender's allowance is used up.
 """

@@ -1,7 +1,7 @@
 """From a packet's bytes to its event: may its sender cost that, what does it mean, is it worth telling.
 
 What it means a reader says (``dcl_comms_core.packets.readers``), whether it is worth telling a judge
-(``dcl_comms_core.hearing``).  Kinds without a reader reach the application as PacketReceived.
+(``dcl_comms_core.room.incoming.filters``).  Kinds without a reader reach the application as PacketReceived.
 """
 
 from __future__ import annotations

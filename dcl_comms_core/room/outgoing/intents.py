@@ -139,8 +139,8 @@ class Intents(ABC):
         """Be somewhere: metres (x east, y up, z north), m/s, degrees clockwise from north; or a whole Movement.
 
         Call it as often as you like: it goes out at the explorers' pace, ten times a second at most, and only the
-        newest; and again and again, up to every second, while nothing changes (see ``dcl_comms_core.cadence``).  What
-        is addressed to some (``to``) goes out at once, and once.
+        newest; and again and again, up to every second, while nothing changes (see
+        ``dcl_comms_core.room.outgoing.cadence``).  What is addressed to some (``to``) goes out at once, and once.
         """
         if to is EVERYONE:
             self.check_sending(now)

@@ -73,7 +73,7 @@ class Sending(Intents):
     def counters(self) -> Counter[str]:
         """How often: received, received_bytes, rejected.<reason name>, dropped.<name in Limits>, late, unknown_track.
 
-        Of packets that are old news (see ``dcl_comms_core.hearing``): dropped.late, dropped.repeated and so on.
+        Of packets that are old news (see ``dcl_comms_core.room.incoming.filters``): dropped.late and so on.
         And reconnected; of our own packets: sent, sent_bytes, send_failed, unconfirmed (the link ended before it
         acknowledged them), dropped (the room closed before their turn),
         skipped (movements and the like that go out by themselves, while the queue was full).
