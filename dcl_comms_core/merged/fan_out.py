@@ -1,8 +1,8 @@
 """The half of a merged view on its way out: which rooms a packet of ours is for, and what goes to all of them alike.
 
 A movement is one snapshot for island, scene and sources, sent when ``room/outgoing/cadence`` says: whoever is in
-two rooms with us can tell that it is the same by its time.  A room that just opened gets it as an instant move; one whose
-link is down gets none, and the newest when it is up again.
+two rooms with us can tell that it is the same by its time.  A room that just opened gets it as an instant move; one
+whose link is down gets none, and the newest when it is up again.
 """
 
 from __future__ import annotations

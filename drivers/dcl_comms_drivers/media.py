@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Buffer
 
-    from dcl_comms_drivers.waiting import Signal
+    from dcl_comms_drivers.loops.signal import Signal
 
 __all__ = [
     "AudioFrame",

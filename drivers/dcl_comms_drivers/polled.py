@@ -14,9 +14,7 @@ readable or ``deadline()`` has come, whichever is first, and then poll.
 
 from __future__ import annotations
 
-import os
 import select
-import threading
 import time
 from typing import TYPE_CHECKING, Self, Unpack
 
@@ -26,10 +24,10 @@ from dcl_comms_core.states import RoomState
 from dcl_comms_drivers.connection import BaseConnection
 from dcl_comms_drivers.livekit.choice import LiveKitVia
 from dcl_comms_drivers.livekit.frames import VideoFormat
+from dcl_comms_drivers.loops.on_polled import PolledHost
 from dcl_comms_drivers.settings import OnFull, Options, Subscribe
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from types import TracebackType
 
     from dcl_comms_core.adapters.connection_string import Adapter
@@ -37,67 +35,9 @@ if TYPE_CHECKING:
     from dcl_comms_core.inputs import Track
     from dcl_comms_drivers.feeds import AudioFeed, Reader, VideoFeed
     from dcl_comms_drivers.livekit.frames import AudioFrame, VideoFrame
-    from dcl_comms_drivers.net.loops import Runner
     from dcl_comms_drivers.settings import Settings, VideoSettings
 
 __all__ = ["Delivery", "LiveKitVia", "OnFull", "PolledConnection", "Subscribe", "open"]
-
-
-class _PolledHost:
-    """A loop that is somebody else's: the timer is a number, waking makes a file descriptor readable."""
-
-    def __init__(self) -> None:
-        self.due: float | None = None
-        self._reader, self._writer = os.pipe()
-        os.set_blocking(self._reader, False)
-        os.set_blocking(self._writer, False)
-        self._closed = False
-        # A native thread may wake us while we close, and the descriptor may be somebody else's right after.
-        self._lock = threading.Lock()
-
-    def now(self) -> float:
-        return time.monotonic()
-
-    def call_at(self, when: float | None, callback: Callable[[], None]) -> None:
-        del callback  # always the pump's turn, which poll() takes
-        self.due = when
-
-    def wake(self, callback: Callable[[], None]) -> None:
-        del callback
-        with self._lock:
-            if self._closed:
-                return
-            try:
-                os.write(self._writer, b"\0")
-            except BlockingIOError:
-                return  # full: it is readable, which is all that waking means
-
-    def wake_fd(self, callback: Callable[[], None]) -> int | None:
-        del callback
-        return self._writer
-
-    def runner(self) -> Runner:
-        from dcl_comms_drivers.net.on_asyncio import ThreadRunner  # noqa: PLC0415 - the extra
-
-        return ThreadRunner()
-
-    def fileno(self) -> int:
-        return self._reader
-
-    def calm(self) -> None:
-        """Not readable any more, until the next wake."""
-        try:
-            os.read(self._reader, 4096)
-        except BlockingIOError:
-            return  # nobody woke us
-
-    def close(self) -> None:
-        with self._lock:
-            if self._closed:
-                return
-            self._closed = True
-            os.close(self._reader)
-            os.close(self._writer)
 
 
 class PolledConnection(BaseConnection):
@@ -107,7 +47,7 @@ class PolledConnection(BaseConnection):
     """
 
     def __init__(self, target: str | Adapter, options: Options) -> None:
-        self._polled = _PolledHost()
+        self._polled = PolledHost()
         try:
             super().__init__(target, self._polled, options)
         except BaseException:

@@ -32,9 +32,10 @@ from dcl_comms_core.commands import SendData
 from dcl_comms_core.errors import ConnectionLost, DecodeError, LocalProtocolError
 from dcl_comms_core.testing.pair import UNIX_START
 from dcl_comms_core.testing.stage import Stage
-from dcl_comms_drivers.asyncio import AsyncioHost
+from dcl_comms_drivers.host import WaitingHost
+from dcl_comms_drivers.net.on_asyncio import AsyncioHost
 from dcl_comms_drivers.settings import Options
-from dcl_comms_drivers.waiting import WaitingConnection, WaitingHost
+from dcl_comms_drivers.waiting import WaitingConnection
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable

@@ -9,8 +9,8 @@ import trio
 import trio.testing
 
 from dcl_comms_core.errors import LocalProtocolError
+from dcl_comms_drivers.net.on_trio import TrioHost
 from dcl_comms_drivers.testing import StageHost
-from dcl_comms_drivers.trio import TrioHost
 
 if TYPE_CHECKING:
     from dcl_comms_core.testing.stage import Stage

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Self, Unpack
 
 from dcl_comms_core.errors import LocalProtocolError, SendQueueFull
@@ -17,70 +16,17 @@ from dcl_comms_drivers.media import AudioIn, AudioOut, VideoIn, VideoOut
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
-    from contextlib import AbstractContextManager
     from types import TracebackType
 
     from dcl_comms_core.adapters.connection_string import Adapter
     from dcl_comms_core.events import Event
     from dcl_comms_core.inputs import Track
     from dcl_comms_core.peers import Addressees
-    from dcl_comms_drivers.net.loops import Runner
+    from dcl_comms_drivers.host import WaitingHost
     from dcl_comms_drivers.settings import Options, VideoSettings
     from dcl_comms_drivers.stats import Stats
 
-__all__ = ["Batches", "Connecting", "Signal", "WaitingConnection", "WaitingHost"]
-
-
-class Signal(ABC):
-    """Wakes whoever waits for something to change."""
-
-    @abstractmethod
-    def notify(self) -> None:
-        """Wake all waiters; from the loop's thread."""
-
-    @abstractmethod
-    async def wait(self) -> None:
-        """Wait for the next ``notify``.  Always lets other tasks run."""
-
-
-class WaitingHost(ABC):
-    """A loop with ``await``: a Host, and what a connection needs to wait on it."""
-
-    @abstractmethod
-    def now(self) -> float:
-        """Monotonic seconds."""
-
-    @abstractmethod
-    def call_at(self, when: float | None, callback: Callable[[], None]) -> None:
-        """Call back at a time; replaces the call asked for before."""
-
-    @abstractmethod
-    def wake(self, callback: Callable[[], None]) -> None:
-        """Call back soon; from any thread."""
-
-    @abstractmethod
-    def wake_fd(self, callback: Callable[[], None]) -> int | None:
-        """A descriptor that calls back soon when 8 bytes are written to it; None: there is none."""
-
-    @abstractmethod
-    def runner(self) -> Runner:
-        """This loop's network."""
-
-    @abstractmethod
-    def signal(self) -> Signal:
-        """A new signal on this loop."""
-
-    @abstractmethod
-    def shield(self) -> AbstractContextManager[object]:
-        """Inside, waiting goes on although the task was cancelled.  Only for waits that are bounded in time."""
-
-    @abstractmethod
-    async def checkpoint(self) -> None:
-        """Where nothing had to be waited for: what this loop expects of an operation that could have waited."""
-
-    @abstractmethod
-    def close(self) -> None:
-        """Stop the timer, close the descriptor."""
+__all__ = ["Batches", "Connecting", "WaitingConnection"]
 
 
 class Batches:

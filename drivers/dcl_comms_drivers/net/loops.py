@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from contextlib import AbstractAsyncContextManager
 
-    from dcl_comms_drivers.waiting import Signal
+    from dcl_comms_drivers.loops.signal import Signal
 
 __all__ = ["Direct", "Net", "Runner", "Stream", "Task"]
 

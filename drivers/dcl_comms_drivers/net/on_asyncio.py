@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
+import sys
 import threading
 from collections import deque
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, cast
 
-from dcl_comms_drivers.asyncio import AsyncioHost
+from dcl_comms_drivers.host import WaitingHost
 from dcl_comms_drivers.livekit.mailbox import Mailbox
-from dcl_comms_drivers.net.loops import Net
+from dcl_comms_drivers.loops.signal import Signal
+from dcl_comms_drivers.net.loops import Direct, Net
 
 if TYPE_CHECKING:
     import ssl
     from collections.abc import Awaitable, Callable
+    from contextlib import AbstractContextManager
 
-    from dcl_comms_drivers.net.loops import Stream, Task
-    from dcl_comms_drivers.waiting import Signal
+    from dcl_comms_drivers.net.loops import Runner, Stream, Task
 
-__all__ = ["AsyncioNet", "ThreadRunner"]
+
+__all__ = ["AsyncioHost", "AsyncioNet", "ThreadRunner"]
 
 
 class _Stream(asyncio.Protocol):
@@ -148,7 +153,6 @@ class AsyncioNet(Net):
     """The running asyncio loop's network."""
 
     def __init__(self) -> None:
-        self._host = AsyncioHost()
         self._loop = asyncio.get_running_loop()
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -158,7 +162,7 @@ class AsyncioNet(Net):
 
     def signal(self) -> Signal:
         """A new signal."""
-        return self._host.signal()
+        return _Signal(self._loop)
 
     def spawn(self, job: Callable[[], Awaitable[None]]) -> Task:
         """Run something in the background."""
@@ -235,3 +239,98 @@ class ThreadRunner:
 
 def _forget(_: object) -> None:
     """What becomes of a call that comes too late."""
+
+
+class _Signal(Signal):
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._waiters: list[asyncio.Future[None]] = []
+
+    def notify(self) -> None:
+        waiters, self._waiters = self._waiters, []
+        for waiter in waiters:
+            if not waiter.done():
+                waiter.set_result(None)
+
+    async def wait(self) -> None:
+        waiter = self._loop.create_future()
+        self._waiters.append(waiter)
+        try:
+            await waiter
+        finally:
+            if waiter in self._waiters:
+                self._waiters.remove(waiter)
+
+
+class AsyncioHost(WaitingHost):
+    """The running asyncio loop."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._timer: asyncio.TimerHandle | None = None
+        self._wake_fd: int | None = None
+
+    def now(self) -> float:
+        """Monotonic seconds of the loop."""
+        return self._loop.time()
+
+    def call_at(self, when: float | None, callback: Callable[[], None]) -> None:
+        """Call back at a time; replaces the call asked for before."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = None if when is None else self._loop.call_at(when, callback)
+
+    def wake(self, callback: Callable[[], None]) -> None:
+        """Call back soon; from any thread."""
+        # A loop that was closed meanwhile needs no waking.  It can still close between the question and the call.
+        if not self._loop.is_closed():
+            try:
+                self._loop.call_soon_threadsafe(callback)
+            except RuntimeError:
+                if not self._loop.is_closed():
+                    raise
+
+    def wake_fd(self, callback: Callable[[], None]) -> int | None:
+        """A descriptor that calls back soon when 8 bytes are written to it; None: this loop can't watch one."""
+        if sys.platform != "linux":
+            return None
+        fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+
+        def readable() -> None:
+            os.eventfd_read(fd)
+            callback()
+
+        try:
+            self._loop.add_reader(fd, readable)
+        except NotImplementedError:
+            os.close(fd)
+            return None
+        self._wake_fd = fd
+        return fd
+
+    def runner(self) -> Runner:
+        """This loop's network."""
+        return Direct(AsyncioNet())
+
+    def signal(self) -> Signal:
+        """A new signal."""
+        return _Signal(self._loop)
+
+    def shield(self) -> AbstractContextManager[object]:
+        """Waiting goes on inside, although the task was cancelled."""
+        # asyncio delivers a cancellation once: a task that handles it may go on waiting.
+        return nullcontext()
+
+    async def checkpoint(self) -> None:
+        """Nothing: what is read comes from a bounded queue, which only a turn of the loop refills."""
+
+    def close(self) -> None:
+        """Stop the timer, close the descriptor."""
+        if self._wake_fd is not None:
+            if not self._loop.is_closed():
+                self._loop.remove_reader(self._wake_fd)
+            os.close(self._wake_fd)
+            self._wake_fd = None
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
