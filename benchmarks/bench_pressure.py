@@ -18,7 +18,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import selectors
 import subprocess
 import sys
 import time
@@ -30,57 +29,23 @@ from typing import TYPE_CHECKING, Any
 
 from dcl_comms_drivers.asyncio import connect
 from dcl_comms_drivers.realm.livekit_server import LiveKitServer
+from pressure import FLOOD, FLOOD_NICE, HONEST, SECONDS, Result, Stamp, Watched, in_loop, instant, noted, percentile
 
 from dcl_comms_core import DataReceived, LinkRef, Movement, OpenLink, Packet, Scene, SimulatorAdapter, encode
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterator
+    from collections.abc import Iterator
 
 Row = dict[str, object]
-Stamp = tuple[float, float]
-"""Seconds: of the clock, and of our thread's work."""
-Result = tuple[list[Stamp], float]
-"""Delays of the honest peer's packets, and the flood's packets a second."""
 
-HONEST, FLOOD = "honest", "flood"
-SECONDS = 3.0
 HONEST_RATE = 50
 MEMORY_RATE = 5_000
 LEAD = 0.3
-FLOOD_NICE = 10
-SLEPT = 0.0001
-"""Seconds: shorter is only a look at what is there."""
 FLOODS = {
     "movements": (encode(Packet(movement=Movement(timestamp=1.0, position_x=1.0), protocol_version=100)), False),
     "scene messages": (encode(Packet(scene=Scene(scene_id="flood", data=bytes(40)), protocol_version=100)), True),
 }
 WORD = encode(Packet(scene=Scene(scene_id=HONEST, data=b"word"), protocol_version=100))
-
-
-class Watched(selectors.DefaultSelector):
-    """Knows since when its loop has been busy: what it takes in then may have waited since."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.busy_since: Stamp = (0.0, 0.0)
-
-    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        before = time.perf_counter()
-        ready = super().select(timeout)
-        if time.perf_counter() - before > SLEPT:
-            self.busy_since = instant()
-        return ready
-
-
-def instant() -> Stamp:
-    return time.perf_counter(), time.thread_time()
-
-
-def in_loop(main: Callable[[Watched], Coroutine[None, None, Result]]) -> Result:
-    """Run it in an asyncio loop that is watched."""
-    watched = Watched()
-    with asyncio.Runner(loop_factory=lambda: asyncio.SelectorEventLoop(watched)) as runner:
-        return runner.run(main(watched))
 
 
 class Stamped:
@@ -125,17 +90,6 @@ async def read(connection: Any, stamps: deque[Stamp], delays: list[Stamp]) -> No
     async for event in connection:
         if getattr(event, "scene_id", "") == HONEST:
             delays.append(noted(stamps.popleft()))  # noqa: PERF401 - each when it comes
-
-
-def noted(since: Stamp) -> Stamp:
-    """How long ago that was."""
-    wall, work = since
-    return time.perf_counter() - wall, time.thread_time() - work
-
-
-def percentile(delays: list[Stamp], part: float, which: int) -> float:
-    """Milliseconds."""
-    return sorted(delay[which] for delay in delays)[min(int(len(delays) * part), len(delays) - 1)] * 1e3
 
 
 def enter(link: Any, identity: str) -> Any:

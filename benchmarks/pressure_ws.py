@@ -19,17 +19,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import trio
-from bench_pressure import FLOOD_NICE, HONEST, SECONDS, SLEPT, in_loop, instant, noted, percentile
 from dcl_comms_drivers import asyncio as on_asyncio
 from dcl_comms_drivers import trio as on_trio
 from dcl_comms_drivers.wallet import DisposableWallet
+from pressure import FLOOD_NICE, HONEST, SECONDS, SLEPT, in_loop, instant, noted, percentile
 
 from dcl_comms_core import PeerLeft
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from bench_pressure import Result, Stamp, Watched
+    from pressure import Result, Stamp, Watched
 
 TESTS = Path(__file__).parents[1] / "tests"
 MARK = HONEST.encode()

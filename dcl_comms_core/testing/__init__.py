@@ -1,6 +1,6 @@
 """The test kit: sessions and scripted peers on a virtual clock; Hypothesis strategies in ``testing.strategies``.
 
-``dcl_comms_drivers.testing.run_bot`` puts a whole asyncio or trio program on such a clock.
+``dcl_comms_drivers.testing.run.run_bot`` puts a whole asyncio or trio program on such a clock.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@
 * ``mutated_bytes(cls)``, ``truncated_bytes(cls)``, ``hostile_bytes(cls)``: encodings after edits, cut, or made to hurt
 * ``wire_bytes(cls)``: any of these
 * ``events()``: what packets of any kind come out as, valid ones and others
-* ``scripts()``: what other people and the network do to a bot: for ``dcl_comms_drivers.testing.run_bot``
+* ``scripts()``: what other people and the network do to a bot: for ``dcl_comms_drivers.testing.run.run_bot``
 * ``journals()``: journals of sessions that had a life
 """
 

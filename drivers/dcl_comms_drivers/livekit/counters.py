@@ -11,8 +11,8 @@ from dcl_comms_drivers.livekit.engine import NativeRefusal
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from dcl_comms_drivers.livekit.calls import Calls
     from dcl_comms_drivers.livekit.ffi import FfiEvent
-    from dcl_comms_drivers.livekit.room import Room
 
 __all__ = ["Counters", "measure_round_trip"]
 
@@ -47,7 +47,7 @@ class Counters:
         return cls(sent, received, max(used, default=None))
 
 
-def measure_round_trip(room: Room, then: Callable[[float | None], None]) -> None:
+def measure_round_trip(room: Calls, then: Callable[[float | None], None]) -> None:
     """Ask the engine; ``then`` is called once in the thread of the room's loop, with None when the room ended first."""
 
     def over() -> None:

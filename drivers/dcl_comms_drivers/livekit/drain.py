@@ -22,8 +22,8 @@ from dcl_comms_drivers.livekit.engine import NativeRefusal
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from dcl_comms_drivers.livekit.calls import Calls
     from dcl_comms_drivers.livekit.ffi import FfiEvent
-    from dcl_comms_drivers.livekit.room import Room
 
 __all__ = ["Drain"]
 
@@ -37,7 +37,7 @@ _AT_ONCE_SECONDS: Final = 0.05
 class Drain:
     """One drain of one room, in the thread of its loop.  ``on_done`` is called once, unless the room ends before."""
 
-    def __init__(self, room: Room, identity: str, until: float, on_done: Callable[[], None]) -> None:
+    def __init__(self, room: Calls, identity: str, until: float, on_done: Callable[[], None]) -> None:
         self._room = room
         self._identity = identity
         self._until = until

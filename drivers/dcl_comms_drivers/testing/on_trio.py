@@ -6,15 +6,15 @@ from math import inf
 from typing import TYPE_CHECKING
 
 import trio
-import trio.testing
 
 from dcl_comms_core.errors import LocalProtocolError
 from dcl_comms_drivers.net.on_trio import TrioHost
-from dcl_comms_drivers.testing import StageHost
+from dcl_comms_drivers.testing.play import StageHost
 
 if TYPE_CHECKING:
     from dcl_comms_core.testing.stage import Stage
-    from dcl_comms_drivers.testing import Play
+    from dcl_comms_drivers.testing.play import Play
+
 
 __all__ = ["perform"]
 

@@ -1,56 +1,36 @@
-"""run_bot: an async bot against scripted peers in a memory room, on a clock that jumps when everybody waits.
-
-::
-
-    async def bot(room: Connection) -> None:
-        async for event in room:
-            if isinstance(event, ChatReceived):
-                room.chat(f"you said {event.text}")
-
-    transcript = run_bot(bot, seed=1, script=[Join(0.0, "alice"), Say(5.0, "alice", "hello")])
-    assert [text for _, text in transcript.chats] == ["you said hello"]
-
-Nothing sleeps: a minute of the room takes as long as what happens in it.  The same seed and script give the same
-transcript, on asyncio and on trio, as long as the bot itself is of one task and asks nothing else for chance or time.
-A bot that waits for a thread, a process or a socket can't be run so: the clock would jump past it.
-"""
+"""One run of a bot in a memory room, whatever the loop: its transcript, its stage, its end."""
 
 from __future__ import annotations
 
-import asyncio
-import heapq
-import selectors
 from dataclasses import dataclass, field
 from enum import Enum
-from itertools import count
 from math import inf
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, TypeAlias
 
 from dcl_comms_core.adapters.connection_string import SimulatorAdapter
 from dcl_comms_core.codec import decode
 from dcl_comms_core.commands import SendData
 from dcl_comms_core.errors import ConnectionLost, DecodeError, LocalProtocolError
 from dcl_comms_core.testing.pair import UNIX_START
-from dcl_comms_core.testing.stage import Stage
 from dcl_comms_drivers.host import WaitingHost
-from dcl_comms_drivers.net.on_asyncio import AsyncioHost
 from dcl_comms_drivers.settings import Options
 from dcl_comms_drivers.waiting import WaitingConnection
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable
+    from collections.abc import Awaitable, Callable
 
     from dcl_comms_core.adapters.connection_string import Adapter
     from dcl_comms_core.commands import Command
     from dcl_comms_core.events import Event
-    from dcl_comms_core.simulation.settings import Faults
     from dcl_comms_core.testing.script import Action
+    from dcl_comms_core.testing.stage import Stage
     from dcl_comms_drivers.host import Link, Receiver
     from dcl_comms_drivers.settings import Settings
 
-    Bot = Callable[[WaitingConnection], Awaitable[object]]
 
-__all__ = ["Ending", "Entry", "Play", "StageHost", "Transcript", "run_bot"]
+__all__ = ["STOPPED", "Bot", "Ending", "Entry", "Play", "StageHost", "Transcript"]
+
+Bot: TypeAlias = "Callable[[WaitingConnection], Awaitable[object]]"
 
 _MOST_STEPS: Final = 100_000
 """Rounds of the loop without a pause; more is a bot that never waits."""
@@ -65,6 +45,10 @@ class Ending(Enum):
     LOST = "it let out the ConnectionLost of a room that ended"
     IDLE = "it waited, and nothing would ever have happened again"
     TIME_OVER = "its time was over"
+
+
+STOPPED: Final = frozenset({Ending.IDLE, Ending.TIME_OVER})
+"""The bot was cancelled."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,40 +101,6 @@ class Transcript:
 
     def __str__(self) -> str:
         return "\n".join((*map(str, self.entries), f"{self.ending.value}"))
-
-
-def run_bot(
-    bot: Bot,
-    *,
-    seed: int = 0,
-    script: Iterable[Action] = (),
-    backend: Literal["asyncio", "trio"] = "asyncio",
-    faults: Faults | None = None,
-    seconds: float = 60.0,
-    identity: str = "bot",
-    settings: Settings | None = None,
-) -> Transcript:
-    """Run a bot to its end, at most ``seconds`` of virtual time.
-
-    ``bot`` gets a Connection and may use its loop's own sleeping and waiting.  ``settings``: as for ``connect``.
-    What the bot raises comes out, except the ConnectionLost of a room that ended.  LocalProtocolError: it never waits,
-    or goes on although it was cancelled.
-    """
-    if backend not in _BACKENDS:
-        msg = f"run_bot runs on {' and '.join(_BACKENDS)}, not on {backend!r}"
-        raise LocalProtocolError(msg)
-    play = Play(bot, Stage(script, seed=seed, faults=faults, identity=identity), seconds, settings or {}, seed)
-    try:
-        _BACKENDS[backend](play)
-    except BaseException as error:
-        if play.failure is not None:
-            raise play.failure from None
-        error.add_note(f"after {play.stage.clock.now:.4f} virtual seconds, seed {seed}")
-        raise
-    if play.failure is not None:
-        raise play.failure
-    play.transcript.heard = {who: party.events for who, party in play.stage.peers.items()}
-    return play.transcript
 
 
 class Play:
@@ -291,77 +241,3 @@ class _StageConnection(WaitingConnection):
         for event in events:
             self._play.note("received", event)
         super()._take(events)
-
-
-# --- asyncio
-
-
-class _AsyncioHost(StageHost, AsyncioHost):
-    def __init__(self, stage: Stage) -> None:
-        AsyncioHost.__init__(self)
-        self.stage = stage
-
-
-class _Selector(selectors.DefaultSelector):
-    """Where an asyncio loop would sleep, the stage goes on."""
-
-    play: Play
-    next_timer: Callable[[], float]
-
-    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        ready = super().select(0)
-        if ready or (timeout is not None and timeout <= 0):
-            self.play.busy()
-        else:
-            self.play.idle(self.next_timer())
-        return ready
-
-
-class _VirtualLoop(asyncio.SelectorEventLoop):
-    def __init__(self, play: Play) -> None:
-        self._play = play
-        selector = _Selector()
-        selector.play = play
-        selector.next_timer = self._next_timer
-        self._timers: list[tuple[float, int, asyncio.TimerHandle]] = []
-        self._numbers = count()
-        super().__init__(selector)
-
-    def time(self) -> float:
-        return self._play.stage.clock.now
-
-    def call_at(  # type: ignore[override]  # asyncio's stub ties the arguments to the callback
-        self, when: float, callback: Callable[..., object], *args: Any, context: Any = None
-    ) -> asyncio.TimerHandle:
-        handle = super().call_at(when, callback, *args, context=context)
-        heapq.heappush(self._timers, (when, next(self._numbers), handle))
-        return handle
-
-    def _next_timer(self) -> float:
-        while self._timers and (self._timers[0][2].cancelled() or self._timers[0][0] <= self.time()):
-            heapq.heappop(self._timers)
-        return self._timers[0][0] if self._timers else inf
-
-
-def _on_asyncio(play: Play) -> None:
-    async def main() -> None:
-        task = asyncio.ensure_future(play.perform(_AsyncioHost(play.stage)))
-        play.stop = task.cancel
-        try:
-            await task
-        except asyncio.CancelledError:
-            if play.transcript.ending not in _STOPPED:
-                raise
-
-    with asyncio.Runner(loop_factory=lambda: _VirtualLoop(play)) as runner:
-        runner.run(main())
-
-
-def _on_trio(play: Play) -> None:
-    from dcl_comms_drivers.testing_trio import perform  # noqa: PLC0415 - trio, only where it is asked for
-
-    perform(play)
-
-
-_STOPPED: Final = frozenset({Ending.IDLE, Ending.TIME_OVER})
-_BACKENDS: Final[dict[str, Callable[[Play], None]]] = {"asyncio": _on_asyncio, "trio": _on_trio}

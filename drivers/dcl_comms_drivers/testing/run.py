@@ -1,0 +1,63 @@
+"""run_bot: a bot's whole life on a virtual clock."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, Literal
+
+from dcl_comms_core.errors import LocalProtocolError
+from dcl_comms_core.testing.stage import Stage
+from dcl_comms_drivers.testing import on_asyncio
+from dcl_comms_drivers.testing.play import Bot, Play, Transcript
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from dcl_comms_core.simulation.settings import Faults
+    from dcl_comms_core.testing.script import Action
+    from dcl_comms_drivers.settings import Settings
+
+
+__all__ = ["run_bot"]
+
+
+def run_bot(
+    bot: Bot,
+    *,
+    seed: int = 0,
+    script: Iterable[Action] = (),
+    backend: Literal["asyncio", "trio"] = "asyncio",
+    faults: Faults | None = None,
+    seconds: float = 60.0,
+    identity: str = "bot",
+    settings: Settings | None = None,
+) -> Transcript:
+    """Run a bot to its end, at most ``seconds`` of virtual time.
+
+    ``bot`` gets a Connection and may use its loop's own sleeping and waiting.  ``settings``: as for ``connect``.
+    What the bot raises comes out, except the ConnectionLost of a room that ended.  LocalProtocolError: it never waits,
+    or goes on although it was cancelled.
+    """
+    if backend not in _BACKENDS:
+        msg = f"run_bot runs on {' and '.join(_BACKENDS)}, not on {backend!r}"
+        raise LocalProtocolError(msg)
+    play = Play(bot, Stage(script, seed=seed, faults=faults, identity=identity), seconds, settings or {}, seed)
+    try:
+        _BACKENDS[backend](play)
+    except BaseException as error:
+        if play.failure is not None:
+            raise play.failure from None
+        error.add_note(f"after {play.stage.clock.now:.4f} virtual seconds, seed {seed}")
+        raise
+    if play.failure is not None:
+        raise play.failure
+    play.transcript.heard = {who: party.events for who, party in play.stage.peers.items()}
+    return play.transcript
+
+
+def _on_trio(play: Play) -> None:
+    from dcl_comms_drivers.testing import on_trio  # noqa: PLC0415 - trio, only where it is asked for
+
+    on_trio.perform(play)
+
+
+_BACKENDS: Final[dict[str, Callable[[Play], None]]] = {"asyncio": on_asyncio.perform, "trio": _on_trio}
