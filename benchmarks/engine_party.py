@@ -15,8 +15,8 @@ import time
 from pathlib import Path
 from statistics import quantiles
 
-from dcl_comms_drivers.livekit import requests
-from dcl_comms_drivers.livekit.link import LiveKitLink
+from dcl_comms_drivers.livekit.engine import requests
+from dcl_comms_drivers.livekit.engine.link import LiveKitLink
 
 from dcl_comms_core import LinkRef, parse_connection_string
 from dcl_comms_core.commands import CloseLink, OpenLink, SendData, SetAttributes

@@ -115,7 +115,7 @@ async def obey(sleep, send, counter: Counter, prepare=lambda packet, _reliable: 
 
 def check_callback() -> None:
     """What is measured is what was asked for."""
-    from dcl_comms_drivers.livekit.engine import Engine
+    from dcl_comms_drivers.livekit.engine.engine import Engine
 
     asked = os.environ.get("DCL_COMMS_CALLBACK")
     assert asked in {None, Engine.get().callback}, Engine.get().why_ctypes

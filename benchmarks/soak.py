@@ -44,7 +44,7 @@ from typing import TYPE_CHECKING, Any
 import trio
 from dcl_comms_drivers import asyncio as on_asyncio
 from dcl_comms_drivers import trio as on_trio
-from dcl_comms_drivers.livekit.engine import Engine
+from dcl_comms_drivers.livekit.engine.engine import Engine
 from dcl_comms_drivers.realm.livekit_server import LiveKitServer
 
 from dcl_comms_core import ConnectionLost

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dcl_comms_drivers.ethereum import EthereumKey
 from dcl_comms_drivers.wallet import verifier
+from dcl_comms_drivers.wallet.ethereum import EthereumKey
 
 from dcl_comms_core import AuthIdentity, login_payload
 

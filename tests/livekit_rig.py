@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 from urllib.parse import unquote
 
 import pytest
-from dcl_comms_drivers.livekit.engine import Engine
-from dcl_comms_drivers.livekit.link import LiveKitLink
+from dcl_comms_drivers.livekit.engine.engine import Engine
+from dcl_comms_drivers.livekit.engine.link import LiveKitLink
 from dcl_comms_drivers.livekit.sdk.thread import SdkThread
 
 from dcl_comms_core.adapters.connection_string import LiveKitAdapter, parse_connection_string

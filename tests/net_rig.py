@@ -10,10 +10,10 @@ import threading
 import time
 
 import trio
+from dcl_comms_drivers.loops.on_asyncio import AsyncioHost, ThreadRunner
+from dcl_comms_drivers.loops.on_trio import TrioHost
 from dcl_comms_drivers.net.dial import NetOptions
 from dcl_comms_drivers.net.link import NetLink
-from dcl_comms_drivers.net.on_asyncio import AsyncioHost, ThreadRunner
-from dcl_comms_drivers.net.on_trio import TrioHost
 from websockets.sync.server import serve
 
 from dcl_comms_core import Fetch, Fetched, FetchFailed, Limits, LinkRef, OpenSocket, SocketOpened

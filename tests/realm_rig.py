@@ -9,9 +9,9 @@ from contextlib import asynccontextmanager
 
 import trio
 from chains import identity, key
+from dcl_comms_drivers.loops.on_asyncio import AsyncioHost
+from dcl_comms_drivers.loops.on_trio import TrioHost
 from dcl_comms_drivers.net.link import NetLink
-from dcl_comms_drivers.net.on_asyncio import AsyncioHost
-from dcl_comms_drivers.net.on_trio import TrioHost
 from dcl_comms_drivers.realm.embedded import RealmSettings, realm_in_thread
 
 from dcl_comms_core import (

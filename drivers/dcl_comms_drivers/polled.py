@@ -21,10 +21,10 @@ from typing import TYPE_CHECKING, Self, Unpack
 from dcl_comms_core.inputs import TrackSource
 from dcl_comms_core.room.session import Delivery
 from dcl_comms_core.states import RoomState
-from dcl_comms_drivers.connection import BaseConnection
+from dcl_comms_drivers.connection.base import BaseConnection
 from dcl_comms_drivers.livekit.choice import LiveKitVia
-from dcl_comms_drivers.livekit.frames import VideoFormat
 from dcl_comms_drivers.loops.on_polled import PolledHost
+from dcl_comms_drivers.media.frames import VideoFormat
 from dcl_comms_drivers.settings import OnFull, Options, Subscribe
 
 if TYPE_CHECKING:
@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from dcl_comms_core.adapters.connection_string import Adapter
     from dcl_comms_core.events import Event
     from dcl_comms_core.inputs import Track
-    from dcl_comms_drivers.feeds import AudioFeed, Reader, VideoFeed
-    from dcl_comms_drivers.livekit.frames import AudioFrame, VideoFrame
+    from dcl_comms_drivers.media.feeds import AudioFeed, Reader, VideoFeed
+    from dcl_comms_drivers.media.frames import AudioFrame, VideoFrame
     from dcl_comms_drivers.settings import Settings, VideoSettings
 
 __all__ = ["Delivery", "LiveKitVia", "OnFull", "PolledConnection", "Subscribe", "open"]

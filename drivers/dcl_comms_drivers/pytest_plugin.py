@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from dcl_comms_drivers.realm.embedded import RealmInThread
     from dcl_comms_drivers.realm.livekit_server import LiveKitServer
-    from dcl_comms_drivers.wallet import DisposableWallet
+    from dcl_comms_drivers.wallet.wallets import DisposableWallet
 
 __all__ = ["dcl_livekit", "dcl_realm", "dcl_wallet", "pytest_configure"]
 
@@ -64,6 +64,6 @@ def dcl_realm(request: pytest.FixtureRequest) -> Generator[RealmInThread]:
 @pytest.fixture
 def dcl_wallet() -> DisposableWallet:
     """A wallet that nobody knows, a new one for each test."""
-    from dcl_comms_drivers.wallet import DisposableWallet  # noqa: PLC0415 - see above
+    from dcl_comms_drivers.wallet.wallets import DisposableWallet  # noqa: PLC0415 - see above
 
     return DisposableWallet()

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from dcl_comms_core.packets.movement import MovementCodec
     from dcl_comms_core.room.incoming.dedupe import Seen
     from dcl_comms_core.room.options import SubscribePolicy
-    from dcl_comms_drivers.wallet import Wallet
+    from dcl_comms_drivers.wallet.wallets import Wallet
 
 __all__ = ["Delivery", "OnFull", "Options", "Settings", "Subscribe", "VideoSettings"]
 

@@ -13,10 +13,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Unpack
 
 from dcl_comms_core.room.session import Delivery
+from dcl_comms_drivers.connection.waiting import Connecting, WaitingConnection
 from dcl_comms_drivers.livekit.choice import LiveKitVia
-from dcl_comms_drivers.net.on_trio import TrioHost, TrioNet
+from dcl_comms_drivers.loops.on_trio import TrioHost, TrioNet
 from dcl_comms_drivers.settings import OnFull, Options, Subscribe
-from dcl_comms_drivers.waiting import Connecting, WaitingConnection
 
 if TYPE_CHECKING:
     from dcl_comms_core.adapters.connection_string import Adapter

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
     from types import FrameType
 
+    from dcl_comms_drivers.connection.waiting import Connecting
     from dcl_comms_drivers.settings import Settings
-    from dcl_comms_drivers.waiting import Connecting
 
     from dcl_comms_core.adapters.connection_string import Adapter
 

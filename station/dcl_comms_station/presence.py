@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
-from dcl_comms_drivers.opening import resolve
+from dcl_comms_drivers.connection.opening import resolve
 
 from dcl_comms_core.adapters.connection_string import LiveKitAdapter, SimulatorAdapter, WsRoomAdapter
 from dcl_comms_core.limits import DEFAULT_LIMITS

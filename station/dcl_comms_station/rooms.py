@@ -18,7 +18,7 @@ from dcl_comms_station.presence import NOBODY
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from dcl_comms_drivers.waiting import WaitingConnection
+    from dcl_comms_drivers.connection.waiting import WaitingConnection
 
     from dcl_comms_core.events import Event
     from dcl_comms_core.peers import Peer

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from canary import assert_no_secret, exception_texts
 from chains import EPHEMERAL, EXPIRES, NOW, OTHER, ROOT, VERIFIER, identity
-from dcl_comms_drivers.ethereum import EthereumKey
 from dcl_comms_drivers.wallet import verifier
+from dcl_comms_drivers.wallet.ethereum import EthereumKey
 
 from dcl_comms_core import (
     AuthChain,

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from chains import EPHEMERAL, NOW, OTHER, ROOT, VERIFIER, identity
-from dcl_comms_drivers.ethereum import EthereumKey
+from dcl_comms_drivers.wallet.ethereum import EthereumKey
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

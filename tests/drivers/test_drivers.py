@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 import trio
-from dcl_comms_drivers import memory_link, polled
+from dcl_comms_drivers import polled
 from dcl_comms_drivers import trio as on_trio
-from dcl_comms_drivers.pump import Pump
+from dcl_comms_drivers.connection import memory_link
+from dcl_comms_drivers.loops.pump import Pump
 from dcl_comms_drivers.settings import Delivery, OnFull, Options, Subscribe
 from kit import Kit
 

@@ -12,12 +12,12 @@ import threading
 
 import numpy as np
 import pytest
-from dcl_comms_drivers.livekit.audio import AudioSink
-from dcl_comms_drivers.livekit.buffers import Hold, native_view
-from dcl_comms_drivers.livekit.engine import Engine
-from dcl_comms_drivers.livekit.ffi import FfiEvent, FfiRequest, FfiResponse, video_frame_pb2
-from dcl_comms_drivers.livekit.frames import AudioFrame, VideoFormat, VideoFrame
-from dcl_comms_drivers.livekit.video import VideoSink
+from dcl_comms_drivers.livekit.engine.audio import AudioSink
+from dcl_comms_drivers.livekit.engine.buffers import Hold, native_view
+from dcl_comms_drivers.livekit.engine.engine import Engine
+from dcl_comms_drivers.livekit.engine.ffi import FfiEvent, FfiRequest, FfiResponse, video_frame_pb2
+from dcl_comms_drivers.livekit.engine.video import VideoSink
+from dcl_comms_drivers.media.frames import AudioFrame, VideoFormat, VideoFrame
 from livekit_rig import Player, nothing_left
 
 from dcl_comms_core import DEFAULT_LIMITS, LocalProtocolError, TrackAttached

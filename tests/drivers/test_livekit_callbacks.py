@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from dcl_comms_drivers.livekit.callback import load_native
+from dcl_comms_drivers.livekit.engine.callback import load_native
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,7 +21,7 @@ TESTS = str(Path(__file__).parent.parent)
 SCRIPT = """
 import asyncio, os, sys, time
 sys.path.insert(0, sys.argv[1])
-from dcl_comms_drivers.livekit.engine import Engine
+from dcl_comms_drivers.livekit.engine.engine import Engine
 from dcl_comms_core.inputs import ParticipantLeft, PacketsDropped
 from livekit_rig import LiveKitLink, Player, nothing_left, sdk_room, turning
 ours, other, official = sys.argv[2:5]

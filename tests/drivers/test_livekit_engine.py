@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from canary import assert_no_secret
-from dcl_comms_drivers.livekit.mailbox import Mailbox
+from dcl_comms_drivers.loops.mailbox import Mailbox
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -238,7 +238,7 @@ def test_a_field_that_is_gone_is_named() -> None:
     done = run(
         """
         from google.protobuf.descriptor_pool import DescriptorPool
-        from dcl_comms_drivers.livekit import ffi
+        from dcl_comms_drivers.livekit.engine import ffi
         ffi._FIELDS = {"RoomEvent": "eos invented", "NoSuchMessage": "a"}
         print(ffi._missing())
         """,

@@ -190,7 +190,7 @@ def test_redaction_leaves_other_words_alone() -> None:
 
 
 def test_every_disconnect_reason_of_the_wheel_has_a_meaning() -> None:
-    from dcl_comms_drivers.livekit.ffi import participant_pb2
+    from dcl_comms_drivers.livekit.engine.ffi import participant_pb2
 
     telephony = {"USER_UNAVAILABLE", "USER_REJECTED", "SIP_TRUNK_FAILURE", "AGENT_ERROR"}
     assert set(participant_pb2.DisconnectReason.keys()) == set(DISCONNECT_REASONS) | telephony
@@ -199,7 +199,7 @@ def test_every_disconnect_reason_of_the_wheel_has_a_meaning() -> None:
 
 def test_a_reason_without_a_name_is_read_as_a_lost_connection() -> None:
     """The wheel's enumerations are closed: a number that it doesn't know never comes out of its parser."""
-    from dcl_comms_drivers.livekit.ffi import FfiEvent, parse_event, participant_pb2
+    from dcl_comms_drivers.livekit.engine.ffi import FfiEvent, parse_event, participant_pb2
 
     event = FfiEvent()
     event.room_event.room_handle = 1

@@ -188,7 +188,7 @@ for thread in threads:
     thread.start()
 for _ in threads:
     assert opened.acquire(timeout=20)
-from dcl_comms_drivers.livekit.engine import Engine
+from dcl_comms_drivers.livekit.engine.engine import Engine
 """
 
 ENDED = """
@@ -209,7 +209,7 @@ def test_a_panic_of_the_engine_ends_every_room_and_not_the_process(livekit_room)
     done = program(
         ROOMS_THAT_END
         + """
-from dcl_comms_drivers.livekit.ffi import FfiEvent
+from dcl_comms_drivers.livekit.engine.ffi import FfiEvent
 event = FfiEvent()
 event.panic.message = "thread panicked"
 Engine.get()._route(event)
@@ -229,7 +229,7 @@ def test_a_real_panic_of_the_engine_ends_every_room_and_not_the_process(livekit_
         ROOMS_THAT_END
         + """
 from dcl_comms_core import parse_connection_string
-from dcl_comms_drivers.livekit import requests
+from dcl_comms_drivers.livekit.engine import requests
 engine = Engine.get()
 async_id = engine.next_id()
 engine.call(requests.connect(parse_connection_string(targets[3]), async_id, auto_subscribe=False), async_id, lambda _: None)

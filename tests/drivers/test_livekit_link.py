@@ -7,8 +7,8 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
+from dcl_comms_drivers.livekit.engine.room import Room
 from dcl_comms_drivers.livekit.rejoin import SETTLE_SECONDS
-from dcl_comms_drivers.livekit.room import Room
 from livekit_rig import Player, nothing_left, settle
 
 from dcl_comms_core.adapters.connection_string import SimulatorAdapter

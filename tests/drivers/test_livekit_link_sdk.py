@@ -126,8 +126,8 @@ def test_somebody_with_tracks_is_there_already(room: RoomOnServer) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("scenario", ["SIMULATE_SIGNAL_RECONNECT", "SIMULATE_FULL_RECONNECT"])
 def test_a_repaired_connection_goes_on(room: RoomOnServer, scenario: str, each_link: str) -> None:
-    from dcl_comms_drivers.livekit.engine import Engine
-    from dcl_comms_drivers.livekit.ffi import FfiRequest, room_pb2
+    from dcl_comms_drivers.livekit.engine.engine import Engine
+    from dcl_comms_drivers.livekit.engine.ffi import FfiRequest, room_pb2
     from livekit import rtc
 
     player, other = Player(), Player()

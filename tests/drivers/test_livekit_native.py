@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from dcl_comms_drivers.livekit import callback, ffi
-from dcl_comms_drivers.livekit.callback import choose
-from dcl_comms_drivers.livekit.engine import Engine
+from dcl_comms_drivers.livekit.engine import callback, ffi
+from dcl_comms_drivers.livekit.engine.callback import choose
+from dcl_comms_drivers.livekit.engine.engine import Engine
 from dcl_comms_drivers.livekit.errors import EngineUnavailable
 
 import dcl_comms_core
@@ -29,7 +29,7 @@ needs_native = pytest.mark.skipif(isinstance(FOUND, str), reason=f"no native cal
 
 ENGINE = """
 import ctypes, os, select, sys, threading, time
-from dcl_comms_drivers.livekit import ffi
+from dcl_comms_drivers.livekit.engine import ffi
 from dcl_comms_drivers.livekit._native import _events as events
 
 requests, dropped = [], []
@@ -91,7 +91,7 @@ def readable(fd):
 # Each script needs a process, since the callback starts once in one; what takes long in it is importing.
 NURSERY = """
 import json, os, signal, sys, tempfile
-from dcl_comms_drivers.livekit import ffi
+from dcl_comms_drivers.livekit.engine import ffi
 for line in sys.stdin:
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         if os.fork() == 0:

@@ -9,7 +9,7 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
-from dcl_comms_drivers.livekit.link import LiveKitLink
+from dcl_comms_drivers.livekit.engine.link import LiveKitLink
 from dcl_comms_drivers.livekit.rejoin import Ghosts, Who
 from dcl_comms_drivers.livekit.sdk.link import SdkLink
 from forwarder import Forwarder

@@ -15,7 +15,7 @@ import pytest
 
 KNOWN = (
     subprocess.run(
-        [sys.executable, "-c", "import dcl_comms_drivers.livekit.ffi"], check=False, capture_output=True
+        [sys.executable, "-c", "import dcl_comms_drivers.livekit.engine.ffi"], check=False, capture_output=True
     ).returncode
     == 0
 )
@@ -30,7 +30,7 @@ import dcl_comms_drivers.livekit
 
 class Finder:
     def find_spec(self, name, path=None, target=None):
-        if name != "dcl_comms_drivers.livekit.ffi":
+        if name != "dcl_comms_drivers.livekit.engine.ffi":
             return None
         sys.meta_path.remove(self)
         spec = importlib.util.find_spec(name)

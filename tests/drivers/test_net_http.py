@@ -13,10 +13,10 @@ import pytest
 import trio
 from dcl_comms_drivers import asyncio as on_asyncio
 from dcl_comms_drivers import trio as on_trio
+from dcl_comms_drivers.loops.on_asyncio import AsyncioNet
+from dcl_comms_drivers.loops.on_trio import TrioNet
 from dcl_comms_drivers.net.bodies import Body
 from dcl_comms_drivers.net.dial import NetOptions
-from dcl_comms_drivers.net.on_asyncio import AsyncioNet
-from dcl_comms_drivers.net.on_trio import TrioNet
 from dcl_comms_drivers.net.redirects import redirected
 from net_rig import LOOPS, Server, Site, answer, certificate, read_head, run
 

@@ -6,7 +6,7 @@ import time
 from itertools import count
 
 import pytest
-from dcl_comms_drivers.livekit.engine import Engine
+from dcl_comms_drivers.livekit.engine.engine import Engine
 from kit import LOOPS, Kit
 from livekit_rig import Player, nothing_left
 

@@ -13,8 +13,8 @@ import pytest
 import trio
 from canary import assert_no_secret, exception_texts
 from chains import EPHEMERAL, NOW, ROOT, VERIFIER
-from dcl_comms_drivers.ethereum import EthereumKey, checksum_address, keccak256, personal_hash, recover
 from dcl_comms_drivers.wallet import LIFETIME_SECONDS, DisposableWallet, LocalWallet, log_in, verifier
+from dcl_comms_drivers.wallet.ethereum import EthereumKey, checksum_address, keccak256, personal_hash, recover
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

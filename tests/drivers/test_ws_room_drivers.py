@@ -14,9 +14,9 @@ from types import SimpleNamespace
 import pytest
 import trio
 from dcl_comms_drivers.asyncio import connect
-from dcl_comms_drivers.connection import BaseConnection
+from dcl_comms_drivers.connection.base import BaseConnection
+from dcl_comms_drivers.connection.signing import Signing
 from dcl_comms_drivers.settings import Options
-from dcl_comms_drivers.signing import Signing
 from dcl_comms_drivers.wallet import DisposableWallet, LocalWallet, log_in
 from kit import LOOPS, Kit
 from net_rig import certificate, websocket_server

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from chains import EPHEMERAL, EXPIRES, NOW, OTHER, ROOT, VERIFIER, identity
 from dcl_comms_drivers.asyncio import fetch
-from dcl_comms_drivers.ethereum import EthereumKey
+from dcl_comms_drivers.wallet.ethereum import EthereumKey
 
 from dcl_comms_core import (
     AuthChain,

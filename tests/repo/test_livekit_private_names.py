@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 LIVEKIT = ROOT / "drivers/dcl_comms_drivers/livekit"
-FFI = LIVEKIT / "ffi.py"
+FFI = LIVEKIT / "engine/ffi.py"
 OURS = [
     path
     for folder in ("dcl_comms_core", "drivers", "station", "examples", "benchmarks")
@@ -122,7 +122,7 @@ def uses(tree):
 
 def schema():
     """Message name -> field name -> name of the field's message, or None; of the installed wheel."""
-    from dcl_comms_drivers.livekit.ffi import FfiEvent
+    from dcl_comms_drivers.livekit.engine.ffi import FfiEvent
 
     pool = FfiEvent.DESCRIPTOR.file.pool
     found = {}
@@ -153,7 +153,7 @@ def unchecked(tree, messages, table):
 
 
 def test_every_field_that_is_used_is_looked_up():
-    from dcl_comms_drivers.livekit.ffi import _FIELDS
+    from dcl_comms_drivers.livekit.engine.ffi import _FIELDS
 
     messages = schema()
     missing = {
@@ -165,7 +165,7 @@ def test_every_field_that_is_used_is_looked_up():
 
 
 def test_every_kind_of_event_that_is_told_apart_is_looked_up():
-    from dcl_comms_drivers.livekit.ffi import _FIELDS
+    from dcl_comms_drivers.livekit.engine.ffi import _FIELDS
 
     messages = schema()
     kinds = {*messages["FfiEvent"], *messages["RoomEvent"], *messages["FfiRequest"]}
@@ -192,7 +192,7 @@ def test_an_unchecked_field_is_found():
 def test_the_versions_are_those_that_the_package_allows():
     import tomllib
 
-    from dcl_comms_drivers.livekit.ffi import _TRIED
+    from dcl_comms_drivers.livekit.engine.ffi import _TRIED
 
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
     major, minor = _TRIED.rstrip(".").split(".")

@@ -80,7 +80,7 @@ def test_the_sdist_can_be_built_from(built):
         "pyproject.toml",
         "LICENSE",
         "README.md",
-        "drivers/dcl_comms_drivers/pump.py",
+        "drivers/dcl_comms_drivers/loops/pump.py",
         "dcl_comms_core/room/session.py",
     ):
         assert any(name.endswith(wanted) for name in names), wanted

@@ -8,7 +8,7 @@ import time
 
 import pytest
 from dcl_comms_drivers import polled
-from dcl_comms_drivers.connection import BaseConnection
+from dcl_comms_drivers.connection.base import BaseConnection
 from dcl_comms_drivers.wallet import DisposableWallet
 from dcl_comms_station.exits import Exit
 from dcl_comms_station.loops import LOOPS

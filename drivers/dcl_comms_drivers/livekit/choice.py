@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from dcl_comms_core.limits import Limits
-    from dcl_comms_drivers.livekit.link import LiveKitLink
+    from dcl_comms_drivers.livekit.engine.link import LiveKitLink
     from dcl_comms_drivers.livekit.sdk.link import SdkLink
 
 __all__ = ["VARIABLE", "LiveKitVia", "SdkFallbackWarning", "open_livekit"]
@@ -61,7 +61,7 @@ def open_livekit(
     if via is LiveKitVia.SDK:
         return _sdk(wake, rejoin_seconds)
     try:
-        from dcl_comms_drivers.livekit.link import LiveKitLink  # noqa: PLC0415 - looks at the wheel
+        from dcl_comms_drivers.livekit.engine.link import LiveKitLink  # noqa: PLC0415 - looks at the wheel
     except EngineUnavailable as error:
         if error.problem is not EngineProblem.UNKNOWN_WHEEL:
             raise

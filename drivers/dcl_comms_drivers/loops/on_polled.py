@@ -7,12 +7,12 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-from dcl_comms_drivers.net.on_asyncio import ThreadRunner
+from dcl_comms_drivers.loops.on_asyncio import ThreadRunner
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from dcl_comms_drivers.net.loops import Runner
+    from dcl_comms_drivers.loops.network import Runner
 
 
 __all__ = ["PolledHost"]

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from dcl_comms_core.adapters.url_guard import Place, Target
-    from dcl_comms_drivers.net.loops import Net, Stream
+    from dcl_comms_drivers.loops.network import Net, Stream
 
 __all__ = ["NetOptions", "dial", "each_address", "tls_failed"]
 

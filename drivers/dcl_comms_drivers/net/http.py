@@ -21,7 +21,7 @@ from dcl_comms_drivers.net.redirects import REDIRECTS, redirected
 
 if TYPE_CHECKING:
     from dcl_comms_core.commands import Fetch
-    from dcl_comms_drivers.net.loops import Net
+    from dcl_comms_drivers.loops.network import Net
 
 __all__ = ["fetch"]
 

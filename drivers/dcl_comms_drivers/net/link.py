@@ -14,10 +14,10 @@ from dcl_comms_core.commands import CancelFetch, CloseSocket, Fetch, OpenSocket,
 from dcl_comms_core.errors import LocalProtocolError, RequestFailed, TargetRefused
 from dcl_comms_core.inputs import FetchFailed, FrameReceived, PacketsDropped, SocketClosed
 from dcl_comms_core.states import CloseReason
-from dcl_comms_drivers.livekit.mailbox import Mailbox
+from dcl_comms_drivers.loops.mailbox import Mailbox
+from dcl_comms_drivers.loops.network import Direct
 from dcl_comms_drivers.net.dial import NetOptions
 from dcl_comms_drivers.net.http import fetch
-from dcl_comms_drivers.net.loops import Direct
 from dcl_comms_drivers.net.websocket import Socket
 
 if TYPE_CHECKING:
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
     from dcl_comms_core.commands import Command
     from dcl_comms_core.inputs import Input, LinkRef
-    from dcl_comms_drivers.host import Listener
-    from dcl_comms_drivers.net.loops import Net, Runner, Task
+    from dcl_comms_drivers.loops.host import Listener
+    from dcl_comms_drivers.loops.network import Net, Runner, Task
 
 __all__ = ["NetLink"]
 

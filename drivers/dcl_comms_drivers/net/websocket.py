@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from dcl_comms_core.adapters.url_guard import Place
     from dcl_comms_core.commands import CloseSocket, OpenSocket, SendFrame
     from dcl_comms_core.inputs import Input, LinkRef
+    from dcl_comms_drivers.loops.network import Net, Stream, Task
     from dcl_comms_drivers.net.dial import NetOptions
-    from dcl_comms_drivers.net.loops import Net, Stream, Task
 
 __all__ = ["Inbox", "Socket"]
 

@@ -30,7 +30,7 @@ from dcl_comms_core.servers.realm import RealmRules, RealmServer, RealmSettings
 from dcl_comms_drivers.realm.livekit_binary import ServerUnavailable
 from dcl_comms_drivers.realm.livekit_server import LiveKitServer
 from dcl_comms_drivers.realm.web import HOST, Web
-from dcl_comms_drivers.wallet import verifier
+from dcl_comms_drivers.wallet.wallets import verifier
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Generator, Mapping

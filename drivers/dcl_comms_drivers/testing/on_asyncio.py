@@ -9,7 +9,7 @@ from itertools import count
 from math import inf
 from typing import TYPE_CHECKING, Any
 
-from dcl_comms_drivers.net.on_asyncio import AsyncioHost
+from dcl_comms_drivers.loops.on_asyncio import AsyncioHost
 from dcl_comms_drivers.testing.play import STOPPED, Play, StageHost
 
 if TYPE_CHECKING:

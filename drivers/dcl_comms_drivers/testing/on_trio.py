@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import trio
 
 from dcl_comms_core.errors import LocalProtocolError
-from dcl_comms_drivers.net.on_trio import TrioHost
+from dcl_comms_drivers.loops.on_trio import TrioHost
 from dcl_comms_drivers.testing.play import StageHost
 
 if TYPE_CHECKING:

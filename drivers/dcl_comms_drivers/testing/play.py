@@ -12,9 +12,9 @@ from dcl_comms_core.codec import decode
 from dcl_comms_core.commands import SendData
 from dcl_comms_core.errors import ConnectionLost, DecodeError, LocalProtocolError
 from dcl_comms_core.testing.pair import UNIX_START
-from dcl_comms_drivers.host import WaitingHost
+from dcl_comms_drivers.connection.waiting import WaitingConnection
+from dcl_comms_drivers.loops.host import WaitingHost
 from dcl_comms_drivers.settings import Options
-from dcl_comms_drivers.waiting import WaitingConnection
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from dcl_comms_core.events import Event
     from dcl_comms_core.testing.script import Action
     from dcl_comms_core.testing.stage import Stage
-    from dcl_comms_drivers.host import Link, Receiver
+    from dcl_comms_drivers.loops.host import Link, Receiver
     from dcl_comms_drivers.settings import Settings
 
 

@@ -14,8 +14,8 @@ from dcl_comms_station.demo.tone import Ear
 if TYPE_CHECKING:
     from threading import Event
 
-    from dcl_comms_drivers.feeds import Reader
-    from dcl_comms_drivers.livekit.frames import AudioFrame
+    from dcl_comms_drivers.media.feeds import Reader
+    from dcl_comms_drivers.media.frames import AudioFrame
 
     from dcl_comms_station.demo.place import Ticket
 

@@ -30,7 +30,7 @@ from dcl_comms_station.demo.tone import PITCH
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from dcl_comms_drivers.connection import BaseConnection
+    from dcl_comms_drivers.connection.base import BaseConnection
 
     from dcl_comms_core.events import Event
     from dcl_comms_station.demo.transcript import Transcript

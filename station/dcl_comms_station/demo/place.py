@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["Place", "Ticket", "find_place", "memory_place"]
 
 
-_NET: Final = tuple(f"dcl_comms_drivers.net.{name}" for name in ("link", "on_asyncio", "on_trio"))
+_NET: Final = ("dcl_comms_drivers.net.link", "dcl_comms_drivers.loops.on_asyncio", "dcl_comms_drivers.loops.on_trio")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +73,7 @@ def find_place(*, memory: bool) -> Generator[Place]:
 
     server = find_livekit()
     # Before there are three threads that want them at once, in which not every importer is safe (pytest's is not).
-    for name in _NET if server is None else (*_NET, "dcl_comms_drivers.livekit.link"):
+    for name in _NET if server is None else (*_NET, "dcl_comms_drivers.livekit.engine.link"):
         import_module(name)
     # The real service's two seconds between settlings of islands show nothing.
     settings = RealmSettings(flush_seconds=0.2)

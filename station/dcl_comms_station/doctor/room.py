@@ -15,7 +15,7 @@ from dcl_comms_station.doctor.findings import Good, Problem
 from dcl_comms_station.exits import CLOSE_EXITS, Exit, explain
 
 if TYPE_CHECKING:
-    from dcl_comms_drivers.waiting import Connecting, WaitingConnection
+    from dcl_comms_drivers.connection.waiting import Connecting, WaitingConnection
 
     from dcl_comms_core.adapters.connection_string import Adapter
     from dcl_comms_station.loops import Loop
@@ -54,7 +54,7 @@ class Visit:
         from dcl_comms_drivers.livekit.errors import EngineProblem, EngineUnavailable  # noqa: PLC0415 - optional extra
 
         try:
-            from dcl_comms_drivers.livekit.engine import Engine  # noqa: PLC0415
+            from dcl_comms_drivers.livekit.engine.engine import Engine  # noqa: PLC0415
 
             Engine.get()
         except EngineUnavailable as error:

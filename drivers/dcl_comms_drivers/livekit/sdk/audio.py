@@ -9,8 +9,8 @@ from livekit import rtc
 
 from dcl_comms_core.errors import LocalProtocolError
 from dcl_comms_core.inputs import TrackSource
-from dcl_comms_drivers.livekit.frames import AudioFrame
 from dcl_comms_drivers.livekit.sdk.tracks import SdkSink, SdkSource
+from dcl_comms_drivers.media.frames import AudioFrame
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer

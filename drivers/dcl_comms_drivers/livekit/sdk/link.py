@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, ClassVar, Final
 
 from dcl_comms_core.inputs import TrackSource
 from dcl_comms_core.limits import DEFAULT_LIMITS
-from dcl_comms_drivers.livekit.frames import VideoFormat
-from dcl_comms_drivers.livekit.room_link import RoomLink
+from dcl_comms_drivers.livekit.base import RoomLink
 from dcl_comms_drivers.livekit.sdk.audio import SdkAudioSink, SdkAudioSource
 from dcl_comms_drivers.livekit.sdk.room import SdkRoom
 from dcl_comms_drivers.livekit.sdk.thread import SdkThread
 from dcl_comms_drivers.livekit.sdk.video import SdkVideoSink, SdkVideoSource
+from dcl_comms_drivers.media.frames import VideoFormat
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -33,19 +33,19 @@ from dcl_comms_core.inputs import (
 )
 from dcl_comms_core.states import CloseReason
 from dcl_comms_drivers.livekit.errors import redact
-from dcl_comms_drivers.livekit.mailbox import Mailbox
 from dcl_comms_drivers.livekit.reasons import connect_failure, disconnect_reason
 from dcl_comms_drivers.livekit.rejoin import GHOSTS, SETTLE_SECONDS, Who
 from dcl_comms_drivers.livekit.sdk.drain import figures, until_sent
 from dcl_comms_drivers.livekit.sdk.members import SdkMembers
 from dcl_comms_drivers.livekit.sdk.thread import SdkThread
+from dcl_comms_drivers.loops.mailbox import Mailbox
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable
 
     from dcl_comms_core.adapters.connection_string import LiveKitAdapter
     from dcl_comms_core.commands import OpenLink, SendData
-    from dcl_comms_drivers.host import Receiver
+    from dcl_comms_drivers.loops.host import Receiver
 
 __all__ = ["SdkRoom"]
 

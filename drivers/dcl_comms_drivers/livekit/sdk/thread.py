@@ -17,7 +17,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from dcl_comms_drivers.livekit.errors import EngineProblem, EngineUnavailable, redact
-from dcl_comms_drivers.livekit.mailbox import Mailbox
+from dcl_comms_drivers.loops.mailbox import Mailbox
 
 try:
     from livekit import rtc

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 from livekit import rtc
 
 from dcl_comms_core.inputs import TrackSource
-from dcl_comms_drivers.livekit.frames import VideoFormat, VideoFrame
 from dcl_comms_drivers.livekit.sdk.tracks import SdkSink, SdkSource
+from dcl_comms_drivers.media.frames import VideoFormat, VideoFrame
 
 if TYPE_CHECKING:
     from dcl_comms_drivers.livekit.sdk.room import SdkRoom

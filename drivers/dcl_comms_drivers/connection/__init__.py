@@ -1,0 +1,1 @@
+"""The application's handle: its verbs, what it waits for, its wallet at work, its journal, its links."""

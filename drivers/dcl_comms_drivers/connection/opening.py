@@ -1,0 +1,128 @@
+"""What a target needs: the session that understands it, and links that carry it."""
+
+from __future__ import annotations
+
+from functools import cache, partial
+from typing import TYPE_CHECKING, TypedDict
+
+from dcl_comms_core.adapters.about import read_target
+from dcl_comms_core.adapters.connection_string import (
+    Adapter,
+    LiveKitAdapter,
+    OfflineAdapter,
+    SimulatorAdapter,
+    WsRoomAdapter,
+)
+from dcl_comms_core.errors import LocalProtocolError
+from dcl_comms_core.identity.guard import ChallengeGuard
+from dcl_comms_core.room.session import RoomSession
+from dcl_comms_core.room.ws_room import WsRoomSession
+from dcl_comms_core.simulation.settings import parse_simulator
+from dcl_comms_core.world.session import WorldSession
+from dcl_comms_drivers.connection.memory_link import MemoryLink
+from dcl_comms_drivers.connection.signing import address_of
+from dcl_comms_drivers.livekit.choice import open_livekit
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from dcl_comms_core.limits import Limits
+    from dcl_comms_core.packets.movement import MovementCodec
+    from dcl_comms_core.room.options import Delivery
+    from dcl_comms_core.tools.backoff import Backoff
+    from dcl_comms_drivers.connection.journal_file import NewSession
+    from dcl_comms_drivers.loops.host import Host, Link
+    from dcl_comms_drivers.loops.network import Runner
+    from dcl_comms_drivers.net.link import NetLink
+    from dcl_comms_drivers.settings import Options
+
+__all__ = ["Links", "new_session", "resolve"]
+
+
+class _RoomOptions(TypedDict):
+    limits: Limits
+    entropy: int
+    reconnect: Backoff | None
+    delivery: Delivery
+    profile_version: int | None
+    silent: bool
+    movement_codec: MovementCodec | None
+
+
+def resolve(target: str | Adapter, limits: Limits) -> str | Adapter:
+    """A realm's URL, or an adapter.  InvalidConnectionString: it is neither; LocalProtocolError: it is ``offline:``."""
+    where = read_target(target, limits)
+    if isinstance(where, OfflineAdapter):
+        msg = "nobody is met at offline: - connect to the realm's URL, whose scenes may have rooms"
+        raise LocalProtocolError(msg)
+    return where
+
+
+def new_session(
+    where: str | Adapter, options: Options, new: NewSession, *, entropy: int
+) -> tuple[RoomSession | WorldSession, WorldSession | None]:
+    """The session of one room, or of a realm, which is given a second time then.  ``new`` makes it of its class."""
+    common: _RoomOptions = {
+        "limits": options.limits,
+        "entropy": entropy,
+        "reconnect": options.reconnect,
+        "delivery": options.delivery,
+        "profile_version": options.profile_version,
+        "silent": options.silent,
+        "movement_codec": options.movement_codec,
+    }
+    if isinstance(where, LiveKitAdapter | SimulatorAdapter):
+        return new(RoomSession, where, seen=options.seen, subscribe=options.subscribe, **common), None
+    if isinstance(where, WsRoomAdapter):
+        address = address_of(options.wallet, "a ws-room")
+        guard = options.guard or ChallengeGuard(limits=options.limits).allowing(where.url)
+        return new(WsRoomSession, where, address=address, guard=guard, seen=options.seen, **common), None
+    realm = new(
+        WorldSession,
+        where,
+        address=None if options.wallet is None else address_of(options.wallet, "a realm"),
+        guard=options.guard,
+        position=options.position,
+        gatekeeper=options.gatekeeper,
+        realm_name=options.realm_name,
+        is_guest=options.is_guest,
+        heartbeat=options.heartbeat,
+        subscribe=options.subscribe,
+        **common,
+    )
+    return realm, realm
+
+
+class Links:
+    """Makes the links of one connection.  ``wake`` and ``turn``: see NetLink."""
+
+    def __init__(self, host: Host, options: Options, wake: Callable[[], None], turn: Callable[[], None]) -> None:
+        self._host = host
+        self._options = options
+        self._wake = wake
+        self._turn = turn
+        # A host has one, and all rooms may write to it.
+        self._wake_fd = cache(partial(host.wake_fd, turn))
+
+    def room(self, adapter: Adapter) -> Link:
+        """A link for a room of LiveKit's, or for a simulated one.  Raises EngineUnavailable."""
+        options = self._options
+        if isinstance(adapter, SimulatorAdapter):
+            return MemoryLink(parse_simulator(adapter.detail), self._wake, self._host.now())
+        return open_livekit(
+            self._wake, options.livekit, falls_back=options.sdk_fallback, limits=options.limits, wake_fd=self._wake_fd
+        )
+
+    def net(self, runner: Runner) -> NetLink:
+        """The way into the network."""
+        from dcl_comms_drivers.net.link import NetLink  # noqa: PLC0415 - the extra
+
+        return NetLink(self._wake, runner, self._options.net, turn=self._turn)
+
+    def runner(self) -> Runner:
+        """Where the network's work is done.  LocalProtocolError: the extra is not installed."""
+        try:
+            return self._host.runner()
+        except ModuleNotFoundError as error:
+            msg = f'{error.name} is not installed: pip install "dcl-comms[net]"'
+            raise LocalProtocolError(msg) from error

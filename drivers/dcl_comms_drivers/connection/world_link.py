@@ -1,0 +1,151 @@
+"""All the transports of a WorldSession behind one link: the network, and a link for each room that has its own."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from dcl_comms_core.commands import OpenLink
+from dcl_comms_core.errors import LocalProtocolError
+from dcl_comms_drivers.media.feeds import pictures_of, sound_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from dcl_comms_core.adapters.connection_string import Adapter
+    from dcl_comms_core.commands import Command
+    from dcl_comms_core.inputs import Input, TrackSource
+    from dcl_comms_core.world.session import WorldSession
+    from dcl_comms_drivers.loops.host import Link, Listener
+    from dcl_comms_drivers.media.feeds import AudioFeed, Reader, VideoFeed
+    from dcl_comms_drivers.media.frames import AudioFrame, VideoFormat, VideoFrame
+    from dcl_comms_drivers.net.link import NetLink
+
+__all__ = ["WorldLink"]
+
+
+class _Door:
+    """Where a room's link delivers: the session is told of which link each packet is."""
+
+    __slots__ = ("_number", "_session")
+
+    def __init__(self, session: WorldSession, number: int) -> None:
+        self._session = session
+        self._number = number
+
+    def receive(self, inp: Input, *, now: float) -> None:
+        self._session.receive(inp, now=now)
+
+    def receive_data(
+        self, sender: str | None, data: bytes, *, reliable: bool = True, topic: str = "", now: float
+    ) -> None:
+        self._session.receive_data(sender, data, link=self._number, reliable=reliable, topic=topic, now=now)
+
+    def receive_acknowledged(self, tokens: Iterable[int], *, now: float) -> None:
+        self._session.receive_acknowledged(tokens, link=self._number, now=now)
+
+
+class WorldLink:
+    """Sockets, requests and ws-rooms go through ``net``; for each other room ``open_room`` makes a link.
+
+    Its tracks are those of all rooms.  A track of ours is published in the island's room if the token allows it, else
+    in the scene's, and goes with the room.
+    """
+
+    name: ClassVar[str] = "world"
+
+    def __init__(self, session: WorldSession, net: NetLink, open_room: Callable[[Adapter], Link]) -> None:
+        self._session = session
+        self._net = net
+        self._open_room = open_room
+        self._rooms: dict[int, tuple[Link, _Door]] = {}
+
+    def execute(self, command: Command, *, now: float) -> None:
+        """Carry a command out; what comes of it arrives through ``drain``."""
+        number = command.link.link
+        if isinstance(command, OpenLink) and number not in self._rooms:
+            self._rooms[number] = self._open_room(command.adapter), _Door(self._session, number)
+        link = self._rooms[number][0] if number in self._rooms else self._net
+        link.execute(command, now=now)
+
+    def drain(self, session: Listener, *, now: float, limit: int) -> bool:
+        """Deliver up to ``limit`` inputs of each link.  True: more are waiting."""
+        more = self._net.drain(session, now=now, limit=limit)
+        for link, door in tuple(self._rooms.values()):
+            more |= link.drain(door, now=now, limit=limit)
+        for number in self._rooms.keys() - self._session.rooms.keys():
+            self._rooms.pop(number)[0].abandon()
+        return more
+
+    def deadline(self) -> float | None:
+        """When ``drain`` must be called although nothing woke us; None: not needed."""
+        times = (link.deadline() for link, _ in self._rooms.values())
+        return min((time for time in times if time is not None), default=None)
+
+    def measure(self, then: Callable[[float | None], None]) -> None:
+        """Ask how many seconds it is to the server of the first room that is open, and back; None: not known."""
+        sending = [number for number, room in self._session.rooms.items() if room.sending and number in self._rooms]
+        if sending:
+            self._rooms[sending[0]][0].measure(then)
+        else:
+            self._net.measure(then)
+
+    def abandon(self) -> None:
+        """Let go of everything now."""
+        rooms, self._rooms = self._rooms, {}
+        for link, _ in rooms.values():
+            link.abandon()
+        self._net.abandon()
+
+    # --- sound and pictures
+
+    def publish_audio(
+        self, name: str, *, source: TrackSource, sample_rate: int, channels: int, muted: bool
+    ) -> AudioFeed:
+        """Publish a track that carries sound; see LiveKitLink."""
+        link = sound_of(self._link(self._session.room_to_publish(source)))
+        return link.publish_audio(name, source=source, sample_rate=sample_rate, channels=channels, muted=muted)
+
+    def open_audio(self, track_sid: str, *, sample_rate: int, channels: int, max_frames: int) -> Reader[AudioFrame]:
+        """Listen to a track that is received."""
+        link = sound_of(self._link(self._room_with(track_sid)))
+        return link.open_audio(track_sid, sample_rate=sample_rate, channels=channels, max_frames=max_frames)
+
+    def publish_video(
+        self,
+        name: str,
+        *,
+        width: int,
+        height: int,
+        source: TrackSource,
+        simulcast: bool,
+        max_bitrate: int | None,
+        max_framerate: float,
+        muted: bool,
+    ) -> VideoFeed:
+        """Publish a track that carries pictures; see LiveKitLink."""
+        return pictures_of(self._link(self._session.room_to_publish(source))).publish_video(
+            name,
+            width=width,
+            height=height,
+            source=source,
+            simulcast=simulcast,
+            max_bitrate=max_bitrate,
+            max_framerate=max_framerate,
+            muted=muted,
+        )
+
+    def open_video(self, track_sid: str, *, format: VideoFormat, max_frames: int) -> Reader[VideoFrame]:  # noqa: A002 - what it is
+        """Look at a track that is received."""
+        return pictures_of(self._link(self._room_with(track_sid))).open_video(
+            track_sid, format=format, max_frames=max_frames
+        )
+
+    def _link(self, number: int) -> Link:
+        return self._rooms[number][0]
+
+    def _room_with(self, track_sid: str) -> int:
+        number = self._session.room_with(track_sid)
+        if number is None:
+            msg = "no room offers this track any more: open tracks between TrackSubscribed and TrackUnsubscribed"
+            raise LocalProtocolError(msg)
+        return number

@@ -1,0 +1,527 @@
+"""One attempt to be in one room, from the connect request to the last event.
+
+Theory of operation.  The engine's threads only put events into the mailbox or, with the native callback, into the
+queue; everything else here runs in the thread of the loop that owns the link, in ``execute`` and ``drain``.
+
+The mailbox has the answers to requests, and with ctypes' callback everything.  The queue has the packets and other
+events of the room, in their order, and the acknowledgements.
+
+    HELD --> CONNECTING --result--> OPEN --close--> DRAINING --> SETTLING --> LEAVING --eos and callback--> OVER
+
+An error, a cancelled connect, the end of the room by the server, and a panic go to OVER directly, once: at that moment
+each handle is given back and the mailbox is closed, so that what comes later is given back unread.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from contextlib import suppress
+from enum import Enum
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+from dcl_comms_core.inputs import (
+    CommandCompleted,
+    CommandFailed,
+    Input,
+    LinkClosed,
+    LinkFailed,
+    LinkOpened,
+    LinkReconnected,
+    LinkReconnecting,
+    LinkRef,
+    PacketsDropped,
+    SendAcknowledged,
+)
+from dcl_comms_core.states import CloseReason
+from dcl_comms_drivers.livekit.engine import requests
+from dcl_comms_drivers.livekit.engine.drain import Drain
+from dcl_comms_drivers.livekit.engine.engine import ID_BITS, Engine, NativeRefusal
+from dcl_comms_drivers.livekit.engine.ffi import (
+    OWNING_ROOM_EVENTS,
+    FfiEvent,
+    FfiRequest,
+    copy_memory,
+    parse_event,
+    participant_pb2,
+    room_pb2,
+)
+from dcl_comms_drivers.livekit.engine.members import Members
+from dcl_comms_drivers.livekit.engine.teardown import leave_late_room, leave_room
+from dcl_comms_drivers.livekit.errors import redact
+from dcl_comms_drivers.livekit.reasons import connect_failure, disconnect_reason
+from dcl_comms_drivers.livekit.rejoin import GHOSTS, SETTLE_SECONDS, Who
+from dcl_comms_drivers.loops.mailbox import Mailbox
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from dcl_comms_core.adapters.connection_string import LiveKitAdapter
+    from dcl_comms_core.commands import OpenLink, SendData
+    from dcl_comms_drivers.livekit._native._events import Packet
+    from dcl_comms_drivers.loops.host import Receiver
+
+__all__ = ["Room"]
+
+_LEAVE_SECONDS: Final = 3.0
+_SEND_BUFFER: Final = 65_536
+"""Bytes.  The engine's own 2 MiB are seconds of delay on a slow line, and are lost with the process.  docs/engine.md"""
+_TOKEN: Final = (1 << ID_BITS) - 1
+
+_STATE_INPUTS: Final[dict[str, type[LinkReconnecting | LinkReconnected]]] = {
+    "reconnecting": LinkReconnecting,
+    "reconnected": LinkReconnected,
+}
+
+
+class _Phase(Enum):
+    HELD = "held"
+    """An earlier connect of ours has first to be left; see ``rejoin``."""
+    CONNECTING = "connecting"
+    OPEN = "open"
+    DRAINING = "draining"
+    SETTLING = "settling"
+    """Too soon to leave; see ``rejoin``."""
+    LEAVING = "leaving"
+    OVER = "over"
+
+
+_JOINING: Final = frozenset({_Phase.HELD, _Phase.CONNECTING})
+
+
+class Room:
+    """One generation of a link."""
+
+    def __init__(self, ref: LinkRef, wake: Callable[[], None], wake_fd: int | None, inbox_bytes: int) -> None:
+        self.ref = ref
+        self.engine = Engine.get()
+        self.handle = 0
+        self.me = 0
+        """The engine's handle of the local participant."""
+        self.members = Members(ref, self.engine)
+        self.on_over: list[Callable[[], None]] = []
+        """Called once, when the room is over: what hangs on it ends with it."""
+        self._phase = _Phase.HELD
+        self._connect: Callable[[], None] = _nothing
+        self._who: Who | None = None
+        self._ghost_gone: Callable[[], None] = _nothing
+        self._wake = wake
+        self._mailbox: Mailbox[FfiEvent] = Mailbox(wake, self._discard)
+        self._callbacks: Mailbox[Callable[[], None]] = Mailbox(wake, _forget)
+        self._local: deque[Input] = deque()
+        self._continuations: dict[int, Callable[[FfiEvent], None]] = {}
+        self._queue = self.engine.open_queue(wake, wake_fd, inbox_bytes)
+        self._number = self.engine.next_number() if self._queue is None else self._queue.number
+        self._inbox_bytes = inbox_bytes
+        self._bytes_in = self._bytes_out = 0
+        """Of packets, with ctypes' callback: written by the engine's thread, and by ours."""
+        self._dropped = self._told_dropped = 0
+        self._due: float | None = None
+        self._drain: Drain | None = None
+        self._sent_reliable = False
+        self._left_for = {"eos", "disconnect"}
+        self._settled_at = 0.0
+        self._reason: CloseReason | None = None
+        self._identity = ""
+        self._token = ""
+        self.now = 0.0
+        """The time of the latest call."""
+        self.acknowledged_at = 0.0
+        """When the engine last acknowledged a packet."""
+
+    @property
+    def open(self) -> bool:
+        """Whether tracks may be published and opened."""
+        return self._phase is _Phase.OPEN
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing more will come, except what ``drain`` has not yet delivered."""
+        return self._phase is _Phase.OVER
+
+    # -- commands
+
+    def connect(self, command: OpenLink, adapter: LiveKitAdapter, *, rejoin_seconds: float, now: float) -> None:
+        """Join, once no given-up connect of ours can come in the way; the answer is LinkOpened or LinkFailed."""
+        self._token = adapter.token.reveal()
+        self._who = Who.of(adapter)
+        self._connect = partial(self._join, command, adapter)
+        seconds = GHOSTS.wait(self._who, partial(self.in_loop, self._release), rejoin_seconds)
+        if seconds:
+            self._due = now + seconds
+        else:
+            self._release()
+
+    def _release(self) -> None:
+        if self._phase is _Phase.HELD:
+            self._phase = _Phase.CONNECTING
+            self._due = None
+            self._connect()
+
+    def _join(self, command: OpenLink, adapter: LiveKitAdapter) -> None:
+        async_id = self.engine.next_id()
+        request = requests.connect(adapter, async_id, auto_subscribe=command.auto_subscribe)
+        try:
+            self.call(request, async_id, self._on_connect)
+        except NativeRefusal as error:
+            self._fail(CloseReason.ENGINE, str(error))
+
+    def send(self, command: SendData) -> None:
+        """Give one packet to the engine; the answer is SendAcknowledged."""
+        if self._phase is not _Phase.OPEN:
+            return
+        if command.to is not None and not command.to:
+            # In LiveKit's own interface an empty list of addressees means everybody.
+            self.post(SendAcknowledged(link=self.ref, token=command.token))
+            return
+        self._sent_reliable |= command.reliable
+        try:
+            self._publish(command)
+        except NativeRefusal as error:
+            self.post(SendAcknowledged(link=self.ref, token=command.token, error=str(error)))
+
+    def _publish(self, command: SendData) -> None:
+        queue, to = self._queue, command.to or ()
+        if queue is not None:
+            self.engine.require()
+            if not queue.publish(self.me, command.data, to, command.topic, command.reliable, command.token):
+                msg = "the LiveKit engine refused a packet"
+                raise NativeRefusal(msg)
+            return
+        async_id = self._number << ID_BITS | command.token
+        request = requests.publish_data(self.me, command.data, to, command.topic, async_id, reliable=command.reliable)
+        self.engine.call(request, async_id, self._mailbox.put)
+
+    def set_attributes(self, attributes: tuple[tuple[str, str], ...]) -> None:
+        """Set attributes of our own participant; CommandFailed when that is not allowed."""
+        if self._phase is not _Phase.OPEN:
+            return
+
+        def answered(event: FfiEvent) -> None:
+            if event.set_local_attributes.error:
+                self.failed("SetAttributes", event.set_local_attributes.error)
+            else:
+                self.completed("SetAttributes")
+
+        async_id = self.engine.next_id()
+        try:
+            self.call(requests.set_attributes(self.me, attributes, async_id), async_id, answered)
+        except NativeRefusal as error:
+            self.failed("SetAttributes", str(error))
+
+    def subscribe(self, track_sid: str, *, wanted: bool) -> None:
+        """Ask for a published track, or decline it.  A track that is gone by now is no error."""
+        handle = self.members.publication_handle(track_sid)
+        if handle is not None:
+            with suppress(NativeRefusal):
+                self.engine.send(requests.subscribe(handle, wanted=wanted))
+
+    def close(self, drain: float, now: float) -> None:
+        """Leave, after up to ``drain`` seconds in which reliable data may go out; the answer is LinkClosed."""
+        self.now = now
+        if self._phase in _JOINING:
+            self._finish(CloseReason.CLIENT, "")
+        elif self._phase is _Phase.OPEN and drain > 0 and self._sent_reliable:
+            self._phase = _Phase.DRAINING
+            self._drain = Drain(self, self._identity, now + drain, self._leave)
+            self._drain.start()
+        elif self._phase is _Phase.OPEN:
+            self._leave()
+
+    def abandon(self) -> None:
+        """Let go of everything; nothing is delivered any more."""
+        self._finish(CloseReason.CLIENT, "")
+        self._local.clear()
+
+    # -- delivery
+
+    def drain(self, session: Receiver, *, now: float, limit: int) -> bool:
+        """Deliver up to ``limit`` inputs; True when more are waiting."""
+        self.now = now
+        mailbox = self._mailbox
+        mailbox.begin()
+        self._callbacks.begin()
+        while (callback := self._callbacks.get()) is not None:
+            callback()
+        while limit > 0:
+            limit -= 1
+            if self._local:
+                session.receive(self._local.popleft(), now=now)
+                continue
+            event = mailbox.get()
+            if event is None:
+                break
+            self._on_event(event, session)
+        more = bool(self._local) or len(mailbox) > 0
+        queue = self._queue
+        if queue is not None and limit > 0:
+            items = queue.take(limit)
+            more |= len(items) == limit
+            self._take(items, session)
+            self._dropped += queue.take_dropped()
+        if self._dropped > self._told_dropped and not self.over:
+            session.receive(PacketsDropped(link=self.ref, count=self._dropped - self._told_dropped), now=now)
+            self._told_dropped = self._dropped
+        self._handle_timeout(now)
+        return more or bool(self._local)
+
+    def deadline(self) -> float | None:
+        """When ``drain`` must be called for the sake of time."""
+        return self._due if self._drain is None else self._drain.deadline()
+
+    def _handle_timeout(self, now: float) -> None:
+        if self._drain is not None:
+            self._drain.handle_timeout(now)
+        elif self._due is not None and now >= self._due:
+            if self._phase is _Phase.HELD:
+                self._release()
+            elif self._phase is _Phase.SETTLING:
+                self._leave()
+            else:
+                self._finish(CloseReason.CLIENT, "")
+
+    def post(self, inp: Input) -> None:
+        """Deliver an input that no event of the engine stands for."""
+        self._local.append(inp)
+        self._wake()
+
+    def failed(self, what: str, detail: str) -> None:
+        """Deliver that a command was not carried out."""
+        self.post(CommandFailed(link=self.ref, what=what, detail=redact(detail, self._token)))
+
+    def completed(self, what: str) -> None:
+        """Deliver that a command was carried out."""
+        self.post(CommandCompleted(link=self.ref, what=what))
+
+    def in_loop(self, callback: Callable[[], None]) -> None:
+        """Call back in the thread of our loop, unless the room is over by then.  From any thread."""
+        self._callbacks.put(callback)
+
+    def call(
+        self, request: FfiRequest, async_id: int, then: Callable[[FfiEvent], None], *, keep: object = None
+    ) -> None:
+        """Send a request whose answer goes to ``then``, in the thread of our loop.
+
+        ``keep`` is kept alive until the engine answers, even when the room is over by then.
+        """
+        self._continuations[async_id] = then
+        put = self._mailbox.put
+        try:
+            self.engine.call(request, async_id, put if keep is None else partial(_put_keeping, put, keep))
+        except NativeRefusal:
+            del self._continuations[async_id]
+            raise
+
+    # -- events of the engine, in the thread of our loop
+
+    def _take(self, items: list[Packet | int | bytes], session: Receiver) -> None:
+        now = self.now
+        acknowledged: list[int] = []
+        for item in items:
+            if isinstance(item, int):
+                acknowledged.append(item)
+            elif isinstance(item, bytes):
+                self._acknowledge(acknowledged, session)
+                acknowledged.clear()
+                event = parse_event(item)
+                if self.over:
+                    self.engine.discard(event)
+                else:
+                    self._on_event(event, session)
+            elif not self.over:
+                sender, data, reliable, topic = item
+                session.receive_data(sender, data, reliable=reliable, topic=topic, now=now)
+        self._acknowledge(acknowledged, session)
+
+    def _acknowledge(self, tokens: list[int], session: Receiver) -> None:
+        if tokens and not self.over:
+            self.acknowledged_at = self.now
+            session.receive_acknowledged(tokens, now=self.now)
+
+    def _on_event(self, event: FfiEvent, session: Receiver) -> None:
+        kind = event.WhichOneof("message")
+        if kind == "room_event":
+            self._on_room_event(event.room_event, session)
+        elif kind == "publish_data" and event.publish_data.async_id >> ID_BITS == self._number:
+            answer = event.publish_data
+            self.acknowledged_at = self.now
+            token = answer.async_id & _TOKEN
+            error = redact(answer.error, self._token) if answer.error else ""
+            session.receive(SendAcknowledged(link=self.ref, token=token, error=error), now=self.now)
+        elif kind == "panic":
+            self._finish(CloseReason.ENGINE, redact(event.panic.message, self._token))
+        elif kind is not None:
+            then = self._continuations.pop(getattr(event, kind).async_id, None)
+            if then is not None:
+                then(event)
+
+    def _on_room_event(self, event: room_pb2.RoomEvent, session: Receiver) -> None:
+        what = event.WhichOneof("message")
+        if what is None:
+            return
+        if what == "data_packet_received":
+            self._on_data(event.data_packet_received, session)
+        elif what == "disconnected":
+            name = participant_pb2.DisconnectReason.Name(event.disconnected.reason)
+            self._reason = disconnect_reason(name)
+        elif what == "eos":
+            self._on_eos()
+        elif what in _STATE_INPUTS:
+            if what == "reconnected":
+                self._settled_at = self.now + SETTLE_SECONDS
+                self._bound_buffer()
+            session.receive(_STATE_INPUTS[what](link=self.ref), now=self.now)
+        else:
+            news = self.members.inputs(what, event)
+            if news is not None:
+                for inp in news:
+                    session.receive(inp, now=self.now)
+            elif what in OWNING_ROOM_EVENTS:
+                # Something of LiveKit's that Decentraland doesn't use: a byte stream, a data track.
+                self.engine.discard(event)
+
+    def _on_data(self, packet: room_pb2.DataPacketReceived, session: Receiver) -> None:
+        if packet.WhichOneof("value") != "user":
+            return
+        user = packet.user
+        data = copy_memory(user.data.data.data_ptr, user.data.data.data_len)
+        self.engine.release(user.data.handle.id)
+        self._bytes_out += len(data)
+        session.receive_data(
+            packet.participant_identity or None,
+            data,
+            reliable=packet.kind == room_pb2.KIND_RELIABLE,
+            topic=user.topic,
+            now=self.now,
+        )
+
+    def _on_connect(self, event: FfiEvent) -> None:
+        answer = event.connect
+        if answer.WhichOneof("message") != "result":
+            self._fail(*connect_failure(answer.error, self._token))
+            return
+        result = answer.result
+        self.handle = self.engine.own(result.room.handle.id)
+        self.me = self.engine.own(result.local_participant.handle.id)
+        self._identity = result.local_participant.info.identity
+        people, tracks = self.members.begin(self._identity, result.participants)
+        self.engine.attach_room(self.handle, self._arrived)
+        if self._queue is not None:
+            self._queue.attach(self.handle)
+        self._phase = _Phase.OPEN
+        self._settled_at = self.now + SETTLE_SECONDS
+        try:
+            self.engine.send(requests.ready(self.handle))
+            self._bound_buffer()
+        except NativeRefusal as error:
+            self._finish(CloseReason.ENGINE, str(error))
+            return
+        info = result.room.info
+        self.post(
+            LinkOpened(link=self.ref, identity=self._identity, room=info.name, sid=info.sid, participants=tuple(people))
+        )
+        self._local.extend(tracks)
+
+    def _bound_buffer(self) -> None:
+        """Let acknowledgements say that little is left in front of a packet; a connection made anew forgets it."""
+        self.engine.send(requests.send_buffer(self.me, _SEND_BUFFER))
+
+    # -- leaving
+
+    def _leave(self) -> None:
+        self._drain = None
+        if self.now < self._settled_at:
+            self._phase = _Phase.SETTLING
+            self._due = self._settled_at
+            return
+        self._phase = _Phase.LEAVING
+        self._due = self.now + _LEAVE_SECONDS
+        async_id = self.engine.next_id()
+        try:
+            self.call(requests.leave(self.handle, async_id), async_id, lambda _: self._left("disconnect"))
+        except NativeRefusal:
+            self._due = self.now
+
+    def _left(self, what: str) -> None:
+        self._left_for.discard(what)
+        if not self._left_for:
+            self._finish(CloseReason.CLIENT, "")
+
+    def _on_eos(self) -> None:
+        if self._phase is _Phase.LEAVING:
+            self._left("eos")
+        else:
+            self._left_for.clear()
+            self._finish(self._reason or CloseReason.NETWORK, "")
+
+    def _fail(self, reason: CloseReason, detail: str) -> None:
+        self._phase = _Phase.OVER
+        self._shut()
+        self.post(LinkFailed(link=self.ref, reason=reason, detail=detail))
+
+    def _finish(self, reason: CloseReason, detail: str) -> None:
+        if self._phase is _Phase.OVER:
+            return
+        was_in = self._phase not in _JOINING
+        if self._phase is _Phase.CONNECTING and self._who is not None:
+            self._ghost_gone = GHOSTS.appear(self._who)
+        self._phase = _Phase.OVER
+        self._drain = None
+        self._due = None
+        self._shut()
+        self._callbacks.close()
+        self._continuations.clear()
+        for callback in self.on_over:
+            callback()
+        self.on_over.clear()
+        if was_in:
+            self._give_back()
+        self.post(LinkClosed(link=self.ref, reason=reason, detail=detail))
+
+    def _shut(self) -> None:
+        self._mailbox.close()
+        if self._queue is not None:
+            self.engine.close_queue(self._queue, self._discard)
+
+    def _give_back(self) -> None:
+        handles = [self.handle, self.me, *self.members.end()]
+        if self._left_for and self.engine.running:
+            leave_room(self.engine, self.handle, handles, self._left_for, self._settled_at - self.now)
+            return
+        self.engine.detach_room(self.handle)
+        for handle in handles:
+            self.engine.drop(handle)
+
+    # -- on any thread
+
+    def _arrived(self, event: FfiEvent) -> None:
+        if event.WhichOneof("message") == "room_event":
+            news = event.room_event
+            if news.WhichOneof("message") == "data_packet_received":
+                size = news.data_packet_received.user.data.data.data_len
+                if self._bytes_in - self._bytes_out + size > self._inbox_bytes:
+                    self._dropped += 1
+                    self.engine.discard(event)
+                    return
+                self._bytes_in += size
+        self._mailbox.put(event)
+
+    def _discard(self, event: FfiEvent) -> None:
+        if event.WhichOneof("message") == "connect":
+            leave_late_room(self.engine, event, self._ghost_gone)
+            return
+        if event.WhichOneof("message") == "room_event" and event.room_event.WhichOneof("message") == "eos":
+            self._left_for.discard("eos")
+        self.engine.discard(event)
+
+
+def _put_keeping(put: Callable[[FfiEvent], None], _kept: object, event: FfiEvent) -> None:
+    put(event)
+
+
+def _nothing() -> None:
+    """What is to be done as long as there is nothing to do."""
+
+
+def _forget(_: object) -> None:
+    """What becomes of a callback for a room that is over."""

@@ -1,0 +1,250 @@
+"""What sound and pictures have in common: a track of ours (Source), and the reading of somebody else's (Sink).
+
+Both are used in the thread of the loop that owns the link, and call ``on_ready`` there, from ``drain``: an async
+iterator needs no more than an event that ``on_ready`` sets.
+
+    source = link.publish_audio()            sink = link.open_audio(track_sid)
+    source.on_ready = event.set              sink.on_ready = event.set
+    source.mute(muted=True)                  while (frame := sink.poll()) is not None: ...
+    source.close()                           sink.ended, sink.close()
+
+``on_ready`` of a source says that it was published, failed (``error``), was muted or unmuted, or is closed; of a sink,
+that there is a frame or the end.  Frames nobody polls push out the oldest, counted in ``dropped``.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections import deque
+from contextlib import suppress
+from functools import partial
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
+
+from dcl_comms_core.errors import LocalProtocolError
+from dcl_comms_drivers.livekit.engine import requests
+from dcl_comms_drivers.livekit.engine.buffers import Hold
+from dcl_comms_drivers.livekit.engine.engine import NativeRefusal
+from dcl_comms_drivers.livekit.engine.ffi import FfiEvent, FfiRequest
+from dcl_comms_drivers.livekit.engine.translate import SOURCES
+from dcl_comms_drivers.livekit.errors import redact
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from dcl_comms_core.inputs import TrackSource
+    from dcl_comms_drivers.livekit.engine.room import Room
+
+__all__ = ["Sink", "Source"]
+
+F = TypeVar("F")
+
+
+class Source(ABC):
+    """A published track.  ``command``: the core's command that asked for it, to be answered; empty: the application."""
+
+    def __init__(self, room: Room, *, command: str = "") -> None:
+        self.on_ready: Callable[[], None] | None = None
+        self.sid = ""
+        """The track's id once it is published."""
+        self.error = ""
+        """Why it could not be published; empty when nothing went wrong."""
+        self.closed = False
+        self.muted = False
+        """Whether it is muted, by us or by the server."""
+        self._room = room
+        self._engine = room.engine
+        self._command = command
+        self._publication = self._track = self._source = 0
+        room.on_over.append(self._ended)
+
+    def mute(self, *, muted: bool) -> None:
+        """Mute or unmute the track; everybody in the room is told."""
+        if self.closed:
+            return
+        self.muted = muted
+        request = FfiRequest()
+        request.local_track_mute.track_handle = self._track
+        request.local_track_mute.mute = muted
+        self._engine.send(request)
+
+    def close(self) -> None:
+        """Take the track back.  May be repeated."""
+        if self.closed:
+            return
+        self._room.on_over.remove(self._ended)
+        if self.sid:
+            self._unpublish(self.sid)
+        self._ended()
+
+    # -- requests
+
+    def _publish(self, name: str, source: TrackSource, *, muted: bool) -> None:
+        """Make the native source and track, and publish it."""
+        request = FfiRequest()
+        publish = request.publish_track
+        try:
+            self._source = self._engine.own(self._new_source())
+            self._track = self._engine.own(self._new_track(name))
+            if muted:
+                self.mute(muted=True)
+            publish.local_participant_handle = self._room.me
+            publish.track_handle = self._track
+            publish.options.source = SOURCES[source]
+            self._set_options(publish.options)
+            publish.request_async_id = async_id = self._engine.next_id()
+            self._room.call(request, async_id, self._published)
+        except NativeRefusal:
+            self.close()
+            raise
+
+    @abstractmethod
+    def _new_source(self) -> int:
+        """Make the native source; its handle."""
+
+    @abstractmethod
+    def _new_track(self, name: str) -> int:
+        """Make the native track; its handle."""
+
+    @abstractmethod
+    def _set_options(self, options: Any) -> None:
+        """Fill in options of publishing, beyond the track's source."""
+
+    def _unpublish(self, sid: str) -> None:
+        async_id = self._engine.next_id()
+        # Whatever comes of it: the track's end is what we want, and a refusal says that it has ended.
+        with suppress(NativeRefusal):
+            self._room.call(requests.unpublish(self._room.me, sid, async_id), async_id, lambda _: None)
+
+    def _check_open(self) -> None:
+        if self.closed or self.error:
+            msg = f"the track failed: {self.error}" if self.error else "the track is closed: publish another"
+            raise LocalProtocolError(msg)
+
+    # -- answers
+
+    def _published(self, event: FfiEvent) -> None:
+        answer = event.publish_track
+        if answer.WhichOneof("message") != "publication":
+            self.error = redact(answer.error)
+            if self._command:
+                self._room.failed(self._command, answer.error)
+                self.close()
+        elif self.closed:
+            self._engine.discard(event)
+            self._unpublish(answer.publication.info.sid)
+        else:
+            self._publication = self._engine.own(answer.publication.handle.id)
+            self.sid = answer.publication.info.sid
+            self._room.members.ours[self.sid] = self._mute_changed
+            if self._command:
+                self._room.completed(self._command)
+        self._ready()
+
+    def _mute_changed(self, muted: bool) -> None:  # noqa: FBT001 - a callback with one argument
+        self.muted = muted
+        self._ready()
+
+    def _ended(self) -> None:
+        self.closed = True
+        self._room.members.ours.pop(self.sid, None)
+        for handle in (self._publication, self._track, self._source):
+            if handle:
+                self._engine.drop(handle)
+        self._ready()
+
+    def _ready(self) -> None:
+        if self.on_ready is not None:
+            self.on_ready()
+
+
+class Sink(ABC, Generic[F]):
+    """The frames of one remote track, the newest ``max_frames`` of those that nobody polled.
+
+    LocalProtocolError: we don't receive the track, or ``max_frames`` is less than 1.
+    """
+
+    _EVENT: ClassVar[str]
+    """The kind of event that carries frames."""
+
+    def __init__(self, room: Room, track_sid: str, max_frames: int) -> None:
+        track = room.members.track_handle(track_sid)
+        if track is None:
+            msg = "we don't receive this track: wait for TrackSubscribed, and subscribe where that isn't automatic"
+            raise LocalProtocolError(msg)
+        if max_frames < 1:
+            msg = f"max_frames is at least 1, not {max_frames}"
+            raise LocalProtocolError(msg)
+        self.on_ready: Callable[[], None] | None = None
+        self.ended = False
+        """Nothing more will come, except what can still be polled."""
+        self.dropped = 0
+        """Frames that were pushed out because nobody polled."""
+        self._room = room
+        self._engine = room.engine
+        self._frames: deque[F] = deque()
+        self._max_frames = max_frames
+        self._told = False
+        self._closed = False
+        request = FfiRequest()
+        handle_of = self._ask(request, track)
+        self._stream = self._engine.open_stream(request, handle_of, self._on_event)
+        room.on_over.append(self._over)
+
+    def poll(self) -> F | None:
+        """Take the oldest frame; None when there is none."""
+        try:
+            return self._frames.popleft()
+        except IndexError:
+            return None
+
+    def close(self) -> None:
+        """Stop reading.  May be repeated."""
+        if not self._closed:
+            self._room.on_over.remove(self._over)
+            self._over()
+
+    @abstractmethod
+    def _ask(self, request: FfiRequest, track: int) -> Callable[[Any], int]:
+        """Fill in the request for a stream; return what finds the stream's handle in the response."""
+
+    @abstractmethod
+    def _frame(self, received: Any) -> F:
+        """The frame that a ``frame_received`` tells of; it gives the native one back when it dies."""
+
+    def _hold(self, handle: int) -> Hold:
+        return Hold(partial(self._engine.release, handle))
+
+    def _over(self) -> None:
+        self.ended = self._closed = True
+        # Frames may still be on their way; the stream's last event is its end.
+        self._engine.drop(self._stream)
+        self._ready()
+
+    def _ready(self) -> None:
+        self._told = False
+        if self.on_ready is not None:
+            self.on_ready()
+
+    # -- on the engine's threads
+
+    def _on_event(self, event: FfiEvent) -> None:
+        if event.WhichOneof("message") != self._EVENT:
+            self.ended = True  # the engine's own end
+        else:
+            news = getattr(event, self._EVENT)
+            if news.WhichOneof("message") != "frame_received":
+                self._engine.detach_stream(news.stream_handle)
+                self.ended = True
+            elif self._closed:
+                self._engine.discard(event)
+                return
+            else:
+                self._keep(self._frame(news.frame_received))
+        if not self._told:
+            self._told = True
+            self._room.in_loop(self._ready)
+
+    def _keep(self, frame: F) -> None:
+        if len(self._frames) >= self._max_frames and self.poll() is not None:
+            self.dropped += 1
+        self._frames.append(frame)

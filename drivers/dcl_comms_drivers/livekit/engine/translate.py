@@ -1,0 +1,37 @@
+"""The engine's messages about participants and tracks, in the core's words."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from dcl_comms_core.inputs import Participant, Track, TrackKind, TrackSource
+from dcl_comms_drivers.livekit.engine.ffi import participant_pb2, track_pb2
+
+__all__ = ["SOURCES", "participant", "track"]
+
+_KINDS: Final = {track_pb2.KIND_AUDIO: TrackKind.AUDIO, track_pb2.KIND_VIDEO: TrackKind.VIDEO}
+
+SOURCES: Final = {
+    TrackSource.UNKNOWN: track_pb2.SOURCE_UNKNOWN,
+    TrackSource.CAMERA: track_pb2.SOURCE_CAMERA,
+    TrackSource.MICROPHONE: track_pb2.SOURCE_MICROPHONE,
+    TrackSource.SCREEN_SHARE: track_pb2.SOURCE_SCREENSHARE,
+    TrackSource.SCREEN_SHARE_AUDIO: track_pb2.SOURCE_SCREENSHARE_AUDIO,
+}
+"""The engine's number of each source."""
+
+_BY_NUMBER: Final = {number: source for source, number in SOURCES.items()}
+
+
+def participant(info: participant_pb2.ParticipantInfo) -> Participant:
+    """A participant."""
+    return Participant(identity=info.identity, sid=info.sid, name=info.name, metadata=info.metadata)
+
+
+def track(info: track_pb2.TrackPublicationInfo) -> Track | None:
+    """A published track; None when it is neither audio nor video."""
+    kind = _KINDS.get(info.kind)
+    if kind is None:
+        return None
+    source = _BY_NUMBER.get(info.source, TrackSource.UNKNOWN)
+    return Track(sid=info.sid, kind=kind, source=source, name=info.name, muted=info.muted)

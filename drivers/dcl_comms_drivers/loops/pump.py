@@ -1,0 +1,91 @@
+"""The pump: one turn feeds what came in, lets time pass, carries out commands, hands over events, arms one timer.
+
+Nothing else happens in a driver.  A turn is synchronous, so no other task sees a session half-way.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dcl_comms_core.limits import DEFAULT_LIMITS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from dcl_comms_core.events import Event
+    from dcl_comms_drivers.loops.host import Host, Link, Session
+
+__all__ = ["Pump"]
+
+
+class Pump:
+    """Turns a session over a link on a host.
+
+    ``on_events`` gets each turn's events as one list.  It may use the session's intents: they are carried out at the
+    end of the turn, never inside each other.  ``later`` is what the host calls when a turn is due: ``turn``, or
+    something of the driver's around it.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        host: Host,
+        link: Link,
+        on_events: Callable[[list[Event]], None],
+        *,
+        turn_inputs: int = DEFAULT_LIMITS.turn_inputs,
+        later: Callable[[], None] | None = None,
+    ) -> None:
+        self._session = session
+        self._host = host
+        self._link = link
+        self._on_events = on_events
+        self._turn_inputs = turn_inputs
+        self._later = self.turn if later is None else later
+        self._running = False
+        self._armed: float | None = None
+
+    def turn(self) -> None:
+        """One turn.  The link's wake and the host's timer call it; calling it more often does no harm."""
+        if self._running:
+            # The commands of an intent used inside on_events are carried out at the end of this turn anyway.
+            return
+        self._running = True
+        try:
+            session, host = self._session, self._host
+            now = host.now()
+            more = self._link.drain(session, now=now, limit=self._turn_inputs)
+            deadline = session.deadline()
+            if deadline is not None and deadline <= now:
+                session.handle_timeout(now)
+            self._carry_out(now)
+            events = session.events()
+            if events:
+                self._on_events(events)
+                self._carry_out(now)
+        finally:
+            self._running = False
+        if more:
+            host.wake(self._later)
+        self._arm(now)
+
+    def carry_out(self) -> None:
+        """After an intent outside of a turn: give its commands to the link at once."""
+        if self._running:
+            return
+        now = self._host.now()
+        self._carry_out(now)
+        self._arm(now)
+
+    def _carry_out(self, now: float) -> None:
+        while commands := self._session.commands():
+            for command in commands:
+                self._link.execute(command, now=now)
+
+    def _arm(self, now: float) -> None:
+        ours, theirs = self._session.deadline(), self._link.deadline()
+        when = ours if theirs is None or (ours is not None and ours <= theirs) else theirs
+        # A timer that has fired is spent even where the next one is for the same time.
+        if when != self._armed or (when is not None and when <= now):
+            self._armed = when
+            self._host.call_at(when, self._later)
