@@ -11,7 +11,7 @@ import ast
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
-from sources import Module, Sources, base_of
+from sources import AREAS, Module, Sources, base_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,6 +20,7 @@ FOREIGN = "foreign"
 """What an expression is that begins with somebody else's name."""
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
+PACKAGES = {area.package for area in AREAS.values() if area.package}
 DEPTH = 8
 """So many faces may hand a name on."""
 
@@ -119,7 +120,8 @@ class Classes:
             return max(seen, key=lambda one: len(one.scope))
         bound = self._bound[module.path].get(name)
         if bound is None or depth > DEPTH:
-            return None
+            # A path in a string needs no import.
+            return self.sources.named(name, module.area) if name in PACKAGES else None
         if (found := self.sources.named(".".join(filter(None, bound)), module.area)) is not None:
             return found
         base = self.sources.named(bound.base, module.area)
