@@ -181,7 +181,7 @@ class Row(NamedTuple):
 
 def table(page: str) -> list[Row]:
     """The rows "| `core/name/` | what | names |" of a page."""
-    found = re.findall(rf"^\| `((?:{'|'.join(LAYERED)})/[^`]+)` \| (.*?) \|(.*)\|$", page, re.MULTILINE)
+    found = re.findall(rf"^\| `((?:{'|'.join(LAYERED)})/[\w/]+(?:/|\.py))` \| (.*?) \|(.*)\|$", page, re.MULTILINE)
     return [Row(where, what, tuple(re.findall(r"\w+", names))) for where, what, names in found]
 
 

@@ -144,6 +144,16 @@ def test_a_row_without_a_package_is_found(tree):
     assert list(structure.empty(checkout)) == ["core/codec/ has a row and is not there"]
 
 
+def test_a_row_of_what_is_inside_a_package_is_found(tree):
+    checkout = tree({"ARCHITECTURE.md": TABLE + "| `core/room/outgoing/` | what goes out |  |\n"})
+    assert list(structure.empty(checkout)) == ["core/room/outgoing/ has a row and is not there"]
+
+
+def test_a_row_of_another_table_is_none(tree):
+    checkout = tree({"ARCHITECTURE.md": TABLE + "\n| `core/room` | 12 lines | a dataclass |\n"})
+    assert len(checkout.rows) == 6
+
+
 def test_a_module_that_became_a_package_needs_another_row(tree):
     checkout = tree({"ARCHITECTURE.md": TABLE.replace("core/tools/", "core/tools.py")})
     assert list(structure.empty(checkout)) == ["core/tools.py has a row and is not there"]
