@@ -1,6 +1,6 @@
 """bench_pressure's flood over a ws-room: real sockets, our side on asyncio and on trio.
 
-The service and the two others, one of whom floods, are a process of their own (tests/pressure_party.py).  A delay begins when the bytes
+The service and the two others, one of whom floods, are a process of their own (tests/rigs/drivers/pressure_party.py).  A delay begins when the bytes
 can have begun to wait for us: at the last read of the socket, or when the loop last woke up, if that was later.
 
 ``pressure_ws.py asyncio|trio ROUNDS`` prints, for each round with the flood, the 99th percentile in ms, and the flood's packets a second.

@@ -93,7 +93,7 @@ def private_livekit_server() -> Iterator[LiveKitServer]:
 def each_link(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Players use this link, one after the other."""
     from dcl_comms_drivers.livekit.sdk.link import SdkLink
-    from livekit_rig import Player
+    from rigs.drivers.livekit import Player
 
     if request.param == "sdk":
         monkeypatch.setattr(Player, "make", SdkLink)

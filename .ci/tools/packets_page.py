@@ -55,15 +55,15 @@ class Row(NamedTuple):
     """What an application calls to send one."""
 
 
-EVENTS = "test_readings.py::test_events_of_packets"
+EVENTS = "test_reader.py::test_events_of_packets"
 KINDS = "test_intents.py::test_what_is_lossy"
-NONE = "test_readings.py::test_packets_without_an_event_of_their_own"
+NONE = "test_reader.py::test_packets_without_an_event_of_their_own"
 ROWS: dict[str, Row] = {
     "position": Row(
         "neither sends nor reads it",
         "neither sends nor reads it",
         "old code sends it; read, ordered by its index",
-        (EVENTS, KINDS, "test_hearing.py::test_a_position_is_ordered_by_its_number"),
+        (EVENTS, KINDS, "test_filters.py::test_a_position_is_ordered_by_its_number"),
     ),
     "profile_version": Row(
         "sends it on a change, every 2 s at most; reads it, fetches the profile over HTTP. With Pulse it sends its movement, emotes and versions "
@@ -72,9 +72,9 @@ ROWS: dict[str, Row] = {
         "sends it on joining and every 10 s; reads it, skips a version that it has",
         (
             EVENTS,
-            "test_presence.py::test_a_version_is_announced_on_joining_and_every_ten_seconds",
-            "test_presence.py::test_newcomers_are_told_two_seconds_apart",
-            "test_presence.py::test_silence_is_warned_of_and_kept",
+            "test_announcing.py::test_a_version_is_announced_on_joining_and_every_ten_seconds",
+            "test_announcing.py::test_newcomers_are_told_two_seconds_apart",
+            "test_announcing.py::test_silence_is_warned_of_and_kept",
         ),
         lambda session: session.announce_profile(1),
     ),
@@ -84,8 +84,8 @@ ROWS: dict[str, Row] = {
         "sends it reliably to everybody, where HTTP has nothing, and to who is new, for version 0",
         (
             EVENTS,
-            "test_presence.py::test_who_asks_for_our_profile_gets_it_and_so_does_everybody_once_in_ten_seconds",
-            "test_presence.py::test_nobody_is_asked_often_or_for_what_is_known",
+            "test_announcing.py::test_who_asks_for_our_profile_gets_it_and_so_does_everybody_once_in_ten_seconds",
+            "test_announcing.py::test_nobody_is_asked_often_or_for_what_is_known",
         ),
         lambda session: session.request_profile(PEER),
     ),
@@ -95,9 +95,9 @@ ROWS: dict[str, Row] = {
         "sends it on joining; takes it for the address inside it, which anybody can write",
         (
             EVENTS,
-            "test_presence.py::test_a_profile_is_its_sender_s_whatever_it_says_and_never_older_than_before",
-            "test_presence.py::test_a_request_goes_to_the_peer_alone_and_its_answer_is_known_as_one",
-            "test_presence.py::test_what_may_be_fetched_is_what_is_allowed",
+            "test_announcing.py::test_a_profile_is_its_sender_s_whatever_it_says_and_never_older_than_before",
+            "test_announcing.py::test_a_request_goes_to_the_peer_alone_and_its_answer_is_known_as_one",
+            "test_announcing.py::test_what_may_be_fetched_is_what_is_allowed",
         ),
     ),
     "chat": Row(
@@ -109,10 +109,10 @@ ROWS: dict[str, Row] = {
         (
             EVENTS,
             "test_chat.py::test_stamps_of_every_sender",
-            "test_hearing.py::test_a_message_is_told_once_in_all_rooms",
-            "test_hearing.py::test_a_text_that_is_no_chat",
-            "test_hearing.py::test_a_text_that_is_too_long",
-            "test_hearing.py::test_a_claim_is_believed_of_a_router_only",
+            "test_filters.py::test_a_message_is_told_once_in_all_rooms",
+            "test_filters.py::test_a_text_that_is_no_chat",
+            "test_filters.py::test_a_text_that_is_too_long",
+            "test_filters.py::test_a_claim_is_believed_of_a_router_only",
             "test_intents.py::test_private_chat_is_a_packet_for_each_addressee_under_its_own_topic",
         ),
         lambda session: session.chat("hello"),
@@ -125,7 +125,7 @@ ROWS: dict[str, Row] = {
             EVENTS,
             "test_scene.py::test_framings",
             "test_scene.py::test_any_bytes_have_a_framing",
-            "test_hearing.py::test_a_scene_s_server_speaks_for_the_scene_only",
+            "test_filters.py::test_a_scene_s_server_speaks_for_the_scene_only",
             "test_intents.py::test_scene_messages_have_a_size_that_clients_take",
         ),
         lambda session: session.scene_message("scene", b"\x01"),
@@ -139,10 +139,10 @@ ROWS: dict[str, Row] = {
             EVENTS,
             "test_cadence.py::test_the_first_is_instant_and_who_stands_still_is_heard_of_less_and_less",
             "test_cadence.py::test_never_more_than_ten_in_a_second",
-            "test_spreading.py::test_island_scene_and_sources_get_the_same_snapshots_when_the_cadence_says",
-            "test_hearing.py::test_a_movement_that_was_overtaken_is_let_go_and_counted",
-            "test_hearing.py::test_a_clock_that_goes_back_far_began_again",
-            "test_readings.py::test_numbers_that_are_not_finite",
+            "test_fan_out.py::test_island_scene_and_sources_get_the_same_snapshots_when_the_cadence_says",
+            "test_filters.py::test_a_movement_that_was_overtaken_is_let_go_and_counted",
+            "test_filters.py::test_a_clock_that_goes_back_far_began_again",
+            "test_reader.py::test_numbers_that_are_not_finite",
         ),
         lambda session: session.move((1.0, 0.0, 1.0)),
     ),
@@ -153,9 +153,9 @@ ROWS: dict[str, Row] = {
         (
             EVENTS,
             "test_intents.py::test_emotes_are_told_apart_by_number_and_by_time",
-            "test_hearing.py::test_emotes_are_told_apart_by_number_or_by_stamp",
-            "test_hearing.py::test_a_stop_is_told_each_time_by_one_room_and_not_again_by_another",
-            "test_hearing.py::test_no_such_urn",
+            "test_filters.py::test_emotes_are_told_apart_by_number_or_by_stamp",
+            "test_filters.py::test_a_stop_is_told_each_time_by_one_room_and_not_again_by_another",
+            "test_filters.py::test_no_such_urn",
         ),
         lambda session: session.emote("wave"),
     ),
@@ -167,23 +167,23 @@ ROWS: dict[str, Row] = {
         (
             NONE,
             KINDS,
-            "test_hearing.py::test_a_compressed_movement_with_a_codec",
-            "test_hearing.py::test_time_is_unwrapped_for_each_session_of_each_peer",
-            "test_hearing.py::test_a_jump_is_believed_when_the_next_one_confirms_it",
-            "test_hearing.py::test_a_compressed_movement_of_another_map",
+            "test_filters.py::test_a_compressed_movement_with_a_codec",
+            "test_filters.py::test_time_is_unwrapped_for_each_session_of_each_peer",
+            "test_filters.py::test_a_jump_is_believed_when_the_next_one_confirms_it",
+            "test_filters.py::test_a_compressed_movement_of_another_map",
         ),
     ),
     "look_at_position": Row(
         "neither sends nor reads it",
         "takes it for its own message of this number",
         "ignores it",
-        (NONE, KINDS, "test_hearing.py::test_look_at_and_the_animation_that_has_its_number"),
+        (NONE, KINDS, "test_filters.py::test_look_at_and_the_animation_that_has_its_number"),
     ),
     "scene_driven_animation": Row(
         "reads it as look_at_position, which nobody listens to",
         "sends it lossy, reads it",
         "reads it as look_at_position, and ignores that",
-        ("test_hearing.py::test_look_at_and_the_animation_that_has_its_number", "test_codec_tag13.py::test_told_apart"),
+        ("test_filters.py::test_look_at_and_the_animation_that_has_its_number", "test_codec_tag13.py::test_told_apart"),
     ),
     "reaction": Row(
         "to island and scene; the same sender and time once; numbers below 4096",
@@ -191,7 +191,7 @@ ROWS: dict[str, Row] = {
         "nothing seen of it",
         (
             EVENTS,
-            "test_hearing.py::test_reactions",
+            "test_filters.py::test_reactions",
             "test_intents.py::test_reactions_are_told_apart_by_their_stamps",
         ),
         lambda session: session.react(1),
@@ -202,7 +202,7 @@ ROWS: dict[str, Row] = {
         "nothing seen of it",
         (
             EVENTS,
-            "test_hearing.py::test_reactions_to_a_message",
+            "test_filters.py::test_reactions_to_a_message",
             "test_intents.py::test_reactions_to_a_message_and_taking_them_back",
         ),
         lambda session: session.react_to("message", 1),
@@ -212,9 +212,9 @@ ROWS: dict[str, Row] = {
         "drops it",
         "drops it",
         (
-            "test_readings.py::test_packets_of_no_known_kind",
-            "test_readings.py::test_malformed",
-            "test_readings.py::test_any_bytes_are_one_event_each_or_old_news",
+            "test_reader.py::test_packets_of_no_known_kind",
+            "test_reader.py::test_malformed",
+            "test_reader.py::test_any_bytes_are_one_event_each_or_old_news",
         ),
     ),
 }
@@ -383,11 +383,18 @@ def page() -> str:
 def collected() -> set[str]:
     """The tests that there are, without their parameters."""
     files = sorted({test.partition("::")[0] for row in ROWS.values() for test in row.tests})
-    command = [sys.executable, "-m", "pytest", "--collect-only", "-q", *(f"tests/core/{name}" for name in files)]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "--collect-only",
+        "-q",
+        *(str(path) for name in files for path in ROOT.glob(f"tests/core/**/{name}")),
+    ]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     if done.returncode:
         sys.exit(f"the tests can't be collected:\n{done.stdout[-2000:]}")
-    return {line.removeprefix("tests/core/").partition("[")[0] for line in done.stdout.splitlines() if "::" in line}
+    return {line.rpartition("/")[2].partition("[")[0] for line in done.stdout.splitlines() if "::" in line}
 
 
 def main() -> None:

@@ -34,10 +34,8 @@ if TYPE_CHECKING:
     from dcl_comms_core.packets.movement import MovementCodec
     from dcl_comms_core.peers import PeerId
     from dcl_comms_core.proto import rfc4
-    from dcl_comms_core.room.incoming.filters import Heard, Hearing
 
     Reader = Callable[[float, str, PeerId | None, bool, str, Any], PacketEvent]
-    Judge = Callable[[Any, Heard | None, Hearing], str]
 
 __all__ = ["READERS", "Unacceptable", "decompressing"]
 

@@ -6,7 +6,7 @@ from itertools import product
 from typing import Any
 
 import pytest
-from room_rig import ME, STEADY, UNIX, Rig, at, livekit
+from rigs.core.room import ME, STEADY, UNIX, Rig, at, livekit
 
 from dcl_comms_core import (
     RETRY,

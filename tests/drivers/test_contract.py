@@ -8,8 +8,8 @@ from importlib.metadata import version
 import pytest
 from dcl_comms_drivers.settings import OnFull
 from dcl_comms_drivers.wallet import LocalWallet
-from kit import LOOPS, Kit
-from ws_rig import WsRoomService
+from rigs.drivers.kit import LOOPS, Kit
+from rigs.drivers.ws import WsRoomService
 
 from dcl_comms_core import (
     EVERYONE,

@@ -15,7 +15,7 @@ from dcl_comms_drivers import trio as on_trio
 from dcl_comms_drivers.connection import memory_link
 from dcl_comms_drivers.loops.pump import Pump
 from dcl_comms_drivers.settings import Delivery, OnFull, Options, Subscribe
-from kit import Kit
+from rigs.drivers.kit import Kit
 
 from dcl_comms_core import (
     ChatReceived,

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Self
 
 import pytest
-from kit import LOOPS, Kit
-from pressure_party import FLOODING, HONEST, READING
+from rigs.drivers.kit import LOOPS, Kit
+from rigs.drivers.pressure_party import FLOODING, HONEST, READING
 
 from dcl_comms_core import LimitReached, PeerId, PeerLeft, PeerMoved, SceneMessageReceived
 

@@ -7,8 +7,8 @@ from itertools import count
 
 import pytest
 from dcl_comms_drivers.livekit.engine.engine import Engine
-from kit import LOOPS, Kit
-from livekit_rig import Player, nothing_left
+from rigs.drivers.kit import LOOPS, Kit
+from rigs.drivers.livekit import Player, nothing_left
 
 from dcl_comms_core import ChatReceived, Limits, Packet, PeerId, PeerJoined, Reconnected, Reconnecting, Voice, encode
 

@@ -18,9 +18,9 @@ from dcl_comms_drivers.connection.base import BaseConnection
 from dcl_comms_drivers.connection.signing import Signing
 from dcl_comms_drivers.settings import Options
 from dcl_comms_drivers.wallet import DisposableWallet, LocalWallet, log_in
-from kit import LOOPS, Kit
-from net_rig import certificate, websocket_server
-from ws_rig import WsRoomService
+from rigs.drivers.kit import LOOPS, Kit
+from rigs.drivers.net import certificate, websocket_server
+from rigs.drivers.ws import WsRoomService
 
 from dcl_comms_core import (
     DEFAULT_LIMITS,

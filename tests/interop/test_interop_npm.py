@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from chains import EPHEMERAL, EXPIRES, NOW, OTHER, ROOT, VERIFIER, identity
 from dcl_comms_drivers.asyncio import fetch
 from dcl_comms_drivers.wallet.ethereum import EthereumKey
+from rigs.core.chains import EPHEMERAL, EXPIRES, NOW, OTHER, ROOT, VERIFIER, identity
 
 from dcl_comms_core import (
     AuthChain,

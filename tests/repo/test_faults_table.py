@@ -40,5 +40,5 @@ def test_every_row_names_tests_and_they_exist() -> None:
         named = re.findall(r"`(test_\w+\.py)::(test_\w+)`", row[-1])
         assert named, row
         for file, test in named:
-            (path,) = ROOT.glob(f"tests/*/{file}")
+            (path,) = ROOT.glob(f"tests/**/{file}")
             assert f"def {test}(" in path.read_text(encoding="utf-8"), (file, test)

@@ -11,12 +11,12 @@ import time
 from itertools import count
 
 import pytest
-from canary import assert_no_secret
 from click.testing import CliRunner
 from dcl_comms_drivers import polled
 from dcl_comms_station.cli import cli
 from dcl_comms_station.exits import Exit
-from tokens import make_token
+from rigs.core.canary import assert_no_secret
+from rigs.core.tokens import make_token
 
 from dcl_comms_core import ChatReceived, PeerJoined, PeerMoved, RoomState
 

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 import trio
-from canary import assert_no_secret
-from tokens import make_token
+from rigs.core.canary import assert_no_secret
+from rigs.core.tokens import make_token
 
 from dcl_comms_core import PeerId
 

@@ -7,11 +7,11 @@ import sys
 import time
 
 import pytest
-from canary import assert_no_secret
 from dcl_comms_station.exits import Exit, Interrupted, explain
 from dcl_comms_station.loops import LOOPS, get_loop, run
 from dcl_comms_station.tokens import describe_token, read_token
-from tokens import make_token
+from rigs.core.canary import assert_no_secret
+from rigs.core.tokens import make_token
 
 from dcl_comms_core import AnnounceProfileVersion, Chat, Packet, PeerId, encode
 

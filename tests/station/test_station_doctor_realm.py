@@ -12,7 +12,7 @@ from dcl_comms_drivers.connection.base import BaseConnection
 from dcl_comms_drivers.wallet import DisposableWallet
 from dcl_comms_station.exits import Exit
 from dcl_comms_station.loops import LOOPS
-from serving import serving
+from rigs.drivers.serving import serving
 
 BOTH_LOOPS = pytest.mark.parametrize("loop", sorted(LOOPS))
 WAY = ("string", "name", "tcp", "http", "wallet", "about")

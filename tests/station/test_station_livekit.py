@@ -8,10 +8,10 @@ import signal
 import time
 
 import pytest
-from canary import assert_no_secret
 from dcl_comms_station.exits import Exit
-from netns import livekit_site
-from tokens import make_token
+from rigs.core.canary import assert_no_secret
+from rigs.core.tokens import make_token
+from rigs.drivers.netns import livekit_site
 
 pytestmark = pytest.mark.livekit
 LOOPS = pytest.mark.parametrize("loop", ["asyncio", "trio"])

@@ -10,9 +10,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from canary import assert_no_secret
 from dcl_comms_station.exits import Exit
-from tokens import make_token
+from rigs.core.canary import assert_no_secret
+from rigs.core.tokens import make_token
 
 COMMAND = [sys.executable, "-m", "dcl_comms_station"]
 WITHOUT_CLICK = "import sys; sys.modules['click'] = None; from dcl_comms_station.entry import main; sys.exit(main())"

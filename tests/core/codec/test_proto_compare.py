@@ -1,0 +1,78 @@
+"""The maintainer's comparison with the published protocol, without the network: its verdicts and its list."""
+
+from __future__ import annotations
+
+import sys
+import tarfile
+from importlib.util import find_spec, module_from_spec, spec_from_file_location
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[3]
+PROTO = ROOT / "dcl_comms_core" / "proto"
+
+
+@pytest.fixture(scope="module")
+def tool() -> ModuleType:
+    if find_spec("grpc_tools") is None:
+        pytest.skip("needs protoc (grpcio-tools)")
+    spec = spec_from_file_location("compare_protocol", ROOT / ".ci/tools/compare_protocol.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def published(folder: Path, edit: tuple[str, str]) -> Path:
+    """A tarball like npm's, with our files after one edit."""
+    for path in PROTO.rglob("*.proto"):
+        copy = folder / "package" / "proto" / path.relative_to(PROTO)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        copy.write_text(path.read_text(encoding="utf-8").replace(*edit), encoding="utf-8")
+    with tarfile.open(folder / "p.tgz", "w:gz") as archive:
+        archive.add(folder / "package", "package")
+    return folder / "p.tgz"
+
+
+@pytest.mark.parametrize(
+    ("edit", "expected"),
+    [
+        (("float rotation_y = 16;", "double rotation_y = 16;"),
+         "Movement.rotation_y: ours float = 16, published double = 16"),
+        (("GLIDING = 2;", "GLIDING = 7;"), "Movement.GlideState.GLIDING: ours = 2, published = 7"),
+        (("  optional uint32 mask = 11;\n", ""), "PlayerEmote.mask: ours only (optional uint32 = 11)"),
+        (("int32 count = 3;", "int32 count = 3; string extra = 4;"), "Reaction.extra: published only (string = 4)"),
+        (("bytes data = 2;", "repeated bytes data = 2;"), "Scene.data: ours bytes = 2, published repeated bytes = 2"),
+    ],
+)  # fmt: skip
+def test_a_difference_is_found(
+    tool: ModuleType, tmp_path: Path, edit: tuple[str, str], expected: str, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    listed = tmp_path / "allowed.toml"
+    listed.write_text("", encoding="utf-8")
+    monkeypatch.setattr(tool, "ALLOWED", listed)
+    monkeypatch.setattr(sys, "argv", ["compare", "--package", str(published(tmp_path, edit))])
+    assert tool.main() == 1
+    line = f"decentraland.kernel.comms.rfc4.{expected}"
+    assert f"UNLISTED  {line}" in capsys.readouterr().out
+    listed.write_text(f'[[difference]]\nwhat = "{line}"\nreason = "to see it pass"\n', encoding="utf-8")
+    assert tool.main() == 0
+
+
+def test_verdicts(tool: ModuleType) -> None:
+    assert tool.verdict([], {}) == (["0 differences: 0 not listed; 0 listed ones no longer exist"], 0)
+    lines, code = tool.verdict(["new"], {"gone": "why"})
+    assert code == 1
+    assert lines[:2] == ["UNLISTED  new", "STALE     gone"]
+
+
+def test_every_listed_difference_has_a_reason(tool: ModuleType, tmp_path: Path) -> None:
+    assert all(tool.allowed(tool.ALLOWED).values())
+    bare = tmp_path / "bare.toml"
+    bare.write_text('[[difference]]\nwhat = "x"\n', encoding="utf-8")
+    with pytest.raises(SystemExit, match="no reason"):
+        tool.allowed(bare)

@@ -1,0 +1,99 @@
+"""The generated tables say what the wire's facts (tests/vectors/messages.json) say, and the files are up to date."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import betterproto2
+import pytest
+
+from dcl_comms_core.proto import WireMessage, common, rfc4, rfc5, v3
+from dcl_comms_core.proto._gen.tables import TABLES
+
+ROOT = Path(__file__).resolve().parents[3]
+FACTS: dict[str, Any] = json.loads((ROOT / "tests/vectors/messages.json").read_text(encoding="utf-8"))
+PACKAGES = [name for name in FACTS if not name.startswith("_")]
+
+
+def table_facts(package: str) -> dict[str, list[dict[str, object]]]:
+    """Our tables in the words of messages.json."""
+    names = {table.cls: table.full_name for table in TABLES}
+    out: dict[str, list[dict[str, object]]] = {}
+    for table in TABLES:
+        if table.full_name.rpartition(".")[0] != package:
+            continue
+        rows: list[dict[str, object]] = []
+        for field in table.fields:
+            row: dict[str, object] = {"name": field.name, "number": field.number, "type": field.type}
+            if field.type == "map":
+                row |= {"key": field.key, "value": names[field.message] if field.message else field.value}
+            elif field.message:
+                row["type_name"] = names[field.message]
+            elif field.enum:
+                row["type_name"] = field.enum.__name__
+            if field.presence == "repeated":
+                row["label"] = "repeated"
+            if field.group:
+                row["oneof"] = field.group
+            if field.presence == "explicit" and field.type != "message":
+                row["presence"] = "explicit"
+            rows.append(row)
+        out[table.full_name.rpartition(".")[2]] = rows
+    return out
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_tables_agree_with_the_facts(package: str) -> None:
+    expected: dict[str, list[dict[str, object]]] = {}
+    for name, message in FACTS[package]["messages"].items():
+        rows = [dict(field) for field in message["fields"]]
+        for row in rows:
+            if row["type"] == "enum":
+                row["type_name"] = str(row["type_name"]).rpartition(".")[2]
+        expected[name] = sorted(rows, key=lambda row: row["number"])
+    assert table_facts(package) == expected
+
+
+@pytest.mark.parametrize(
+    ("enum", "values"),
+    [
+        (rfc4.GlideState, FACTS["decentraland.kernel.comms.rfc4"]["messages"]["Movement"]["enums"]["GlideState"]),
+        (rfc4.VoiceCodec, FACTS["decentraland.kernel.comms.rfc4"]["messages"]["Voice"]["enums"]["VoiceCodec"]),
+        (v3.KickedReason, FACTS["decentraland.kernel.comms.v3"]["enums"]["KickedReason"]),
+    ],
+)
+def test_enums_agree_with_the_facts(enum: type[betterproto2.Enum], values: dict[str, int]) -> None:
+    assert {member.name: member.value for member in enum} == values
+
+
+def test_every_message_is_in_the_tables() -> None:
+    exported = {
+        value
+        for module in (common, rfc4, rfc5, v3)
+        for name in module.__all__
+        if isinstance(value := getattr(module, name), type) and issubclass(value, WireMessage)
+    }
+    assert exported == {table.cls for table in TABLES}
+
+
+@pytest.mark.parametrize("table", TABLES, ids=lambda table: table.cls.__name__)
+def test_tables_agree_with_betterproto2s_own_metadata(table: Any) -> None:
+    meta = {f.name: f.metadata["betterproto"] for f in dataclasses.fields(table.cls)}
+    assert {f.name: (f.number, f.type) for f in table.fields} == {n: (m.number, m.proto_type) for n, m in meta.items()}
+    assert {f.name for f in table.fields if f.group} == {n for n, m in meta.items() if m.group}
+
+
+def test_generated_files_are_up_to_date() -> None:
+    if find_spec("betterproto2_compiler") is None:
+        pytest.skip("needs betterproto2-compiler (dependency group `test`)")
+    check = subprocess.run(
+        [sys.executable, str(ROOT / ".ci/tools/gen_proto.py"), "--check"],
+        capture_output=True, text=True, check=False, timeout=50,
+    )  # fmt: skip
+    assert check.returncode == 0, check.stdout + check.stderr

@@ -1,0 +1,582 @@
+"""RoomSession: opening, closing, timers, reconnecting."""
+
+from __future__ import annotations
+
+from math import inf, nan
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rigs.core.room import ME, STEADY, Rig, at, kinds, livekit, people, wire
+
+from dcl_comms_core import (
+    Backoff,
+    Chat,
+    ChatReceived,
+    ClockSet,
+    CloseLink,
+    CloseReason,
+    CommandCompleted,
+    CommandFailed,
+    DataReceived,
+    Limits,
+    LinkClosed,
+    LinkFailed,
+    LinkOpened,
+    LinkReconnected,
+    LinkReconnecting,
+    LinkRef,
+    LocalProtocolError,
+    OfflineAdapter,
+    OpenLink,
+    PacketsDropped,
+    ParticipantJoined,
+    PeerId,
+    PermissionMissing,
+    PublishMicrophone,
+    Reconnected,
+    Reconnecting,
+    Retry,
+    RoomClosed,
+    RoomOpened,
+    RoomState,
+    SendData,
+    SetAttributes,
+    Subscribe,
+    Timer,
+    TrackSource,
+    WarningCode,
+)
+
+# --- opening
+
+
+def test_opening() -> None:
+    adapter = livekit()
+    rig = Rig(adapter, room="island", subscribe=Subscribe.NONE)
+    assert (rig.session.state, rig.session.identity, rig.session.deadline()) == (RoomState.NEW, None, None)
+    rig.open()
+    (opening,) = rig.take_commands(OpenLink)
+    assert (opening.link, opening.adapter, opening.auto_subscribe) == (LinkRef(1, 1), adapter, False)
+    assert rig.take_events() == []
+    rig.now = 2.0
+    rig.join("alice", "bob", sid="RM_1")
+    assert rig.session.state is RoomState.OPEN
+    assert (rig.session.identity, rig.session.adapter, rig.session.room) == (PeerId(ME), adapter, "island")
+    opened, *joined = rig.take_events()
+    assert opened == RoomOpened(at=2.0, room="island", identity=PeerId(ME), name="I1", sid="RM_1")
+    assert [(event.sender.text, event.at, event.room) for event in joined] == [
+        ("alice", 2.0, "island"),
+        ("bob", 2.0, "island"),
+    ]
+    assert rig.session.deadline() is None
+    assert rig.session.deadline_reason is None
+
+
+def test_a_link_number_of_our_choice() -> None:
+    rig = Rig(link=7).open()
+    assert rig.link == LinkRef(7, 1)
+
+
+def test_only_rooms_can_be_joined() -> None:
+    with pytest.raises(LocalProtocolError, match="not OfflineAdapter"):
+        Rig(OfflineAdapter("offline"))
+
+
+def test_what_is_no_input() -> None:
+    with pytest.raises(LocalProtocolError, match="not str"):
+        Rig().session.receive("LinkOpened", now=0.0)  # type: ignore[arg-type]  # the mistake
+
+
+@pytest.mark.parametrize("bad", [nan, inf, -inf])
+def test_times_that_are_not_finite_are_the_host_s_mistake(bad: float) -> None:
+    rig = Rig().join()
+    for call in (
+        lambda: rig.session.handle_timeout(bad),
+        lambda: rig.session.receive(ClockSet(unix_offset=0.0), now=bad),
+        lambda: rig.session.receive(ClockSet(unix_offset=bad), now=0.0),
+        lambda: rig.session.receive_data("alice", b"", now=bad),
+        lambda: rig.session.chat("hello", now=bad),
+    ):
+        with pytest.raises(LocalProtocolError, match="finite"):
+            call()
+    assert rig.take_events(ChatReceived) == []
+    with pytest.raises(LocalProtocolError, match="finite"):
+        rig.session.close(drain=abs(bad))
+    assert rig.session.state is RoomState.OPEN
+
+
+def test_time_does_not_go_back() -> None:
+    rig = Rig().join()
+    rig.session.receive_data("alice", wire(chat=Chat(message="1")), now=5.0)
+    rig.session.receive_data("alice", wire(chat=Chat(message="2")), now=3.0)
+    assert [event.at for event in rig.take_events(ChatReceived)] == [5.0, 5.0]
+
+
+# --- being announced at once
+
+
+@pytest.mark.parametrize(
+    ("grants", "expected"),
+    [
+        ({}, [SetAttributes(link=LinkRef(1, 1), attributes=(("client", "dcl-comms"),))]),
+        ({"can_update_own_metadata": False}, [PublishMicrophone(link=LinkRef(1, 1))]),
+        ({"can_update_own_metadata": False, "can_publish_sources": ["camera"]}, []),
+        ({"can_update_own_metadata": False, "can_publish": False}, []),
+    ],
+)
+def test_announcing_ourselves(grants: dict[str, Any], expected: list[object]) -> None:
+    rig = Rig(livekit(**grants)).join()
+    assert rig.take_commands(SetAttributes | PublishMicrophone) == expected  # type: ignore[arg-type]  # isinstance takes it
+    warnings = [event.code for event in rig.take_events() if hasattr(event, "code")]
+    assert warnings == ([] if expected else [WarningCode.ANNOUNCED_LATE])
+
+
+def test_not_announcing_ourselves() -> None:
+    rig = Rig(announce=False).join()
+    assert kinds(rig.take_commands(object)) == ["OpenLink"]
+    assert kinds(rig.take_events()) == ["RoomOpened"]
+
+
+@pytest.mark.parametrize("answer", [CommandCompleted, CommandFailed, None])
+def test_packets_wait_until_others_know_us(answer: Any) -> None:
+    rig = Rig().join(known=False)
+    rig.session.chat("first")
+    rig.drain()
+    assert rig.take_commands(SendData) == []
+    assert not rig.session.has_credit()
+    assert (rig.session.deadline(), rig.session.deadline_reason) == (1.0, Timer.ANNOUNCE)
+    if answer is None:
+        rig.timer()
+    else:
+        rig.tell(answer, what="SetAttributes")
+    assert len(rig.take_commands(SendData)) == 1
+    assert rig.session.deadline() is None
+    # A second answer changes nothing.
+    rig.tell(CommandCompleted, what="SetAttributes")
+    assert rig.take_commands(SendData) == []
+
+
+def test_closing_lets_packets_out_that_wait_until_others_know_us() -> None:
+    rig = Rig().join(known=False)
+    rig.session.chat("last words")
+    rig.session.close(drain=3.0)
+    rig.drain()
+    assert rig.take_commands(SendData | CloseLink) == []  # type: ignore[arg-type]  # isinstance takes it
+    rig.tell(CommandCompleted, what="SetAttributes")
+    assert kinds(rig.take_commands(SendData | CloseLink)) == ["SendData", "CloseLink"]  # type: ignore[arg-type]
+
+
+def test_a_link_that_repairs_itself_need_not_make_us_known_again() -> None:
+    rig = Rig().join(known=False)
+    rig.session.chat("first")
+    rig.tell(LinkReconnecting)
+    assert rig.session.deadline() is None
+    rig.tell(CommandCompleted, what="SetAttributes")
+    assert rig.take_commands(SendData) == []
+    rig.tell(LinkReconnected)
+    assert len(rig.take_commands(SendData)) == 1
+
+
+def test_a_command_that_failed_is_told() -> None:
+    rig = Rig().join()
+    rig.take_events()
+    rig.tell(CommandFailed, what="SetAttributes", detail="not allowed")
+    (warning,) = rig.take_events()
+    assert (warning.code, warning.text) == (WarningCode.COMMAND_FAILED, "SetAttributes: not allowed")
+
+
+def test_packets_that_a_link_had_no_room_for_are_told() -> None:
+    rig = Rig(limits=Limits(inbox_bytes=7)).join()
+    rig.take_events()
+    rig.tell(PacketsDropped, count=3)
+    (event,) = rig.take_events()
+    assert (event.limit, event.value, rig.session.counters["dropped.inbox_bytes"]) == ("inbox_bytes", 7, 3)
+
+
+def test_what_may_be_published() -> None:
+    rig = Rig(livekit())
+    with pytest.raises(LocalProtocolError, match="publish after RoomOpened"):
+        rig.session.check_publish(TrackSource.MICROPHONE)
+    rig.join()
+    rig.session.check_publish(TrackSource.MICROPHONE)
+    with pytest.raises(PermissionMissing, match="canPublishSources"):
+        rig.session.check_publish(TrackSource.CAMERA)
+    Rig().join().session.check_publish(TrackSource.CAMERA)
+
+
+# --- timers
+
+
+def test_no_answer_in_time() -> None:
+    rig = Rig(limits=Limits(connect_seconds=3.0)).open()
+    assert (rig.session.deadline(), rig.session.deadline_reason) == (3.0, Timer.CONNECT)
+    link = rig.link
+    rig.take_commands(object)
+    rig.timer()
+    assert rig.take_commands(object) == [CloseLink(link=link)]
+    (closed,) = rig.take_events()
+    assert (closed.reason, closed.retry, closed.detail) == (
+        CloseReason.TIMEOUT,
+        Retry.BACKOFF,
+        "no answer within 3 s",
+    )
+    rig.tell(LinkOpened, identity=ME, room="I1")
+    assert rig.session.state is RoomState.CLOSED
+    assert rig.take_events() == []
+
+
+def test_no_answer_while_rejoining_is_another_attempt() -> None:
+    rig = at(RoomState.CONNECTING)
+    assert rig.session.deadline_reason is Timer.CONNECT
+    old = rig.link
+    rig.timer()
+    assert rig.take_commands(object) == [CloseLink(link=old)]
+    (waiting,) = rig.take_events()
+    assert (waiting.attempt, waiting.reason) == (2, CloseReason.TIMEOUT)
+    rig.timer()
+    assert rig.link == LinkRef(1, old.generation + 1)
+
+
+@pytest.mark.parametrize("state", RoomState)
+def test_spurious_timeouts_do_nothing(state: RoomState) -> None:
+    rig = at(state)
+    deadline = rig.session.deadline()
+    for _ in range(3):
+        rig.session.handle_timeout(rig.now)
+        rig.session.handle_timeout(rig.now - 5.0)
+    if deadline is not None:
+        rig.session.handle_timeout(deadline - 0.001)
+    assert (rig.session.state, rig.session.deadline()) == (state, deadline)
+    assert (rig.take_commands(object), rig.take_events()) == ([], [])
+
+
+@given(
+    state=st.sampled_from(RoomState),
+    steps=st.lists(st.floats(0.0, 30.0), max_size=8),
+    jitter=st.floats(0.0, 1.0),
+)
+def test_a_deadline_that_was_handled_lies_ahead(state: RoomState, steps: list[float], jitter: float) -> None:
+    rig = at(state, reconnect=Backoff(initial=0.5, jitter=jitter))
+    for step in steps:
+        rig.pass_time(step)
+        deadline, reason = rig.session.deadline(), rig.session.deadline_reason
+        assert (deadline is None) == (reason is None)
+        assert deadline is None or deadline > rig.now
+
+
+# --- closing
+
+
+def test_closing_an_open_room() -> None:
+    rig = Rig().join()
+    rig.take_events()
+    rig.now = 1.0
+    rig.close(drain=2.0)
+    assert rig.told_to_close() == [2.0]
+    assert (rig.session.deadline(), rig.session.deadline_reason) == (1.0 + 2.0 + 5.0, Timer.CLOSE)
+    assert rig.take_events() == []
+    rig.tell(LinkClosed, reason=CloseReason.NETWORK, detail="whatever")
+    assert rig.take_events() == [
+        RoomClosed(at=1.0, room="main", reason=CloseReason.CLIENT, retry=Retry.NEVER, detail="")
+    ]
+    assert rig.session.deadline() is None
+
+
+def test_the_default_drain_is_the_limit_s() -> None:
+    rig = Rig(limits=Limits(drain_seconds=1.5)).join().close()
+    assert rig.told_to_close() == [1.5]
+    rig = Rig().join().close(drain=-1.0)
+    assert rig.told_to_close() == [0.0]
+
+
+def test_a_link_that_does_not_confirm_its_end_is_given_up() -> None:
+    rig = at(RoomState.CLOSING)
+    assert rig.session.deadline_reason is Timer.CLOSE
+    rig.timer()
+    (closed,) = rig.take_events()
+    assert (closed.reason, closed.detail) == (CloseReason.CLIENT, "the link did not confirm its end")
+
+
+def test_closing_waits_for_the_queue() -> None:
+    rig = Rig(limits=Limits(in_flight=2)).join()
+    rig.send(5)
+    tokens = [command.token for command in rig.sent()]
+    rig.close(drain=3.0)
+    assert rig.told_to_close() == []
+    assert (rig.session.deadline(), rig.session.deadline_reason) == (3.0, Timer.CLOSE)
+    rig.now = 1.0
+    rig.acknowledge(*tokens)
+    more = rig.sent()
+    assert [command.data for command in more] == [b"\x02", b"\x03"]
+    assert rig.told_to_close() == []
+    rig.acknowledge(more[0].token)
+    # The last packet went out; the link gets the rest of the time for what is in flight.
+    assert [type(command) for command in rig.commands] == [SendData, CloseLink]
+    assert rig.told_to_close() == [2.0]
+    rig.acknowledge(more[1].token)
+    assert rig.session.counters["sent"] == 4
+    rig.tell(LinkClosed, reason=CloseReason.CLIENT)
+    assert rig.session.counters["dropped"] == 0
+    assert rig.session.counters["unconfirmed"] == 1
+
+
+def test_the_queue_s_time_is_over() -> None:
+    rig = Rig(limits=Limits(in_flight=1)).join()
+    rig.send(4)
+    rig.close(drain=2.0)
+    rig.timer()
+    assert rig.told_to_close() == [0.0]
+    assert rig.session.counters["dropped"] == 3
+    assert (rig.session.deadline(), rig.session.deadline_reason) == (7.0, Timer.CLOSE)
+
+
+def test_closing_at_once_drops_the_queue() -> None:
+    rig = Rig(limits=Limits(in_flight=1)).join()
+    rig.send(4)
+    rig.close(drain=0.0)
+    assert rig.told_to_close() == [0.0]
+    assert rig.session.unacknowledged == 1
+
+
+def test_closing_again_may_only_shorten() -> None:
+    rig = Rig(limits=Limits(in_flight=1)).join()
+    rig.send(3)
+    rig.close(drain=10.0)
+    rig.close(drain=60.0)
+    assert rig.session.deadline() == 10.0
+    rig.close(drain=4.0)
+    assert rig.session.deadline() == 4.0
+    rig.close(drain=0.0)
+    assert rig.told_to_close() == [0.0]
+
+
+def test_closing_again_after_the_link_was_told() -> None:
+    rig = Rig().join().close(drain=10.0)
+    assert rig.told_to_close() == [10.0]
+    rig.close(drain=60.0)
+    assert rig.session.deadline() == 15.0
+    rig.close(drain=0.0)
+    assert rig.session.deadline() == 5.0
+    assert rig.told_to_close() == []
+    rig.timer()
+    assert rig.session.state is RoomState.CLOSED
+
+
+@pytest.mark.parametrize("state", [RoomState.NEW, RoomState.WAITING])
+def test_closing_where_there_is_no_link(state: RoomState) -> None:
+    rig = at(state).close()
+    assert rig.take_commands(object) == []
+    assert [event.reason for event in rig.take_events()] == [CloseReason.CLIENT]
+    assert rig.session.deadline() is None
+
+
+def test_closing_while_connecting_gives_the_link_up() -> None:
+    rig = Rig().open().close(drain=10.0)
+    assert rig.told_to_close() == [0.0]
+    assert rig.session.deadline() == 5.0
+    # It opened at the same moment: too late.
+    rig.tell(LinkOpened, identity=ME, room="I1")
+    assert rig.session.state is RoomState.CLOSING
+    rig.tell(LinkFailed, reason=CloseReason.TLS, detail="never mind")
+    assert [(event.reason, event.detail) for event in rig.take_events()] == [(CloseReason.CLIENT, "")]
+
+
+def test_closing_while_the_transport_repairs_itself() -> None:
+    rig = Rig().join().fall_silent()
+    rig.send(3)
+    rig.close(drain=4.0)
+    # Nothing goes to a transport that can't take it, nor is what waits given up yet.
+    assert (rig.sent(), rig.told_to_close()) == ([], [])
+    assert rig.session.deadline() == 4.0
+    rig.now = 1.0
+    rig.tell(LinkReconnected)
+    assert rig.session.state is RoomState.CLOSING
+    assert kinds(rig.take_commands(object)) == ["SendData"] * 3 + ["CloseLink"]
+    assert rig.take_events(Reconnected) == []
+
+
+def test_the_transport_repairs_itself_while_closing() -> None:
+    rig = Rig(limits=Limits(in_flight=1)).join()
+    rig.send(2)
+    (first,) = rig.sent()
+    rig.close(drain=4.0)
+    rig.fall_silent()
+    assert rig.take_events(Reconnecting) == []
+    rig.acknowledge(first.token)
+    assert rig.sent() == []
+    rig.tell(LinkReconnected)
+    assert kinds(rig.take_commands(object)) == ["SendData", "CloseLink"]
+
+
+@pytest.mark.parametrize("state", [RoomState.CLOSING, RoomState.CLOSED, RoomState.WAITING, RoomState.CONNECTING])
+def test_news_of_the_room_outside_of_it_is_late(state: RoomState) -> None:
+    rig = at(state)
+    (somebody,) = people("late")
+    rig.tell(ParticipantJoined, participant=somebody)
+    rig.tell(CommandFailed, what="SetAttributes")
+    rig.tell(DataReceived, sender="late", data=wire(chat=Chat(message="late")))
+    assert rig.data(wire(chat=Chat(message="late"))) is None
+    assert rig.take_events() == []
+    assert rig.session.counters["late"] == 4
+    assert len(rig.session.peers) == 0
+
+
+# --- other links
+
+
+def test_another_link_s_news_are_late() -> None:
+    rig = Rig(reconnect=STEADY).join("alice")
+    old = rig.link
+    rig.lose()
+    rig.timer()
+    rig.join("alice")
+    rig.take_events()
+    for link in (old, LinkRef(2, rig.link.generation), LinkRef(1, rig.link.generation + 1)):
+        for kind, fields in (
+            (LinkClosed, {"reason": CloseReason.NETWORK}),
+            (LinkReconnecting, {}),
+            (DataReceived, {"sender": "alice", "data": wire(chat=Chat(message="old"))}),
+            (ParticipantJoined, {"participant": people("mallory")[0]}),
+        ):
+            rig.session.receive(kind(link=link, **fields), now=rig.now)
+    assert rig.take_events() == []
+    assert rig.session.counters["late"] == 12
+    assert rig.session.state is RoomState.OPEN
+
+
+# --- reconnecting
+
+
+def test_the_transport_repairs_itself() -> None:
+    rig = Rig().join("alice")
+    rig.take_events()
+    rig.fall_silent()
+    assert rig.take_events() == [
+        Reconnecting(at=0.0, room="main", attempt=0, reason=CloseReason.NETWORK),
+    ]
+    rig.send(2)
+    assert rig.sent() == []
+    assert not rig.session.has_credit()
+    assert rig.data(wire(chat=Chat(message="still"))).text == "still"
+    rig.now = 3.0
+    rig.tell(LinkReconnected)
+    assert rig.take_events(Reconnected) == [Reconnected(at=3.0, room="main", attempt=0)]
+    assert [command.data for command in rig.sent()] == [b"\x00", b"\x01"]
+
+
+def test_joining_anew() -> None:
+    rig = Rig(reconnect=STEADY).join("alice", "bob")
+    rig.take_events()
+    rig.send(2)
+    rig.lose(detail="broken pipe")
+    warning, reconnecting = rig.take_events()
+    assert (warning.code, warning.text) == (WarningCode.SENDS_UNCONFIRMED, "2 packets were not acknowledged")
+    assert reconnecting == Reconnecting(at=0.0, room="main", attempt=1, reason=CloseReason.NETWORK)
+    assert (rig.session.deadline(), rig.session.deadline_reason) == (1.0, Timer.RETRY)
+    rig.send(1, reliable=False)
+    assert rig.session.waiting == 1
+    rig.take_commands(object)
+    rig.timer()
+    (again,) = rig.take_commands(object)
+    assert again == OpenLink(link=LinkRef(1, 2), adapter=rig.session.adapter)
+    rig.now = 1.5
+    rig.join("bob", "carol")
+    assert kinds(rig.events) == ["Reconnected", "PeerLeft", "PeerJoined"]
+    reconnected, left, joined = rig.take_events()
+    assert (reconnected.attempt, left.sender, joined.sender) == (1, PeerId("alice"), PeerId("carol"))
+    assert kinds(rig.commands) == ["SetAttributes", "SendData"]
+    assert rig.sent()[0].link == LinkRef(1, 2)
+    assert rig.session.counters["unconfirmed"] == 2
+
+
+def test_pauses_grow_and_attempts_end() -> None:
+    rig = at(RoomState.WAITING)
+    started = []
+    for _ in range(3):
+        rig.timer()
+        started.append(rig.now)
+        rig.tell(LinkFailed, reason=CloseReason.UNREACHABLE, detail="refused")
+    assert started == [1.0, 1.0 + 2.0, 1.0 + 2.0 + 4.0]
+    assert [event.attempt for event in rig.take_events(Reconnecting)] == [2, 3]
+    rig = at(RoomState.WAITING)
+    for _ in range(3):
+        rig.timer()
+        rig.tell(LinkFailed, reason=CloseReason.UNREACHABLE, detail="refused")
+    (closed,) = rig.take_events(RoomClosed)
+    assert (closed.reason, closed.retry, closed.detail) == (CloseReason.UNREACHABLE, Retry.BACKOFF, "refused")
+
+
+def test_a_server_that_lets_us_in_and_loses_us_again_is_given_up() -> None:
+    rig = at(RoomState.WAITING)
+    pauses = [rig.session.deadline()]
+    for _ in range(STEADY.attempts):
+        rig.timer()
+        rig.join()
+        rig.pass_time(29.9)
+        rig.lose()
+        pauses.append(None if rig.session.deadline() is None else rig.session.deadline() - rig.now)
+    assert pauses == [1.0, 2.0, 4.0, None]
+    assert [event.attempt for event in rig.take_events(Reconnecting, RoomClosed)[:-1]] == [2, 3]
+    assert rig.session.state is RoomState.CLOSED
+
+
+def test_a_room_that_stayed_open_for_a_while_may_be_tried_as_often_again() -> None:
+    rig = at(RoomState.WAITING)
+    for _ in range(2 * STEADY.attempts):
+        rig.timer()
+        rig.join()
+        rig.pass_time(30.0)
+        rig.lose()
+        assert rig.session.state is RoomState.WAITING
+        (*_, last) = rig.take_events(Reconnecting)
+        assert last.attempt == 1
+
+
+def test_jitter_comes_from_the_entropy_given() -> None:
+    def first_pause(entropy: int) -> float | None:
+        return at(RoomState.WAITING, reconnect=Backoff(jitter=0.5), entropy=entropy).session.deadline()
+
+    pauses = [first_pause(entropy) for entropy in range(20)]
+    assert pauses == [first_pause(entropy) for entropy in range(20)]
+    assert len(set(pauses)) == 20
+    assert all(pause is not None and 0.5 < pause <= 1.0 for pause in pauses)
+
+
+def test_what_would_be_harmful_is_not_tried_again() -> None:
+    for reason in (CloseReason.DUPLICATE_IDENTITY, CloseReason.REMOVED):
+        rig = at(RoomState.OPEN).lose(reason)
+        assert [(event.reason, event.retry) for event in rig.take_events()] == [(reason, Retry.NEVER)]
+
+
+def test_the_token_expires_while_waiting() -> None:
+    rig = Rig(livekit(ttl=3.0), reconnect=STEADY).join()
+    rig.pass_time(2.5)
+    rig.lose()
+    rig.send(2)
+    rig.take_events()
+    rig.take_commands(object)
+    rig.timer()
+    (closed,) = rig.take_events()
+    assert (closed.reason, closed.retry) == (CloseReason.TOKEN_EXPIRED, Retry.FRESH_CREDENTIALS)
+    assert rig.take_commands(object) == []
+    assert rig.session.counters["dropped"] == 2
+
+
+def test_without_a_policy_the_room_ends() -> None:
+    rig = Rig().join().lose()
+    (closed,) = rig.take_events(RoomClosed)
+    assert (closed.reason, closed.retry) == (CloseReason.NETWORK, Retry.BACKOFF)
+
+
+def test_nothing_follows_the_end() -> None:
+    rig = Rig().join().lose()
+    rig.take_events()
+    rig.join("alice")
+    rig.lose()
+    rig.close()
+    rig.pass_time(100.0)
+    assert rig.take_events() == []
+    with pytest.raises(LocalProtocolError, match="the room is closed: send between"):
+        rig.session.chat("hello")

@@ -1,0 +1,358 @@
+"""The private livekit-server: found or built, loopback only, ours, and gone when we are."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from dcl_comms_drivers.realm import livekit_binary
+from dcl_comms_drivers.realm.livekit_binary import build_server, cache_dir, find_server
+from dcl_comms_drivers.realm.livekit_server import LiveKitServer, ServerProblem, ServerUnavailable
+from dcl_comms_drivers.realm.mint import PLAYER_GRANTS, mint_admin_token, mint_token
+from rigs.drivers.livekit import settle
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+LINUX = pytest.mark.skipif(not Path("/proc/net").is_dir(), reason="reads /proc")
+
+
+def alive(pid: int) -> bool:
+    """Whether a process exists and is not a zombie."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def claims(token: str) -> dict[str, object]:
+    body = token.split(".")[1]
+    return json.loads(base64.urlsafe_b64decode(body + "=" * (-len(body) % 4)))  # type: ignore[no-any-return]
+
+
+def listening(pid: int) -> set[tuple[str, str]]:
+    """Every (protocol, address) at which a process can be reached."""
+    inodes = set()
+    for fd in Path(f"/proc/{pid}/fd").iterdir():
+        with suppress(FileNotFoundError):  # closed meanwhile
+            if match := re.fullmatch(r"socket:\[(\d+)\]", str(fd.readlink())):
+                inodes.add(match[1])
+    found = set()
+    for protocol in ("tcp", "tcp6", "udp", "udp6"):
+        path = Path(f"/proc/net/{protocol}")
+        for line in path.read_text().splitlines()[1:] if path.exists() else []:
+            fields = line.split()
+            is_open = fields[3] == ("0A" if protocol.startswith("tcp") else "07")
+            if fields[9] in inodes and is_open:
+                found.add((protocol, fields[1].split(":")[0]))
+    return found
+
+
+# -- the running server
+
+
+@LINUX
+@pytest.mark.livekit
+def test_it_listens_on_loopback_only(livekit_server: LiveKitServer) -> None:
+    found = listening(livekit_server.pid)
+    assert {protocol for protocol, _ in found} == {"tcp", "udp"}
+    assert {address for _, address in found} == {"0100007F"}, found
+
+
+@LINUX
+@pytest.mark.livekit
+def test_its_secret_is_not_in_any_argument(livekit_server: LiveKitServer) -> None:
+    supervisor = Path(f"/proc/{livekit_server.pid}/stat").read_text().rsplit(")", 1)[1].split()[1]
+    for pid in (livekit_server.pid, int(supervisor)):
+        line = Path(f"/proc/{pid}/cmdline").read_bytes().decode()
+        assert livekit_server.secret not in line
+        assert livekit_server.key not in line
+    assert livekit_server.secret not in repr(livekit_server)
+    assert len(livekit_server.secret) >= 32
+
+
+@pytest.mark.livekit
+def test_only_its_own_keys_open_its_api(livekit_server: LiveKitServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert isinstance(livekit_server.list_rooms(), list)
+    monkeypatch.setattr(livekit_server, "secret", "x" * 40)
+    with pytest.raises(ServerUnavailable) as caught:
+        livekit_server.list_rooms()
+    assert caught.value.problem is ServerProblem.REFUSED
+
+
+@pytest.mark.livekit
+def test_two_servers_run_side_by_side(livekit_server: LiveKitServer, private_livekit_server: LiveKitServer) -> None:
+    assert livekit_server.port != private_livekit_server.port
+    assert livekit_server.key != private_livekit_server.key
+
+
+@LINUX
+@pytest.mark.livekit
+def test_kill_restart_stop(private_livekit_server: LiveKitServer) -> None:
+    server = private_livekit_server
+    first, url, key = server.pid, server.url, server.key
+    server.kill()
+    assert not server.alive
+    assert not alive(first)
+    with pytest.raises(ServerUnavailable):
+        server.list_rooms()
+    server.restart()
+    assert (server.url, server.key) == (url, key)
+    assert server.list_rooms() == []
+    second = server.pid
+    assert second != first
+    server.stop()
+    assert not alive(second)
+    server.stop()
+
+
+OWNER = """
+import os, sys, time
+from dcl_comms_drivers.realm.livekit_server import LiveKitServer
+server = LiveKitServer.start(build=False)
+print(server.pid, flush=True)
+{then}
+"""
+
+
+def owned_server(then: str, **env: str) -> tuple[subprocess.Popen[str], int]:
+    owner = subprocess.Popen(
+        [sys.executable, "-c", OWNER.format(then=textwrap.dedent(then))],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, **env},
+    )
+    assert owner.stdout is not None
+    return owner, int(owner.stdout.readline())
+
+
+@LINUX
+@pytest.mark.livekit
+@pytest.mark.parametrize(
+    "then",
+    [
+        "time.sleep(60)",
+        # A child that a fork made holds the other end of the watchdog's pipe open.
+        "pid = os.fork()\ntime.sleep(3 if pid == 0 else 60)",
+    ],
+    ids=["alone", "with a forked child"],
+)
+def test_it_dies_with_a_killed_owner_and_leaves_nothing(
+    livekit_server: LiveKitServer, then: str, tmp_path: Path
+) -> None:
+    owner, pid = owned_server(then, TMPDIR=str(tmp_path))
+    with owner:
+        time.sleep(0.2)
+        assert alive(pid)
+        owner.send_signal(signal.SIGKILL)
+        assert settle(lambda: not alive(pid), 2.5)
+    assert list(tmp_path.iterdir()) == []
+
+
+@LINUX
+@pytest.mark.livekit
+def test_it_dies_with_an_owner_that_forgets_it(livekit_server: LiveKitServer) -> None:
+    owner, pid = owned_server("os._exit(0)")
+    with owner:
+        assert settle(lambda: not alive(pid), 5.0)
+
+
+@LINUX
+@pytest.mark.livekit
+def test_the_end_of_the_starting_thread_is_not_its_end(livekit_server: LiveKitServer) -> None:
+    owner, _ = owned_server(
+        """
+        import threading
+        more = []
+        thread = threading.Thread(target=lambda: more.append(LiveKitServer.start(build=False)))
+        thread.start()
+        thread.join()
+        time.sleep(1.0)
+        print(int(more[0].alive and more[0].list_rooms() == []), flush=True)
+        """
+    )
+    with owner:
+        assert owner.stdout is not None
+        assert owner.stdout.readline().strip() == "1"
+
+
+def test_a_program_that_ends_at_once_is_reported() -> None:
+    with pytest.raises(ServerUnavailable) as caught:
+        LiveKitServer.start(Path("/bin/false"))
+    assert caught.value.problem is ServerProblem.NOT_STARTED
+    assert "\n" not in str(caught.value)
+
+
+# -- finding and building
+
+
+@pytest.fixture
+def clean(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """No server anywhere, no Go, an empty cache; returns the one folder on PATH."""
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    monkeypatch.setenv("PATH", str(programs))
+    monkeypatch.setenv("DCL_COMMS_CACHE", str(tmp_path / "cache"))
+    monkeypatch.delenv("LIVEKIT_SERVER", raising=False)
+    monkeypatch.setattr(livekit_binary, "_PROGRESS_SECONDS", 0.1)
+    return programs
+
+
+def program(path: Path, script: str) -> Path:
+    path.write_text(f"#!/bin/sh\n{textwrap.dedent(script)}")
+    path.chmod(0o755)
+    return path
+
+
+def fake_go(folder: Path, install: str, version: str = "go1.26.1") -> None:
+    program(folder / "go", f'if [ "$1" = env ]; then echo {version}; exit 0; fi\n{install}')
+
+
+def test_the_environment_names_the_program(clean: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = program(clean / "mine", "exit 0")
+    monkeypatch.setenv("LIVEKIT_SERVER", str(path))
+    assert find_server() == path
+    monkeypatch.setenv("LIVEKIT_SERVER", str(clean / "nothing"))
+    with pytest.raises(ServerUnavailable, match="LIVEKIT_SERVER"):
+        find_server()
+
+
+def test_then_the_path_then_the_cache(clean: Path) -> None:
+    assert find_server() is None
+    cache_dir().mkdir()
+    cached = program(cache_dir() / "livekit-server-1.13.5", "exit 0")
+    assert find_server() == cached
+    on_path = program(clean / "livekit-server", "exit 0")
+    assert find_server() == on_path
+
+
+def test_not_building_says_how_to(clean: Path) -> None:
+    with pytest.raises(ServerUnavailable) as caught:
+        LiveKitServer.start(build=False)
+    assert caught.value.problem is ServerProblem.NOT_FOUND
+    assert "livekit_binary" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("go", "problem"),
+    [
+        (None, ServerProblem.NO_GO),
+        (("exit 1", "go1.20.3"), ServerProblem.GO_TOO_OLD),
+        (("echo 'go: x requires go >= 1.26 (running go 1.22)' >&2; exit 1",), ServerProblem.GO_TOO_OLD),
+        (("echo 'go: x: dial tcp: lookup example.test: no such host' >&2; exit 1",), ServerProblem.DOWNLOAD_FAILED),
+        (("echo 'go: downloading a v1: b'; echo 'x.go:1: undefined: y' >&2; exit 1",), ServerProblem.BUILD_FAILED),
+        (("exit 2",), ServerProblem.BUILD_FAILED),
+    ],
+    ids=lambda value: value.name if isinstance(value, ServerProblem) else "",
+)
+def test_each_reason_not_to_build_is_one_line(clean: Path, go: tuple[str, ...] | None, problem: ServerProblem) -> None:
+    if go is not None:
+        fake_go(clean, *go)
+    with pytest.raises(ServerUnavailable) as caught:
+        build_server(progress=lambda _: None)
+    assert caught.value.problem is problem
+    assert "\n" not in str(caught.value)
+    assert not list(cache_dir().glob("build-*"))
+    assert find_server() is None
+
+
+BUILDS = """
+echo "$2" >> "$GOBIN/../calls"
+/bin/sleep 0.5
+echo x > "$GOBIN/server"
+/bin/chmod 755 "$GOBIN/server"
+"""
+
+
+def test_it_is_built_once_with_progress(clean: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    fake_go(clean, BUILDS)
+    path = build_server()
+    assert path == cache_dir() / "livekit-server-1.13.5"
+    assert os.access(path, os.X_OK)
+    shown = capsys.readouterr()
+    assert "still building" in shown.err
+    assert shown.out == ""
+    assert build_server() == find_server() == path
+    assert (cache_dir() / "calls").read_text().splitlines() == ["github.com/livekit/livekit-server/cmd/server@v1.13.5"]
+
+
+def test_two_processes_build_it_once(clean: Path) -> None:
+    fake_go(clean, BUILDS)
+    code = "from dcl_comms_drivers.realm.livekit_binary import build_server; print(build_server())"
+    builders = [
+        subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        for _ in range(2)
+    ]
+    answers = [builder.communicate()[0].strip() for builder in builders]
+    assert answers == [str(cache_dir() / "livekit-server-1.13.5")] * 2
+    assert (cache_dir() / "calls").read_text().count("\n") == 1
+
+
+def test_the_cache_is_that_of_the_checkout_or_of_the_user(clean: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("DCL_COMMS_CACHE")
+    checkout = clean / "checkout"
+    (checkout / "dcl_comms_core").mkdir(parents=True)
+    (checkout / "pyproject.toml").touch()
+    (checkout / "tests").mkdir()
+    monkeypatch.chdir(checkout / "tests")
+    assert cache_dir() == checkout / ".cache"
+    monkeypatch.chdir(clean)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(clean / "xdg"))
+    assert cache_dir() == clean / "xdg" / "dcl-comms"
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setenv("HOME", str(clean))
+    assert cache_dir() == clean / ".cache" / "dcl-comms"
+
+
+# -- tokens
+
+
+def test_a_token_says_what_a_player_may() -> None:
+    body = claims(mint_token("key", "secret", "0xA", "plaza", ttl=60, now=1000.0, name="A", metadata="{}"))
+    assert body == {
+        "iss": "key",
+        "sub": "0xA",
+        "nbf": 990,
+        "exp": 1060,
+        "name": "A",
+        "metadata": "{}",
+        "video": {"room": "plaza", **PLAYER_GRANTS},
+    }
+
+
+@pytest.mark.parametrize("mint", [mint_token, mint_admin_token])
+def test_a_token_is_signed(mint: Callable[..., str]) -> None:
+    one = mint("k", "s", identity="a", room="r", now=1.0) if mint is mint_token else mint("k", "s", now=1.0)
+    two = mint("k", "t", identity="a", room="r", now=1.0) if mint is mint_token else mint("k", "t", now=1.0)
+    assert one.rsplit(".", 1)[0] == two.rsplit(".", 1)[0]
+    assert one.rsplit(".", 1)[1] != two.rsplit(".", 1)[1]
+
+
+def test_grants_are_changed_and_removed() -> None:
+    video = claims(mint_token("k", "s", "a", "r", canPublish=False, canUpdateOwnMetadata=None))["video"]
+    assert video == {"room": "r", "roomJoin": True, "canPublish": False, "canSubscribe": True, "canPublishData": True}
+
+
+def test_an_expired_token_began_before_it_ended() -> None:
+    body = claims(mint_token("k", "s", "a", "r", ttl=-100.0, now=1000.0))
+    assert (body["nbf"], body["exp"]) == (890, 900)
+
+
+def test_an_admin_token_manages_one_room() -> None:
+    assert claims(mint_admin_token("k", "s", room="r"))["video"] == {
+        "roomList": True,
+        "roomCreate": True,
+        "roomAdmin": True,
+        "room": "r",
+    }
