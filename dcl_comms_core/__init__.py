@@ -18,8 +18,9 @@ from dcl_comms_core.errors import (
     TokenExpired, TokenNotYetValid,
 )
 from dcl_comms_core.states import (
-    ARCHIPELAGO_TRANSITIONS, CLOSED_AT, RETRY, ROOM_TRANSITIONS, STAGE_TRANSITIONS, STAY_TRANSITIONS, WAY_TRANSITIONS,
-    WORLD_TRANSITIONS, ArchipelagoState, CloseReason, Retry, RoomState, Stage, StayState, Timer, WayState,
+    ARCHIPELAGO_TRANSITIONS, ARCHIPELAGO_WAITS, CLOSED_AT, RETRY, ROOM_TRANSITIONS, ROOM_WAITS, STAGE_TRANSITIONS,
+    STAGE_WAITS, STAY_TRANSITIONS, STAY_WAITS, WAY_TRANSITIONS, WAY_WAITS, WORLD_TRANSITIONS, WORLD_WAITS,
+    ArchipelagoState, CloseReason, Retry, RoomState, Stage, StayState, Timer, WayState,
 )
 from dcl_comms_core.limits import DEFAULT_LIMITS, Limits
 from dcl_comms_core.peers import EVERYONE, Addressees, Peer, PeerId
@@ -107,6 +108,7 @@ from dcl_comms_core.merged.session import MergedRooms, RoomRole
 from dcl_comms_core.merged.sources import IslandSource, MovementSource, Signing
 
 # A realm's rooms.
+from dcl_comms_core.world.membership import Standing
 from dcl_comms_core.world.rejoining import GATEKEEPER
 from dcl_comms_core.world.session import WorldSession
 
@@ -126,13 +128,14 @@ from dcl_comms_core.tools.urls import request_url
 # isort: on
 
 __all__ = [
-    "ARCHIPELAGO_TRANSITIONS", "AUTHORITATIVE_SERVER", "CLOSED_AT", "COMMUNITY_ROUTER", "DECENTRALAND_HOSTS",
-    "DEFAULT_LIMITS", "EVERYONE", "GATEKEEPER", "GENESIS_BOUNDS", "LEADS_TO", "REFUSAL_RETRY", "RETRY",
-    "ROOM_TRANSITIONS", "STAGE_TRANSITIONS", "STAY_TRANSITIONS", "WAY_TRANSITIONS", "WORLD_TRANSITIONS", "AccessToken",
-    "Adapter", "Addressees", "AnnounceProfileVersion", "ArchipelagoAdapter", "ArchipelagoServer", "ArchipelagoSession",
-    "ArchipelagoState", "AuthChain", "AuthChainProblem", "AuthIdentity", "AuthLink", "AuthLinkType", "Backoff",
-    "CancelFetch", "ChallengeGuard", "ChallengeRequestMessage", "ChallengeResponseMessage", "Chat", "ChatReaction",
-    "ChatReceived", "Claims", "ClientPacket", "ClockSet", "CloseLink", "CloseReason", "CloseSocket", "CommandCompleted",
+    "ARCHIPELAGO_TRANSITIONS", "ARCHIPELAGO_WAITS", "AUTHORITATIVE_SERVER", "CLOSED_AT", "COMMUNITY_ROUTER",
+    "DECENTRALAND_HOSTS", "DEFAULT_LIMITS", "EVERYONE", "GATEKEEPER", "GENESIS_BOUNDS", "LEADS_TO", "REFUSAL_RETRY",
+    "RETRY", "ROOM_TRANSITIONS", "ROOM_WAITS", "STAGE_TRANSITIONS", "STAGE_WAITS", "STAY_TRANSITIONS", "STAY_WAITS",
+    "WAY_TRANSITIONS", "WAY_WAITS", "WORLD_TRANSITIONS", "WORLD_WAITS", "AccessToken", "Adapter", "Addressees",
+    "AnnounceProfileVersion", "ArchipelagoAdapter", "ArchipelagoServer", "ArchipelagoSession", "ArchipelagoState",
+    "AuthChain", "AuthChainProblem", "AuthIdentity", "AuthLink", "AuthLinkType", "Backoff", "CancelFetch",
+    "ChallengeGuard", "ChallengeRequestMessage", "ChallengeResponseMessage", "Chat", "ChatReaction", "ChatReceived",
+    "Claims", "ClientPacket", "ClockSet", "CloseLink", "CloseReason", "CloseSocket", "CommandCompleted",
     "CommandFailed", "CommsError", "ConnectionLost", "ConnectionStringProblem", "ContractCheck", "CredentialsNeeded",
     "CurrentStream", "DataReceived", "DecodeError", "Delivery", "Difference", "EncodeError", "EphemeralSigner",
     "Faults", "Fetch", "FetchFailed", "Fetched", "FrameReceived", "GlideState", "Grants", "Heartbeat",
@@ -154,17 +157,17 @@ __all__ = [
     "SceneMessageReceived", "Seen", "SendAcknowledged", "SendData", "SendFrame", "SendQueueFull", "SendsAcknowledged",
     "ServerPacket", "ServiceDiscoveryMessage", "ServiceStatus", "SetAttributes", "SignatureNeeded",
     "SignedChallengeMessage", "SignedLoginAdapter", "SignedRequest", "Signing", "SigningProblem", "SigningRefused",
-    "SimulatorAdapter", "SocketClosed", "SocketOpened", "SpeakersChanged", "SpeakersHeard", "Stage", "StayState",
-    "Stream", "StreamIdentity", "StreamRole", "Subscribe", "SubscribePolicy", "SubscribeTrack", "Tag13", "Target",
-    "TargetProblem", "TargetRefused", "Timer", "TimestampUnwrapper", "TokenError", "TokenExpired", "TokenNotYetValid",
-    "Track", "TrackAppeared", "TrackAttached", "TrackDetached", "TrackKind", "TrackMuteChanged", "TrackMuted",
-    "TrackPublished", "TrackSource", "TrackSubscribed", "TrackUnpublished", "TrackUnsubscribed", "TrackVanished",
-    "Vector3", "Verifier", "VideoAddress", "Voice", "VoiceCodec", "VoiceReceived", "WarningCode", "WayState",
-    "WelcomeMessage", "WorldClosed", "WorldSession", "WsChallengeRequired", "WsIdentification", "WsKicked", "WsPacket",
-    "WsPeerJoin", "WsPeerLeave", "WsPeerUpdate", "WsRoomAdapter", "WsRoomServer", "WsRoomSession", "WsSignedChallenge",
-    "WsWelcome", "decode", "decode_kind", "decode_message", "decode_movements", "decode_positions", "encode",
-    "encode_chat", "encode_movement", "encode_position", "frame_binary", "frame_comms_data", "frame_string", "kind_of",
-    "login_metadata", "login_payload", "parse_about", "parse_connection_string", "peek", "place_of", "read_about",
-    "read_answer", "read_scene_data", "read_signed_request", "request_url", "scene_metadata", "signed_fetch_headers",
-    "stream_identity", "tag13", "trusted_url",
+    "SimulatorAdapter", "SocketClosed", "SocketOpened", "SpeakersChanged", "SpeakersHeard", "Stage", "Standing",
+    "StayState", "Stream", "StreamIdentity", "StreamRole", "Subscribe", "SubscribePolicy", "SubscribeTrack", "Tag13",
+    "Target", "TargetProblem", "TargetRefused", "Timer", "TimestampUnwrapper", "TokenError", "TokenExpired",
+    "TokenNotYetValid", "Track", "TrackAppeared", "TrackAttached", "TrackDetached", "TrackKind", "TrackMuteChanged",
+    "TrackMuted", "TrackPublished", "TrackSource", "TrackSubscribed", "TrackUnpublished", "TrackUnsubscribed",
+    "TrackVanished", "Vector3", "Verifier", "VideoAddress", "Voice", "VoiceCodec", "VoiceReceived", "WarningCode",
+    "WayState", "WelcomeMessage", "WorldClosed", "WorldSession", "WsChallengeRequired", "WsIdentification", "WsKicked",
+    "WsPacket", "WsPeerJoin", "WsPeerLeave", "WsPeerUpdate", "WsRoomAdapter", "WsRoomServer", "WsRoomSession",
+    "WsSignedChallenge", "WsWelcome", "decode", "decode_kind", "decode_message", "decode_movements", "decode_positions",
+    "encode", "encode_chat", "encode_movement", "encode_position", "frame_binary", "frame_comms_data", "frame_string",
+    "kind_of", "login_metadata", "login_payload", "parse_about", "parse_connection_string", "peek", "place_of",
+    "read_about", "read_answer", "read_scene_data", "read_signed_request", "request_url", "scene_metadata",
+    "signed_fetch_headers", "stream_identity", "tag13", "trusted_url",
 ]

@@ -100,7 +100,7 @@ class WarningCode(Enum):
     OFFLINE = "offline"
     """The realm has no comms: nobody is met there."""
     ROOM_TAKEN = "room taken"
-    """Two roles lead to one room, which takes one session of ours: the second waits until the first leaves."""
+    """The scene's room has the only place that the island's could have, and is left: RoomClosed("scene") follows."""
     SILENT = "silent"
     """We joined with ``silent=True`` and never announce a profile: Unity clients then send us nothing but chat, scene
     messages and reactions, and show no avatar of ours."""

@@ -62,9 +62,12 @@ in_flight_bytes            65,536       the same in bytes, for reliable packets:
 send_queue                 1,024        packets waiting for credit; SendQueueFull, nothing is queued
 send_queue_bytes           4,194,304    the same in bytes; SendQueueFull, nothing is queued
 connect_seconds            20.0         a link that did not open by then is given up: CloseReason.TIMEOUT
+repair_seconds             180.0        a link that repairs its own connection for longer is given up: TIMEOUT; the
+                                        engine itself gives up after some 90 s
 stable_seconds             30.0         a room that stayed open so long before it was lost is tried as often again, with
                                         short pauses again
-close_seconds              5.0          how long after draining a link may take to close before it is given up
+close_seconds              5.0          how long after draining a link, or a source of another make, may take to close
+                                        before it is given up
 announce_seconds           1.0          how long packets wait, after joining, for the server to make us known; then they
                                         go out all the same, and who gets them may not be told who sent them
 drain_seconds              5.0          how long ``close()`` lets accepted reliable packets leave, unless told otherwise
@@ -77,6 +80,8 @@ request_seconds            20.0         the answer to ``/about``, to a signed lo
 request_sign_seconds       45.0         a request was not signed: NOT_SIGNED; servers refuse one that is a minute old
 island_seconds             10.0         after the first heartbeat: Warning(NO_ISLAND) if none came; heartbeats go on
 enter_seconds              120.0        from ``open()`` on; a WorldSession that is in no room by then is over: TIMEOUT
+seek_seconds               120.0        a WorldSession's later searches, for a room that was lost or a scene's, and the
+                                        joining of what they find: TIMEOUT, and a pause before the next
 aliases                    4,096        further members of a ws-room are not remembered: their packets have no sender
 server_sockets             4,096        (servers) a further client is hung up on
 server_connections         1,024        (servers) likewise, before it says anything
@@ -176,6 +181,7 @@ class Limits:
     send_queue: int = 1_024
     send_queue_bytes: int = 4_194_304
     connect_seconds: float = 20.0
+    repair_seconds: float = 180.0
     stable_seconds: float = 30.0
     close_seconds: float = 5.0
     announce_seconds: float = 1.0
@@ -187,6 +193,7 @@ class Limits:
     request_sign_seconds: float = 45.0
     island_seconds: float = 10.0
     enter_seconds: float = 120.0
+    seek_seconds: float = 120.0
     aliases: int = 4_096
     server_sockets: int = 4_096
     server_connections: int = 1_024

@@ -7,6 +7,9 @@ Triggers from the caller that have no row are misuse, and raise ``LocalProtocolE
 
 The diagrams of docs/states.md are made from the tables here.
 
+Whoever waits has a deadline.  Beside each machine's table stands one of what bounds each of its states: the timers of
+which at least one runs while something from outside is awaited, or why nothing is.
+
 Two triggers stand for "the link is gone": LOST, when the session will try again by itself, and ENDED, when it will not.
 Which of the two it is depends on the reason's :class:`Retry`, on the reconnect policy and on the token's age, and is
 decided before the table is asked.
@@ -23,13 +26,19 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ARCHIPELAGO_TRANSITIONS",
+    "ARCHIPELAGO_WAITS",
     "CLOSED_AT",
     "RETRY",
     "ROOM_TRANSITIONS",
+    "ROOM_WAITS",
     "STAGE_TRANSITIONS",
+    "STAGE_WAITS",
     "STAY_TRANSITIONS",
+    "STAY_WAITS",
     "WAY_TRANSITIONS",
+    "WAY_WAITS",
     "WORLD_TRANSITIONS",
+    "WORLD_WAITS",
     "ArchipelagoState",
     "ArchipelagoTrigger",
     "CloseReason",
@@ -82,6 +91,8 @@ class Timer(Enum):
     """When to give up a link that neither opened nor failed."""
     RETRY = "retry"
     """When to open the next link after one was lost."""
+    REPAIR = "repair"
+    """When to give up a link that repairs its own connection and says no more."""
     ANNOUNCE = "announce"
     """When to send although the server did not confirm that others know us."""
     MOVEMENT = "movement"
@@ -91,7 +102,7 @@ class Timer(Enum):
     PRESENCE = "presence"
     """When to announce our profile again."""
     CLOSE = "close"
-    """When to stop waiting for a link that was told to close."""
+    """When to stop waiting for a link, or for another source, that was told to close."""
     STAGE = "stage"
     """When to give up a handshake whose next step did not come."""
     HEARTBEAT = "heartbeat"
@@ -103,7 +114,7 @@ class Timer(Enum):
     SEEK = "seek"
     """When to look again for the way into a room that was lost."""
     ENTER = "enter"
-    """When to give up a realm in whose rooms we are not yet."""
+    """When to give up a realm in whose rooms we are not yet, or a search for a room that did not lead into it."""
 
 
 class Retry(Enum):
@@ -149,6 +160,7 @@ class CloseReason(Enum):
     DENIED = "access denied"
     THROTTLED = "too many requests"
     CLOCK = "this machine's clock differs from the server's"
+    ROOM_TAKEN = "our room of another role needs its place"
 
 
 RETRY: Final[Mapping[CloseReason, Retry]] = MappingProxyType(
@@ -181,6 +193,7 @@ RETRY: Final[Mapping[CloseReason, Retry]] = MappingProxyType(
         CloseReason.DENIED: Retry.NEVER,
         CloseReason.THROTTLED: Retry.BACKOFF,
         CloseReason.CLOCK: Retry.FRESH_CREDENTIALS,
+        CloseReason.ROOM_TAKEN: Retry.BACKOFF,
     }
 )
 """What may help after each reason."""
@@ -216,6 +229,25 @@ ROOM_TRANSITIONS: Final[Mapping[tuple[RoomState, RoomTrigger], RoomState]] = Map
     }
 )
 """Every legal move of a RoomSession."""
+
+Bound = tuple[Timer, ...] | str
+"""The timers of which one at least runs in a state, or why none needs to: nothing from outside is awaited there."""
+
+_NOT_BEGUN: Final = "not begun"
+_OVER: Final = "over"
+
+ROOM_WAITS: Final[Mapping[RoomState, Bound]] = MappingProxyType(
+    {
+        _S.NEW: _NOT_BEGUN,
+        _S.CONNECTING: (Timer.CONNECT,),
+        _S.OPEN: "we are where we want to be",
+        _S.RECONNECTING: (Timer.REPAIR,),
+        _S.WAITING: (Timer.RETRY,),
+        _S.CLOSING: (Timer.CLOSE,),
+        _S.CLOSED: _OVER,
+    }
+)
+"""What bounds each state of a RoomSession."""
 
 
 class Stage(Enum):
@@ -257,6 +289,18 @@ STAGE_TRANSITIONS: Final[Mapping[tuple[Stage, StageTrigger], Stage]] = MappingPr
     }
 )
 """Every legal move of a handshake; what a server sends that has no row is ignored."""
+
+STAGE_WAITS: Final[Mapping[Stage, Bound]] = MappingProxyType(
+    {
+        _G.IDLE: "no socket",
+        _G.CONNECTING: (Timer.STAGE,),
+        _G.IDENTIFYING: (Timer.STAGE,),
+        _G.SIGNING: (Timer.STAGE,),
+        _G.PROVING: (Timer.STAGE,),
+        _G.WELCOMED: "we are in",
+    }
+)
+"""What bounds each stage of a handshake."""
 
 CLOSED_AT: Final[Mapping[Stage, CloseReason]] = MappingProxyType(
     {
@@ -322,6 +366,19 @@ ARCHIPELAGO_TRANSITIONS: Final[Mapping[tuple[ArchipelagoState, ArchipelagoTrigge
 )
 """Every legal move of an ArchipelagoSession."""
 
+ARCHIPELAGO_WAITS: Final[Mapping[ArchipelagoState, Bound]] = MappingProxyType(
+    {
+        _A.NEW: _NOT_BEGUN,
+        _A.HANDSHAKE: (Timer.STAGE,),
+        # Whoever can't go on without an island has a timer of its own: a WorldSession's stay.
+        _A.OPEN: "an island comes when there is one",
+        _A.WAITING: (Timer.RETRY,),
+        _A.CLOSING: (Timer.CLOSE,),
+        _A.CLOSED: _OVER,
+    }
+)
+"""What bounds each state of an ArchipelagoSession."""
+
 
 class WayState(Enum):
     """How far a way to a room has come: from a realm's URL, or from wherever a connection string is to be had."""
@@ -358,6 +415,16 @@ WAY_TRANSITIONS: Final[Mapping[tuple[WayState, WayTrigger], WayState]] = Mapping
     }
 )
 """Every legal move of a way."""
+
+WAY_WAITS: Final[Mapping[WayState, Bound]] = MappingProxyType(
+    {
+        _W.IDLE: "nothing was asked",
+        _W.LOOKING: (Timer.REQUEST,),
+        _W.SIGNING: (Timer.REQUEST,),
+        _W.ASKING: (Timer.REQUEST,),
+    }
+)
+"""What bounds each state of a way."""
 
 
 class StayState(Enum):
@@ -400,6 +467,18 @@ STAY_TRANSITIONS: Final[Mapping[tuple[StayState, StayTrigger], StayState]] = Map
 )
 """Every legal move of a stay."""
 
+STAY_WAITS: Final[Mapping[StayState, Bound]] = MappingProxyType(
+    {
+        # A scene that is wanted before the realm is known waits here, as long as the world may take to know it.
+        _Y.AWAY: "no room is wanted, or the realm is not known yet",
+        _Y.SEEKING: (Timer.ENTER,),
+        _Y.ENTERING: (Timer.ENTER,),
+        _Y.IN: "we are in, or the room's own session sees to that",
+        _Y.WAITING: (Timer.SEEK,),
+    }
+)
+"""What bounds each state of a stay."""
+
 
 class WorldTrigger(Enum):
     """What moves a WorldSession, whose states are those of a room."""
@@ -433,3 +512,16 @@ WORLD_TRANSITIONS: Final[Mapping[tuple[RoomState, WorldTrigger], RoomState]] = M
     }
 )
 """Every legal move of a WorldSession."""
+
+WORLD_WAITS: Final[Mapping[RoomState, Bound]] = MappingProxyType(
+    {
+        _S.NEW: _NOT_BEGUN,
+        _S.CONNECTING: (Timer.ENTER,),
+        _S.OPEN: "we are where we want to be",
+        # It is searched for, after a pause or now; or its session joins it anew, after a pause or now.
+        _S.WAITING: (Timer.SEEK, Timer.ENTER, Timer.RETRY, Timer.CONNECT),
+        _S.CLOSING: (Timer.CLOSE,),
+        _S.CLOSED: _OVER,
+    }
+)
+"""What bounds each state of a WorldSession; its rooms' timers count."""

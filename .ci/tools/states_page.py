@@ -21,25 +21,48 @@ HEAD = """# States
 
 Every move of every machine of the core. What a transport tells that has no arrow is late news and is ignored; what a caller asks for that has none
 raises `LocalProtocolError`.
+
+Whoever waits has a deadline. The table below each machine says which timers bound a state, of which at least one runs in it; docs/limits.md says for how
+long.
 """
 
 MACHINES = (
-    ("A room", "`RoomSession`, `WsRoomSession`: `session.state`", states.ROOM_TRANSITIONS, "new"),
+    ("A room", "`RoomSession`, `WsRoomSession`: `session.state`", states.ROOM_TRANSITIONS, states.ROOM_WAITS, "new"),
     (
         "The handshake with the island service or a ws-room",
         "`session.stage`; why a server hung up is judged by it",
         states.STAGE_TRANSITIONS,
+        states.STAGE_WAITS,
         "idle",
     ),
-    ("The island service", "`ArchipelagoSession`: `session.state`", states.ARCHIPELAGO_TRANSITIONS, "new"),
-    ("A world", "`WorldSession`: `session.state`, of the island's or world's room", states.WORLD_TRANSITIONS, "new"),
+    (
+        "The island service",
+        "`ArchipelagoSession`: `session.state`",
+        states.ARCHIPELAGO_TRANSITIONS,
+        states.ARCHIPELAGO_WAITS,
+        "new",
+    ),
+    (
+        "A world",
+        "`WorldSession`: `session.state`, of the island's or world's room",
+        states.WORLD_TRANSITIONS,
+        states.WORLD_WAITS,
+        "new",
+    ),
     (
         "The room of one role in a world",
         "The island's (or world's) room, and the scene's: each has one of these",
         states.STAY_TRANSITIONS,
+        states.STAY_WAITS,
         "away",
     ),
-    ("The way to a room", "From a realm's URL, or from the gatekeeper's", states.WAY_TRANSITIONS, "idle"),
+    (
+        "The way to a room",
+        "From a realm's URL, or from the gatekeeper's",
+        states.WAY_TRANSITIONS,
+        states.WAY_WAITS,
+        "idle",
+    ),
 )
 
 
@@ -69,9 +92,20 @@ def diagram(table: Mapping[tuple[Enum, Enum], Enum], start: str) -> str:
     return text
 
 
+def waits(bounds: Mapping[Enum, states.Bound]) -> str:
+    lines = ["| state | bounded by |", "|---|---|"]
+    for state, bound in bounds.items():
+        told = bound if isinstance(bound, str) else " or ".join(f"`{timer.value}`" for timer in bound)
+        lines.append(f"| `{state.value}` | {told} |")
+    return "\n".join(lines) + "\n"
+
+
 def page() -> str:
     parts = [HEAD]
-    parts += [f"## {title}\n\n{what}.\n\n{diagram(table, start)}" for title, what, table, start in MACHINES]
+    parts += [
+        f"## {title}\n\n{what}.\n\n{diagram(table, start)}\n{waits(bounds)}"
+        for title, what, table, bounds, start in MACHINES
+    ]
     return "\n".join(parts)
 
 

@@ -46,9 +46,11 @@ from dcl_comms_core.states import (
 )
 from dcl_comms_core.tools.backoff import Backoff
 from dcl_comms_core.tools.prng import Prng
-from dcl_comms_core.tools.timers import Timers
+from dcl_comms_core.tools.timers import Timers, earliest
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from dcl_comms_core.adapters.url_guard import Place
     from dcl_comms_core.commands import Command
     from dcl_comms_core.identity.auth_chain import AuthChain
@@ -182,6 +184,11 @@ class ArchipelagoSession:
         """The timer behind the deadline."""
         deadline = self.deadline()
         return self._timers.reason if deadline == self._timers.deadline else Timer.STAGE
+
+    @property
+    def timers(self) -> Mapping[Timer, float]:
+        """Every timer that runs, and when it is due."""
+        return earliest([*self._timers.due().items(), (Timer.STAGE, self._handshake.deadline)])
 
     # --- intents
 

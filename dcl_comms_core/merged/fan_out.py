@@ -36,12 +36,14 @@ __all__ = ["Child", "Spreading"]
 class Child:
     """A room or a source, and what we know of it."""
 
-    __slots__ = ("flowed", "link", "new", "refuses", "role", "session", "version")
+    __slots__ = ("flowed", "leave_by", "link", "new", "refuses", "role", "session", "version")
 
     def __init__(self, session: RoomSession | MovementSource, role: RoomRole, version: int | None = None) -> None:
         self.session = session
         self.role = role
         self.link = session.link.link
+        self.leave_by: float | None = None
+        """When we are done with a source that was told to close; a room sees to that itself."""
         self.refuses = False
         """Did it refuse the last packet?  Said once."""
         self.flowed = False

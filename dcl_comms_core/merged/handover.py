@@ -54,10 +54,18 @@ class Following:
         """Where all this leads: the room that is wanted, on its way, or open; None: nowhere, or it failed."""
         if self._wanted is not None:
             return self._wanted.adapter
-        for session in (self._coming, self._current):
-            if session is not None and session.state is not _CLOSED:
-                return session.adapter
-        return None
+        return next(iter(self.held), None)
+
+    @property
+    def pending(self) -> bool:
+        """Whether the room that is wanted waits for its turn."""
+        return self._wanted is not None
+
+    @property
+    def held(self) -> tuple[Adapter, ...]:
+        """The rooms that are on their way or open, and not being left."""
+        sessions = (self._coming, self._current)
+        return tuple(session.adapter for session in sessions if session is not None and session.state is not _CLOSED)
 
     def want(self, wish: Wish) -> None:
         """Go there, unless we are there or on our way."""

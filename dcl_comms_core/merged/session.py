@@ -40,7 +40,8 @@ from dcl_comms_core.room.incoming.dedupe import Seen
 from dcl_comms_core.room.options import Delivery, Subscribe
 from dcl_comms_core.room.session import RoomSession
 from dcl_comms_core.room.ws_room import WsRoomSession
-from dcl_comms_core.states import Timer
+from dcl_comms_core.states import RETRY, CloseReason, RoomState, Timer
+from dcl_comms_core.tools.timers import earliest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -101,7 +102,8 @@ class MergedRooms(Spreading, RoomsView):
         )
         self._requests = Requests[WsRoomSession](limits.rooms)
         self._links = 0
-        self._following: dict[RoomRole, Following] = {}
+        # The island's stands first: of two rooms that wait for one place it gets it.
+        self._following = {RoomRole.ISLAND: self._new_following()}
         self._commands: list[Command] = []
         self._opened_once = False
 
@@ -137,15 +139,19 @@ class MergedRooms(Spreading, RoomsView):
         The old one is left once the new one is open, and kept if that fails: see the RoomClosed.  (A ws-room's service
         takes one session of ours, so of two of its rooms the old one is left first.)  Nothing happens where server and
         room are the same, whatever the token.  The newest call counts.  A room that is just being left, or that
-        another role has, and a change while Limits.rooms are there, wait for their turn.  ``within``: where the server
+        another role has, and a change while Limits.rooms are there, wait for their turn, however long that takes: see
+        ``held_up``.  ``within``: where the server
         is that named the room, None: the user did.  LocalProtocolError: no room can be joined with this adapter.
         """
         self._pass_time(now)
         self._maker.check(adapter)
         if role not in self._following:
-            self._following[role] = Following(lambda session, drain: self._depart(session.link.link, drain))
+            self._following[role] = self._new_following()
         self._following[role].want(Wish(adapter, within))
         self._settle()
+
+    def _new_following(self) -> Following:
+        return Following(lambda session, drain: self._depart(session.link.link, drain))
 
     def withdraw(self, role: RoomRole, *, drain: float | None = None, now: float | None = None) -> None:
         """Be in no room that a ``go`` of this role led to, nor on the way to one."""
@@ -161,6 +167,21 @@ class MergedRooms(Spreading, RoomsView):
         """
         following = self._following.get(role)
         return None if following is None else following.goal
+
+    def held_up(self, role: RoomRole, *, by: RoomRole) -> bool:
+        """Whether the room of one role can't be had beside that of another one.
+
+        They have one place for the two of them, or Limits.rooms are there without those that are being left.
+        """
+        first, second = self._following.get(role), self._following.get(by)
+        goal = None if first is None else first.goal
+        if first is None or second is None or goal is None:
+            return False
+        wanted = () if second.goal is None else (second.goal,)
+        if seat_of(goal) in {seat_of(adapter) for adapter in (*wanted, *second.held)}:
+            return True
+        leaving = sum(session.state is RoomState.CLOSING for session in self.rooms.values())
+        return first.pending and bool(second.held) and len(self._children) - leaving >= self._limits.rooms
 
     def _settle(self) -> None:
         """Join, leave and send what follows from what happened."""
@@ -230,6 +251,10 @@ class MergedRooms(Spreading, RoomsView):
         child = self._children.get(link)
         if child is not None:
             child.session.close(drain=drain, now=self._now)
+            if not isinstance(child.session, RoomSession):
+                drain = self._limits.drain_seconds if drain is None else max(drain, 0.0)
+                by = self._now + drain + self._limits.close_seconds
+                child.leave_by = by if child.leave_by is None else min(by, child.leave_by)
             self._take(child)
 
     def close(self, *, drain: float | None = None, now: float | None = None) -> None:
@@ -329,11 +354,21 @@ class MergedRooms(Spreading, RoomsView):
         for child in tuple(self._children.values()):
             child.session.handle_timeout(self._now)
             self._take(child)
+            if child.leave_by is not None and child.leave_by <= self._now and child.link in self._children:
+                self._give_up(child)
         self._settle()
+
+    def _give_up(self, child: Child) -> None:
+        """Be done with a source that was told to close and does not say that it did."""
+        room, reason, detail = child.session.room, CloseReason.CLIENT, "the source did not confirm its end"
+        end = ev.RoomClosed(at=self._now, room=room, reason=reason, retry=RETRY[reason], detail=detail)
+        self._forget(child, end)
+        self._events.append(end)
 
     def deadline(self) -> float | None:
         """When to call ``handle_timeout`` at the latest: the earliest of the rooms' deadlines and our own."""
-        times = [child.session.deadline() for child in self._children.values()] + [self._movement_due()]
+        times = [self._movement_due(), *(child.leave_by for child in self._children.values())]
+        times += [child.session.deadline() for child in self._children.values()]
         return min((time for time in times if time is not None), default=None)
 
     @property
@@ -344,8 +379,17 @@ class MergedRooms(Spreading, RoomsView):
             return None
         if deadline == self._movement_due():
             return Timer.MOVE
+        if deadline in {child.leave_by for child in self._children.values()}:
+            return Timer.CLOSE
         child = next(child for child in self._children.values() if child.session.deadline() == deadline)
         return child.session.deadline_reason if isinstance(child.session, RoomSession) else None
+
+    @property
+    def timers(self) -> Mapping[Timer, float]:
+        """Every timer that runs, the rooms' too, and when the first of each name is due."""
+        theirs = [timer for room in self.rooms.values() for timer in room.timers.items()]
+        ours = [(Timer.CLOSE, child.leave_by) for child in self._children.values()]
+        return earliest([*theirs, *ours, (Timer.MOVE, self._movement_due())])
 
     def commands(self) -> list[Command]:
         """Take everything that the transports are to do; ``link.link`` says which."""
@@ -367,19 +411,23 @@ class MergedRooms(Spreading, RoomsView):
 
     def _take(self, child: Child) -> None:
         """Take what a room has for us, and leave out what another one told."""
-        session, link = child.session, child.link
+        session = child.session
         self._commands += session.commands()
         for event in session.events():
             if isinstance(event, ev.SignatureNeeded) and isinstance(session, WsRoomSession):
                 self._events.append(self._requests.ask(session, event))
                 continue
             if isinstance(event, ev.RoomClosed):
-                del self._children[link]
-                gone = self._presence.lose(link)
-                self._events += [ev.PeerLeft(at=event.at, room=event.room, sender=who) for who in gone]
+                self._forget(child, event)
             if self._is_news(child, event):
                 self._events.append(event)
         self._look(child)
+
+    def _forget(self, child: Child, end: ev.RoomClosed) -> None:
+        """Nobody is met through it any more."""
+        del self._children[child.link]
+        gone = self._presence.lose(child.link)
+        self._events += [ev.PeerLeft(at=end.at, room=end.room, sender=who) for who in gone]
 
     def _settle_rooms(self) -> None:
         self._take_all()

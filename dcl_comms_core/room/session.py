@@ -172,6 +172,8 @@ class RoomSession(Tracking):
         if self._state is RoomState.CLOSED:
             self._finish(CloseReason.CLIENT, "")
         elif before is not RoomState.CLOSING:
+            if before is RoomState.RECONNECTING:
+                self._timers.disarm(Timer.REPAIR)
             self._forget_movements()
             self._rest()
             self._closing_at = until if before in RECEIVING else self._now
@@ -226,13 +228,14 @@ class RoomSession(Tracking):
 
     # --- time
 
-    def handle_timeout(self, now: float) -> None:
+    def handle_timeout(self, now: float) -> None:  # noqa: C901 - one flat dispatch
         """Let time pass.  Calling it too early or too often does nothing."""
         self._pass_time(now)
         while (timer := self._timers.pop_due(self._now)) is not None:
             if timer is Timer.CONNECT:
-                self._commands.append(CloseLink(link=self._link))
-                self._link_over(CloseReason.TIMEOUT, f"no answer within {self._limits.connect_seconds:g} s")
+                self._give_up(f"no answer within {self._limits.connect_seconds:g} s")
+            elif timer is Timer.REPAIR:
+                self._give_up(f"not repaired within {self._limits.repair_seconds:g} s")
             elif timer is Timer.ANNOUNCE:
                 self._flow()
             elif timer is Timer.MOVEMENT:
@@ -251,6 +254,11 @@ class RoomSession(Tracking):
             else:
                 self._move(RoomTrigger.ENDED)
                 self._finish(CloseReason.CLIENT, "the link did not confirm its end")
+
+    def _give_up(self, detail: str) -> None:
+        """Leave a link from which nothing comes."""
+        self._commands.append(CloseLink(link=self._link))
+        self._link_over(CloseReason.TIMEOUT, detail)
 
     # --- inputs
 
@@ -392,12 +400,14 @@ class RoomSession(Tracking):
         if self._timers.armed(Timer.ANNOUNCE):
             self._timers.disarm(Timer.ANNOUNCE)
         if self._state is RoomState.RECONNECTING:
+            self._timers.arm(Timer.REPAIR, self._now + self._limits.repair_seconds)
             self._events.append(ev.Reconnecting(at=self._now, room=self._room, attempt=0, reason=CloseReason.NETWORK))
 
     def _on_reconnected(self) -> None:
         if not self._moved(RoomTrigger.RECONNECTED):
             return
         if self._state is RoomState.OPEN:
+            self._timers.disarm(Timer.REPAIR)
             self.counters["reconnected"] += 1
             self._events.append(ev.Reconnected(at=self._now, room=self._room, attempt=0))
         self._flow()

@@ -34,9 +34,10 @@ from dcl_comms_core.proto import rfc5
 from dcl_comms_core.room.options import Delivery
 from dcl_comms_core.room.session import RoomSession
 from dcl_comms_core.states import CloseReason, RoomState, Stage, Timer
+from dcl_comms_core.tools.timers import earliest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from dcl_comms_core.adapters.connection_string import Adapter
     from dcl_comms_core.adapters.url_guard import Place
@@ -149,6 +150,11 @@ class WsRoomSession(RoomSession):
     def deadline_reason(self) -> Timer | None:
         """The timer behind the deadline."""
         return super().deadline_reason if self.deadline() == super().deadline() else Timer.STAGE
+
+    @property
+    def timers(self) -> Mapping[Timer, float]:
+        """Every timer that runs, and when it is due."""
+        return earliest([*super().timers.items(), (Timer.STAGE, self._handshake.deadline)])
 
     def handle_timeout(self, now: float) -> None:
         """Let time pass.  Calling it too early or too often does nothing."""

@@ -5,9 +5,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from dcl_comms_core.states import Timer
 
-__all__ = ["Timers"]
+__all__ = ["Timers", "earliest"]
+
+
+def earliest(timers: Iterable[tuple[Timer, float | None]]) -> dict[Timer, float]:
+    """Of timers of several owners the first of each name; those that are due at None don't run."""
+    due: dict[Timer, float] = {}
+    for timer, when in timers:
+        if when is not None:
+            due[timer] = min(when, due.get(timer, when))
+    return due
 
 
 class Timers:
@@ -28,6 +39,10 @@ class Timers:
     def hasten(self, timer: Timer, when: float) -> None:
         """Bring a timer that runs forward to ``when``, if that is earlier."""
         self.arm(timer, min(when, self._due[timer]))
+
+    def due(self) -> dict[Timer, float]:
+        """All that run, and when each is due."""
+        return dict(self._due)
 
     def armed(self, timer: Timer) -> bool:
         """Whether this timer runs."""

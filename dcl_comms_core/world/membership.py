@@ -2,19 +2,34 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from dcl_comms_core.states import STAY_TRANSITIONS, Retry, StayState, StayTrigger
+from dcl_comms_core.states import STAY_TRANSITIONS, CloseReason, Retry, StayState, StayTrigger, Timer
 from dcl_comms_core.tools.backoff import Backoff
+from dcl_comms_core.tools.timers import earliest
+from dcl_comms_core.world.discovery import Setback
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from dcl_comms_core.adapters.connection_string import Adapter
     from dcl_comms_core.limits import Limits
     from dcl_comms_core.merged.roles import RoomRole
+    from dcl_comms_core.states import WayState
     from dcl_comms_core.tools.prng import Prng
-    from dcl_comms_core.world.discovery import Setback, Way
+    from dcl_comms_core.world.discovery import Way
 
-__all__ = ["Stay"]
+__all__ = ["Standing", "Stay"]
+
+
+class Standing(NamedTuple):
+    """Where we stand with the room of one role."""
+
+    stay: StayState
+    way: WayState
+    """How far the search for it has come."""
+    timers: Mapping[Timer, float]
+    """What bounds them: every timer that runs, and when it is due.  The room's own are its session's."""
 
 
 class Stay:
@@ -24,6 +39,7 @@ class Stay:
         "_attempts",
         "_pauses",
         "_prng",
+        "_seconds",
         "_since",
         "_stable",
         "adapter",
@@ -32,6 +48,7 @@ class Stay:
         "lost_by",
         "role",
         "state",
+        "until",
         "way",
     )
 
@@ -43,6 +60,8 @@ class Stay:
         """Where we want to be; None: that is not known yet."""
         self.due: float | None = None
         """When the next search begins."""
+        self.until: float | None = None
+        """When the search, or the joining of what it found, is given up."""
         self.attempt = 0
         self.lost_by: Setback | None = None
         """Why its last room ended."""
@@ -50,21 +69,40 @@ class Stay:
         self._pauses = Backoff() if backoff is None else backoff
         self._prng = prng
         self._stable = limits.stable_seconds
+        self._seconds = limits.seek_seconds
         self._since: float | None = None
 
-    def seek(self) -> None:
-        """A search begins."""
+    @property
+    def standing(self) -> Standing:
+        """All of it that others may know."""
+        timers = ((Timer.REQUEST, self.way.deadline), (Timer.SEEK, self.due), (Timer.ENTER, self.until))
+        return Standing(self.state, self.way.state, earliest(timers))
+
+    def seek(self, now: float, seconds: float) -> None:
+        """A search begins, which has to have led into the room within so many seconds."""
         self._move(StayTrigger.SEEK)
         self.due = self.adapter = self.lost_by = None
+        self._seconds = seconds
+        self.until = now + seconds
 
-    def found(self, adapter: Adapter) -> None:
+    def found(self, adapter: Adapter, now: float) -> None:
         """It is there."""
         self._move(StayTrigger.FOUND)
         self.adapter, self.due, self.lost_by = adapter, None, None
+        if self.until is None:
+            # Nobody searched: the island service sends us to another room.
+            self.until = now + self._seconds
+
+    def timed_out(self, now: float) -> Setback | None:
+        """Let time pass; a Setback: it took too long."""
+        if self.until is None or self.until > now:
+            return None
+        return Setback.of(CloseReason.TIMEOUT, f"in no room within {self._seconds:g} s")
 
     def entered(self, now: float) -> None:
         """We are in."""
         self._move(StayTrigger.ENTERED)
+        self.until = None
         if self._since is None:
             self._since = now
 
@@ -79,7 +117,8 @@ class Stay:
     def lost(self, setback: Setback, now: float) -> None:
         """Search again after a pause."""
         self._move(StayTrigger.LOST)
-        self.adapter = None
+        self.way.stop()
+        self.adapter = self.until = None
         self.attempt += 1
         self.due = now + max(self._pauses.pause(self.attempt, self._prng), setback.pause)
 
@@ -87,7 +126,7 @@ class Stay:
         """It is not wanted any more."""
         self._move(StayTrigger.STOP)
         self.way.stop()
-        self.due = self.adapter = self.lost_by = self._since = None
+        self.due = self.until = self.adapter = self.lost_by = self._since = None
         self.attempt = 0
 
     def _move(self, trigger: StayTrigger) -> None:

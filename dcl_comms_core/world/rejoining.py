@@ -17,7 +17,7 @@ from dcl_comms_core.adapters.connection_string import (
     SimulatorAdapter,
     WsRoomAdapter,
 )
-from dcl_comms_core.adapters.seats import room_of, seat_of
+from dcl_comms_core.adapters.seats import room_of
 from dcl_comms_core.adapters.url_guard import Place, Target
 from dcl_comms_core.errors import CommsError, LocalProtocolError, TargetRefused
 from dcl_comms_core.handshake.archipelago import ArchipelagoSession
@@ -27,7 +27,7 @@ from dcl_comms_core.merged.overview import RoomsView
 from dcl_comms_core.merged.roles import RoomRole
 from dcl_comms_core.merged.signatures import Requests
 from dcl_comms_core.merged.sources import Signing
-from dcl_comms_core.states import WORLD_TRANSITIONS, CloseReason, Retry, RoomState, StayState, WorldTrigger
+from dcl_comms_core.states import RETRY, WORLD_TRANSITIONS, CloseReason, Retry, RoomState, StayState, WorldTrigger
 from dcl_comms_core.tools.prng import Prng
 from dcl_comms_core.world.discovery import Found, Setback, Way
 from dcl_comms_core.world.membership import Stay
@@ -55,10 +55,16 @@ GATEKEEPER: Final = "https://comms-gatekeeper.decentraland.org/get-scene-adapter
 JOINABLE: Final = (LiveKitAdapter, WsRoomAdapter, SimulatorAdapter)
 _WORLD: Final = re.compile(r"[A-Za-z0-9._-]{1,250}\.eth", re.IGNORECASE)
 """What /about calls a world.  All other realms are one to the gatekeeper: Genesis City."""
-_MOVES: Final = (ev.IslandChanged, ev.RealmClosed, ev.RoomOpened, ev.RoomClosed)
+_MOVES: Final = (
+    ev.IslandChanged,
+    ev.RealmClosed,
+    ev.RoomOpened,
+    ev.RoomClosed,
+    ev.Reconnecting,
+    ev.Reconnected,
+)
 _SHOWN: Final = frozenset({RoomRole.ISLAND.value, RoomRole.SCENE.value})
 OVER: Final = frozenset({RoomState.CLOSING, RoomState.CLOSED})
-_ON_THE_WAY: Final = frozenset({RoomState.CONNECTING, RoomState.WAITING})
 
 
 class Seeking(RoomsView):
@@ -100,6 +106,8 @@ class Seeking(RoomsView):
         self._wanted_scene: tuple[str, tuple[int, int]] | None = None
         self._source: IslandSource | None = None
         self._source_link = 0
+        self._source_by: float | None = None
+        """When we are done with a source that was told to close."""
         self._requests = Requests[Way | Signing](limits.rooms + 3)
         self._state = RoomState.NEW
         self._opened_once = False
@@ -145,18 +153,12 @@ class Seeking(RoomsView):
         """What the realm's ``/about`` said last; None: it was not asked, or did not answer."""
         return self._island.way.realm
 
-    @property
-    def _enter_by(self) -> float | None:
-        """When we must be in a room; None: we are, were, or are not on our way."""
-        if self._opened_once or self._state not in _ON_THE_WAY:
-            return None
-        return self._opened_at + self._limits.enter_seconds
-
     # --- searching
 
     def _seek(self, stay: Stay) -> None:
         """Begin the way to a room, or have the island service say again where it is."""
-        stay.seek()
+        first = stay is self._island and not self._opened_once
+        stay.seek(self._now, self._limits.enter_seconds if first else self._limits.seek_seconds)
         metadata = login_metadata(is_guest=self._is_guest)
         if stay is self._scene and self._wanted_scene is not None:
             where = SignedLoginAdapter(self._gatekeeper_url())
@@ -187,7 +189,7 @@ class Seeking(RoomsView):
         elif isinstance(adapter, ArchipelagoAdapter):
             self._ask_islands(adapter, within)
         else:
-            stay.found(adapter)
+            stay.found(adapter, self._now)
             stay.entered(self._now)
             self._warn(ev.WarningCode.OFFLINE, "nobody is met there, except in scenes")
 
@@ -196,10 +198,7 @@ class Seeking(RoomsView):
         if problem is not None:
             self._setback(stay, problem, told=False)
             return
-        stay.found(adapter)
-        other = self._scene if stay is self._island else self._island
-        if other.adapter is not None and seat_of(other.adapter) == seat_of(adapter):
-            self._warn(ev.WarningCode.ROOM_TAKEN, f"the {stay.role.value}'s room is the {other.role.value}'s too")
+        stay.found(adapter, self._now)
         self._merged.go(adapter, stay.role, within=within, now=self._now)
 
     def _problem(self, adapter: Adapter, within: Place | None) -> Setback | None:
@@ -299,6 +298,19 @@ class Seeking(RoomsView):
                 return True
         return False
 
+    def _give_way(self) -> bool:
+        """The island goes first: the scene leaves, or does not enter, a room that keeps us from it.  True: it did."""
+        if not self._merged.held_up(RoomRole.ISLAND, by=RoomRole.SCENE):
+            return False
+        inside = self._inside(self._scene)
+        # Before the search goes on: who was put out by our own island was not let in.
+        self._merged.withdraw(RoomRole.SCENE, now=self._now)
+        if inside:
+            self._warn(ev.WarningCode.ROOM_TAKEN, "the scene's room is left: the island's needs its place")
+        setback = Setback.of(CloseReason.ROOM_TAKEN, "the island's room needs its place")
+        self._setback(self._scene, setback, told=False)
+        return True
+
     def _inside(self, stay: Stay) -> bool:
         """Whether a room of this role is open, be it an older one."""
         return any(room.sending and room.room == stay.role.value for room in self.rooms.values())
@@ -325,6 +337,8 @@ class Seeking(RoomsView):
         self._scene.stop()
         if self._source is not None:
             self._source.close(now=self._now)
+            if self._source_by is None:
+                self._source_by = self._now + self._limits.close_seconds
         self._merged.close(drain=drain, now=self._now)
 
     def _end(self, setback: Setback) -> None:
@@ -344,7 +358,7 @@ class Seeking(RoomsView):
             if not self._moved:
                 return
             self._moved = False
-            if self._check(self._island) or self._check(self._scene) or self._sync():
+            if self._check(self._island) or self._check(self._scene) or self._give_way() or self._sync():
                 self._moved = True
 
     def _drain(self) -> bool:
@@ -379,7 +393,7 @@ class Seeking(RoomsView):
             case ev.RealmClosed():
                 if isinstance(self._source, ArchipelagoSession):
                     self._counts.update(self._source.counters)
-                self._source = None
+                self._source = self._source_by = None
                 if self._state not in OVER:
                     self._setback(self._island, Setback(event.reason, event.retry, event.detail), told=True)
             case ev.RoomOpened():
@@ -388,6 +402,14 @@ class Seeking(RoomsView):
                 self._on_room_closed(event)
             case _:
                 pass
+
+    def _give_up_source(self, source: IslandSource) -> None:
+        """Be done with it: it was told to close and does not say that it did."""
+        reason, detail = CloseReason.CLIENT, "the source did not confirm its end"
+        end = ev.RealmClosed(at=self._now, room=source.room, reason=reason, retry=RETRY[reason], detail=detail)
+        self._on_event(source, end)
+        self._moved = True
+        self._pump()
 
     def _on_island(self, event: ev.IslandChanged) -> None:
         self._island_news = event

@@ -35,14 +35,15 @@ from dcl_comms_core.proto import rfc4
 from dcl_comms_core.room.incoming.profiles import build_profile
 from dcl_comms_core.room.options import Delivery, Subscribe
 from dcl_comms_core.room.outgoing.intents import check_movement, check_version
-from dcl_comms_core.states import WORLD_TRANSITIONS, CloseReason, RoomState, StayState, Timer, WorldTrigger
+from dcl_comms_core.states import WORLD_TRANSITIONS, RoomState, StayState, Timer, WorldTrigger
+from dcl_comms_core.tools.timers import earliest
 from dcl_comms_core.tools.urls import request_url
-from dcl_comms_core.world.discovery import Setback, Way
+from dcl_comms_core.world.discovery import Way
 from dcl_comms_core.world.rejoining import JOINABLE, OVER, Seeking
 
 if TYPE_CHECKING:
     from collections import Counter
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
     from dcl_comms_core.commands import Command
     from dcl_comms_core.identity.auth_chain import AuthChain
@@ -53,6 +54,7 @@ if TYPE_CHECKING:
     from dcl_comms_core.peers import Addressees
     from dcl_comms_core.room.options import SubscribePolicy
     from dcl_comms_core.tools.backoff import Backoff
+    from dcl_comms_core.world.membership import Standing
 
 __all__ = ["WorldSession"]
 
@@ -177,6 +179,21 @@ class WorldSession(Seeking):
             total.update(self._source.counters)
         total["late"] += self._island.way.late + self._scene.way.late
         return total
+
+    @property
+    def standing(self) -> Mapping[str, Standing]:
+        """Where we stand with the room of each role, "island" (or the world's) and "scene"."""
+        return {stay.role.value: stay.standing for stay in (self._island, self._scene)}
+
+    @property
+    def timers(self) -> Mapping[Timer, float]:
+        """Every timer that runs, its rooms' and its island service's too, and when the first of each name is due.
+
+        Those of a source of another make are its own business.
+        """
+        stays = [timer for stay in self.standing.values() for timer in stay.timers.items()]
+        theirs: Mapping[Timer, float] = getattr(self._source, "timers", {})
+        return earliest([*stays, *theirs.items(), *self._merged.timers.items(), (Timer.CLOSE, self._source_by)])
 
     def rooms_of(self, who: PeerId) -> tuple[str, ...]:
         """The labels of the rooms that a peer is in."""
@@ -382,16 +399,18 @@ class WorldSession(Seeking):
         if self._source is not None:
             self._source.handle_timeout(self._now)
         self._merged.handle_timeout(self._now)
+        # A room that begins to be joined anew tells nothing, and takes no packets.
+        self._moved = True
         self._pump()
         for stay in (self._island, self._scene):
             self._outcome(stay, stay.way.timed_out(self._now))
+            self._outcome(stay, stay.timed_out(self._now))
             if stay.due is not None and stay.due <= self._now:
                 self._seek(stay)
         self._pump()
-        if self._enter_by is not None and self._enter_by <= self._now:
-            seconds = self._limits.enter_seconds
-            self._end(Setback.of(CloseReason.TIMEOUT, f"in no room within {seconds:g} s"))
-            self._pump()
+        source = self._source
+        if source is not None and self._source_by is not None and self._source_by <= self._now:
+            self._give_up_source(source)
 
     def deadline(self) -> float | None:
         """When to call ``handle_timeout`` at the latest; None: not needed.  May change with any other call."""
@@ -403,7 +422,9 @@ class WorldSession(Seeking):
             scene.way.deadline,
             island.due,
             scene.due,
-            self._enter_by,
+            island.until,
+            scene.until,
+            self._source_by,
         )
         return min((time for time in times if time is not None), default=None)
 
@@ -418,8 +439,10 @@ class WorldSession(Seeking):
             return Timer.REQUEST
         if deadline in {stay.due for stay in stays}:
             return Timer.SEEK
-        if deadline == self._enter_by:
+        if deadline in {stay.until for stay in stays}:
             return Timer.ENTER
+        if deadline == self._source_by:
+            return Timer.CLOSE
         merged = self._merged.deadline() == deadline
         return self._merged.deadline_reason if merged else getattr(self._source, "deadline_reason", None)
 

@@ -80,6 +80,7 @@ CLOSE_EXITS: Final[Mapping[CloseReason, Exit]] = MappingProxyType(
         CloseReason.DENIED: Exit.REFUSED,
         CloseReason.THROTTLED: Exit.REFUSED,
         CloseReason.CLOCK: Exit.REFUSED,
+        CloseReason.ROOM_TAKEN: Exit.REFUSED,
     }
 )
 """The exit code for every reason that a room can end."""

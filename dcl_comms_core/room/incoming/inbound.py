@@ -25,6 +25,8 @@ from dcl_comms_core.states import RoomState, Timer
 from dcl_comms_core.tools.timers import Timers
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from dcl_comms_core.adapters.token import AccessToken
     from dcl_comms_core.events import ProfileRequested
     from dcl_comms_core.inputs import LinkRef
@@ -85,6 +87,11 @@ class Receiving(Sending):
     def deadline_reason(self) -> Timer | None:
         """The timer behind the deadline."""
         return self._timers.reason
+
+    @property
+    def timers(self) -> Mapping[Timer, float]:
+        """Every timer that runs, and when it is due."""
+        return self._timers.due()
 
     @property
     def peers(self) -> PeerTable:

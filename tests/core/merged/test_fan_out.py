@@ -36,6 +36,7 @@ from dcl_comms_core import (
     SendAcknowledged,
     SendData,
     SimulatorAdapter,
+    Timer,
     WarningCode,
     decode,
 )
@@ -201,7 +202,7 @@ def test_while_no_link_is_up_nothing_is_due() -> None:
     bench = Bench().join("island")
     bench.move(1.0)
     bench.tell("island", LinkReconnecting)
-    assert bench.merged.deadline() is None
+    assert bench.merged.timers == {Timer.REPAIR: 180.0}
     assert bench.move(2.0) == []
     bench.now = 4.0
     bench.tell("island", LinkReconnected)

@@ -172,7 +172,7 @@ def test_a_link_that_repairs_itself_need_not_make_us_known_again() -> None:
     rig = Rig().join(known=False)
     rig.session.chat("first")
     rig.tell(LinkReconnecting)
-    assert rig.session.deadline() is None
+    assert rig.session.timers == {Timer.REPAIR: 180.0}
     rig.tell(CommandCompleted, what="SetAttributes")
     assert rig.take_commands(SendData) == []
     rig.tell(LinkReconnected)

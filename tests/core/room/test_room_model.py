@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from rigs.core.model import walk
 from rigs.core.room import ME, STEADY, UNIX, livekit, people, wire
+from rigs.core.waits import check
 
 from dcl_comms_core import (
     RETRY,
@@ -58,6 +59,12 @@ reasons = st.sampled_from([CloseReason.NETWORK] * len(CloseReason) + list(CloseR
 TTL = 3600.0
 ADAPTER = livekit(ttl=TTL)
 IN_ROOM = ("open", "reconnecting")
+TIMERS = {
+    "connecting": Timer.CONNECT,
+    "reconnecting": Timer.REPAIR,
+    "waiting": Timer.RETRY,
+    "closing": Timer.CLOSE,
+}
 
 
 class Model(RuleBasedStateMachine):
@@ -246,13 +253,13 @@ class Model(RuleBasedStateMachine):
 
     def on_timer(self) -> None:
         reason = self.session.deadline_reason
-        assert reason is {"connecting": Timer.CONNECT, "waiting": Timer.RETRY, "closing": Timer.CLOSE}[self.state]
+        assert reason is TIMERS[self.state]
         assert self.call("handle_timeout", self.now) is None
         if reason is Timer.RETRY:
             if not self.refused():
                 self.state = "connecting"
                 assert self.settle() == []
-        elif reason is Timer.CONNECT:
+        elif reason in (Timer.CONNECT, Timer.REPAIR):
             self.over(CloseReason.TIMEOUT)
         elif self.told_to_close:
             self.closed()
@@ -389,8 +396,9 @@ class Model(RuleBasedStateMachine):
         assert session.unacknowledged == self.queue + len(self.in_flight)
         assert session.has_credit() == (self.state == "open" and len(self.in_flight) < IN_FLIGHT)
         assert {who.text for who in session.peers} == set(self.peers.values())
+        check(session)
         deadline = session.deadline()
-        assert (deadline is not None) == (self.state in ("connecting", "waiting", "closing"))
+        assert (deadline is not None) == (self.state in TIMERS)
         assert deadline is None or deadline > self.now
 
     def teardown(self) -> None:

@@ -12,6 +12,7 @@ from dcl_comms_core import (
     Fetch,
     IslandChanged,
     Kicked,
+    Limits,
     LinkRef,
     LiveKitAdapter,
     OpenLink,
@@ -69,9 +70,25 @@ def test_a_room_is_joined_with_its_old_token_first_and_then_with_a_fresh_one() -
     assert alice.session.state is RoomState.OPEN
 
 
+def test_a_world_is_open_as_long_as_its_room_takes_what_we_say_and_again_as_soon_as_it_does() -> None:
+    here = Universe()
+    alice = in_a_world(here, reconnect=STEADY)
+    here.rooms["world"].shut_down(now=here.clock.now)
+    here.rooms["world"].restart()
+    seen = [alice.session.state]
+    for _ in range(300):
+        here.run(0.004)
+        assert (alice.session.state is RoomState.OPEN) == alice.session.sending
+        if alice.session.state is not seen[-1]:
+            seen.append(alice.session.state)
+    # In the pause what we say waits; while the room is joined anew nothing is taken.
+    assert seen == [RoomState.OPEN, RoomState.WAITING, RoomState.OPEN]
+    assert [event.room for event in alice.take(Reconnected)] == ["island"]
+
+
 def test_a_token_that_has_expired_is_never_used() -> None:
     here = Universe(faults=Faults(give_up=400.0))
-    alice = settled(here, reconnect=Backoff(jitter=0.0, attempts=10))
+    alice = settled(here, reconnect=Backoff(jitter=0.0, attempts=10), limits=Limits(repair_seconds=500.0))
     here.rooms["I1"].partition(alice.name, now=here.clock.now)
     here.run(410.0)
     here.rooms["I1"].heal(alice.name, now=here.clock.now)

@@ -6,6 +6,7 @@ that ends it, time that stands still.  Here: where it says that it is, it is; an
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import pytest
@@ -38,6 +39,8 @@ GATES: dict[str, Any] = {
     "loop": said(adapter=f"signed-login:{GATE}"),
     "island": said(adapter="simulator:I1"),
 }
+EXAMPLES = int(os.environ.get("DCL_MODEL_EXAMPLES", "200"))
+"""Of the long runs; a release is worth 20,000: see CONTRIBUTING.md."""
 services = st.sampled_from(SERVICES)
 seconds = st.sampled_from([0.0, 0.005, 0.02, 0.1, 1.0, 3.0, 20.0, 70.0])
 
@@ -214,11 +217,32 @@ class Model(RuleBasedStateMachine):
             citizen.replays()
 
 
+class Silent(Model):
+    """At some moment the world outside falls silent: nothing comes any more, not even a failure."""
+
+    def teardown(self) -> None:
+        """Whoever waits gives up in time, as the rig sees at each turn; in the end nobody waits."""
+        if not hasattr(self, "here"):
+            return
+        self.here.mute = True
+        self.here.run(900.0)
+        for citizen in self.citizens():
+            assert citizen.session.state in (RoomState.OPEN, RoomState.CLOSED)
+
+
 TestWorldModel = Model.TestCase
 TestWorldModel.settings = settings(max_examples=12, stateful_step_count=20)
+TestSilence = Silent.TestCase
+TestSilence.settings = settings(max_examples=8, stateful_step_count=20)
 
 
 @pytest.mark.nightly
 @pytest.mark.timeout(3600)
 class TestWorldModelDeep(Model.TestCase):  # type: ignore[name-defined,misc]  # Hypothesis makes it
-    settings = settings(max_examples=200, stateful_step_count=50)
+    settings = settings(max_examples=EXAMPLES, stateful_step_count=50)
+
+
+@pytest.mark.nightly
+@pytest.mark.timeout(3600)
+class TestSilenceDeep(Silent.TestCase):  # type: ignore[name-defined,misc]  # Hypothesis makes it
+    settings = settings(max_examples=max(EXAMPLES // 4, 1), stateful_step_count=50)

@@ -44,6 +44,7 @@ from dcl_comms_core import (
     SendData,
     SignatureNeeded,
     SocketClosed,
+    StayState,
     WarningCode,
     WorldClosed,
     WorldSession,
@@ -297,17 +298,23 @@ def test_who_leaves_while_it_is_searched_for_is_not_taken_there() -> None:
         assert alice.inside() == ["I1"]
 
 
-def test_a_scene_whose_room_is_the_islands_waits() -> None:
-    here = Universe()
+@pytest.mark.parametrize("ws_rooms", [False, True])
+def test_a_scene_in_the_islands_own_room_is_not_entered(ws_rooms: bool) -> None:
+    here = Universe(ws_rooms=ws_rooms)
     here.http["POST", GATE] = here.login("I1", key="adapter")
     alice = settled(here)
     alice.call("enter_scene", "a", (0, 0))
-    here.run(5.0)
-    assert [event.code for event in alice.take(WarningEvent)] == [WarningCode.ROOM_TAKEN]
+    # Three more searches, after pauses of 1, 2 and 4 seconds: the island may move on meanwhile.
+    here.run(8.0)
+    (end,) = alice.take(RoomClosed)
+    assert (end.room, end.reason, end.retry) == ("scene", CloseReason.ROOM_TAKEN, Retry.BACKOFF)
+    assert len(alice.asked(Fetch)) == 1 + 1 + 3
     assert len(alice.session.rooms) == 1
-    alice.call("leave_scene")
-    here.run(1.0)
-    assert alice.inside() == ["I1"]
+    assert alice.session.state is RoomState.OPEN
+    assert alice.session.standing["scene"].stay is StayState.AWAY
+    here.run(300.0)
+    assert alice.take(RoomClosed) == []
+    alice.replays()
 
 
 # --- what is said

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from rigs.core.tokens import make_token
+from rigs.core.waits import check
 
 from dcl_comms_core import (
     Backoff,
@@ -137,6 +138,7 @@ class Rig:
     # --- what came of it
 
     def drain(self) -> None:
+        check(self.session)
         for command in self.session.commands():
             self.commands.append(command)
             if isinstance(command, OpenLink):

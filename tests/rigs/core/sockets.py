@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from rigs.core.chains import NOW, ROOT, identity
+from rigs.core.waits import check
 
 from dcl_comms_core import (
     ArchipelagoAdapter,
@@ -60,6 +61,7 @@ class SocketRig:
             session.receive(ClockSet(unix_offset=NOW), now=0.0)
 
     def drain(self) -> None:
+        check(self.session)
         for command in self.session.commands():
             if isinstance(command, SendFrame):
                 assert command.link == self.link

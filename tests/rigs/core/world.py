@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from rigs.core.canary import assert_no_secret
 from rigs.core.chains import NOW, ROOT, VERIFIER, identity, key
 from rigs.core.tokens import make_token
+from rigs.core.waits import Watch
 
 from dcl_comms_core import (
     ArchipelagoServer,
@@ -97,6 +98,9 @@ class Citizen:
             self.session: Any = WorldSession(target, **options)
         else:
             self.session = self.journal.record(WorldSession, target, **options)
+        self.watch = Watch(options.get("limits"), options.get("reconnect"))
+        self.told = 0
+        """Events since the watch looked last."""
         self.events: list[Any] = []
         self.commands: list[Any] = []
         self.ports: dict[int, MemoryPort] = {}
@@ -130,6 +134,8 @@ class Citizen:
 
     def tell(self, inp: Any) -> None:
         """Something comes in, now."""
+        if self.universe.mute:
+            return
         self.session.receive(inp, now=self.universe.clock.now)
         self.turn()
 
@@ -139,7 +145,7 @@ class Citizen:
         while more:
             more = False
             for port in tuple(self.ports.values()):
-                for inp in port.inputs(now):
+                for inp in () if self.universe.mute else port.inputs(now):
                     more = True
                     self.session.receive(inp, now=now)
             for command in self.session.commands():
@@ -149,6 +155,7 @@ class Citizen:
                 self.universe.carry_out(self, command)
             for event in self.session.events():
                 more = True
+                self.told += 1
                 self.events.append(event)
                 self.judge(event)
                 if isinstance(event, SignatureNeeded) and self.signs and self.who is not None:
@@ -171,7 +178,8 @@ class Citizen:
             assert not (scene and self.scene_over), "asked for a scene that is over"
 
     def deadline(self) -> float | None:
-        times = [port.deadline() for port in self.ports.values()] + [self.session.deadline()]
+        ports = () if self.universe.mute else self.ports.values()
+        times = [port.deadline() for port in ports] + [self.session.deadline()]
         return min((time for time in times if time is not None), default=None)
 
     def replays(self) -> None:
@@ -212,6 +220,8 @@ class Universe:
         self.ws_room = WsRoomServer(verifier=VERIFIER)
         self.down: set[str] = set()
         """Servers that can't be reached: "archipelago", "ws-room", "http"."""
+        self.mute = False
+        """Does nothing come from outside any more, not even a failure?"""
         for server in (self.archipelago, self.ws_room):
             server.receive(ClockSet(unix_offset=NOW), now=0.0)
         self.http["GET", f"{REALM}/about"] = about(f"archipelago:archipelago:{ISLANDS}")
@@ -315,6 +325,8 @@ class Universe:
     def look(self) -> None:
         for citizen in self.citizens:
             assert citizen.session.commands() == citizen.session.events() == []
+            citizen.watch.look(citizen.session, self.clock.now, news=citizen.told > 0)
+            citizen.told = 0
             deadline = citizen.session.deadline()
             assert (deadline is None) == (citizen.session.deadline_reason is None) or deadline is not None
             if citizen.session.state.value == "closed":
@@ -347,7 +359,7 @@ class Universe:
                 self.to_room(citizen, command)
 
     def answer(self, citizen: Citizen, request: Fetch) -> None:
-        if request.link not in citizen.fetching:
+        if self.mute or request.link not in citizen.fetching:
             return
         known = self.http.get((request.method, request.url), (404, {}, b""))
         answer = known(request) if callable(known) else known
