@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dcl_comms_core import (
@@ -20,7 +21,7 @@ from dcl_comms_core import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
 STAGED = (ArchipelagoSession, WsRoomSession)
 
@@ -31,33 +32,36 @@ class Machine(NamedTuple):
     name: str
     state: Any
     bounds: Mapping[Any, Any]
-    timers: Mapping[Timer, float]
+    timers: Callable[[], Mapping[Timer, float]]
+    """Asked of who waits only: this is looked at all the time."""
 
 
 def machines(session: Any) -> Iterator[Machine]:
     """All machines of a session, those of its rooms too."""
     session = getattr(session, "session", session)  # what a journal records
     if isinstance(session, WorldSession):
-        yield Machine("world", session.state, WORLD_WAITS, session.timers)
+        yield Machine("world", session.state, WORLD_WAITS, lambda: session.timers)
         for role, standing in session.standing.items():
-            yield Machine(f"{role}'s stay", standing.stay, STAY_WAITS, standing.timers)
-            yield Machine(f"{role}'s way", standing.way, WAY_WAITS, standing.timers)
+            timers = partial(getattr, standing, "timers")
+            yield Machine(f"{role}'s stay", standing.stay, STAY_WAITS, timers)
+            yield Machine(f"{role}'s way", standing.way, WAY_WAITS, timers)
         for room in session.rooms.values():
             yield from machines(room)
         return
     name = f"{session.room} {session.link.link}" if hasattr(session, "link") else session.room
     bounds = ARCHIPELAGO_WAITS if isinstance(session, ArchipelagoSession) else ROOM_WAITS
-    yield Machine(name, session.state, bounds, session.timers)
+    yield Machine(name, session.state, bounds, lambda: session.timers)
     if isinstance(session, STAGED):
-        yield Machine(f"{name}'s handshake", session.stage, STAGE_WAITS, session.timers)
+        yield Machine(f"{name}'s handshake", session.stage, STAGE_WAITS, lambda: session.timers)
 
 
 def check(session: Any) -> None:
     """Each machine that waits has a timer of those that the tables name, and the session a deadline no later."""
-    for name, state, bounds, timers in machines(session):
+    for name, state, bounds, ask in machines(session):
         bound = bounds[state]
         if isinstance(bound, str):
             continue
+        timers = ask()
         due = [timers[timer] for timer in bound if timer in timers]
         assert due, f"{name} waits in {state} with {dict(timers)}"
         deadline = session.deadline()
