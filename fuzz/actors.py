@@ -19,7 +19,7 @@ from dcl_comms_core.errors import CommsError
 from dcl_comms_core.handshake import archipelago
 from dcl_comms_core.handshake import challenge as handshake
 from dcl_comms_core.inputs import ClockSet, LinkClosed, LinkFailed, LinkOpened, LinkRef, SendAcknowledged
-from dcl_comms_core.room import session as room_module
+from dcl_comms_core.room import lifecycle
 from dcl_comms_core.room.event_queue import Unread
 from dcl_comms_core.states import RoomState
 
@@ -74,7 +74,7 @@ class _Counting(dict[Any, Any]):
 
 
 TABLES: Final = (
-    (room_module, "ROOM_TRANSITIONS"),
+    (lifecycle, "ROOM_TRANSITIONS"),
     (archipelago, "ARCHIPELAGO_TRANSITIONS"),
     (handshake, "STAGE_TRANSITIONS"),
 )

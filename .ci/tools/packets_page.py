@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dcl_comms_core import MemoryRoom, MovementCodec, PeerId, RoomSession, SendData, SimulatorAdapter, codec
 from dcl_comms_core.limits import DEFAULT_LIMITS
+from dcl_comms_core.packets.conventions import PROTOCOL_VERSION
 from dcl_comms_core.proto import rfc4
 from dcl_comms_core.proto._gen.tables import TABLES
 from dcl_comms_core.room.incoming import filters as hearing
 from dcl_comms_core.room.incoming.allowances import ALLOWANCES, OTHER
 from dcl_comms_core.room.incoming.reader import KINDS as READ
-from dcl_comms_core.room.outgoing.intents import PROTOCOL_VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -20,8 +20,10 @@ from dcl_comms_core.merged.roles import AVATAR, RoomRole, roles_of
 from dcl_comms_core.packets.conventions import PROTOCOL_VERSION
 from dcl_comms_core.peers import EVERYONE, PeerId
 from dcl_comms_core.proto import rfc4
+from dcl_comms_core.room.outgoing.cadence import Cadence
 from dcl_comms_core.room.outgoing.intents import Intents, check_version
 from dcl_comms_core.room.session import RoomSession
+from dcl_comms_core.tools.clock import Clock
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -73,7 +75,8 @@ class Spreading(Intents):
     """Carries out intents in several rooms."""
 
     def __init__(self, limits: Limits, *, profile_version: int | None, silent: bool) -> None:
-        super().__init__(limits)
+        super().__init__(limits, Clock())
+        self._cadence = Cadence()
         self._children: dict[int, Child] = {}
         self._presence = Presence(limits)
         self._events: list[ev.Event] = []
@@ -88,16 +91,21 @@ class Spreading(Intents):
 
     def check_sending(self, now: float | None = None) -> None:
         """May we move?  LocalProtocolError: no room is open; PermissionMissing: none of them lets us."""
-        self._pass_time(now)
-        objections = [child.objection(self._now) for child in self._targets(AVATAR)]
+        self.clock.pass_time(now)
+        objections = [child.objection(self.clock.now) for child in self._targets(AVATAR)]
         reasons = [reason for reason in objections if reason is not None]
         if len(reasons) == len(objections):
             raise reasons[0]
 
+    def walk(self, movement: rfc4.Movement) -> None:
+        """Be there, in all rooms."""
+        self._cadence.put(movement, self.clock.now)
+        self._walk()
+
     def _walk(self) -> None:
         """Send the movement that is due to all rooms that take it."""
         if self._walking():
-            self._cadence.send(self._now, self._send_movement)
+            self._cadence.send(self.clock.now, self._send_movement)
 
     def _walking(self) -> list[Child]:
         return [child for child in self._children.values() if child.role in AVATAR and child.flowing]
@@ -111,7 +119,9 @@ class Spreading(Intents):
         instant.is_instant = True
         for child in self._walking():
             packet = _encoded(rfc4.Packet(movement=instant if child.new else movement))
-            self._try([(child, partial(child.session.send_bytes, packet, reliable=False, now=self._now))], must=False)
+            self._try(
+                [(child, partial(child.session.send_bytes, packet, reliable=False, now=self.clock.now))], must=False
+            )
             child.new = child.new and child.refuses
 
     def announce_profile(self, version: int, *, to: Addressees = EVERYONE, now: float | None = None) -> None:
@@ -123,7 +133,7 @@ class Spreading(Intents):
             super().announce_profile(version, to=to, now=now)
             return
         check_version(version)
-        self._pass_time(now)
+        self.clock.pass_time(now)
         self._try([(child, partial(self._tell_version, child, version)) for child in self._targets(AVATAR)])
         if not self._silent:
             self._version = version
@@ -131,17 +141,17 @@ class Spreading(Intents):
     def _tell_version(self, child: Child, version: int) -> None:
         session = child.session
         if isinstance(session, RoomSession):
-            session.announce_profile(version, now=self._now)
+            session.announce_profile(version, now=self.clock.now)
         else:
             announcement = rfc4.AnnounceProfileVersion(profile_version=version)
-            session.send_bytes(_encoded(rfc4.Packet(profile_version=announcement)), now=self._now)
+            session.send_bytes(_encoded(rfc4.Packet(profile_version=announcement)), now=self.clock.now)
         child.version = version
 
     def _look(self, child: Child) -> None:
         """Once packets begin to go out there: nobody there knows where we are, nor maybe our profile's version."""
         flowed, child.flowed = child.flowed, child.flowing
         if child.role in AVATAR and child.flowed and not flowed:
-            self._cadence.begin(self._now)
+            self._cadence.begin(self.clock.now)
             version = self._version
             if version is not None and child.version != version:
                 self._try([(child, partial(self._tell_version, child, version))], must=False)
@@ -156,11 +166,12 @@ class Spreading(Intents):
             raise LocalProtocolError(msg)
         return targets
 
-    def _put(
+    def put(
         self, messages: list[tuple[bytes, tuple[str, ...] | None, str]], *, reliable: bool, now: float | None
     ) -> None:
+        """Give packets to the rooms that they are for.  What ``send_bytes`` ends in."""
         """Give packets to the rooms that they are for."""
-        self._pass_time(now)
+        self.clock.pass_time(now)
         targets = self._targets(roles_of(messages))
         calls: list[tuple[Child, Callable[[], None]]] = []
         for data, named, topic in messages:
@@ -168,7 +179,9 @@ class Spreading(Intents):
                 to, there = self._address(child, named, topic, targets)
                 if to != ():
                     send = child.session.send_bytes
-                    calls.append((child, partial(send, data, to=to, reliable=reliable, topic=there, now=self._now)))
+                    calls.append(
+                        (child, partial(send, data, to=to, reliable=reliable, topic=there, now=self.clock.now))
+                    )
         self._try(calls)
 
     def _try(self, calls: list[tuple[Child, Callable[[], None]]], *, must: bool = True) -> None:
@@ -188,10 +201,11 @@ class Spreading(Intents):
             if not child.refuses:
                 child.refuses = True
                 room, code = child.session.room, ev.WarningCode.SEND_FAILED
-                self._events.append(ev.Warning(at=self._now, room=room, code=code, text=str(reason)))
+                self._events.append(ev.Warning(at=self.clock.now, room=room, code=code, text=str(reason)))
 
-    def _warn(self, code: ev.WarningCode, text: str) -> None:
-        self._events.append(ev.Warning(at=self._now, room="", code=code, text=text))
+    def warn(self, code: ev.WarningCode, text: str) -> None:
+        """Tell a Warning."""
+        self._events.append(ev.Warning(at=self.clock.now, room="", code=code, text=text))
 
     def _address(
         self, child: Child, named: tuple[str, ...] | None, topic: str, targets: list[Child]

@@ -6,7 +6,7 @@ from abc import abstractmethod
 from typing import TYPE_CHECKING
 
 from dcl_comms_core.errors import CommsError, LocalProtocolError, PermissionMissing
-from dcl_comms_core.room.incoming.inbound import RECEIVING
+from dcl_comms_core.room.lifecycle import RECEIVING
 from dcl_comms_core.room.outgoing.intents import Intents
 
 if TYPE_CHECKING:

@@ -22,7 +22,6 @@ label of its room; RoomClosed ends that room, not the others.
 
 from __future__ import annotations
 
-from math import isfinite
 from typing import TYPE_CHECKING
 
 from dcl_comms_core import events as ev
@@ -143,7 +142,7 @@ class MergedRooms(Spreading, RoomsView):
         ``held_up``.  ``within``: where the server
         is that named the room, None: the user did.  LocalProtocolError: no room can be joined with this adapter.
         """
-        self._pass_time(now)
+        self.clock.pass_time(now)
         self._maker.check(adapter)
         if role not in self._following:
             self._following[role] = self._new_following()
@@ -155,7 +154,7 @@ class MergedRooms(Spreading, RoomsView):
 
     def withdraw(self, role: RoomRole, *, drain: float | None = None, now: float | None = None) -> None:
         """Be in no room that a ``go`` of this role led to, nor on the way to one."""
-        self._pass_time(now)
+        self.clock.pass_time(now)
         if role in self._following:
             self._following[role].withdraw(drain)
         self._settle()
@@ -181,13 +180,13 @@ class MergedRooms(Spreading, RoomsView):
         if seat_of(goal) in {seat_of(adapter) for adapter in (*wanted, *second.held)}:
             return True
         leaving = sum(session.state is RoomState.CLOSING for session in self.rooms.values())
-        return first.pending and bool(second.held) and len(self._children) - leaving >= self._limits.rooms
+        return first.pending and bool(second.held) and len(self._children) - leaving >= self.limits.rooms
 
     def _settle(self) -> None:
         """Join, leave and send what follows from what happened."""
         for role, following in self._following.items():
             wish = following.settle({seat_of(session.adapter) for session in self.rooms.values()})
-            if wish is not None and len(self._children) < self._limits.rooms:
+            if wish is not None and len(self._children) < self.limits.rooms:
                 following.joined(self.join(wish.adapter, role, within=wish.within))
         self._walk()
 
@@ -228,38 +227,38 @@ class MergedRooms(Spreading, RoomsView):
         self._add(Child(source, RoomRole.SOURCE), now)
 
     def _add(self, child: Child, now: float | None) -> None:
-        self._pass_time(now)
+        self.clock.pass_time(now)
         if child.link in self._children:
             msg = f"link {child.link} is in use: take a number from new_link()"
             raise LocalProtocolError(msg)
-        if len(self._children) >= self._limits.rooms:
+        if len(self._children) >= self.limits.rooms:
             msg = f"{len(self._children)} rooms are joined already (Limits.rooms): leave one"
             raise LocalProtocolError(msg)
-        if self._unix_offset is not None:
-            child.session.receive(ClockSet(unix_offset=self._unix_offset), now=self._now)
-        child.session.open(now=self._now)
+        if self.clock.unix_offset is not None:
+            child.session.receive(ClockSet(unix_offset=self.clock.unix_offset), now=self.clock.now)
+        child.session.open(now=self.clock.now)
         self._children[child.link] = child
         self._take(child)
 
     def leave(self, link: int, *, drain: float | None = None, now: float | None = None) -> None:
         """Leave one room, or end one source; see RoomSession.close.  One that is gone by now needs nothing."""
-        self._pass_time(now)
+        self.clock.pass_time(now)
         self._depart(link, drain)
         self._settle()
 
     def _depart(self, link: int, drain: float | None) -> None:
         child = self._children.get(link)
         if child is not None:
-            child.session.close(drain=drain, now=self._now)
+            child.session.close(drain=drain, now=self.clock.now)
             if not isinstance(child.session, RoomSession):
-                drain = self._limits.drain_seconds if drain is None else max(drain, 0.0)
-                by = self._now + drain + self._limits.close_seconds
+                drain = self.limits.drain_seconds if drain is None else max(drain, 0.0)
+                by = self.clock.now + drain + self.limits.close_seconds
                 child.leave_by = by if child.leave_by is None else min(by, child.leave_by)
             self._take(child)
 
     def close(self, *, drain: float | None = None, now: float | None = None) -> None:
         """Leave all rooms.  It is over when the last RoomClosed came."""
-        self._pass_time(now)
+        self.clock.pass_time(now)
         for following in self._following.values():
             following.forget()
         for link in tuple(self._children):
@@ -269,24 +268,24 @@ class MergedRooms(Spreading, RoomsView):
 
     def provide_signature(self, request: int, chain: AuthChain, *, now: float | None = None) -> None:
         """Answer SignatureNeeded; see WsRoomSession.provide_signature."""
-        self._pass_time(now)
+        self.clock.pass_time(now)
         asked = self._requests.find(request)
         if asked is None:
             self.counters["late"] += 1
         else:
             session, number = asked
-            session.provide_signature(number, chain, now=self._now)
+            session.provide_signature(number, chain, now=self.clock.now)
             self._take_all()
 
     def refuse_signature(self, request: int, detail: str = "", *, now: float | None = None) -> None:
         """Answer SignatureNeeded: nobody will sign.  RoomClosed(NOT_SIGNED) follows."""
-        self._pass_time(now)
+        self.clock.pass_time(now)
         asked = self._requests.find(request)
         if asked is None:
             self.counters["late"] += 1
         else:
             session, number = asked
-            session.refuse_signature(number, detail, now=self._now)
+            session.refuse_signature(number, detail, now=self.clock.now)
             self._take_all()
             self._settle()
 
@@ -304,27 +303,27 @@ class MergedRooms(Spreading, RoomsView):
         source: int | None = None,
     ) -> None:
         """Take a packet of a room's current link: what ``receive(DataReceived(...))`` does, without the object."""
-        self._pass_time(now)
+        self.clock.pass_time(now)
         child = self._children.get(link)
         if child is None or not isinstance(child.session, RoomSession):
             self.counters["late"] += 1
             return
-        child.session.receive_data(sender, data, reliable=reliable, topic=topic, now=self._now, source=source)
+        child.session.receive_data(sender, data, reliable=reliable, topic=topic, now=self.clock.now, source=source)
         self._take(child)
 
     def receive_acknowledged(self, tokens: Iterable[int], *, link: int, now: float) -> None:
         """Take acknowledgements of packets of a room's current link, none of which failed."""
-        self._pass_time(now)
+        self.clock.pass_time(now)
         child = self._children.get(link)
         if child is None or not isinstance(child.session, RoomSession):
             self.counters["late"] += 1
             return
-        child.session.receive_acknowledged(tokens, now=self._now)
+        child.session.receive_acknowledged(tokens, now=self.clock.now)
         self._take(child)
 
     def receive(self, inp: Input, *, now: float) -> None:
         """Take a fact from outside, and give it to the room whose link it names."""
-        self._pass_time(now)
+        self.clock.pass_time(now)
         if isinstance(inp, ClockSet):
             self._set_clock(inp)
             return
@@ -336,32 +335,29 @@ class MergedRooms(Spreading, RoomsView):
         if child is None:
             self.counters["late"] += 1
             return
-        child.session.receive(inp, now=self._now)
+        child.session.receive(inp, now=self.clock.now)
         self._take(child)
         self._settle()
 
     def _set_clock(self, inp: ClockSet) -> None:
-        if not isfinite(inp.unix_offset):
-            msg = "ClockSet takes a finite number of seconds"
-            raise LocalProtocolError(msg)
+        self.clock.set_unix(inp.unix_offset)
         for child in self._children.values():
-            child.session.receive(inp, now=self._now)
-        self._unix_offset = inp.unix_offset
+            child.session.receive(inp, now=self.clock.now)
 
     def handle_timeout(self, now: float) -> None:
         """Let time pass, in all rooms."""
-        self._pass_time(now)
+        self.clock.pass_time(now)
         for child in tuple(self._children.values()):
-            child.session.handle_timeout(self._now)
+            child.session.handle_timeout(self.clock.now)
             self._take(child)
-            if child.leave_by is not None and child.leave_by <= self._now and child.link in self._children:
+            if child.leave_by is not None and child.leave_by <= self.clock.now and child.link in self._children:
                 self._give_up(child)
         self._settle()
 
     def _give_up(self, child: Child) -> None:
         """Be done with a source that was told to close and does not say that it did."""
         room, reason, detail = child.session.room, CloseReason.CLIENT, "the source did not confirm its end"
-        end = ev.RoomClosed(at=self._now, room=room, reason=reason, retry=RETRY[reason], detail=detail)
+        end = ev.RoomClosed(at=self.clock.now, room=room, reason=reason, retry=RETRY[reason], detail=detail)
         self._forget(child, end)
         self._events.append(end)
 
@@ -448,7 +444,7 @@ class MergedRooms(Spreading, RoomsView):
                 return news
             case ev.RoomOpened() if not self._opened_once:
                 self._opened_once = True
-                self._opened_at = event.at
+                self.clock.origin = event.at
             case ev.Reconnected() if event.attempt:
                 child.new = True
             case _:

@@ -1,21 +1,25 @@
-"""Which tracks of others we receive: the policy of a session."""
+"""What a room may be told, as one object that is handed through whole; and which tracks of others it receives."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from enum import Enum
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Self, TypeAlias, TypedDict
 
 from dcl_comms_core.errors import LocalProtocolError
 from dcl_comms_core.inputs import TrackKind
+from dcl_comms_core.limits import DEFAULT_LIMITS, Limits
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from dcl_comms_core.inputs import Track
+    from dcl_comms_core.packets.movement import MovementCodec
     from dcl_comms_core.peers import PeerId
+    from dcl_comms_core.room.incoming.dedupe import Seen
+    from dcl_comms_core.tools.backoff import Backoff
 
-
-__all__ = ["Delivery", "Subscribe", "SubscribePolicy", "wants"]
+__all__ = ["Delivery", "RoomOptions", "RoomSettings", "Subscribe", "SubscribePolicy", "wants"]
 
 
 class Subscribe(Enum):
@@ -54,3 +58,49 @@ class Delivery(Enum):
     """As what they mean: PeerMoved, ChatReceived and so on; PacketReceived for kinds that have no event."""
     PACKETS = "packets"
     """Every packet as a PacketReceived that is decoded on first use: for bridges, recorders and load tests."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoomOptions:
+    """What a room may be told, and its defaults."""
+
+    limits: Limits = DEFAULT_LIMITS
+    entropy: int = 0
+    """Seeds the jitter of the pauses."""
+    reconnect: Backoff | None = None
+    """How to join anew after the link is lost; None: never.  The first attempt is never repeated."""
+    delivery: Delivery = Delivery.EVENTS
+    subscribe: SubscribePolicy = Subscribe.ALL
+    """Which tracks of others to receive."""
+    announce: bool = True
+    """Let the server announce us at once, where the token allows it: else others learn of us up to 3 s late, and our
+    first packets reach them without a sender."""
+    seen: Seen | None = None
+    """Shared by the rooms of one application, so that what comes through several of them is told once."""
+    movement_codec: MovementCodec | None = None
+    """Reads compressed movements, which are told as PacketReceived without it."""
+    profile_version: int | None = None
+    """Announced from the beginning, and again and again: Unity clients hardly talk to who does not."""
+    silent: bool = False
+    """Never announce by itself, whatever that costs."""
+
+    @classmethod
+    def of(cls, options: Self | None, settings: RoomSettings) -> Self:
+        """Options, with some of them changed.  TypeError: there is no such option."""
+        chosen = cls() if options is None else options
+        return replace(chosen, **settings) if settings else chosen
+
+
+class RoomSettings(TypedDict, total=False):
+    """RoomOptions by their names, for those who write some of them down."""
+
+    limits: Limits
+    entropy: int
+    reconnect: Backoff | None
+    delivery: Delivery
+    subscribe: SubscribePolicy
+    announce: bool
+    seen: Seen | None
+    movement_codec: MovementCodec | None
+    profile_version: int | None
+    silent: bool

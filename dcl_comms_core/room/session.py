@@ -17,14 +17,15 @@ session saw.
 from __future__ import annotations
 
 from math import isfinite
-from typing import TYPE_CHECKING, ClassVar, Final
+from typing import TYPE_CHECKING, ClassVar, Final, Unpack
 
 from dcl_comms_core import events as ev
 from dcl_comms_core.adapters.connection_string import LiveKitAdapter, SimulatorAdapter
-from dcl_comms_core.commands import CloseLink, OpenLink, PublishMicrophone, SetAttributes
+from dcl_comms_core.commands import CloseLink, OpenLink
 from dcl_comms_core.errors import (
     LocalProtocolError,
     PermissionMissing,
+    SendQueueFull,
     TokenExpired,
     TokenNotYetValid,
 )
@@ -39,7 +40,6 @@ from dcl_comms_core.inputs import (
     LinkOpened,
     LinkReconnected,
     LinkReconnecting,
-    LinkRef,
     PacketsDropped,
     ParticipantJoined,
     ParticipantLeft,
@@ -48,86 +48,120 @@ from dcl_comms_core.inputs import (
     SendsAcknowledged,
     SpeakersHeard,
 )
-from dcl_comms_core.limits import DEFAULT_LIMITS
-from dcl_comms_core.peers import PeerId
-from dcl_comms_core.room.incoming.inbound import RECEIVING
-from dcl_comms_core.room.options import Delivery, Subscribe
-from dcl_comms_core.room.tracks import Tracking
-from dcl_comms_core.states import RETRY, ROOM_TRANSITIONS, CloseReason, Retry, RoomState, RoomTrigger, Timer
+from dcl_comms_core.peers import EVERYONE, PeerId
+from dcl_comms_core.proto import rfc4
+from dcl_comms_core.room.announcing import Announcing
+from dcl_comms_core.room.incoming.dedupe import Seen
+from dcl_comms_core.room.incoming.filters import Hearing
+from dcl_comms_core.room.incoming.inbound import Inbound
+from dcl_comms_core.room.incoming.profiles import Profiles, build_profile
+from dcl_comms_core.room.incoming.reader import PacketReader
+from dcl_comms_core.room.incoming.roster import Roster
+from dcl_comms_core.room.introduction import Introduction
+from dcl_comms_core.room.lifecycle import RECEIVING, SENDING, Lifecycle
+from dcl_comms_core.room.options import Delivery, RoomOptions, Subscribe
+from dcl_comms_core.room.outgoing.carriers import LiveKitCarrier
+from dcl_comms_core.room.outgoing.intents import Intents, check_version
+from dcl_comms_core.room.outgoing.outbound import Outbound
+from dcl_comms_core.room.outgoing.walking import Walking
+from dcl_comms_core.room.output import Output
+from dcl_comms_core.room.tracks import Tracks
+from dcl_comms_core.states import RETRY, CloseReason, RoomState, RoomTrigger, Timer
+from dcl_comms_core.tools.clock import Clock
 from dcl_comms_core.tools.prng import Prng
+from dcl_comms_core.tools.retries import Retries
+from dcl_comms_core.tools.timers import Timers
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections import Counter
+    from collections.abc import Iterable, Mapping
 
     from dcl_comms_core.adapters.connection_string import Adapter
-    from dcl_comms_core.inputs import Input
-    from dcl_comms_core.limits import Limits
-    from dcl_comms_core.packets.movement import MovementCodec
-    from dcl_comms_core.room.incoming.dedupe import Seen
-    from dcl_comms_core.room.options import SubscribePolicy
-    from dcl_comms_core.tools.backoff import Backoff
+    from dcl_comms_core.commands import Command
+    from dcl_comms_core.inputs import Input, LinkRef, Track, TrackSource
+    from dcl_comms_core.peers import Addressees, PeerTable
+    from dcl_comms_core.room.incoming.allowances import PeerTraffic
+    from dcl_comms_core.room.incoming.profiles import Profile
+    from dcl_comms_core.room.options import RoomSettings
+    from dcl_comms_core.room.outgoing.carriers import Carrier
 
 __all__ = ["Delivery", "RoomSession"]
 
-_ATTRIBUTES: Final = (("client", "dcl-comms"),)
+_OPEN: Final = RoomState.OPEN  # looking it up in its enum takes longer than the question
 
 
-class RoomSession(Tracking):
+class RoomSession(Intents):
     """One room.  Makes no connection, reads no clock, starts nothing.
 
-    ``adapter``: where to go, from ``parse_connection_string``.  ``room``: the label in events.  ``reconnect``: how to
-    join anew after the link is lost, None for never; the first attempt is never repeated.  ``entropy``: seeds the
-    jitter of the pauses.  ``announce``: let the server announce us at once, where the token allows it (else others
-    learn of us up to 3 s late and see our first packets without a sender).  ``subscribe``: which tracks of others to
-    receive.  ``seen``: shared by the rooms of one application, so that what comes through several of them is told once.
-    ``movement_codec``: reads compressed movements, which are told as PacketReceived without it.  ``profile_version``:
-    announced from the beginning, and again and again: Unity clients hardly talk to who does not.  ``silent``: never
-    announce by itself, whatever that costs.
+    ``adapter``: where to go, from ``parse_connection_string``.  ``room``: the label in events.  ``link``: the number of
+    its link in commands.  ``settings``: those of :class:`~dcl_comms_core.room.options.RoomOptions`, or of ``options``
+    what is to be different.
     """
 
-    _adapters: ClassVar[tuple[type[Adapter], ...]] = (LiveKitAdapter, SimulatorAdapter)
+    adapters: ClassVar[tuple[type[Adapter], ...]] = (LiveKitAdapter, SimulatorAdapter)
+    """What it can go to."""
+    carrier: ClassVar[Carrier] = LiveKitCarrier()
+    """What its transport can carry."""
 
-    def __init__(  # noqa: PLR0913 - settings, each by its name
+    def __init__(
         self,
         adapter: Adapter,
         *,
         room: str = "main",
         link: int = 1,
-        limits: Limits = DEFAULT_LIMITS,
-        entropy: int = 0,
-        reconnect: Backoff | None = None,
-        delivery: Delivery = Delivery.EVENTS,
-        subscribe: SubscribePolicy = Subscribe.ALL,
-        announce: bool = True,
-        seen: Seen | None = None,
-        movement_codec: MovementCodec | None = None,
-        profile_version: int | None = None,
-        silent: bool = False,
+        options: RoomOptions | None = None,
+        **settings: Unpack[RoomSettings],
     ) -> None:
-        if not isinstance(adapter, self._adapters):
-            wanted = " or ".join(kind.__name__ for kind in self._adapters)
+        if not isinstance(adapter, self.adapters):
+            wanted = " or ".join(kind.__name__ for kind in self.adapters)
             msg = f"a {type(self).__name__} takes a {wanted}, not {type(adapter).__name__}"
             raise LocalProtocolError(msg)
-        token = adapter.token if isinstance(adapter, LiveKitAdapter) else None
-        super().__init__(
-            room,
-            LinkRef(link, 0),
-            token,
-            limits,
-            delivery=delivery,
-            seen=seen,
-            codec=movement_codec,
-            profile_version=profile_version,
-            silent=silent,
-        )
+        chosen = RoomOptions.of(options, settings)
+        limits, token = chosen.limits, adapter.token if isinstance(adapter, LiveKitAdapter) else None
+        super().__init__(limits, Clock())
+        self.output = Output(room, self.clock)
+        """What it gives out; ``commands()`` and ``events()`` take it."""
+        self.lifecycle = Lifecycle(link, self.output.counters)
+        """Where it stands."""
         self._adapter = adapter
-        self._prng = Prng(entropy)
-        self._backoff = reconnect
-        self._policy = subscribe
-        self._announce = announce
-        self._attempt = 0
+        self._token = token
+        self._policy = chosen.subscribe
+        self._announce = chosen.announce
+        self._silent = chosen.silent
+        self._timers = Timers()
+        self._retries = Retries(chosen.reconnect, Prng(chosen.entropy), limits.stable_seconds)
+        self._outbound = Outbound(self.output, self.lifecycle, token, limits, self.carrier)
+        self._walking = Walking(self.clock, self._timers, self.lifecycle, self._outbound, self._send_movement)
+        self._profiles = Profiles(limits)
+        self._announcing = Announcing(
+            self.clock,
+            self._timers,
+            self.lifecycle,
+            self._profiles,
+            version=chosen.profile_version,
+            allowed=not chosen.silent and (token is None or token.grants.can_publish_data),
+            send=self._try,
+        )
+        seen = Seen(limits.seen_messages) if chosen.seen is None else chosen.seen
+        hearing = Hearing(seen, limits, self._profiles, self._announcing.answer)
+        self._roster = Roster(room, limits, hearing.room)
+        raw = chosen.delivery is Delivery.PACKETS
+        reader = PacketReader(room, limits, hearing, raw=raw, codec=chosen.movement_codec)
+        self._inbound = Inbound(
+            self.output,
+            self.clock,
+            self._timers,
+            self.lifecycle,
+            roster=self._roster,
+            reader=reader,
+            limits=limits,
+            raw=raw,
+        )
+        self._tracks = Tracks(self.output, self.lifecycle, self._roster, token=token, policy=chosen.subscribe)
+        self._introduction = Introduction(
+            self.output, self.clock, self._timers, self.lifecycle, token=token, seconds=limits.announce_seconds
+        )
         self._opened_once = False
-        self._open_since: float | None = None
         self._closing_at: float | None = None
 
     # --- what the world may ask
@@ -140,18 +174,119 @@ class RoomSession(Tracking):
     @property
     def link(self) -> LinkRef:
         """Its link, as its commands name it now."""
-        return self._link
+        return self.lifecycle.link
+
+    @property
+    def state(self) -> RoomState:
+        """Where the session stands."""
+        return self.lifecycle.state
+
+    @property
+    def room(self) -> str:
+        """The label of this room in events."""
+        return self.output.room
+
+    @property
+    def identity(self) -> PeerId | None:
+        """Who we are; None before the room opened."""
+        return self.lifecycle.identity
+
+    @property
+    def peers(self) -> PeerTable:
+        """Who else is in the room."""
+        return self._roster.peers
+
+    @property
+    def counters(self) -> Counter[str]:
+        """How often: received, received_bytes, rejected.<reason name>, dropped.<name in Limits>, late, unknown_track.
+
+        Of packets that are old news (see ``dcl_comms_core.room.incoming.filters``): dropped.late and so on.
+        And reconnected; of our own packets: sent, sent_bytes, send_failed, unconfirmed (the link ended before it
+        acknowledged them), dropped (the room closed before their turn),
+        skipped (movements and the like that go out by themselves, while the queue was full).
+        """
+        # Numbers apart, because counting in a Counter takes three times as long, for each packet.
+        counters = self.output.counters
+        counters["received"] = self._inbound.received
+        counters["received_bytes"] = self._inbound.received_bytes
+        return counters
+
+    @property
+    def sending(self) -> bool:
+        """Whether packets are taken, be it to wait: from RoomOpened to RoomClosed, or to our ``close()``."""
+        return self.lifecycle.state in SENDING
+
+    @property
+    def flowing(self) -> bool:
+        """Whether packets go to the transport as it has credit, and do not wait for its link."""
+        return self._outbound.flowing and self.lifecycle.state is _OPEN
+
+    @property
+    def waiting(self) -> int:
+        """Packets that wait for credit."""
+        return self._outbound.queue.waiting
+
+    @property
+    def waiting_bytes(self) -> int:
+        """What the packets that wait for credit hold."""
+        return self._outbound.queue.waiting_bytes
+
+    @property
+    def in_flight_bytes(self) -> int:
+        """What the packets hold that the transport has and did not acknowledge yet."""
+        return self._outbound.queue.in_flight_bytes
+
+    @property
+    def credits(self) -> int:
+        """Further packets that the transport would take now; 0 while there is no link that takes any."""
+        return self._outbound.queue.credits if self.flowing else 0
+
+    @property
+    def unacknowledged(self) -> int:
+        """Packets that wait for credit or for the transport's acknowledgement."""
+        return self._outbound.queue.waiting + self._outbound.queue.in_flight
+
+    def has_credit(self, *, reliable: bool = True) -> bool:
+        """Whether a packet sent now goes straight to the transport: for sure if it is small."""
+        return self.flowing and self._outbound.queue.has_credit(reliable=reliable)
+
+    def traffic(self, who: PeerId) -> PeerTraffic | None:
+        """What came from a peer; None: it is not known, or was forgotten after it left."""
+        guard = self._roster.guard(who)
+        return None if guard is None else guard.traffic(self.clock.now)
+
+    def commands(self) -> list[Command]:
+        """Take everything that the transport is to do, in order."""
+        return self.output.take_commands()
+
+    def events(self) -> list[ev.Event]:
+        """Take everything that happened, in order."""
+        return self.output.take_events()
+
+    def deadline(self) -> float | None:
+        """When to call ``handle_timeout`` at the latest; None: not needed.  May change with any other call."""
+        return self._timers.deadline
+
+    @property
+    def deadline_reason(self) -> Timer | None:
+        """The timer behind the deadline."""
+        return self._timers.reason
+
+    @property
+    def timers(self) -> Mapping[Timer, float]:
+        """Every timer that runs, and when it is due."""
+        return self._timers.due()
 
     # --- opening and closing
 
     def open(self, *, now: float | None = None) -> None:
         """Join the room.  The answer is RoomOpened or RoomClosed."""
-        self._pass_time(now)
-        if (self._state, RoomTrigger.OPEN) not in ROOM_TRANSITIONS:
-            msg = f"the session is {self._state.value}: make a new RoomSession to join again"
+        self.clock.pass_time(now)
+        if not self.lifecycle.may(RoomTrigger.OPEN):
+            msg = f"the session is {self.state.value}: make a new RoomSession to join again"
             raise LocalProtocolError(msg)
         if not self._refused():
-            self._move(RoomTrigger.OPEN)
+            self.lifecycle.move(RoomTrigger.OPEN)
             self._open_link()
 
     def close(self, *, drain: float | None = None, now: float | None = None) -> None:
@@ -159,51 +294,53 @@ class RoomSession(Tracking):
 
         Closing again is allowed and may only shorten the wait.  RoomClosed(CLIENT) follows.
         """
-        self._pass_time(now)
-        drain = self._limits.drain_seconds if drain is None else max(drain, 0.0)
+        self.clock.pass_time(now)
+        drain = self.limits.drain_seconds if drain is None else max(drain, 0.0)
         if not isfinite(drain):
             msg = "drain is a finite number of seconds"
             raise LocalProtocolError(msg)
-        until = self._now + drain
-        before = self._state
-        self._move(RoomTrigger.CLOSE)
+        until = self.clock.now + drain
+        before = self.state
+        self.lifecycle.move(RoomTrigger.CLOSE)
         if before is RoomState.CLOSED:
             return
-        if self._state is RoomState.CLOSED:
+        if self.state is RoomState.CLOSED:
             self._finish(CloseReason.CLIENT, "")
         elif before is not RoomState.CLOSING:
+            self._inbound.forget_movements()
+            for timer in (Timer.MOVE, Timer.PRESENCE):  # nothing goes out by itself any more
+                if self._timers.armed(timer):
+                    self._timers.disarm(timer)
             if before is RoomState.RECONNECTING:
                 self._timers.disarm(Timer.REPAIR)
-            self._forget_movements()
-            self._rest()
-            self._closing_at = until if before in RECEIVING else self._now
+            self._closing_at = until if before in RECEIVING else self.clock.now
             self._continue_closing()
         elif self._closing_at is not None:
             self._closing_at = min(until, self._closing_at)
             self._continue_closing()
         else:
-            self._timers.hasten(Timer.CLOSE, until + self._limits.close_seconds)
+            self._timers.hasten(Timer.CLOSE, until + self.limits.close_seconds)
 
     def _continue_closing(self) -> None:
         """Tell the link to close as soon as the queue is empty or its time is over."""
         if self._closing_at is None:
             return
-        left = self._closing_at - self._now
-        if self._outbox.waiting and left > 0.0:
+        left = self._closing_at - self.clock.now
+        if self._outbound.queue.waiting and left > 0.0:
             self._timers.arm(Timer.CLOSE, self._closing_at)
             return
         self._closing_at = None
         self._timers.clear()
-        self.counters["dropped"] += self._outbox.clear()
+        self._outbound.drop_waiting()
         left = max(left, 0.0)
-        self._timers.arm(Timer.CLOSE, self._now + left + self._limits.close_seconds)
-        self._commands.append(CloseLink(link=self._link, drain=left))
+        self._timers.arm(Timer.CLOSE, self.clock.now + left + self.limits.close_seconds)
+        self.output.commands.append(CloseLink(link=self.link, drain=left))
 
     def _open_link(self) -> None:
-        self._link = LinkRef(self._link.link, self._link.generation + 1)
-        self._timers.arm(Timer.CONNECT, self._now + self._limits.connect_seconds)
+        link = self.lifecycle.next_link()
+        self._timers.arm(Timer.CONNECT, self.clock.now + self.limits.connect_seconds)
         auto_subscribe = self._policy is Subscribe.ALL
-        self._commands.append(OpenLink(link=self._link, adapter=self._adapter, auto_subscribe=auto_subscribe))
+        self.output.commands.append(OpenLink(link=link, adapter=self._adapter, auto_subscribe=auto_subscribe))
 
     def _refused(self) -> bool:
         """Close the session if the token can't be used any more (or yet, or at all)."""
@@ -211,9 +348,9 @@ class RoomSession(Tracking):
         if token is None:
             return False
         # Without a wall clock the token's times can't be judged here; the server will.
-        unix_now = (token.not_before or 0.0) if self._unix_offset is None else self._now + self._unix_offset
+        unix_now = self.clock.unix_now()
         try:
-            token.check(unix_now=unix_now, publish=False)
+            token.check(unix_now=(token.not_before or 0.0) if unix_now is None else unix_now, publish=False)
         except TokenExpired as error:
             reason, detail = CloseReason.TOKEN_EXPIRED, str(error)
         except TokenNotYetValid as error:
@@ -222,7 +359,7 @@ class RoomSession(Tracking):
             reason, detail = CloseReason.PERMISSION, str(error)
         else:
             return False
-        self._move(RoomTrigger.REFUSED)
+        self.lifecycle.move(RoomTrigger.REFUSED)
         self._finish(reason, detail)
         return True
 
@@ -230,62 +367,154 @@ class RoomSession(Tracking):
 
     def handle_timeout(self, now: float) -> None:  # noqa: C901 - one flat dispatch
         """Let time pass.  Calling it too early or too often does nothing."""
-        self._pass_time(now)
-        while (timer := self._timers.pop_due(self._now)) is not None:
+        self.clock.pass_time(now)
+        while (timer := self._timers.pop_due(self.clock.now)) is not None:
             if timer is Timer.CONNECT:
-                self._give_up(f"no answer within {self._limits.connect_seconds:g} s")
+                self._give_up(f"no answer within {self.limits.connect_seconds:g} s")
             elif timer is Timer.REPAIR:
-                self._give_up(f"not repaired within {self._limits.repair_seconds:g} s")
+                self._give_up(f"not repaired within {self.limits.repair_seconds:g} s")
             elif timer is Timer.ANNOUNCE:
                 self._flow()
             elif timer is Timer.MOVEMENT:
-                self._release_movements()
+                self._inbound.release_movements()
             elif timer is Timer.MOVE:
-                self._walk()
+                self._walking.walk()
             elif timer is Timer.PRESENCE:
-                self._announce_now()
+                self._announcing.announce()
             elif timer is Timer.RETRY:
                 if not self._refused():
-                    self._move(RoomTrigger.RETRY)
+                    self.lifecycle.move(RoomTrigger.RETRY)
                     self._open_link()
             elif self._closing_at is not None:
-                self._closing_at = self._now
+                self._closing_at = self.clock.now
                 self._continue_closing()
             else:
-                self._move(RoomTrigger.ENDED)
+                self.lifecycle.move(RoomTrigger.ENDED)
                 self._finish(CloseReason.CLIENT, "the link did not confirm its end")
 
     def _give_up(self, detail: str) -> None:
         """Leave a link from which nothing comes."""
-        self._commands.append(CloseLink(link=self._link))
+        self.output.commands.append(CloseLink(link=self.link))
         self._link_over(CloseReason.TIMEOUT, detail)
+
+    # --- intents
+
+    def check_sending(self, now: float | None = None) -> None:
+        """May we send?  LocalProtocolError: the room is not open; PermissionMissing: no."""
+        self.clock.pass_time(now)
+        self._outbound.check()
+
+    def check_publish(self, source: TrackSource) -> None:
+        """May we publish a track from this source?  LocalProtocolError: the room is not open; PermissionMissing: no."""
+        self._outbound.check_publish(source)
+
+    def put(
+        self, messages: list[tuple[bytes, tuple[str, ...] | None, str]], *, reliable: bool, now: float | None
+    ) -> None:
+        """Check and queue packets (bytes, addressees, topic): all or none.  What ``send_bytes`` ends in."""
+        self.clock.pass_time(now)
+        self._outbound.check()
+        self._outbound.put(messages, reliable=reliable)
+
+    def walk(self, movement: rfc4.Movement) -> None:
+        """Be there: send it when it is due.  What ``move`` ends in."""
+        self._walking.put(movement)
+
+    def warn(self, code: ev.WarningCode, text: str) -> None:
+        """Tell a Warning."""
+        self.output.warn(code, text)
+
+    def announce_profile(self, version: int, *, to: Addressees = EVERYONE, now: float | None = None) -> None:
+        """Tell the version of our profile, now and from now on (unless ``to`` names some, or the session is silent)."""
+        super().announce_profile(version, to=to, now=now)
+        if to is EVERYONE and not self._silent:
+            self._announcing.announced(version)
+
+    def offer_profile(self, version: int, serialized: str, *, base_url: str = "", now: float | None = None) -> None:
+        """Announce a profile and answer those who ask for it: its JSON, and where its content is.
+
+        Answers go to everybody, one in ten seconds, as Bevy's do.  PacketTooLarge: the profile fits no packet.
+        """
+        profile = build_profile(serialized, base_url)
+        self.announce_profile(version, now=now)
+        self._announcing.offer(profile)
+
+    def request_profile(self, who: PeerId, version: int = 0, *, now: float | None = None) -> bool:
+        """Ask a peer for its own profile; the answer is ProfileReceived.  Unity clients do not answer.
+
+        False: nothing was sent, because a profile of this ``version`` or a newer one is known, or because the peer was
+        asked within ten seconds.
+        """
+        self.check_sending(now)
+        if not self._profiles.ask(who, version, self.clock.now):
+            return False
+        request = rfc4.ProfileRequest(address=who.address or who.text, profile_version=check_version(version))
+        self.send(rfc4.Packet(profile_request=request), to=who)
+        return True
+
+    def profile(self, who: PeerId) -> Profile | None:
+        """The profile that a peer sent, the newest of its versions; None: none, or it was forgotten."""
+        return self._profiles.get(who)
+
+    def subscribe(self, track: Track | str, *, wanted: bool = True, now: float | None = None) -> bool:
+        """Receive a track, or (``wanted=False``) stop receiving it, whatever the policy says; a Track or its id.
+
+        False: there is no such track any more.  LocalProtocolError: the room is not open; PermissionMissing: the token
+        does not grant it.  Joining anew, where all tracks are offered anew, asks the policy again.
+        """
+        self.clock.pass_time(now)
+        return self._tracks.subscribe(track, wanted=wanted)
+
+    def has_track(self, track: Track | str) -> bool:
+        """Whether somebody in this room offers this track; a Track or its id."""
+        return self._tracks.has(track)
+
+    def _send_movement(self, movement: rfc4.Movement) -> None:
+        self._try(rfc4.Packet(movement=movement))
+
+    def _try(self, packet: rfc4.Packet) -> None:
+        """Send something that nobody waits for: where the queue is full, its next turn will do."""
+        try:
+            self.send(packet)
+        except SendQueueFull:
+            self.output.counters["skipped"] += 1
 
     # --- inputs
 
+    def receive_data(
+        self,
+        sender: str | None,
+        data: bytes,
+        *,
+        reliable: bool = True,
+        topic: str = "",
+        now: float,
+        source: int | None = None,
+    ) -> None:
+        """Take a packet of the current link: what ``receive(DataReceived(...))`` does, without the object."""
+        self._inbound.receive_data(sender, data, reliable=reliable, topic=topic, now=now, source=source)
+
     def receive(self, inp: Input, *, now: float) -> None:  # noqa: C901, PLR0912 - one flat dispatch
         """Take a fact from outside.  LocalProtocolError: not an input, or the host gave a time that is not finite."""
-        self._pass_time(now)
+        self.clock.pass_time(now)
         if isinstance(inp, ClockSet):
-            if not isfinite(inp.unix_offset):
-                msg = "ClockSet takes a finite number of seconds"
-                raise LocalProtocolError(msg)
-            self._unix_offset = inp.unix_offset
+            self.clock.set_unix(inp.unix_offset)
             return
         if not isinstance(inp, LinkInput):  # pyright: ignore[reportUnnecessaryIsInstance]  # callers may be untyped
             msg = f"receive() takes an input of dcl_comms_core.inputs, not {type(inp).__name__}"
             raise LocalProtocolError(msg)
-        if inp.link != self._link or self._state is RoomState.CLOSED:
-            self.counters["late"] += 1
+        if inp.link != self.link or self.state is RoomState.CLOSED:
+            self.output.counters["late"] += 1
             return
         match inp:
             case SendAcknowledged():
-                self._on_acknowledged(inp)
+                self._outbound.acknowledge(inp)
                 self._continue_closing()
             case SendsAcknowledged():
-                self.receive_acknowledged(inp.tokens, now=self._now)
+                self.receive_acknowledged(inp.tokens, now=self.clock.now)
             case DataReceived():
-                self.receive_data(
-                    inp.sender, inp.data, reliable=inp.reliable, topic=inp.topic, now=self._now, source=inp.source
+                self._inbound.receive_data(
+                    inp.sender, inp.data, reliable=inp.reliable, topic=inp.topic, now=self.clock.now, source=inp.source
                 )
             case LinkOpened():
                 self._on_opened(inp)
@@ -296,172 +525,118 @@ class RoomSession(Tracking):
             case LinkReconnected():
                 self._on_reconnected()
             case CommandCompleted() | CommandFailed():
-                self._on_answered(inp)
-            case _ if self._state not in RECEIVING:
-                self.counters["late"] += 1
+                if self._introduction.answered(inp):
+                    self._flow()
+            case _ if self.state not in RECEIVING:
+                self.output.counters["late"] += 1
             case PacketsDropped():
-                self.counters["dropped.inbox_bytes"] += inp.count
-                limit = self._limits.inbox_bytes
-                self._events.append(ev.LimitReached(at=self._now, room=self._room, limit="inbox_bytes", value=limit))
+                self.output.counters["dropped.inbox_bytes"] += inp.count
+                limit = self.limits.inbox_bytes
+                self.output.events.append(
+                    ev.LimitReached(at=self.clock.now, room=self.room, limit="inbox_bytes", value=limit)
+                )
             case ParticipantJoined():
-                self._events += self._roster.join(inp.participant, self._now, inp.source)
-                self._welcome()
+                self.output.events += self._roster.join(inp.participant, self.clock.now, inp.source)
+                self._announcing.welcome()
             case ParticipantUpdated():
                 self._roster.update(inp.participant)
             case ParticipantLeft():
-                self._events += self._roster.leave(inp.identity, self._now)
+                self.output.events += self._roster.leave(inp.identity, self.clock.now)
             case SpeakersHeard():
                 speakers = tuple(map(self._roster.peer_id, inp.identities))
-                self._events.append(ev.SpeakersChanged(at=self._now, room=self._room, speakers=speakers))
+                self.output.events.append(ev.SpeakersChanged(at=self.clock.now, room=self.room, speakers=speakers))
             case _:
-                self._on_track(inp)
+                self._tracks.receive(inp, self.clock.now)
 
     def receive_acknowledged(self, tokens: Iterable[int], *, now: float) -> None:
         """Take acknowledgements of packets of the current link, none of which failed.
 
         What ``receive(SendAcknowledged(...))`` does for each, without the objects.
         """
-        self._pass_time(now)
-        acknowledge = self._outbox.acknowledge
-        late = sent = sent_bytes = 0
-        for token in tokens:
-            size = acknowledge(token)
-            if size is None:
-                late += 1
-            else:
-                sent += 1
-                sent_bytes += size
-        counters = self.counters
-        counters["sent"] += sent
-        counters["sent_bytes"] += sent_bytes
-        counters["late"] += late
-        self._send_queued()
+        self.clock.pass_time(now)
+        self._outbound.acknowledge_all(tokens)
         self._continue_closing()
 
     def _on_opened(self, inp: LinkOpened) -> None:
-        if not self._moved(RoomTrigger.OPENED):
+        if not self.lifecycle.moved(RoomTrigger.OPENED):
             return
         self._timers.disarm(Timer.CONNECT)
-        self._identity = PeerId(inp.identity)
-        self._topic_of_ours = inp.identity.lower()
+        self.lifecycle.identity = PeerId(inp.identity)
+        self._inbound.our_topic = inp.identity.lower()
         if self._opened_once:
-            self.counters["reconnected"] += 1
-            self._events.append(ev.Reconnected(at=self._now, room=self._room, attempt=self._attempt))
+            self.output.counters["reconnected"] += 1
+            self.output.events.append(ev.Reconnected(at=self.clock.now, room=self.room, attempt=self._retries.attempt))
         else:
             self._opened_once = True
-            self._opened_at = self._now
-            self._events.append(
-                ev.RoomOpened(at=self._now, room=self._room, identity=self._identity, name=inp.room, sid=inp.sid)
+            self.clock.origin = self.clock.now
+            self.output.events.append(
+                ev.RoomOpened(
+                    at=self.clock.now, room=self.room, identity=self.lifecycle.identity, name=inp.room, sid=inp.sid
+                )
             )
             if self._silent:
-                self._warn(ev.WarningCode.SILENT, "Unity clients show no avatar of ours and send us little but chat")
-        self._open_since = self._now
-        self._events += self._roster.replace_all(inp.participants, self._now)
-        self._make_known()
-        self._arrive()
-        if not self._timers.armed(Timer.ANNOUNCE):
-            self._flow()
-
-    def _make_known(self) -> None:
-        """Ask the server to tell others of us; packets wait for that, because the first ones would have no sender."""
-        if not self._announce:
-            return
-        token = self._token
-        if token is None or token.grants.can_update_own_metadata:
-            self._commands.append(SetAttributes(link=self._link, attributes=_ATTRIBUTES))
-        elif token.may_publish("microphone"):
-            self._commands.append(PublishMicrophone(link=self._link))
-        else:
-            self._warn(ev.WarningCode.ANNOUNCED_LATE, "the token allows neither attributes nor a microphone track")
-            return
-        self._timers.arm(Timer.ANNOUNCE, self._now + self._limits.announce_seconds)
-
-    def _on_answered(self, inp: CommandCompleted | CommandFailed) -> None:
-        waited = self._timers.armed(Timer.ANNOUNCE)
-        if isinstance(inp, CommandFailed) and self._state in RECEIVING:
-            self._warn(ev.WarningCode.COMMAND_FAILED, f"{inp.what}: {inp.detail}")
-        elif not waited:
-            self.counters["late"] += 1
-        if waited:
-            self._timers.disarm(Timer.ANNOUNCE)
+                self.warn(ev.WarningCode.SILENT, "Unity clients show no avatar of ours and send us little but chat")
+        self._retries.entered(self.clock.now)
+        self.output.events += self._roster.replace_all(inp.participants, self.clock.now)
+        if self._announce:
+            self._introduction.begin()
+        self._walking.begin()
+        self._announcing.arrive()
+        if not self._introduction.waiting:
             self._flow()
 
     def _flow(self) -> None:
         """Packets may go out from now on."""
-        self._flowing = True
-        self._walk()
-        self._send_queued()
+        self._outbound.flowing = True
+        self._walking.walk()
+        self._outbound.send_queued()
         self._continue_closing()
 
     def _on_reconnecting(self) -> None:
-        if not self._moved(RoomTrigger.RECONNECTING):
+        if not self.lifecycle.moved(RoomTrigger.RECONNECTING):
             return
-        self._flowing = False
-        if self._timers.armed(Timer.ANNOUNCE):
-            self._timers.disarm(Timer.ANNOUNCE)
-        if self._state is RoomState.RECONNECTING:
-            self._timers.arm(Timer.REPAIR, self._now + self._limits.repair_seconds)
-            self._events.append(ev.Reconnecting(at=self._now, room=self._room, attempt=0, reason=CloseReason.NETWORK))
+        self._outbound.flowing = False
+        self._introduction.give_up()
+        if self.state is RoomState.RECONNECTING:
+            self._timers.arm(Timer.REPAIR, self.clock.now + self.limits.repair_seconds)
+            self.output.events.append(
+                ev.Reconnecting(at=self.clock.now, room=self.room, attempt=0, reason=CloseReason.NETWORK)
+            )
 
     def _on_reconnected(self) -> None:
-        if not self._moved(RoomTrigger.RECONNECTED):
+        if not self.lifecycle.moved(RoomTrigger.RECONNECTED):
             return
-        if self._state is RoomState.OPEN:
+        if self.state is RoomState.OPEN:
             self._timers.disarm(Timer.REPAIR)
-            self.counters["reconnected"] += 1
-            self._events.append(ev.Reconnected(at=self._now, room=self._room, attempt=0))
+            self.output.counters["reconnected"] += 1
+            self.output.events.append(ev.Reconnected(at=self.clock.now, room=self.room, attempt=0))
         self._flow()
 
     # --- the end of a link
 
     def _link_over(self, reason: CloseReason, detail: str) -> None:
-        # A server that lets us in and at once loses us again is no better than one that doesn't let us in.
-        if self._open_since is not None and self._now - self._open_since >= self._limits.stable_seconds:
-            self._attempt = 0
-        self._open_since = None
-        if self._state is RoomState.CLOSING:
+        self._retries.over(self.clock.now)
+        if self.state is RoomState.CLOSING:
             reason, detail = CloseReason.CLIENT, ""
-        elif (backoff := self._backoff) is not None and self._may_retry(reason, backoff):
-            if self._moved(RoomTrigger.LOST):
-                self._retry_later(reason, backoff)
+        elif self._opened_once and self._retries.may(RETRY[reason]):
+            if self.lifecycle.moved(RoomTrigger.LOST):
+                self._retry_later(reason)
             return
-        if self._moved(RoomTrigger.ENDED):
+        if self.lifecycle.moved(RoomTrigger.ENDED):
             self._finish(reason, detail)
 
-    def _may_retry(self, reason: CloseReason, backoff: Backoff) -> bool:
-        return self._opened_once and RETRY[reason] is Retry.BACKOFF and self._attempt < backoff.attempts
-
-    def _retry_later(self, reason: CloseReason, backoff: Backoff) -> None:
-        self._flowing = False
-        self._forget_movements()
+    def _retry_later(self, reason: CloseReason) -> None:
+        self._inbound.forget_movements()
         self._timers.clear()
-        lost = self._outbox.forget_in_flight()
-        self.counters["unconfirmed"] += lost
-        if lost:
-            self._warn(ev.WarningCode.SENDS_UNCONFIRMED, f"{lost} packets were not acknowledged")
-        self._attempt += 1
-        self._timers.arm(Timer.RETRY, self._now + backoff.pause(self._attempt, self._prng))
-        self._events.append(ev.Reconnecting(at=self._now, room=self._room, attempt=self._attempt, reason=reason))
+        self._outbound.lose_link()
+        now = self.clock.now
+        self._timers.arm(Timer.RETRY, now + self._retries.pause())
+        attempt = self._retries.attempt
+        self.output.events.append(ev.Reconnecting(at=now, room=self.room, attempt=attempt, reason=reason))
 
     def _finish(self, reason: CloseReason, detail: str) -> None:
-        self._forget_movements()
+        self._inbound.forget_movements()
         self._timers.clear()
-        self.counters["dropped"] += self._outbox.clear()
-        self.counters["unconfirmed"] += self._outbox.forget_in_flight()
-        self._events.append(
-            ev.RoomClosed(at=self._now, room=self._room, reason=reason, retry=RETRY[reason], detail=detail)
-        )
-
-    # --- small help
-
-    def _moved(self, trigger: RoomTrigger) -> bool:
-        """Follow the table; False when it has no row: late news."""
-        state = ROOM_TRANSITIONS.get((self._state, trigger))
-        if state is None:
-            self.counters["late"] += 1
-            return False
-        self._state = state
-        return True
-
-    def _move(self, trigger: RoomTrigger) -> None:
-        self._state = ROOM_TRANSITIONS[self._state, trigger]
+        self._outbound.finish()
+        closed = ev.RoomClosed(at=self.clock.now, room=self.room, reason=reason, retry=RETRY[reason], detail=detail)
+        self.output.events.append(closed)

@@ -1,4 +1,4 @@
-"""The part of a room session that is about live tracks: who offers which, and which of them we receive."""
+"""A room's live tracks: who offers which, and which of them we receive."""
 
 from __future__ import annotations
 
@@ -7,41 +7,59 @@ from typing import TYPE_CHECKING
 from dcl_comms_core import events as ev
 from dcl_comms_core.commands import SubscribeTrack
 from dcl_comms_core.errors import LocalProtocolError, PermissionMissing
-from dcl_comms_core.room.announcing import Acting
-from dcl_comms_core.room.incoming.inbound import RECEIVING
+from dcl_comms_core.room.lifecycle import RECEIVING
 from dcl_comms_core.room.options import wants
 
 if TYPE_CHECKING:
+    from dcl_comms_core.adapters.token import AccessToken
     from dcl_comms_core.inputs import Track, TrackInput
     from dcl_comms_core.peers import PeerId
+    from dcl_comms_core.room.incoming.roster import Roster
+    from dcl_comms_core.room.lifecycle import Lifecycle
     from dcl_comms_core.room.options import SubscribePolicy
+    from dcl_comms_core.room.output import Output
 
-__all__ = ["Tracking"]
+__all__ = ["Tracks"]
 
 
-class Tracking(Acting):
+class Tracks:
     """Asks for tracks by a policy, or as it is told."""
 
-    _policy: SubscribePolicy
+    __slots__ = ("_lifecycle", "_output", "_policy", "_roster", "_token")
 
-    def _on_track(self, inp: TrackInput) -> None:
-        events = self._roster.track(inp, self._now)
+    def __init__(
+        self,
+        output: Output,
+        lifecycle: Lifecycle,
+        roster: Roster,
+        *,
+        token: AccessToken | None,
+        policy: SubscribePolicy,
+    ) -> None:
+        self._output = output
+        self._lifecycle = lifecycle
+        self._roster = roster
+        self._token = token
+        self._policy = policy
+
+    def receive(self, inp: TrackInput, now: float) -> None:
+        """What the transport says of a track."""
+        events = self._roster.track(inp, now)
         if not events:
-            self.counters["unknown_track"] += 1
-        self._events += events
+            self._output.counters["unknown_track"] += 1
+        self._output.events += events
         for event in events:
             if isinstance(event, ev.TrackPublished) and wants(self._policy, event.sender, event.track):
                 self._ask_for(event.sender, event.track.sid, wanted=True)
 
-    def subscribe(self, track: Track | str, *, wanted: bool = True, now: float | None = None) -> bool:
-        """Receive a track, or (``wanted=False``) stop receiving it, whatever the policy says; a Track or its id.
+    def subscribe(self, track: Track | str, *, wanted: bool) -> bool:
+        """Receive a track, or stop receiving it; False: there is no such track any more.
 
-        False: there is no such track any more.  LocalProtocolError: the room is not open; PermissionMissing: the token
-        does not grant it.  Joining anew, where all tracks are offered anew, asks the policy again.
+        LocalProtocolError: the room is not open; PermissionMissing: the token does not grant it.
         """
-        self._pass_time(now)
-        if self._state not in RECEIVING:
-            msg = f"the room is {self._state.value}: subscribe between RoomOpened and RoomClosed"
+        state = self._lifecycle.state
+        if state not in RECEIVING:
+            msg = f"the room is {state.value}: subscribe between RoomOpened and RoomClosed"
             raise LocalProtocolError(msg)
         if self._token is not None and not self._token.grants.can_subscribe:
             raise PermissionMissing("canSubscribe", "the server would send no track")
@@ -51,9 +69,10 @@ class Tracking(Acting):
             self._ask_for(owner, sid, wanted=wanted)
         return owner is not None
 
-    def has_track(self, track: Track | str) -> bool:
-        """Whether somebody in this room offers this track; a Track or its id."""
+    def has(self, track: Track | str) -> bool:
+        """Whether somebody offers this track."""
         return self._roster.owner_of(track if isinstance(track, str) else track.sid) is not None
 
     def _ask_for(self, owner: PeerId, sid: str, *, wanted: bool) -> None:
-        self._commands.append(SubscribeTrack(link=self._link, identity=owner.text, sid=sid, wanted=wanted))
+        command = SubscribeTrack(link=self._lifecycle.link, identity=owner.text, sid=sid, wanted=wanted)
+        self._output.commands.append(command)

@@ -7,31 +7,31 @@ and ``topic`` are refused; a frame holds 16 KiB; there are no tracks; nothing sa
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Final
+from dataclasses import replace
+from typing import TYPE_CHECKING, ClassVar, Unpack
 
 from dcl_comms_core import events as ev
 from dcl_comms_core.adapters.connection_string import WsRoomAdapter
 from dcl_comms_core.codec import decode_message
 from dcl_comms_core.commands import CloseLink, OpenLink, SendFrame
-from dcl_comms_core.errors import DecodeError, LocalProtocolError, PacketTooLarge
+from dcl_comms_core.errors import DecodeError, LocalProtocolError
 from dcl_comms_core.handshake.challenge import Failure, Handshake
-from dcl_comms_core.handshake.frames import update_frame, ws_room_service
+from dcl_comms_core.handshake.frames import ws_room_service
 from dcl_comms_core.inputs import (
     FrameReceived,
     LinkClosed,
     LinkFailed,
     LinkOpened,
-    Participant,
     ParticipantJoined,
     ParticipantLeft,
     SendAcknowledged,
     SocketClosed,
     SocketOpened,
 )
-from dcl_comms_core.limits import DEFAULT_LIMITS
-from dcl_comms_core.packets.envelope import WEBSOCKET_MAX_FRAME, ws_room_frame_size
 from dcl_comms_core.proto import rfc5
-from dcl_comms_core.room.options import Delivery
+from dcl_comms_core.room.incoming.aliases import Aliases
+from dcl_comms_core.room.options import RoomOptions
+from dcl_comms_core.room.outgoing.carriers import WsRoomCarrier
 from dcl_comms_core.room.session import RoomSession
 from dcl_comms_core.states import CloseReason, RoomState, Stage, Timer
 from dcl_comms_core.tools.timers import earliest
@@ -45,16 +45,10 @@ if TYPE_CHECKING:
     from dcl_comms_core.identity.auth_chain import AuthChain
     from dcl_comms_core.identity.guard import ChallengeGuard
     from dcl_comms_core.inputs import Input, LinkInput, TrackSource
-    from dcl_comms_core.limits import Limits
-    from dcl_comms_core.packets.movement import MovementCodec
-    from dcl_comms_core.room.incoming.dedupe import Seen
-    from dcl_comms_core.room.outgoing.outbox import Outgoing
-    from dcl_comms_core.tools.backoff import Backoff
+    from dcl_comms_core.room.options import RoomSettings
+    from dcl_comms_core.room.outgoing.carriers import Carrier
 
 __all__ = ["WsRoomSession"]
-
-_FITS: Final = WEBSOCKET_MAX_FRAME - 16
-"""A packet of so many bytes fits into a frame, whatever else is in it."""
 
 
 class WsRoomSession(RoomSession):
@@ -65,9 +59,10 @@ class WsRoomSession(RoomSession):
     those of a socket.
     """
 
-    _adapters: ClassVar[tuple[type[Adapter], ...]] = (WsRoomAdapter,)
+    adapters: ClassVar[tuple[type[Adapter], ...]] = (WsRoomAdapter,)
+    carrier: ClassVar[Carrier] = WsRoomCarrier()
 
-    def __init__(  # noqa: PLR0913 - settings, each by its name
+    def __init__(
         self,
         adapter: WsRoomAdapter,
         *,
@@ -75,34 +70,16 @@ class WsRoomSession(RoomSession):
         guard: ChallengeGuard,
         room: str = "main",
         link: int = 1,
-        limits: Limits = DEFAULT_LIMITS,
-        entropy: int = 0,
-        reconnect: Backoff | None = None,
-        delivery: Delivery = Delivery.EVENTS,
-        seen: Seen | None = None,
-        movement_codec: MovementCodec | None = None,
-        profile_version: int | None = None,
-        silent: bool = False,
         within: Place | None = None,
+        options: RoomOptions | None = None,
+        **settings: Unpack[RoomSettings],
     ) -> None:
-        super().__init__(
-            adapter,
-            room=room,
-            link=link,
-            limits=limits,
-            entropy=entropy,
-            reconnect=reconnect,
-            delivery=delivery,
-            # Others are told of us before our first packet.
-            announce=False,
-            seen=seen,
-            movement_codec=movement_codec,
-            profile_version=profile_version,
-            silent=silent,
-        )
+        # Others are told of us before our first packet.
+        chosen = replace(RoomOptions.of(options, settings), announce=False)
+        super().__init__(adapter, room=room, link=link, options=chosen)
         self._name = adapter.url.partition("?")[0].rpartition("/")[2]
         self._handshake = Handshake(
-            ws_room_service(limits),
+            ws_room_service(self.limits),
             url=adapter.url,
             address=address,
             guard=guard,
@@ -110,7 +87,7 @@ class WsRoomSession(RoomSession):
             within=within,
             say=self._tell,
         )
-        self._aliases = _Aliases(limits.aliases)
+        self._aliases = Aliases(self.limits.aliases)
         self._told_full = False
 
     @property
@@ -121,7 +98,7 @@ class WsRoomSession(RoomSession):
     def commands(self) -> list[Command]:
         """Take everything that the WebSocket is to do, in order."""
         commands = self._handshake.take_commands() if self._handshake.commands else []
-        if not self._commands:
+        if not self.output.commands:
             return commands
         for command in super().commands():
             if isinstance(command, SendFrame):
@@ -137,13 +114,13 @@ class WsRoomSession(RoomSession):
     def _open_socket(self, command: OpenLink) -> None:
         refusal = self._handshake.refusal()
         if refusal is None:
-            self._handshake.begin(command.link, self._now)
+            self._handshake.begin(command.link, self.clock.now)
         else:
             self._link_news(LinkFailed(link=command.link, reason=refusal.reason, detail=refusal.detail))
 
     def deadline(self) -> float | None:
         """When to call ``handle_timeout`` at the latest; None: not needed.  May change with any other call."""
-        ours, stage = self._timers.deadline, self._handshake.deadline
+        ours, stage = super().deadline(), self._handshake.deadline
         return ours if stage is None or (ours is not None and ours <= stage) else stage
 
     @property
@@ -158,8 +135,8 @@ class WsRoomSession(RoomSession):
 
     def handle_timeout(self, now: float) -> None:
         """Let time pass.  Calling it too early or too often does nothing."""
-        self._pass_time(now)
-        failure = self._handshake.timed_out(self._now)
+        self.clock.pass_time(now)
+        failure = self._handshake.timed_out(self.clock.now)
         if failure is not None:
             self._fail(failure)
         super().handle_timeout(now)
@@ -172,17 +149,16 @@ class WsRoomSession(RoomSession):
         LocalProtocolError: the chain signs another payload; InvalidAuthChain: it has expired (by ClockSet), or is
         malformed; PacketTooLarge: no server would take it.  Then nothing was sent, and another may be given.
         """
-        self._pass_time(now)
-        unix_now = None if self._unix_offset is None else self._now + self._unix_offset
-        if not self._handshake.provide(request, chain, now=self._now, unix_now=unix_now):
-            self.counters["late"] += 1
+        self.clock.pass_time(now)
+        if not self._handshake.provide(request, chain, now=self.clock.now, unix_now=self.clock.unix_now()):
+            self.output.counters["late"] += 1
 
     def refuse_signature(self, request: int, detail: str = "", *, now: float | None = None) -> None:
         """Answer SignatureNeeded: nobody will sign.  RoomClosed(NOT_SIGNED) follows."""
-        self._pass_time(now)
+        self.clock.pass_time(now)
         failure = self._handshake.refuse(request, detail)
         if failure is None:
-            self.counters["late"] += 1
+            self.output.counters["late"] += 1
         else:
             self._fail(failure)
 
@@ -191,26 +167,14 @@ class WsRoomSession(RoomSession):
         msg = f"a ws-room has no tracks, so nothing of {source.value}: publish in a LiveKit room"
         raise LocalProtocolError(msg)
 
-    def _check_sizes(self, messages: list[tuple[bytes, tuple[str, ...] | None, str]], *, reliable: bool) -> None:
-        for data, to, topic in messages:
-            if to is not None or topic:
-                msg = "a ws-room sends everything to everybody: leave out to= and topic=, or send in a LiveKit room"
-                raise LocalProtocolError(msg)
-            if len(data) > _FITS and (size := ws_room_frame_size(len(data), reliable=reliable)) > WEBSOCKET_MAX_FRAME:
-                raise PacketTooLarge(size, WEBSOCKET_MAX_FRAME)
-
-    def _outgoing(self, message: Outgoing) -> Command:
-        frame = update_frame(message.data, reliable=message.reliable)
-        return SendFrame(link=self._link, token=message.token, data=frame)
-
     # --- inputs
 
     def receive(self, inp: Input, *, now: float) -> None:
         """Take a fact from outside.  LocalProtocolError: not an input, or the host gave a time that is not finite."""
-        self._pass_time(now)
+        self.clock.pass_time(now)
         if isinstance(inp, FrameReceived):
-            if inp.link != self._link or self._handshake.stage is Stage.IDLE or self._state is RoomState.CLOSED:
-                self.counters["late"] += 1
+            if inp.link != self.link or self._handshake.stage is Stage.IDLE or self.state is RoomState.CLOSED:
+                self.output.counters["late"] += 1
             else:
                 self._on_frame(inp.data)
         elif isinstance(inp, SendAcknowledged):
@@ -219,11 +183,11 @@ class WsRoomSession(RoomSession):
                 super().receive(inp, now=now)
         elif not isinstance(inp, SocketOpened | SocketClosed):
             super().receive(inp, now=now)
-        elif inp.link != self._link or self._state is RoomState.CLOSED:
-            self.counters["late"] += 1
+        elif inp.link != self.link or self.state is RoomState.CLOSED:
+            self.output.counters["late"] += 1
         elif isinstance(inp, SocketOpened):
-            if not self._handshake.opened(self._now):
-                self.counters["late"] += 1
+            if not self._handshake.opened(self.clock.now):
+                self.output.counters["late"] += 1
         else:
             self._over(self._handshake.closed(inp))
 
@@ -233,9 +197,9 @@ class WsRoomSession(RoomSession):
 
     def _on_frame(self, data: bytes) -> None:
         try:
-            packet = decode_message(rfc5.WsPacket, data, limits=self._limits)
+            packet = decode_message(rfc5.WsPacket, data, limits=self.limits)
         except DecodeError:
-            self.counters["undecodable"] += 1
+            self.output.counters["undecodable"] += 1
             return
         update = packet.peer_update_message
         if self._handshake.stage is not Stage.WELCOMED:
@@ -245,7 +209,7 @@ class WsRoomSession(RoomSession):
                 self._aliases.address(update.from_alias),
                 update.body,
                 reliable=not update.unreliable,
-                now=self._now,
+                now=self.clock.now,
                 source=update.from_alias,
             )
         elif packet.peer_join_message is not None:
@@ -255,19 +219,19 @@ class WsRoomSession(RoomSession):
         elif packet.peer_kicked is not None:
             self._on_kicked(CloseReason.DUPLICATE_IDENTITY, "the same wallet logged in again")
         else:
-            self.counters["ignored"] += 1
+            self.output.counters["ignored"] += 1
 
     def _on_handshake(self, packet: rfc5.WsPacket) -> None:
         challenge = packet.challenge_message
         if challenge is not None:
             answer = self._handshake.challenged(
-                challenge.challenge_to_sign, already=challenge.already_connected, now=self._now
+                challenge.challenge_to_sign, already=challenge.already_connected, now=self.clock.now
             )
             if isinstance(answer, Failure):
                 self._fail(answer)
             elif answer:
                 return
-        elif packet.welcome_message is not None and self._handshake.welcomed(self._now):
+        elif packet.welcome_message is not None and self._handshake.welcomed(self.clock.now):
             self._on_welcome(packet.welcome_message)
             return
         elif packet.peer_kicked is not None:
@@ -277,7 +241,7 @@ class WsRoomSession(RoomSession):
             else:
                 self._on_kicked(CloseReason.DUPLICATE_IDENTITY, "kicked instead of welcomed")
             return
-        self.counters["ignored"] += 1
+        self.output.counters["ignored"] += 1
 
     def _on_welcome(self, message: rfc5.WsWelcome) -> None:
         mine = self._handshake.identity
@@ -285,11 +249,11 @@ class WsRoomSession(RoomSession):
         self._told_full = False
         for alias in sorted(message.peer_identities):
             address = message.peer_identities[alias]
-            if address.lower() != mine and not self._aliases.put(alias, address):
+            if address.lower() != mine and self._aliases.put(alias, address) is None:
                 self._on_too_many()
         self._link_news(
             LinkOpened(
-                link=self._link,
+                link=self.link,
                 identity=mine,
                 room=self._name,
                 participants=self._aliases.participants(),
@@ -301,35 +265,35 @@ class WsRoomSession(RoomSession):
         known = self._aliases.address(alias)
         if known == address or address.lower() == self._handshake.identity:
             # Told before, or ourselves: the session that will end ours.
-            self.counters["ignored"] += 1
+            self.output.counters["ignored"] += 1
             return
         if known is not None:
             self._on_leave(alias)
-        if self._aliases.put(alias, address):
-            member = _participant(alias, address)
-            self._link_news(ParticipantJoined(link=self._link, participant=member, source=alias))
-        else:
+        member = self._aliases.put(alias, address)
+        if member is None:
             self._on_too_many()
+        else:
+            self._link_news(ParticipantJoined(link=self.link, participant=member, source=alias))
 
     def _on_too_many(self) -> None:
-        self.counters["dropped.aliases"] += 1
+        self.output.counters["dropped.aliases"] += 1
         if not self._told_full:
             self._told_full = True
-            limit = self._limits.aliases
-            self._tell(ev.LimitReached(at=self._now, room=self._room, limit="aliases", value=limit))
+            limit = self.limits.aliases
+            self._tell(ev.LimitReached(at=self.clock.now, room=self.room, limit="aliases", value=limit))
 
     def _on_leave(self, alias: int) -> None:
         gone = self._aliases.pop(alias)
         if gone is None:
-            self.counters["ignored"] += 1
+            self.output.counters["ignored"] += 1
             return
         self._told_full = False
         address, last = gone
         if last:
-            self._link_news(ParticipantLeft(link=self._link, identity=address))
+            self._link_news(ParticipantLeft(link=self.link, identity=address))
 
     def _on_kicked(self, cause: CloseReason, detail: str) -> None:
-        self._tell(ev.Kicked(at=self._now, room=self._room, cause=cause, detail=detail))
+        self._tell(ev.Kicked(at=self.clock.now, room=self.room, cause=cause, detail=detail))
         self._fail(Failure(cause, detail))
 
     # --- the end of a socket
@@ -340,56 +304,10 @@ class WsRoomSession(RoomSession):
         self._over(failure)
 
     def _over(self, failure: Failure) -> None:
-        self._link_news(LinkClosed(link=self._link, reason=failure.reason, detail=failure.detail))
+        self._link_news(LinkClosed(link=self.link, reason=failure.reason, detail=failure.detail))
 
     def _link_news(self, inp: LinkInput) -> None:
-        super().receive(inp, now=self._now)
+        super().receive(inp, now=self.clock.now)
 
     def _tell(self, event: ev.Event) -> None:
-        self._events.append(event)
-
-
-class _Aliases:
-    """Who is behind the numbers that name senders.  One wallet may have two, while its older session is ending."""
-
-    __slots__ = ("_addresses", "_limit", "_newest")
-
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
-        self._addresses: dict[int, str] = {}
-        self._newest: dict[str, int] = {}
-        """Address in lower case -> its newest alias."""
-
-    def clear(self) -> None:
-        self._addresses.clear()
-        self._newest.clear()
-
-    def address(self, alias: int) -> str | None:
-        return self._addresses.get(alias)
-
-    def put(self, alias: int, address: str) -> bool:
-        """Remember one.  False: the table is full."""
-        if len(self._addresses) >= self._limit:
-            return False
-        self._addresses[alias] = address
-        self._newest[address.lower()] = alias
-        return True
-
-    def pop(self, alias: int) -> tuple[str, bool] | None:
-        """Forget one.  Returns whose it was, and whether that one is gone now; None: it was not known."""
-        address = self._addresses.pop(alias, None)
-        if address is None:
-            return None
-        # The newer one may have left before, and it was told that nobody is there.
-        last = self._newest.get(address.lower()) == alias
-        if last:
-            del self._newest[address.lower()]
-        return address, last
-
-    def participants(self) -> tuple[Participant, ...]:
-        """Everybody, once."""
-        return tuple(_participant(alias, self._addresses[alias]) for alias in self._newest.values())
-
-
-def _participant(alias: int, address: str) -> Participant:
-    return Participant(identity=address, sid=str(alias))
+        self.output.events.append(event)

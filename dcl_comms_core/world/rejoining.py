@@ -28,6 +28,7 @@ from dcl_comms_core.merged.roles import RoomRole
 from dcl_comms_core.merged.signatures import Requests
 from dcl_comms_core.merged.sources import Signing
 from dcl_comms_core.states import RETRY, WORLD_TRANSITIONS, CloseReason, Retry, RoomState, StayState, WorldTrigger
+from dcl_comms_core.tools.clock import Clock
 from dcl_comms_core.tools.prng import Prng
 from dcl_comms_core.world.discovery import Found, Setback, Way
 from dcl_comms_core.world.membership import Stay
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from dcl_comms_core.merged.presence import Presence
     from dcl_comms_core.merged.session import MergedRooms
     from dcl_comms_core.merged.sources import IslandSource
+    from dcl_comms_core.peers import PeerId
     from dcl_comms_core.proto import rfc4
     from dcl_comms_core.room.session import RoomSession
     from dcl_comms_core.tools.backoff import Backoff
@@ -87,7 +89,8 @@ class Seeking(RoomsView):
         reconnect: Backoff | None,
         heartbeat: float,
     ) -> None:
-        super().__init__(limits)
+        super().__init__(limits, Clock())
+        self._identity: PeerId | None = None
         self._target = target
         self._merged = merged
         self._address = address
@@ -132,11 +135,11 @@ class Seeking(RoomsView):
         way = Way(
             link=self._merged.new_link(),
             room=role.value,
-            limits=self._limits,
+            limits=self.limits,
             guard=self._guard,
             address=self._address,
         )
-        return Stay(role, way, backoff=self._backoff, prng=self._prng, limits=self._limits)
+        return Stay(role, way, backoff=self._backoff, prng=self._prng, limits=self.limits)
 
     @property
     def rooms(self) -> Mapping[int, RoomSession]:
@@ -158,18 +161,18 @@ class Seeking(RoomsView):
     def _seek(self, stay: Stay) -> None:
         """Begin the way to a room, or have the island service say again where it is."""
         first = stay is self._island and not self._opened_once
-        stay.seek(self._now, self._limits.enter_seconds if first else self._limits.seek_seconds)
+        stay.seek(self.clock.now, self.limits.enter_seconds if first else self.limits.seek_seconds)
         metadata = login_metadata(is_guest=self._is_guest)
         if stay is self._scene and self._wanted_scene is not None:
             where = SignedLoginAdapter(self._gatekeeper_url())
             metadata = self._scene_metadata(*self._wanted_scene)
-            self._outcome(stay, stay.way.follow(where, metadata, self._now, self._unix_now()))
+            self._outcome(stay, stay.way.follow(where, metadata, self.clock.now, self._unix_now()))
         elif self._source is not None:
-            self._source.renew(now=self._now)
+            self._source.renew(now=self.clock.now)
         elif isinstance(self._target, str):
-            stay.way.look(self._target, metadata, self._now)
+            stay.way.look(self._target, metadata, self.clock.now)
         else:
-            self._outcome(stay, stay.way.follow(self._target, metadata, self._now, self._unix_now()))
+            self._outcome(stay, stay.way.follow(self._target, metadata, self.clock.now, self._unix_now()))
 
     def _outcome(self, stay: Stay, outcome: Outcome) -> None:
         """A way came to its end, or did not yet."""
@@ -189,17 +192,17 @@ class Seeking(RoomsView):
         elif isinstance(adapter, ArchipelagoAdapter):
             self._ask_islands(adapter, within)
         else:
-            stay.found(adapter, self._now)
-            stay.entered(self._now)
-            self._warn(ev.WarningCode.OFFLINE, "nobody is met there, except in scenes")
+            stay.found(adapter, self.clock.now)
+            stay.entered(self.clock.now)
+            self.warn(ev.WarningCode.OFFLINE, "nobody is met there, except in scenes")
 
     def _enter(self, stay: Stay, adapter: Adapter, within: Place | None) -> None:
         problem = self._problem(adapter, within)
         if problem is not None:
             self._setback(stay, problem, told=False)
             return
-        stay.found(adapter, self._now)
-        self._merged.go(adapter, stay.role, within=within, now=self._now)
+        stay.found(adapter, self.clock.now)
+        self._merged.go(adapter, stay.role, within=within, now=self.clock.now)
 
     def _problem(self, adapter: Adapter, within: Place | None) -> Setback | None:
         if isinstance(adapter, WsRoomAdapter) and self._address is None:
@@ -226,17 +229,17 @@ class Seeking(RoomsView):
                 address=self._address,
                 guard=self._guard,
                 link=self._source_link,
-                limits=self._limits,
+                limits=self.limits,
                 entropy=self._entropy + self._source_link,
                 reconnect=self._backoff,
                 heartbeat=self._heartbeat,
                 within=within,
             )
         self._source = source
-        if self._unix_offset is not None:
-            source.receive(ClockSet(unix_offset=self._unix_offset), now=self._now)
-        source.set_position(self._position, now=self._now)
-        source.open(now=self._now)
+        if self.clock.unix_offset is not None:
+            source.receive(ClockSet(unix_offset=self.clock.unix_offset), now=self.clock.now)
+        source.set_position(self._position, now=self.clock.now)
+        source.open(now=self.clock.now)
 
     def _enter_wanted_scene(self) -> None:
         if not isinstance(self._target, str) or self.realm is not None:
@@ -262,22 +265,24 @@ class Seeking(RoomsView):
         self._moved = True
         if self._refusing and setback.reason is CloseReason.NOT_SIGNED:
             setback = setback._replace(retry=Retry.NEVER)
-        again = stay.may_return(setback, self._now, inside=self._inside(stay))
+        again = stay.may_return(setback, self.clock.now, inside=self._inside(stay))
         if stay is self._island and not (again and self._opened_once):
             self._end(setback)
         elif not again:
             self._wanted_scene = None
             stay.stop()
-            self._merged.withdraw(stay.role, now=self._now)
+            self._merged.withdraw(stay.role, now=self.clock.now)
             if not told:
                 reason, retry, detail, _ = setback
                 room = stay.role.value
-                self._events.append(ev.RoomClosed(at=self._now, room=room, reason=reason, retry=retry, detail=detail))
+                self._events.append(
+                    ev.RoomClosed(at=self.clock.now, room=room, reason=reason, retry=retry, detail=detail)
+                )
         elif stay.state is not StayState.WAITING:
-            stay.lost(setback, self._now)
+            stay.lost(setback, self.clock.now)
             self._counts["returns"] += 1
             self._events.append(
-                ev.Reconnecting(at=self._now, room=stay.role.value, attempt=stay.attempt, reason=setback.reason)
+                ev.Reconnecting(at=self.clock.now, room=stay.role.value, attempt=stay.attempt, reason=setback.reason)
             )
 
     def _check(self, stay: Stay) -> bool:
@@ -294,7 +299,7 @@ class Seeking(RoomsView):
             label = stay.role.value
             rooms = [room for room in self.rooms.values() if room.room == label and room.sending]
             if any(room_of(room.adapter) == place for room in rooms):
-                stay.entered(self._now)
+                stay.entered(self.clock.now)
                 return True
         return False
 
@@ -304,9 +309,9 @@ class Seeking(RoomsView):
             return False
         inside = self._inside(self._scene)
         # Before the search goes on: who was put out by our own island was not let in.
-        self._merged.withdraw(RoomRole.SCENE, now=self._now)
+        self._merged.withdraw(RoomRole.SCENE, now=self.clock.now)
         if inside:
-            self._warn(ev.WarningCode.ROOM_TAKEN, "the scene's room is left: the island's needs its place")
+            self.warn(ev.WarningCode.ROOM_TAKEN, "the scene's room is left: the island's needs its place")
         setback = Setback.of(CloseReason.ROOM_TAKEN, "the island's room needs its place")
         self._setback(self._scene, setback, told=False)
         return True
@@ -328,7 +333,7 @@ class Seeking(RoomsView):
             self._opened_once = True
         elif trigger is WorldTrigger.DONE:
             reason, retry, detail, _ = self._last
-            self._events.append(ev.WorldClosed(at=self._now, room="", reason=reason, retry=retry, detail=detail))
+            self._events.append(ev.WorldClosed(at=self.clock.now, room="", reason=reason, retry=retry, detail=detail))
         return True
 
     def _shut(self, drain: float | None) -> None:
@@ -336,10 +341,10 @@ class Seeking(RoomsView):
         self._island.stop()
         self._scene.stop()
         if self._source is not None:
-            self._source.close(now=self._now)
+            self._source.close(now=self.clock.now)
             if self._source_by is None:
-                self._source_by = self._now + self._limits.close_seconds
-        self._merged.close(drain=drain, now=self._now)
+                self._source_by = self.clock.now + self.limits.close_seconds
+        self._merged.close(drain=drain, now=self.clock.now)
 
     def _end(self, setback: Setback) -> None:
         """Something that can't be helped."""
@@ -406,7 +411,7 @@ class Seeking(RoomsView):
     def _give_up_source(self, source: IslandSource) -> None:
         """Be done with it: it was told to close and does not say that it did."""
         reason, detail = CloseReason.CLIENT, "the source did not confirm its end"
-        end = ev.RealmClosed(at=self._now, room=source.room, reason=reason, retry=RETRY[reason], detail=detail)
+        end = ev.RealmClosed(at=self.clock.now, room=source.room, reason=reason, retry=RETRY[reason], detail=detail)
         self._on_event(source, end)
         self._moved = True
         self._pump()
@@ -419,7 +424,7 @@ class Seeking(RoomsView):
             self._enter(self._island, event.adapter, getattr(self._source, "place", None))
         else:
             text = f"an island's room can't be a {type(event.adapter).__name__}"
-            self._warn(ev.WarningCode.ISLAND_UNREADABLE, text)
+            self.warn(ev.WarningCode.ISLAND_UNREADABLE, text)
 
     def _on_room_closed(self, event: ev.RoomClosed) -> None:
         for link, session in self._known.items():
@@ -439,7 +444,7 @@ class Seeking(RoomsView):
         """Give the rooms a movement that waits for one that takes it."""
         if self._movement is not None and self._merged.sending:
             movement, self._movement = self._movement, None
-            self._merged.move(movement, now=self._now)
+            self._merged.move(movement, now=self.clock.now)
 
     def _on_opened(self, event: ev.RoomOpened) -> None:
         """A room is there for what waits for one."""
@@ -449,7 +454,7 @@ class Seeking(RoomsView):
         try:
             self._walk()
             if version is not None:
-                self._merged.announce_profile(version, now=self._now)
+                self._merged.announce_profile(version, now=self.clock.now)
             for session in self.rooms.values():
                 if session.room == event.room:
                     self._present_to(session)
@@ -459,7 +464,7 @@ class Seeking(RoomsView):
     def _present_to(self, session: RoomSession) -> None:
         if self._offer is not None and session.sending and session.room in _SHOWN:
             version, serialized, base_url = self._offer
-            session.offer_profile(version, serialized, base_url=base_url, now=self._now)
+            session.offer_profile(version, serialized, base_url=base_url, now=self.clock.now)
 
     def _stay_of(self, link: LinkRef | None) -> Stay | None:
         for stay in (self._island, self._scene):
@@ -470,12 +475,13 @@ class Seeking(RoomsView):
     # --- small help
 
     def _check_clock(self, *, signs: bool) -> None:
-        if signs and self._address is not None and self._unix_offset is None:
+        if signs and self._address is not None and self.clock.unix_offset is None:
             msg = "signed requests need the wall clock: receive(ClockSet(unix_offset=...)) first"
             raise LocalProtocolError(msg)
 
     def _unix_now(self) -> float:
-        return self._now + (0.0 if self._unix_offset is None else self._unix_offset)
+        unix_now = self.clock.unix_now()
+        return self.clock.now if unix_now is None else unix_now
 
     def _pass_time(self, now: float | None) -> None:
         if now is None:
@@ -483,11 +489,12 @@ class Seeking(RoomsView):
         if not isfinite(now):
             msg = "now is a finite number of seconds"
             raise LocalProtocolError(msg)
-        self._now = max(now, self._now)
+        self.clock.now = max(now, self.clock.now)
 
     def _move(self, trigger: WorldTrigger) -> None:
         self._moved = True
         self._state = WORLD_TRANSITIONS[self._state, trigger]
 
-    def _warn(self, code: ev.WarningCode, text: str) -> None:
-        self._events.append(ev.Warning(at=self._now, room="", code=code, text=text))
+    def warn(self, code: ev.WarningCode, text: str) -> None:
+        """Tell a Warning."""
+        self._events.append(ev.Warning(at=self.clock.now, room="", code=code, text=text))

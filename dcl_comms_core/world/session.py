@@ -13,7 +13,6 @@ unless the cause must end it: a ban, a denial, the same wallet elsewhere.  See d
 
 from __future__ import annotations
 
-from copy import copy
 from dataclasses import replace
 from math import isfinite
 from typing import TYPE_CHECKING, Final
@@ -29,12 +28,11 @@ from dcl_comms_core.inputs import ClockSet, Fetched, FetchFailed, LinkRef
 from dcl_comms_core.limits import DEFAULT_LIMITS
 from dcl_comms_core.merged.roles import RoomRole
 from dcl_comms_core.merged.session import MergedRooms
-from dcl_comms_core.packets.motion import build_movement, check_position
+from dcl_comms_core.packets.motion import check_position
 from dcl_comms_core.peers import EVERYONE, PeerId
-from dcl_comms_core.proto import rfc4
 from dcl_comms_core.room.incoming.profiles import build_profile
 from dcl_comms_core.room.options import Delivery, Subscribe
-from dcl_comms_core.room.outgoing.intents import check_movement, check_version
+from dcl_comms_core.room.outgoing.intents import check_version
 from dcl_comms_core.states import WORLD_TRANSITIONS, RoomState, StayState, Timer, WorldTrigger
 from dcl_comms_core.tools.timers import earliest
 from dcl_comms_core.tools.urls import request_url
@@ -52,6 +50,7 @@ if TYPE_CHECKING:
     from dcl_comms_core.merged.sources import IslandSource, MovementSource
     from dcl_comms_core.packets.movement import MovementCodec
     from dcl_comms_core.peers import Addressees
+    from dcl_comms_core.proto import rfc4
     from dcl_comms_core.room.options import SubscribePolicy
     from dcl_comms_core.tools.backoff import Backoff
     from dcl_comms_core.world.membership import Standing
@@ -203,19 +202,19 @@ class WorldSession(Seeking):
 
     def open(self, *, now: float | None = None) -> None:
         """Begin.  RoomOpened("island") says that we are in; WorldClosed, that we can't be."""
-        self._pass_time(now)
+        self.clock.pass_time(now)
         if (self._state, WorldTrigger.OPEN) not in WORLD_TRANSITIONS:
             msg = f"the session is {self._state.value}: make a new WorldSession to begin again"
             raise LocalProtocolError(msg)
         self._check_clock(signs=isinstance(self._target, str | SignedLoginAdapter))
         self._move(WorldTrigger.OPEN)
-        self._opened_at = self._now
+        self.clock.origin = self.clock.now
         self._seek(self._island)
         self._pump()
 
     def close(self, *, drain: float | None = None, now: float | None = None) -> None:
         """Leave all rooms and the island service; see RoomSession.close.  It is over when WorldClosed came."""
-        self._pass_time(now)
+        self.clock.pass_time(now)
         if drain is not None and not isfinite(drain):
             msg = "drain is a finite number of seconds"
             raise LocalProtocolError(msg)
@@ -232,21 +231,21 @@ class WorldSession(Seeking):
         LocalProtocolError: the chain signs another payload; InvalidAuthChain: it has expired (by ClockSet), or is
         malformed; PacketTooLarge: no server would take it.  Then nothing was sent, and another may be given.
         """
-        self._pass_time(now)
+        self.clock.pass_time(now)
         asked = self._requests.find(request)
         if asked is None:
             self._counts["late"] += 1
             return
         owner, number = asked
         if isinstance(owner, Way):
-            owner.provide(number, chain, self._now, self._unix_now())
+            owner.provide(number, chain, self.clock.now, self._unix_now())
         else:
-            owner.provide_signature(number, chain, now=self._now)
+            owner.provide_signature(number, chain, now=self.clock.now)
         self._pump()
 
     def refuse_signature(self, request: int, detail: str = "", *, now: float | None = None) -> None:
         """Answer SignatureNeeded: nobody will sign.  What needed it is over, with NOT_SIGNED: the scene, or all."""
-        self._pass_time(now)
+        self.clock.pass_time(now)
         asked = self._requests.find(request)
         if asked is None:
             self._counts["late"] += 1
@@ -256,7 +255,7 @@ class WorldSession(Seeking):
             stay = self._island if owner is self._island.way else self._scene
             self._outcome(stay, owner.refuse(number, detail))
         else:
-            owner.refuse_signature(number, detail, now=self._now)
+            owner.refuse_signature(number, detail, now=self.clock.now)
         self._refusing = True
         self._pump()
         self._refusing = False
@@ -265,54 +264,33 @@ class WorldSession(Seeking):
 
     def set_position(self, position: tuple[float, float, float], *, now: float | None = None) -> None:
         """Be somewhere, in metres (x east, y up, z north), without telling the rooms: for who only watches."""
-        self._pass_time(now)
+        self.clock.pass_time(now)
         check_position(position)
         self._position = ev.Vector3(*position)
         if self._source is not None and self._state not in OVER:
-            self._source.set_position(self._position, now=self._now)
+            self._source.set_position(self._position, now=self.clock.now)
             self._pump()
 
-    def move(
-        self,
-        position: tuple[float, float, float] | rfc4.Movement,
-        *,
-        velocity: tuple[float, float, float] = (0.0, 0.0, 0.0),
-        yaw: float = 0.0,
-        grounded: bool = True,
-        instant: bool = False,
-        to: Addressees = EVERYONE,
-        now: float | None = None,
-    ) -> None:
-        """Be somewhere, for the island service and for all rooms, those to come too; see RoomSession.move.
-
-        What is addressed to some (``to``) is for them alone, and for no island service.
-        """
-        self._pass_time(now)
+    def check_moving(self, now: float | None = None) -> None:
+        """May we move?  LocalProtocolError: not any more.  Before a room is open, movements wait for it."""
+        self.clock.pass_time(now)
         if self._state in OVER:
             msg = f"the session is {self._state.value}: move before close()"
             raise LocalProtocolError(msg)
-        if to is EVERYONE:
-            movement = (
-                copy(position)
-                if isinstance(position, rfc4.Movement)
-                else build_movement(
-                    position, velocity, yaw, self._now - self._opened_at, grounded=grounded, instant=instant
-                )
-            )
-            where = (movement.position_x, movement.position_y, movement.position_z)
-            check_position(where)
-            check_movement(movement)
-            self.set_position(where)
-            self._movement = movement
-            self._walk()
-            self._pump()
-        else:
-            super().move(position, velocity=velocity, yaw=yaw, grounded=grounded, instant=instant, to=to, now=now)
+
+    def walk(self, movement: rfc4.Movement) -> None:
+        """Be there, for the island service and for all rooms, those to come too."""
+        where = (movement.position_x, movement.position_y, movement.position_z)
+        check_position(where)
+        self.set_position(where)
+        self._movement = movement
+        self._walk()
+        self._pump()
 
     def check_sending(self, now: float | None = None) -> None:
         """May we move?  LocalProtocolError: no room is open; PermissionMissing: none of them lets us."""
-        self._pass_time(now)
-        self._merged.check_sending(self._now)
+        self.clock.pass_time(now)
+        self._merged.check_sending(self.clock.now)
 
     # --- scenes
 
@@ -322,7 +300,7 @@ class WorldSession(Seeking):
         ``scene_id`` is the entity's, ``parcel`` one of its own.  The newest call counts; the same scene again: nothing.
         Before the realm is known it waits.
         """
-        self._pass_time(now)
+        self.clock.pass_time(now)
         if self._state in OVER or self._state is RoomState.NEW:
             msg = f"the session is {self._state.value}: enter scenes between open() and close()"
             raise LocalProtocolError(msg)
@@ -336,25 +314,25 @@ class WorldSession(Seeking):
 
     def leave_scene(self, *, drain: float | None = None, now: float | None = None) -> None:
         """Be in no scene's room any more."""
-        self._pass_time(now)
+        self.clock.pass_time(now)
         self._wanted_scene = None
         self._moved = True
         self._scene.stop()
-        self._merged.withdraw(RoomRole.SCENE, drain=drain, now=self._now)
+        self._merged.withdraw(RoomRole.SCENE, drain=drain, now=self.clock.now)
         self._pump()
 
     # --- the vocabulary
 
     def receive(self, inp: Input, *, now: float) -> None:
         """Take a fact from outside, and give it to the session whose link it names."""
-        self._pass_time(now)
+        self.clock.pass_time(now)
         if self._stale:
             self._pump()
         if isinstance(inp, ClockSet):
-            self._merged.receive(inp, now=self._now)
-            self._unix_offset = inp.unix_offset
+            self._merged.receive(inp, now=self.clock.now)
+            self.clock.set_unix(inp.unix_offset)
             if self._source is not None:
-                self._source.receive(inp, now=self._now)
+                self._source.receive(inp, now=self.clock.now)
             return
         link = getattr(inp, "link", None)
         stay = self._stay_of(link)
@@ -362,11 +340,11 @@ class WorldSession(Seeking):
             if not isinstance(inp, Fetched | FetchFailed):
                 msg = f"the answer to a Fetch is Fetched or FetchFailed, not {type(inp).__name__}"
                 raise LocalProtocolError(msg)
-            self._outcome(stay, stay.way.receive(inp, self._now, self._unix_now()))
+            self._outcome(stay, stay.way.receive(inp, self.clock.now, self._unix_now()))
         elif self._source is not None and isinstance(link, LinkRef) and link.link == self._source_link:
-            self._source.receive(inp, now=self._now)
+            self._source.receive(inp, now=self.clock.now)
         else:
-            self._merged.receive(inp, now=self._now)
+            self._merged.receive(inp, now=self.clock.now)
         self._pump()
 
     def receive_data(
@@ -381,35 +359,37 @@ class WorldSession(Seeking):
         source: int | None = None,
     ) -> None:
         """Take a packet of a room's current link: what ``receive(DataReceived(...))`` does, without the object."""
-        self._pass_time(now)
+        self.clock.pass_time(now)
         self._stale = True
-        self._merged.receive_data(sender, data, link=link, reliable=reliable, topic=topic, now=self._now, source=source)
+        self._merged.receive_data(
+            sender, data, link=link, reliable=reliable, topic=topic, now=self.clock.now, source=source
+        )
 
     def receive_acknowledged(self, tokens: Iterable[int], *, link: int, now: float) -> None:
         """Take acknowledgements of packets of a room's current link, none of which failed."""
-        self._pass_time(now)
+        self.clock.pass_time(now)
         self._stale = True
-        self._merged.receive_acknowledged(tokens, link=link, now=self._now)
+        self._merged.receive_acknowledged(tokens, link=link, now=self.clock.now)
 
     def handle_timeout(self, now: float) -> None:
         """Let time pass.  Calling it too early or too often does nothing."""
-        self._pass_time(now)
+        self.clock.pass_time(now)
         if self._stale:
             self._pump()
         if self._source is not None:
-            self._source.handle_timeout(self._now)
-        self._merged.handle_timeout(self._now)
+            self._source.handle_timeout(self.clock.now)
+        self._merged.handle_timeout(self.clock.now)
         # A room that begins to be joined anew tells nothing, and takes no packets.
         self._moved = True
         self._pump()
         for stay in (self._island, self._scene):
-            self._outcome(stay, stay.way.timed_out(self._now))
-            self._outcome(stay, stay.timed_out(self._now))
-            if stay.due is not None and stay.due <= self._now:
+            self._outcome(stay, stay.way.timed_out(self.clock.now))
+            self._outcome(stay, stay.timed_out(self.clock.now))
+            if stay.due is not None and stay.due <= self.clock.now:
                 self._seek(stay)
         self._pump()
         source = self._source
-        if source is not None and self._source_by is not None and self._source_by <= self._now:
+        if source is not None and self._source_by is not None and self._source_by <= self.clock.now:
             self._give_up_source(source)
 
     def deadline(self) -> float | None:
@@ -465,12 +445,12 @@ class WorldSession(Seeking):
 
         Before any room is open it waits for the first.
         """
-        self._pass_time(now)
+        self.clock.pass_time(now)
         check_version(version)
         if to is EVERYONE and not self._merged.sending:
             self._version = version
         else:
-            self._merged.announce_profile(version, to=to, now=self._now)
+            self._merged.announce_profile(version, to=to, now=self.clock.now)
         self._pump()
 
     def offer_profile(self, version: int, serialized: str, *, base_url: str = "", now: float | None = None) -> None:
@@ -484,26 +464,27 @@ class WorldSession(Seeking):
 
     def attach(self, make: Callable[[int], MovementSource], *, now: float | None = None) -> None:
         """Listen to a movement source, which is made of a link's number; see MergedRooms.attach."""
-        self._pass_time(now)
-        self._merged.attach(make(self._merged.new_link()), now=self._now)
+        self.clock.pass_time(now)
+        self._merged.attach(make(self._merged.new_link()), now=self.clock.now)
         self._pump()
 
-    def _put(
+    def put(
         self, messages: list[tuple[bytes, tuple[str, ...] | None, str]], *, reliable: bool, now: float | None
     ) -> None:
-        self._pass_time(now)
+        """Give packets to the rooms that they are for.  What ``send_bytes`` ends in."""
+        self.clock.pass_time(now)
         refused: list[CommsError] = []
         for data, named, topic in messages:
             to = EVERYONE if named is None else [PeerId(text) for text in named]
             try:
-                self._merged.send_bytes(data, to=to, reliable=reliable, topic=topic, now=self._now)
+                self._merged.send_bytes(data, to=to, reliable=reliable, topic=topic, now=self.clock.now)
             except CommsError as error:
                 refused.append(error)
         self._pump()
         if refused and len(refused) == len(messages):
             raise refused[0]
         for reason in refused:
-            self._warn(ev.WarningCode.SEND_FAILED, str(reason))
+            self.warn(ev.WarningCode.SEND_FAILED, str(reason))
 
     def _settle_rooms(self) -> None:
         self._pump()

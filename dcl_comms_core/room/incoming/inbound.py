@@ -1,4 +1,4 @@
-"""The half of a room session on its way in: what packets mean, and what their senders may cost.
+"""A room's packets on their way in: what they mean, and what their senders may cost.
 
 A packet within its sender's allowance becomes an event, unless it is old news (see ``filters``).
 Beyond it, a movement waits, and a newer one of the same peer takes its place, until the allowance has recovered;
@@ -7,101 +7,69 @@ anything else is counted and let go.  ``LimitReached`` says so once each time a 
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from collections import deque
 from typing import TYPE_CHECKING, Final
 
 from dcl_comms_core.events import LimitReached, PacketRejected
 from dcl_comms_core.peers import PeerId
 from dcl_comms_core.room.incoming.allowances import ALLOWANCES, MOVEMENT, REJECTED, Guard, Held
-from dcl_comms_core.room.incoming.dedupe import Seen
-from dcl_comms_core.room.incoming.filters import Hearing
-from dcl_comms_core.room.incoming.profiles import Profiles
-from dcl_comms_core.room.incoming.reader import PacketReader
-from dcl_comms_core.room.incoming.roster import Roster
-from dcl_comms_core.room.options import Delivery
-from dcl_comms_core.room.outgoing.outbound import Sending
 from dcl_comms_core.states import RoomState, Timer
-from dcl_comms_core.tools.timers import Timers
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from dcl_comms_core.adapters.token import AccessToken
-    from dcl_comms_core.events import ProfileRequested
-    from dcl_comms_core.inputs import LinkRef
     from dcl_comms_core.limits import Limits
-    from dcl_comms_core.packets.movement import MovementCodec
-    from dcl_comms_core.peers import PeerTable
-    from dcl_comms_core.room.incoming.allowances import PeerTraffic
+    from dcl_comms_core.room.incoming.reader import PacketReader
+    from dcl_comms_core.room.incoming.roster import Roster
+    from dcl_comms_core.room.lifecycle import Lifecycle
+    from dcl_comms_core.room.output import Output
+    from dcl_comms_core.tools.clock import Clock
+    from dcl_comms_core.tools.timers import Timers
 
-__all__ = ["RECEIVING", "Receiving"]
+__all__ = ["Inbound"]
 
 # Looking a member up in its enum takes longer than all else that is done with it.
 _OPEN: Final = RoomState.OPEN
 _RECONNECTING: Final = RoomState.RECONNECTING
 
-RECEIVING: Final = frozenset({_OPEN, _RECONNECTING})
-
 _HELD_BYTES: Final = 1_024
 """A movement is 118 bytes at most, so a longer one is not worth keeping."""
 
 
-class Receiving(Sending):
-    """Takes packets."""
+class Inbound:
+    """Takes packets.  ``raw``: they are told as they are, so that their senders pay nothing for what is no packet."""
+
+    __slots__ = (
+        "_by_text", "_clock", "_guards", "_lifecycle", "_limits", "_line", "_output", "_raw", "_reader", "_roster",
+        "_timers", "our_topic", "received", "received_bytes",
+    )  # fmt: skip
 
     def __init__(
         self,
-        room: str,
-        link: LinkRef,
-        token: AccessToken | None,
-        limits: Limits,
+        output: Output,
+        clock: Clock,
+        timers: Timers,
+        lifecycle: Lifecycle,
         *,
-        delivery: Delivery,
-        seen: Seen | None,
-        codec: MovementCodec | None,
+        roster: Roster,
+        reader: PacketReader,
+        limits: Limits,
+        raw: bool,
     ) -> None:
-        super().__init__(room, link, token, limits)
-        self._raw = delivery is Delivery.PACKETS
-        self._profiles = Profiles(limits)
-        seen = Seen(limits.seen_messages) if seen is None else seen
-        hearing = Hearing(seen, limits, self._profiles, self._on_profile_request)
-        self._reader = PacketReader(room, limits, hearing, raw=self._raw, codec=codec)
-        self._roster = Roster(room, limits, hearing.room)
-        self._guards = self._roster.guards
-        self._by_text = self._guards.by_text
-        self._timers = Timers()
-        self._topic_of_ours = ""
+        self._output = output
+        self._clock = clock
+        self._timers = timers
+        self._lifecycle = lifecycle
+        self._roster = roster
+        self._guards = roster.guards
+        self._by_text = roster.guards.by_text
+        self._reader = reader
+        self._limits = limits
+        self._raw = raw
         self._line: deque[Guard] = deque()
         """Guards that hold a movement, in the order in which they began to."""
-
-    @abstractmethod
-    def _on_profile_request(self, event: ProfileRequested) -> None:
-        """Somebody asks for a profile: ours, maybe."""
-
-    def deadline(self) -> float | None:
-        """When to call ``handle_timeout`` at the latest; None: not needed.  May change with any other call."""
-        return self._timers.deadline
-
-    @property
-    def deadline_reason(self) -> Timer | None:
-        """The timer behind the deadline."""
-        return self._timers.reason
-
-    @property
-    def timers(self) -> Mapping[Timer, float]:
-        """Every timer that runs, and when it is due."""
-        return self._timers.due()
-
-    @property
-    def peers(self) -> PeerTable:
-        """Who else is in the room."""
-        return self._roster.peers
-
-    def traffic(self, who: PeerId) -> PeerTraffic | None:
-        """What came from a peer; None: it is not known, or was forgotten after it left."""
-        guard = self._roster.guard(who)
-        return None if guard is None else guard.traffic(self._now)
+        self.our_topic = ""
+        """The topic of what is for us alone: our identity in lower case."""
+        self.received = 0
+        self.received_bytes = 0
 
     def receive_data(
         self,
@@ -113,16 +81,19 @@ class Receiving(Sending):
         now: float,
         source: int | None = None,
     ) -> None:
-        """Take a packet of the current link: what ``receive(DataReceived(...))`` does, without the object."""
-        if now != self._now:
-            self._pass_time(now)
+        """Take a packet of the current link."""
+        clock = self._clock
+        if now != clock.now:
+            clock.pass_time(now)
         # Not "in RECEIVING": the hash of an enum's member is a function of Python.
-        if self._state is not _OPEN and self._state is not _RECONNECTING:
-            self.counters["late"] += 1
+        state = self._lifecycle.state
+        if state is not _OPEN and state is not _RECONNECTING:
+            self._output.counters["late"] += 1
             return
+        now = clock.now
         size = len(data)
-        self._received += 1
-        self._received_bytes += size
+        self.received += 1
+        self.received_bytes += size
         guard = self._by_text.get(sender) if sender else None
         if guard is None:
             guard = self._guards.strangers
@@ -130,30 +101,31 @@ class Receiving(Sending):
         else:
             who = guard.id
             held = guard.held
-            if held is not None and guard.movement_due <= self._now:
+            if held is not None and guard.movement_due <= now:
                 self._release(guard, held)
         guard.received += 1
         guard.bytes += size
-        private = topic != "" and topic.lower() == self._topic_of_ours
-        event = self._reader.read(self._now, who, private, data, reliable, topic, guard)
+        private = topic != "" and topic.lower() == self.our_topic
+        event = self._reader.read(now, who, private, data, reliable, topic, guard)
         if event is None:
             why = self._reader.let_go
             if why:
-                self._counters["dropped." + why] += 1
+                self._output.counters["dropped." + why] += 1
             else:
                 self._beyond(guard, who, Held(data, private, reliable, topic))
             return
         if type(event) is PacketRejected and not self._on_rejected(event, guard):
             return
-        self._events.append(event)
+        self._output.events.append(event)
         if who is None and source is not None:
             self._roster.remember_early(source, event)
 
     def _on_rejected(self, event: PacketRejected, guard: Guard) -> bool:
         """Count it.  False: so many were told already that this one is only counted."""
-        self.counters["rejected." + event.reason.name.lower()] += 1
-        guard.reject(self._now)
-        if self._raw or guard.admit(REJECTED, event.size, self._now):
+        now = self._clock.now
+        self._output.counters["rejected." + event.reason.name.lower()] += 1
+        guard.reject(now)
+        if self._raw or guard.admit(REJECTED, event.size, now):
             return True
         self._beyond(guard, event.sender, None)
         return False
@@ -162,12 +134,13 @@ class Receiving(Sending):
 
     def _beyond(self, guard: Guard, who: PeerId | None, packet: Held | None) -> None:
         """A packet for which its sender has no allowance: keep the newest movement, count what is let go."""
+        output, now = self._output, self._clock.now
         allowance = guard.beyond
         name = ALLOWANCES[allowance]
-        if guard.exceed(self._now):
+        if guard.exceed(now):
             value = getattr(self._limits, name)
             sender = who if guard.id is not None else None
-            self._events.append(LimitReached(at=self._now, room=self._room, limit=name, value=value, sender=sender))
+            output.events.append(LimitReached(at=now, room=output.room, limit=name, value=value, sender=sender))
         if allowance == MOVEMENT and guard.id is not None and packet is not None and len(packet.data) <= _HELD_BYTES:
             older, guard.held = guard.held, packet
             if not guard.queued:
@@ -178,34 +151,34 @@ class Receiving(Sending):
             if older is None:
                 return
         guard.limited += 1
-        self.counters["dropped." + name] += 1
+        output.counters["dropped." + name] += 1
 
     def _release(self, guard: Guard, held: Held) -> None:
         """Tell the movement that waited."""
         guard.held = None
         data, private, reliable, topic = held
-        event = self._reader.read(self._now, guard.id, private, data, reliable, topic, guard)
+        event = self._reader.read(self._clock.now, guard.id, private, data, reliable, topic, guard)
         # It is within the allowance now, but it may be late, or say that its sender is nowhere.
         if event is None:
-            self._counters["dropped." + (self._reader.let_go or ALLOWANCES[MOVEMENT])] += 1
+            self._output.counters["dropped." + (self._reader.let_go or ALLOWANCES[MOVEMENT])] += 1
         elif type(event) is not PacketRejected or self._on_rejected(event, guard):
-            self._events.append(event)
+            self._output.events.append(event)
 
-    def _release_movements(self) -> None:
+    def release_movements(self) -> None:
         """Tell all movements whose time has come."""
-        line = self._line
+        line, now = self._line, self._clock.now
         while line:
             guard = line[0]
             held = guard.held
             if held is not None:
-                if guard.movement_due > self._now:
+                if guard.movement_due > now:
                     self._timers.arm(Timer.MOVEMENT, guard.movement_due)
                     return
                 self._release(guard, held)
             line.popleft()
             guard.queued = False
 
-    def _forget_movements(self) -> None:
+    def forget_movements(self) -> None:
         """The link is over, or as good as that: nobody waits for them any more."""
         if self._timers.armed(Timer.MOVEMENT):
             self._timers.disarm(Timer.MOVEMENT)

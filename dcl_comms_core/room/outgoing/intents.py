@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from copy import copy
-from math import inf, isfinite, nextafter
+from math import inf, nextafter
 from typing import TYPE_CHECKING, Final
 
 from dcl_comms_core.codec import encode
@@ -19,11 +19,11 @@ from dcl_comms_core.packets.conventions import EMOJIS, PROTOCOL_VERSION, is_reli
 from dcl_comms_core.packets.motion import build_movement
 from dcl_comms_core.peers import EVERYONE, addressees
 from dcl_comms_core.proto import rfc4
-from dcl_comms_core.room.outgoing.cadence import Cadence
 
 if TYPE_CHECKING:
     from dcl_comms_core.limits import Limits
-    from dcl_comms_core.peers import Addressees, PeerId
+    from dcl_comms_core.peers import Addressees
+    from dcl_comms_core.tools.clock import Clock
 
 __all__ = ["Intents", "check_movement", "check_version"]
 
@@ -46,43 +46,37 @@ class Intents(ABC):
     and SendQueueFull; then nothing was sent.
     """
 
-    def __init__(self, limits: Limits) -> None:
-        self._limits = limits
-        self._now = 0.0
-        self._opened_at = 0.0
-        self._identity: PeerId | None = None
-        self._unix_offset: float | None = None
+    def __init__(self, limits: Limits, clock: Clock) -> None:
+        self.limits = limits
+        """The bounds in force."""
+        self.clock = clock
+        """What time it is here."""
         self._last_stamp = 0.0
         self._last_emote = 0
         self._last_reaction = 0.0
         self._warned_of_size = False
-        self._cadence = Cadence()
 
     @abstractmethod
-    def _put(
+    def put(
         self, messages: list[tuple[bytes, tuple[str, ...] | None, str]], *, reliable: bool, now: float | None
     ) -> None:
-        """Check and queue packets (bytes, addressees, topic): all or none."""
+        """Check and queue packets (bytes, addressees, topic): all or none.  What ``send_bytes`` ends in."""
 
     @abstractmethod
     def check_sending(self, now: float | None = None) -> None:
         """May we send?  LocalProtocolError: the room is not open; PermissionMissing: no."""
 
-    @abstractmethod
-    def _walk(self) -> None:
-        """Send the movement that is due."""
+    def check_moving(self, now: float | None = None) -> None:
+        """May we move?  What ``move`` begins with: the same as ``check_sending``, unless movements may wait."""
+        self.check_sending(now)
 
     @abstractmethod
-    def _warn(self, code: WarningCode, text: str) -> None:
+    def walk(self, movement: rfc4.Movement) -> None:
+        """Be there: send it when it is due.  What ``move`` ends in."""
+
+    @abstractmethod
+    def warn(self, code: WarningCode, text: str) -> None:
         """Tell a Warning."""
-
-    def _pass_time(self, now: float | None) -> None:
-        if now is None or now == self._now:
-            return
-        if not isfinite(now):
-            msg = "now is a finite number of seconds"
-            raise LocalProtocolError(msg)
-        self._now = max(now, self._now)
 
     def chat(
         self,
@@ -102,11 +96,11 @@ class Intents(ABC):
         if has_control(text):
             msg = "U+2406, U+2410 and U+2411 mark a text as no chat: clients drop it"
             raise LocalProtocolError(msg)
-        at = self._now if now is None else max(now, self._now)
-        last = self._last_stamp
+        at = self.clock.later(now)
+        last, offset = self._last_stamp, self.clock.unix_offset
         if stamp is None:
             # Without a wall clock: seconds since the room opened, which readers take for what it is.
-            stamp = at - self._opened_at if self._unix_offset is None else chat_timestamp(at + self._unix_offset)
+            stamp = at - self.clock.origin if offset is None else chat_timestamp(at + offset)
             # Receivers tell messages apart by their stamps, so no two of ours may be equal, nor may one go back.
             if stamp <= last:
                 stamp = max(last + _STAMP_STEP, nextafter(last, inf))
@@ -121,7 +115,7 @@ class Intents(ABC):
         messages: list[tuple[bytes, tuple[str, ...] | None, str]] = (
             [(data, None, "")] if named is None else [(data, (identity,), channel or identity) for identity in named]
         )
-        self._put(messages, reliable=True, now=now)
+        self.put(messages, reliable=True, now=now)
         self._last_stamp = stamp
         return stamp
 
@@ -143,19 +137,18 @@ class Intents(ABC):
         ``dcl_comms_core.room.outgoing.cadence``).  What is addressed to some (``to``) goes out at once, and once.
         """
         if to is EVERYONE:
-            self.check_sending(now)
-        at = self._now if now is None else max(now, self._now)
+            self.check_moving(now)
+        at = self.clock.later(now)
         movement = (
             copy(position)
             if isinstance(position, rfc4.Movement)
-            else build_movement(position, velocity, yaw, at - self._opened_at, grounded=grounded, instant=instant)
+            else build_movement(position, velocity, yaw, at - self.clock.origin, grounded=grounded, instant=instant)
         )
         if to is not EVERYONE:
             self.send(rfc4.Packet(movement=movement), to=to, now=now)
             return
         check_movement(movement)
-        self._cadence.put(movement, self._now)
-        self._walk()
+        self.walk(movement)
 
     def announce_profile(self, version: int, *, to: Addressees = EVERYONE, now: float | None = None) -> None:
         """Tell the version of our profile.  Unity clients send a peer nothing but chat until it did this."""
@@ -164,12 +157,12 @@ class Intents(ABC):
 
     def emote(self, urn: str, *, stop: bool = False, to: Addressees = EVERYONE, now: float | None = None) -> None:
         """Play an emote by its URN, or stop it."""
-        at = self._now if now is None else max(now, self._now)
+        at = self.clock.later(now)
         emote = rfc4.PlayerEmote(
             # Unity tells emotes apart by their time, Godot by a growing id from 1: give both.
             incremental_id=self._last_emote + 1,
             urn=urn,
-            timestamp=at - self._opened_at,
+            timestamp=at - self.clock.origin,
             is_stopping=True if stop else None,
         )
         self.send(rfc4.Packet(player_emote=emote), to=to, now=now)
@@ -181,22 +174,22 @@ class Intents(ABC):
         ``frame_string``, ``frame_binary`` and ``frame_comms_data`` make it.  In a scene that has a server, explorers
         send to that alone: ``to=AUTHORITATIVE_SERVER``.  PacketTooLarge: beyond Limits.scene_bytes.
         """
-        if len(data) > self._limits.scene_bytes:
-            raise PacketTooLarge(len(data), self._limits.scene_bytes)
+        if len(data) > self.limits.scene_bytes:
+            raise PacketTooLarge(len(data), self.limits.scene_bytes)
         self.send(rfc4.Packet(scene=rfc4.Scene(scene_id=scene_id, data=data)), to=to, now=now)
-        if len(data) > self._limits.scene_warn_bytes and not self._warned_of_size:
+        if len(data) > self.limits.scene_warn_bytes and not self._warned_of_size:
             self._warned_of_size = True
             text = (
-                f"a scene message of {len(data)} bytes: Unity clients drop those beyond {self._limits.scene_warn_bytes}"
+                f"a scene message of {len(data)} bytes: Unity clients drop those beyond {self.limits.scene_warn_bytes}"
             )
-            self._warn(WarningCode.SCENE_MESSAGE_LARGE, text)
+            self.warn(WarningCode.SCENE_MESSAGE_LARGE, text)
 
     def react(self, emoji_index: int, *, count: int = 1, to: Addressees = EVERYONE, now: float | None = None) -> None:
         """React with an emoji, in the world: its number from 0 to 4095."""
         _check_emoji(emoji_index)
-        at = self._now if now is None else max(now, self._now)
+        at = self.clock.later(now)
         # Receivers tell reactions apart by their stamps, single precision.
-        stamp = max(at - self._opened_at, self._last_reaction + _REACTION_STEP)
+        stamp = max(at - self.clock.origin, self._last_reaction + _REACTION_STEP)
         reaction = rfc4.Reaction(emoji_index=emoji_index, timestamp=stamp, count=count)
         self.send(rfc4.Packet(reaction=reaction), to=to, now=now)
         self._last_reaction = stamp
@@ -256,7 +249,7 @@ class Intents(ABC):
                 raise LocalProtocolError(msg)
             data = bytes(data)
         named = None if to is EVERYONE else addressees(to)
-        self._put([] if named == () else [(data, named, topic)], reliable=reliable, now=now)
+        self.put([] if named == () else [(data, named, topic)], reliable=reliable, now=now)
 
 
 def _check_emoji(index: int) -> None:

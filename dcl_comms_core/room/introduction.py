@@ -1,0 +1,79 @@
+"""Having the server tell others of us at once, so that our first packets have a sender."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from dcl_comms_core.commands import PublishMicrophone, SetAttributes
+from dcl_comms_core.events import WarningCode
+from dcl_comms_core.inputs import CommandFailed
+from dcl_comms_core.room.lifecycle import RECEIVING
+from dcl_comms_core.states import Timer
+
+if TYPE_CHECKING:
+    from dcl_comms_core.adapters.token import AccessToken
+    from dcl_comms_core.inputs import CommandCompleted
+    from dcl_comms_core.room.lifecycle import Lifecycle
+    from dcl_comms_core.room.output import Output
+    from dcl_comms_core.tools.clock import Clock
+    from dcl_comms_core.tools.timers import Timers
+
+__all__ = ["Introduction"]
+
+_ATTRIBUTES: Final = (("client", "dcl-comms"),)
+
+
+class Introduction:
+    """Asks for it, and waits ``seconds`` at most: else LiveKit tells others of us late."""
+
+    __slots__ = ("_clock", "_lifecycle", "_output", "_seconds", "_timers", "_token")
+
+    def __init__(
+        self,
+        output: Output,
+        clock: Clock,
+        timers: Timers,
+        lifecycle: Lifecycle,
+        *,
+        token: AccessToken | None,
+        seconds: float,
+    ) -> None:
+        self._output = output
+        self._clock = clock
+        self._timers = timers
+        self._lifecycle = lifecycle
+        self._token = token
+        self._seconds = seconds
+
+    @property
+    def waiting(self) -> bool:
+        """Whether packets have to wait for it."""
+        return self._timers.armed(Timer.ANNOUNCE)
+
+    def begin(self) -> None:
+        """Ask, as far as the token allows it."""
+        token, link = self._token, self._lifecycle.link
+        if token is None or token.grants.can_update_own_metadata:
+            self._output.commands.append(SetAttributes(link=link, attributes=_ATTRIBUTES))
+        elif token.may_publish("microphone"):
+            self._output.commands.append(PublishMicrophone(link=link))
+        else:
+            text = "the token allows neither attributes nor a microphone track"
+            self._output.warn(WarningCode.ANNOUNCED_LATE, text)
+            return
+        self._timers.arm(Timer.ANNOUNCE, self._clock.now + self._seconds)
+
+    def answered(self, inp: CommandCompleted | CommandFailed) -> bool:
+        """The transport says what became of a command.  True: that is what packets waited for."""
+        waited = self.waiting
+        if isinstance(inp, CommandFailed) and self._lifecycle.state in RECEIVING:
+            self._output.warn(WarningCode.COMMAND_FAILED, f"{inp.what}: {inp.detail}")
+        elif not waited:
+            self._output.counters["late"] += 1
+        self.give_up()
+        return waited
+
+    def give_up(self) -> None:
+        """Wait no longer."""
+        if self.waiting:
+            self._timers.disarm(Timer.ANNOUNCE)

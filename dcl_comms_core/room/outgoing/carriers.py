@@ -1,0 +1,91 @@
+"""What a transport can carry, and the command that has it carry a packet: LiveKit's, a ws-room's."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, Protocol
+
+from dcl_comms_core.commands import SendData, SendFrame
+from dcl_comms_core.errors import LocalProtocolError, PacketTooLarge
+from dcl_comms_core.handshake.frames import update_frame
+from dcl_comms_core.packets.envelope import (
+    LIVEKIT_MAX_PACKET,
+    WEBSOCKET_MAX_FRAME,
+    livekit_packet_size,
+    ws_room_frame_size,
+)
+
+if TYPE_CHECKING:
+    from dcl_comms_core.commands import Command
+    from dcl_comms_core.inputs import LinkRef
+    from dcl_comms_core.room.outgoing.outbox import Outgoing
+
+    Messages = list[tuple[bytes, tuple[str, ...] | None, str]]
+
+__all__ = ["Carrier", "LiveKitCarrier", "WsRoomCarrier"]
+
+_FITS: Final = WEBSOCKET_MAX_FRAME - 16
+"""A packet of so many bytes fits into a frame, whatever else is in it."""
+
+
+class Carrier(Protocol):
+    """The rules of one transport."""
+
+    def check(self, messages: Messages, *, identity: str, reliable: bool, sequence: int) -> None:
+        """Look at packets (bytes, addressees, topic), of which the first reliable one has this number.
+
+        PacketTooLarge, LocalProtocolError: it would not take them.
+        """
+        ...
+
+    def command(self, link: LinkRef, message: Outgoing) -> Command:
+        """What sends a packet."""
+        ...
+
+
+class LiveKitCarrier:
+    """Packets in LiveKit's envelope, whose size is known beforehand."""
+
+    __slots__ = ()
+
+    def check(self, messages: Messages, *, identity: str, reliable: bool, sequence: int) -> None:
+        """PacketTooLarge, LocalProtocolError: LiveKit would not take them."""
+        for number, (data, to, topic) in enumerate(messages, sequence):
+            try:
+                size = livekit_packet_size(
+                    len(data), identity=identity, to=to, topic=topic, reliable=reliable, sequence=number
+                )
+            except UnicodeEncodeError:
+                msg = "an identity or the topic holds half a surrogate pair, which no transport can carry"
+                raise LocalProtocolError(msg) from None
+            if size > LIVEKIT_MAX_PACKET:
+                raise PacketTooLarge(size, LIVEKIT_MAX_PACKET)
+
+    def command(self, link: LinkRef, message: Outgoing) -> Command:
+        """SendData."""
+        return SendData(
+            link=link,
+            token=message.token,
+            data=message.data,
+            to=message.to,
+            reliable=message.reliable,
+            topic=message.topic,
+        )
+
+
+class WsRoomCarrier:
+    """Packets in frames of a WebSocket: everything goes to everybody."""
+
+    __slots__ = ()
+
+    def check(self, messages: Messages, *, identity: str, reliable: bool, sequence: int) -> None:  # noqa: ARG002 - LiveKit's
+        """PacketTooLarge, LocalProtocolError: no frame of a ws-room takes them."""
+        for data, to, topic in messages:
+            if to is not None or topic:
+                msg = "a ws-room sends everything to everybody: leave out to= and topic=, or send in a LiveKit room"
+                raise LocalProtocolError(msg)
+            if len(data) > _FITS and (size := ws_room_frame_size(len(data), reliable=reliable)) > WEBSOCKET_MAX_FRAME:
+                raise PacketTooLarge(size, WEBSOCKET_MAX_FRAME)
+
+    def command(self, link: LinkRef, message: Outgoing) -> Command:
+        """SendFrame."""
+        return SendFrame(link=link, token=message.token, data=update_frame(message.data, reliable=message.reliable))

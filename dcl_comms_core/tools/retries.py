@@ -1,0 +1,51 @@
+"""Trying again: one policy for rooms, the island service and the ways into rooms."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dcl_comms_core.states import Retry
+
+if TYPE_CHECKING:
+    from dcl_comms_core.tools.backoff import Backoff
+    from dcl_comms_core.tools.prng import Prng
+
+__all__ = ["Retries"]
+
+
+class Retries:
+    """Counts attempts.  A server that lets us in and at once loses us again is no better than one that doesn't."""
+
+    __slots__ = ("_backoff", "_prng", "_since", "_stable_seconds", "attempt")
+
+    def __init__(self, backoff: Backoff | None, prng: Prng, stable_seconds: float) -> None:
+        self._backoff = backoff
+        self._prng = prng
+        self._stable_seconds = stable_seconds
+        self._since: float | None = None
+        self.attempt = 0
+        """How often it was tried again since it last was stable."""
+
+    def entered(self, now: float) -> None:
+        """We are in."""
+        self._since = now
+
+    def over(self, now: float) -> None:
+        """We are out; counting begins anew if we had been in for long enough."""
+        if self._since is not None and now - self._since >= self._stable_seconds:
+            self.attempt = 0
+        self._since = None
+
+    def may(self, retry: Retry) -> bool:
+        """Whether the same is worth another attempt, and one is left."""
+        return retry is Retry.BACKOFF and self.left
+
+    @property
+    def left(self) -> bool:
+        """Whether another attempt is allowed."""
+        return self._backoff is not None and self.attempt < self._backoff.attempts
+
+    def pause(self) -> float:
+        """Count an attempt.  Seconds to wait before it; 0 without a policy."""
+        self.attempt += 1
+        return 0.0 if self._backoff is None else self._backoff.pause(self.attempt, self._prng)
