@@ -16,7 +16,7 @@ __all__ = ["Output"]
 
 
 class Output:
-    """Filled by a session's parts, in order; emptied by its ``commands()`` and ``events()``."""
+    """Filled by a session's parts, in order; emptied by its ``commands()`` and ``events()``.  Its lists stay the same."""
 
     __slots__ = ("_clock", "commands", "counters", "events", "room")
 
@@ -30,12 +30,14 @@ class Output:
 
     def take_commands(self) -> list[Command]:
         """Everything that the transport is to do, in order."""
-        commands, self.commands = self.commands, []
+        commands = self.commands.copy()
+        self.commands.clear()
         return commands
 
     def take_events(self) -> list[Event]:
         """Everything that happened, in order."""
-        events, self.events = self.events, []
+        events = self.events.copy()
+        self.events.clear()
         return events
 
     def warn(self, code: WarningCode, text: str) -> None:

@@ -492,7 +492,7 @@ class RoomSession(Intents):
         source: int | None = None,
     ) -> None:
         """Take a packet of the current link: what ``receive(DataReceived(...))`` does, without the object."""
-        self._inbound.receive_data(sender, data, reliable=reliable, topic=topic, now=now, source=source)
+        self._inbound.receive(sender, data, reliable, topic, now, source)
 
     def receive(self, inp: Input, *, now: float) -> None:  # noqa: C901, PLR0912 - one flat dispatch
         """Take a fact from outside.  LocalProtocolError: not an input, or the host gave a time that is not finite."""
@@ -513,9 +513,7 @@ class RoomSession(Intents):
             case SendsAcknowledged():
                 self.receive_acknowledged(inp.tokens, now=self.clock.now)
             case DataReceived():
-                self._inbound.receive_data(
-                    inp.sender, inp.data, reliable=inp.reliable, topic=inp.topic, now=self.clock.now, source=inp.source
-                )
+                self._inbound.receive(inp.sender, inp.data, inp.reliable, inp.topic, self.clock.now, inp.source)
             case LinkOpened():
                 self._on_opened(inp)
             case LinkFailed() | LinkClosed():

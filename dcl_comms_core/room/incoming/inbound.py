@@ -38,8 +38,8 @@ class Inbound:
     """Takes packets.  ``raw``: they are told as they are, so that their senders pay nothing for what is no packet."""
 
     __slots__ = (
-        "_by_text", "_clock", "_guards", "_lifecycle", "_limits", "_line", "_output", "_raw", "_reader", "_roster",
-        "_timers", "our_topic", "received", "received_bytes",
+        "_by_text", "_clock", "_events", "_guards", "_lifecycle", "_limits", "_line", "_output", "_raw", "_reader",
+        "_roster", "_timers", "our_topic", "received", "received_bytes",
     )  # fmt: skip
 
     def __init__(
@@ -55,6 +55,7 @@ class Inbound:
         raw: bool,
     ) -> None:
         self._output = output
+        self._events = output.events
         self._clock = clock
         self._timers = timers
         self._lifecycle = lifecycle
@@ -71,15 +72,8 @@ class Inbound:
         self.received = 0
         self.received_bytes = 0
 
-    def receive_data(
-        self,
-        sender: str | None,
-        data: bytes,
-        *,
-        reliable: bool = True,
-        topic: str = "",
-        now: float,
-        source: int | None = None,
+    def receive(
+        self, sender: str | None, data: bytes, reliable: bool, topic: str, now: float, source: int | None
     ) -> None:
         """Take a packet of the current link."""
         clock = self._clock
@@ -116,7 +110,7 @@ class Inbound:
             return
         if type(event) is PacketRejected and not self._on_rejected(event, guard):
             return
-        self._output.events.append(event)
+        self._events.append(event)
         if who is None and source is not None:
             self._roster.remember_early(source, event)
 
