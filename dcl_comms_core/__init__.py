@@ -41,6 +41,7 @@ from dcl_comms_core.events import (
     RoomOpened, SceneMessageReceived, SignatureNeeded, SpeakersChanged, TrackMuted, TrackPublished, TrackSubscribed,
     TrackUnpublished, TrackUnsubscribed, Vector3, VoiceReceived, WarningCode, WorldClosed,
 )
+from dcl_comms_core.tap import Tap
 
 # Messages, and their bytes.
 from dcl_comms_core.proto._gen.rfc4 import (
@@ -159,7 +160,7 @@ __all__ = [
     "SignedChallengeMessage", "SignedLoginAdapter", "SignedRequest", "Signing", "SigningProblem", "SigningRefused",
     "SimulatorAdapter", "SocketClosed", "SocketOpened", "SpeakersChanged", "SpeakersHeard", "Stage", "Standing",
     "StayState", "Stream", "StreamIdentity", "StreamRole", "Subscribe", "SubscribePolicy", "SubscribeTrack", "Tag13",
-    "Target", "TargetProblem", "TargetRefused", "Timer", "TimestampUnwrapper", "TokenError", "TokenExpired",
+    "Tap", "Target", "TargetProblem", "TargetRefused", "Timer", "TimestampUnwrapper", "TokenError", "TokenExpired",
     "TokenNotYetValid", "Track", "TrackAppeared", "TrackAttached", "TrackDetached", "TrackKind", "TrackMuteChanged",
     "TrackMuted", "TrackPublished", "TrackSource", "TrackSubscribed", "TrackUnpublished", "TrackUnsubscribed",
     "TrackVanished", "Vector3", "Verifier", "VideoAddress", "Voice", "VoiceCodec", "VoiceReceived", "WarningCode",

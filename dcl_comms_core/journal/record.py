@@ -140,7 +140,9 @@ class Journal:
         answers = _Answers(self._places)
         given = [answers.wrap(arg) for arg in args]
         named = {key: answers.wrap(value) for key, value in kwargs.items()}
-        self._write({_MAGIC: _VERSION, "session": name, **self._arguments(given, named)})
+        # An observer changes nothing, and there is none when it is run again.
+        written = {key: value for key, value in named.items() if key != "tap"}
+        self._write({_MAGIC: _VERSION, "session": name, **self._arguments(given, written)})
         session = cast("Any", make)(*given, **named)
         return cast("S", _Recorder(self, session, answers))
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from dcl_comms_core.packets.movement import MovementCodec
     from dcl_comms_core.peers import PeerId
     from dcl_comms_core.room.incoming.dedupe import Seen
+    from dcl_comms_core.tap import Tap
     from dcl_comms_core.tools.backoff import Backoff
 
 __all__ = ["Delivery", "RoomOptions", "RoomSettings", "Subscribe", "SubscribePolicy", "wants"]
@@ -83,6 +84,8 @@ class RoomOptions:
     """Announced from the beginning, and again and again: Unity clients hardly talk to who does not."""
     silent: bool = False
     """Never announce by itself, whatever that costs."""
+    tap: Tap | None = None
+    """Told of every packet; see ``dcl_comms_core.tap``."""
 
     @classmethod
     def of(cls, options: Self | None, settings: RoomSettings) -> Self:
@@ -104,3 +107,4 @@ class RoomSettings(TypedDict, total=False):
     movement_codec: MovementCodec | None
     profile_version: int | None
     silent: bool
+    tap: Tap | None

@@ -16,7 +16,10 @@ __all__ = ["Output"]
 
 
 class Output:
-    """Filled by a session's parts, in order; emptied by its ``commands()`` and ``events()``.  Its lists stay the same."""
+    """Filled by a session's parts, in order; emptied by its ``commands()`` and ``events()``.
+
+    Its lists stay the same ones, so parts may hold on to them.
+    """
 
     __slots__ = ("_clock", "commands", "counters", "events", "room")
 

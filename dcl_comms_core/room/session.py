@@ -65,6 +65,7 @@ from dcl_comms_core.room.outgoing.intents import Intents, check_version
 from dcl_comms_core.room.outgoing.outbound import Outbound
 from dcl_comms_core.room.outgoing.walking import Walking
 from dcl_comms_core.room.output import Output
+from dcl_comms_core.room.tapping import TappedCarrier, Tapping
 from dcl_comms_core.room.tracks import Tracks
 from dcl_comms_core.states import RETRY, CloseReason, RoomState, RoomTrigger, Timer
 from dcl_comms_core.tools.clock import Clock
@@ -130,7 +131,9 @@ class RoomSession(Intents):
         self._silent = chosen.silent
         self._timers = Timers()
         self._retries = Retries(chosen.reconnect, Prng(chosen.entropy), limits.stable_seconds)
-        self._outbound = Outbound(self.output, self.lifecycle, token, limits, self.carrier)
+        tap = chosen.tap
+        carrier = self.carrier if tap is None else TappedCarrier(tap, room, self.clock, self.carrier)
+        self._outbound = Outbound(self.output, self.lifecycle, token, limits, carrier)
         self._walking = Walking(self.clock, self._timers, self.lifecycle, self._outbound, self._send_movement)
         self._profiles = Profiles(limits)
         self._announcing = Announcing(
@@ -157,6 +160,10 @@ class RoomSession(Intents):
             limits=limits,
             raw=raw,
         )
+        door = self._inbound if tap is None else Tapping(tap, room, self.clock, self._inbound, self._outbound)
+        self._receive = door.receive
+        back = self._outbound if isinstance(door, Inbound) else door
+        self._acknowledge, self._acknowledge_all = back.acknowledge, back.acknowledge_all
         self._tracks = Tracks(self.output, self.lifecycle, self._roster, token=token, policy=chosen.subscribe)
         self._introduction = Introduction(
             self.output, self.clock, self._timers, self.lifecycle, token=token, seconds=limits.announce_seconds
@@ -492,7 +499,7 @@ class RoomSession(Intents):
         source: int | None = None,
     ) -> None:
         """Take a packet of the current link: what ``receive(DataReceived(...))`` does, without the object."""
-        self._inbound.receive(sender, data, reliable, topic, now, source)
+        self._receive(sender, data, reliable, topic, now, source)
 
     def receive(self, inp: Input, *, now: float) -> None:  # noqa: C901, PLR0912 - one flat dispatch
         """Take a fact from outside.  LocalProtocolError: not an input, or the host gave a time that is not finite."""
@@ -508,12 +515,12 @@ class RoomSession(Intents):
             return
         match inp:
             case SendAcknowledged():
-                self._outbound.acknowledge(inp)
+                self._acknowledge(inp)
                 self._continue_closing()
             case SendsAcknowledged():
                 self.receive_acknowledged(inp.tokens, now=self.clock.now)
             case DataReceived():
-                self._inbound.receive(inp.sender, inp.data, inp.reliable, inp.topic, self.clock.now, inp.source)
+                self._receive(inp.sender, inp.data, inp.reliable, inp.topic, self.clock.now, inp.source)
             case LinkOpened():
                 self._on_opened(inp)
             case LinkFailed() | LinkClosed():
@@ -552,7 +559,7 @@ class RoomSession(Intents):
         What ``receive(SendAcknowledged(...))`` does for each, without the objects.
         """
         self.clock.pass_time(now)
-        self._outbound.acknowledge_all(tokens)
+        self._acknowledge_all(tokens)
         self._continue_closing()
 
     def _on_opened(self, inp: LinkOpened) -> None:

@@ -74,8 +74,8 @@ class Inbound:
 
     def receive(
         self, sender: str | None, data: bytes, reliable: bool, topic: str, now: float, source: int | None
-    ) -> None:
-        """Take a packet of the current link."""
+    ) -> str:
+        """Take a packet of the current link.  What became of it: a verdict of ``dcl_comms_core.tap``."""
         clock = self._clock
         if now != clock.now:
             clock.pass_time(now)
@@ -83,7 +83,7 @@ class Inbound:
         state = self._lifecycle.state
         if state is not _OPEN and state is not _RECONNECTING:
             self._output.counters["late"] += 1
-            return
+            return "late"
         now = clock.now
         size = len(data)
         self.received += 1
@@ -99,20 +99,31 @@ class Inbound:
                 self._release(guard, held)
         guard.received += 1
         guard.bytes += size
-        private = topic != "" and topic.lower() == self.our_topic
+        private = topic != "" and topic.lower() == self.our_topic  # not is_private(): once per packet
         event = self._reader.read(now, who, private, data, reliable, topic, guard)
         if event is None:
             why = self._reader.let_go
-            if why:
-                self._output.counters["dropped." + why] += 1
-            else:
-                self._beyond(guard, who, Held(data, private, reliable, topic))
-            return
-        if type(event) is PacketRejected and not self._on_rejected(event, guard):
-            return
+            if not why:
+                return self._beyond(guard, who, Held(data, private, reliable, topic))
+            self._output.counters["dropped." + why] += 1
+            return why
+        verdict = "told"
+        if type(event) is PacketRejected:
+            verdict = f"rejected:{event.reason.name.lower()}@{event.offset}"
+            if not self._on_rejected(event, guard):
+                return verdict
         self._events.append(event)
         if who is None and source is not None:
             self._roster.remember_early(source, event)
+        return verdict
+
+    def is_private(self, topic: str) -> bool:
+        """Whether a packet of this topic is for us alone."""
+        return topic != "" and topic.lower() == self.our_topic
+
+    def sender(self, identity: str | None) -> PeerId | None:
+        """Who an identity is, as events name it; None: the transport did not say."""
+        return self._roster.peer_id(identity) if identity else None
 
     def _on_rejected(self, event: PacketRejected, guard: Guard) -> bool:
         """Count it.  False: so many were told already that this one is only counted."""
@@ -126,8 +137,9 @@ class Inbound:
 
     # --- beyond an allowance
 
-    def _beyond(self, guard: Guard, who: PeerId | None, packet: Held | None) -> None:
+    def _beyond(self, guard: Guard, who: PeerId | None, packet: Held | None) -> str:
         """A packet for which its sender has no allowance: keep the newest movement, count what is let go."""
+        verdict = "rate"
         output, now = self._output, self._clock.now
         allowance = guard.beyond
         name = ALLOWANCES[allowance]
@@ -137,15 +149,17 @@ class Inbound:
             output.events.append(LimitReached(at=now, room=output.room, limit=name, value=value, sender=sender))
         if allowance == MOVEMENT and guard.id is not None and packet is not None and len(packet.data) <= _HELD_BYTES:
             older, guard.held = guard.held, packet
+            verdict = "held"
             if not guard.queued:
                 guard.queued = True
                 self._line.append(guard)
                 if not self._timers.armed(Timer.MOVEMENT):
                     self._timers.arm(Timer.MOVEMENT, guard.movement_due)
             if older is None:
-                return
+                return verdict
         guard.limited += 1
         output.counters["dropped." + name] += 1
+        return verdict
 
     def _release(self, guard: Guard, held: Held) -> None:
         """Tell the movement that waited."""

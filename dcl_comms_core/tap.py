@@ -1,0 +1,92 @@
+"""Tap: the one observer of a session, that logging, recording, metrics and pages stand on.
+
+A tap sees every packet in and out, with what became of it, and everything else that goes in or comes out of a session:
+inputs, commands, events, those about a packet too.  It never sees a secret: access tokens, auth chains, what is signed
+and the bodies of requests and frames are blanked, each as long as it was.  Without a tap nothing of this is done.
+
+=====================  ================================================================================================
+verdict                what became of a packet that came
+=====================  ================================================================================================
+``told``               the application gets an event
+``late``               the room takes no packets now, or it is older than what its sender sent before
+``held``               beyond its sender's allowance: told when that has recovered, unless a newer one takes its place
+``rate``               beyond its sender's allowance: let go
+``rejected:R@N``       no acceptable packet, for the RejectReason ``R`` in lower case, at byte ``N``
+anything else          why it is old news or no news: the name in the counter ``dropped.<name>``
+=====================  ================================================================================================
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Protocol
+
+from dcl_comms_core.commands import Fetch, OpenLink, OpenSocket, SendData, SendFrame
+from dcl_comms_core.events import IslandChanged, SignatureNeeded
+from dcl_comms_core.inputs import DataReceived, Fetched, FrameReceived, SendAcknowledged, SendsAcknowledged
+from dcl_comms_core.tools.urls import url_without_secrets
+
+if TYPE_CHECKING:
+    from dcl_comms_core.commands import Command
+    from dcl_comms_core.events import Event
+    from dcl_comms_core.inputs import Input
+    from dcl_comms_core.peers import PeerId
+
+__all__ = ["Tap", "is_packet", "without_secrets"]
+
+
+class Tap(Protocol):
+    """An observer.  It is called inside of a turn, so it must not block; what it raises ends the connection."""
+
+    def received(
+        self,
+        at: float,
+        room: str,
+        sender: PeerId | None,
+        data: bytes,
+        *,
+        reliable: bool,
+        topic: str,
+        private: bool,
+        verdict: str,
+    ) -> None:
+        """A packet came, at ``at`` (seconds of the host's clock), into the room with this label."""
+        ...
+
+    def sent(self, at: float, room: str, command: SendData) -> None:
+        """A packet of ours was given to the transport; of a ws-room too, whose own command is a SendFrame."""
+        ...
+
+    def acknowledged(self, at: float, room: str, tokens: tuple[int, ...], *, failed: bool) -> None:
+        """The transport took packets of ours, or (``failed``) says that it did not."""
+        ...
+
+    def step(self, at: float, item: Input | Command | Event) -> None:
+        """An input, a command or an event that is no packet itself, without its secrets."""
+        ...
+
+
+def is_packet(item: Input | Command | Event) -> bool:
+    """Whether a tap is told of this as a packet, and not as a step."""
+    return isinstance(item, DataReceived | SendData | SendAcknowledged | SendsAcknowledged)
+
+
+def without_secrets(item: Input | Command | Event) -> Input | Command | Event:  # noqa: PLR0911 - one flat dispatch
+    """The same, with placeholders for what may be secret, each as long as it was."""
+    match item:
+        case OpenLink() | IslandChanged():
+            return replace(item, adapter=item.adapter.without_secrets())
+        case SignatureNeeded():
+            return replace(item, payload="x" * len(item.payload))
+        case OpenSocket():
+            return replace(item, url=url_without_secrets(item.url))
+        case SendFrame() | FrameReceived():
+            return replace(item, data=bytes(len(item.data)))
+        case Fetch():
+            headers = tuple((name, "x" * len(value)) for name, value in item.headers)
+            return replace(item, url=url_without_secrets(item.url), headers=headers, body=bytes(len(item.body)))
+        case Fetched():
+            headers = tuple((name, "x" * len(value)) for name, value in item.headers)
+            return replace(item, url=url_without_secrets(item.url), headers=headers, body=bytes(len(item.body)))
+        case _:
+            return item

@@ -1,0 +1,96 @@
+"""The observer's own part: what counts as a packet, and what is blanked before it is shown."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import Any
+
+import pytest
+from rigs.core.canary import assert_no_secret
+from rigs.core.room import Rig, livekit, wire
+from rigs.core.tokens import make_token
+
+from dcl_comms_core import (
+    Chat,
+    ChatReceived,
+    ClockSet,
+    DataReceived,
+    Fetch,
+    Fetched,
+    FrameReceived,
+    IslandChanged,
+    LinkRef,
+    OpenLink,
+    OpenSocket,
+    Place,
+    SendAcknowledged,
+    SendData,
+    SendFrame,
+    SendsAcknowledged,
+    SignatureNeeded,
+    WsRoomAdapter,
+)
+from dcl_comms_core.tap import is_packet, without_secrets
+
+LINK = LinkRef(1, 1)
+SECRET = make_token(now=1_800_000_000.0)
+HEADERS = (("authorization", SECRET), ("x-one", "1"))
+
+SECRETIVE: list[Any] = [
+    OpenLink(link=LINK, adapter=livekit()),
+    IslandChanged(at=1.0, room="", island="I1", previous=None, adapter=livekit()),
+    SignatureNeeded(at=1.0, room="", payload=f"get:/x:{SECRET}", request=1),
+    OpenSocket(link=LINK, url=f"wss://rooms.example.com/rooms/a?secret={SECRET}"),
+    SendFrame(link=LINK, token=1, data=SECRET.encode()),
+    FrameReceived(link=LINK, data=SECRET.encode()),
+    Fetch(link=LINK, url=f"https://example.com/?t={SECRET}", headers=HEADERS, body=SECRET.encode()),
+    Fetched(
+        link=LINK,
+        status=200,
+        headers=HEADERS,
+        body=SECRET.encode(),
+        url=f"https://example.com/?t={SECRET}",
+        place=Place.PUBLIC,
+    ),
+]
+
+
+def _texts(item: Any) -> list[object]:
+    """All that a tap could read in it."""
+    shown = [getattr(item, field.name) for field in fields(item)]
+    return [
+        repr(item),
+        *shown,
+        *(value.to_connection_string() for value in shown if hasattr(value, "to_connection_string")),
+    ]
+
+
+@pytest.mark.parametrize("item", SECRETIVE, ids=lambda item: type(item).__name__)
+def test_what_is_shown_holds_no_secret_and_has_its_length(item: Any) -> None:
+    secret = livekit().token.reveal() if hasattr(item, "adapter") else SECRET
+    with pytest.raises(AssertionError):  # it is there to be found
+        assert_no_secret(secret.rpartition(".")[2], *_texts(item))
+    shown = without_secrets(item)
+    assert type(shown) is type(item)
+    assert_no_secret(secret.rpartition(".")[2], *_texts(shown))
+    for field in fields(item):
+        before, after = getattr(item, field.name), getattr(shown, field.name)
+        if isinstance(before, str | bytes | tuple):
+            assert len(after) == len(before)
+
+
+def test_what_holds_no_secret_is_shown_as_it_is() -> None:
+    clock = ClockSet(unix_offset=1.0)
+    assert without_secrets(clock) is clock
+    opened = OpenLink(link=LINK, adapter=WsRoomAdapter("wss://rooms.example.com/rooms/a"))
+    assert without_secrets(opened) == opened
+
+
+def test_packets_are_told_apart_from_steps() -> None:
+    data = SendData(link=LINK, token=1, data=b"", to=None, reliable=True)
+    received = DataReceived(link=LINK, sender=None, data=b"")
+    packets = [data, received, SendAcknowledged(link=LINK, token=1), SendsAcknowledged(link=LINK, tokens=(1,))]
+    assert all(map(is_packet, packets))
+    chat = Rig().join("alice").data(wire(chat=Chat(message="hi", timestamp=1.0)))
+    assert isinstance(chat, ChatReceived)  # what a packet means is no packet
+    assert not any(map(is_packet, [chat, ClockSet(unix_offset=0.0), *SECRETIVE]))
