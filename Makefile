@@ -45,6 +45,8 @@ check: env
 	$(BIN)/python .ci/tools/limits_page.py --check
 	$(BIN)/python .ci/tools/states_page.py --check
 	$(BIN)/python .ci/tools/packets_page.py --check
+	$(BIN)/python .ci/tools/structure.py --check
+	$(BIN)/python .ci/tools/private_names.py
 
 native: env
 	$(BIN)/python dcl_comms_core/codec/_native/build.py
