@@ -520,7 +520,9 @@ class RoomSession(Intents):
             case SendsAcknowledged():
                 self.receive_acknowledged(inp.tokens, now=self.clock.now)
             case DataReceived():
-                self._receive(inp.sender, inp.data, inp.reliable, inp.topic, self.clock.now, inp.source)
+                self.receive_data(
+                    inp.sender, inp.data, reliable=inp.reliable, topic=inp.topic, now=self.clock.now, source=inp.source
+                )
             case LinkOpened():
                 self._on_opened(inp)
             case LinkFailed() | LinkClosed():

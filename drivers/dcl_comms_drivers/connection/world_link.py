@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, cast
 
 from dcl_comms_core.commands import OpenLink
 from dcl_comms_core.errors import LocalProtocolError
@@ -26,22 +26,22 @@ __all__ = ["WorldLink"]
 class _Door:
     """Where a room's link delivers: the session is told of which link each packet is."""
 
-    __slots__ = ("_number", "_session")
+    __slots__ = ("_number", "session")
 
     def __init__(self, session: WorldSession, number: int) -> None:
-        self._session = session
+        self.session = session
         self._number = number
 
     def receive(self, inp: Input, *, now: float) -> None:
-        self._session.receive(inp, now=now)
+        self.session.receive(inp, now=now)
 
     def receive_data(
         self, sender: str | None, data: bytes, *, reliable: bool = True, topic: str = "", now: float
     ) -> None:
-        self._session.receive_data(sender, data, link=self._number, reliable=reliable, topic=topic, now=now)
+        self.session.receive_data(sender, data, link=self._number, reliable=reliable, topic=topic, now=now)
 
     def receive_acknowledged(self, tokens: Iterable[int], *, now: float) -> None:
-        self._session.receive_acknowledged(tokens, link=self._number, now=now)
+        self.session.receive_acknowledged(tokens, link=self._number, now=now)
 
 
 class WorldLink:
@@ -71,6 +71,7 @@ class WorldLink:
         """Deliver up to ``limit`` inputs of each link.  True: more are waiting."""
         more = self._net.drain(session, now=now, limit=limit)
         for link, door in tuple(self._rooms.values()):
+            door.session = cast("WorldSession", session)  # or what stands before it
             more |= link.drain(door, now=now, limit=limit)
         for number in self._rooms.keys() - self._session.rooms.keys():
             self._rooms.pop(number)[0].abandon()

@@ -8,11 +8,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dcl_comms_core.limits import DEFAULT_LIMITS
+from dcl_comms_drivers.loops.tapping import TappedReceiver, show
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from dcl_comms_core.events import Event
+    from dcl_comms_core.tap import Tap
     from dcl_comms_drivers.loops.host import Host, Link, Session
 
 __all__ = ["Pump"]
@@ -23,7 +25,8 @@ class Pump:
 
     ``on_events`` gets each turn's events as one list.  It may use the session's intents: they are carried out at the
     end of the turn, never inside each other.  ``later`` is what the host calls when a turn is due: ``turn``, or
-    something of the driver's around it.
+    something of the driver's around it.  ``tap``: told of every input, command and event, without secrets; of packets
+    the session itself tells, when it was made with the same tap.
     """
 
     def __init__(
@@ -35,8 +38,11 @@ class Pump:
         *,
         turn_inputs: int = DEFAULT_LIMITS.turn_inputs,
         later: Callable[[], None] | None = None,
+        tap: Tap | None = None,
     ) -> None:
         self._session = session
+        self._receiver = session if tap is None else TappedReceiver(session, tap)
+        self._tap = tap
         self._host = host
         self._link = link
         self._on_events = on_events
@@ -54,13 +60,15 @@ class Pump:
         try:
             session, host = self._session, self._host
             now = host.now()
-            more = self._link.drain(session, now=now, limit=self._turn_inputs)
+            more = self._link.drain(self._receiver, now=now, limit=self._turn_inputs)
             deadline = session.deadline()
             if deadline is not None and deadline <= now:
                 session.handle_timeout(now)
             self._carry_out(now)
             events = session.events()
             if events:
+                if self._tap is not None:
+                    show(self._tap, events, now)
                 self._on_events(events)
                 self._carry_out(now)
         finally:
@@ -79,6 +87,8 @@ class Pump:
 
     def _carry_out(self, now: float) -> None:
         while commands := self._session.commands():
+            if self._tap is not None:
+                show(self._tap, commands, now)
             for command in commands:
                 self._link.execute(command, now=now)
 
