@@ -11,8 +11,6 @@ Delays are told twice: as they are, and as the time that our own thread worked m
 that has nothing else to do.
 """
 
-# ruff: noqa: SLF001 - the moment of handing over is inside
-
 from __future__ import annotations
 
 import asyncio
@@ -55,12 +53,12 @@ class Stamped:
     """
 
     def __init__(self, connection: Any, watched: Watched) -> None:
-        self._session = connection._session
+        self.session = connection.driver.session
         self._watched = watched
         self._turn: Stamp = (0.0, 0.0)
         self._before: Stamp = (0.0, 0.0)
         self.stamps: deque[Stamp] = deque()
-        link = connection._link
+        link = connection.driver.link
         self._drain = link.drain
         link.drain = self._drained
 
@@ -69,17 +67,17 @@ class Stamped:
         return self._drain(self, **how)
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._session, name)
+        return getattr(self.session, name)
 
     def receive(self, inp: Any, *, now: float) -> None:
         if isinstance(inp, DataReceived) and inp.sender == HONEST:
             self._note()
-        self._session.receive(inp, now=now)
+        self.session.receive(inp, now=now)
 
     def receive_data(self, sender: str | None, data: bytes, **how: Any) -> None:
         if sender == HONEST:
             self._note()
-        self._session.receive_data(sender, data, **how)
+        self.session.receive_data(sender, data, **how)
 
     def _note(self) -> None:
         self.stamps.append(max(self._before, self._watched.busy_since))
@@ -94,14 +92,14 @@ async def read(connection: Any, stamps: deque[Stamp], delays: list[Stamp]) -> No
 
 def enter(link: Any, identity: str) -> Any:
     """Join the memory room of a link as somebody else; gives the port."""
-    port = link._shared.room.port(identity)
+    port = link.shared.room.port(identity)
     port.execute(OpenLink(link=LinkRef(1, 1), adapter=SimulatorAdapter("pressure")), now=time.monotonic())
     return port
 
 
 def put_on_its_way(here: Any, sender: str, data: bytes, *, reliable: bool, rate: int) -> None:
     """Schedule all that a sender's packets would have come to, so that nobody has to send them in our thread."""
-    link, port = here._session._link, here._link._port
+    link, port = here.driver.session.link, here.driver.link.port
     start = time.monotonic() + LEAD
     for number in range(int(rate * SECONDS)):
         packet = DataReceived(link=link, sender=sender, data=data, reliable=reliable)
@@ -112,14 +110,14 @@ async def over_memory(flood: str | None, watched: Watched) -> Result:
     """Delays of the honest peer's packets in seconds, and the flood's packets a second."""
     delays: list[Stamp] = []
     async with connect("simulator:pressure?identity=me&latency=0.001&announce_every=0") as here:
-        others = [enter(here._link, HONEST), enter(here._link, FLOOD)]
+        others = [enter(here.driver.link, HONEST), enter(here.driver.link, FLOOD)]
         while len(here.peers) < len(others):
             await asyncio.sleep(0.01)
             for port in others:
                 port.inputs(time.monotonic())
         reading = asyncio.ensure_future(read(here, Stamped(here, watched).stamps, delays))
         before = here.stats.received
-        with here._link._shared.lock:
+        with here.driver.link.shared.lock:
             put_on_its_way(here, HONEST, WORD, reliable=True, rate=HONEST_RATE)
             if flood is not None:
                 data, reliable = FLOODS[flood]

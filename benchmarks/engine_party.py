@@ -104,7 +104,7 @@ class Party:
 
     def threshold(self, value: int) -> None:
         """From how many bytes on in libwebrtc's buffer the engine holds a reliable packet back."""
-        room = self.link._room  # noqa: SLF001 - no application sets this
+        room = self.link.room  # no application sets this
         room.engine.send(requests.send_buffer(room.me, value))
 
     def send(self, size: int, number: int, *, reliable: bool) -> None:

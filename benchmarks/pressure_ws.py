@@ -6,8 +6,6 @@ can have begun to wait for us: at the last read of the socket, or when the loop 
 ``pressure_ws.py asyncio|trio ROUNDS`` prints, for each round with the flood, the 99th percentile in ms, and the flood's packets a second.
 """
 
-# ruff: noqa: SLF001 - the moment of reading is inside
-
 from __future__ import annotations
 
 import json
@@ -69,7 +67,16 @@ class Reads:
 
 @contextmanager
 def crowd(flood: bool) -> Iterator[subprocess.Popen[str]]:
-    party = [sys.executable, "-W", "ignore", str(TESTS / "pressure_party.py"), "crowd", "asyncio", str(SECONDS)]
+    party = [
+        sys.executable,
+        "-P",
+        "-W",
+        "ignore",
+        str(TESTS / "rigs/drivers/pressure_party.py"),
+        "crowd",
+        "asyncio",
+        str(SECONDS),
+    ]
     with subprocess.Popen(
         # Elsewhere it would be on a machine of its own; here it would take the reader's time by wanting its core.
         ["nice", "-n", str(FLOOD_NICE), *party],
@@ -97,7 +104,7 @@ async def read(connect: Any, process: subprocess.Popen[str], watched: Watched | 
     delays: list[Stamp] = []
     gone = 0
     async with connect(hear(process)["target"], wallet=DisposableWallet()) as connection:
-        reads = Reads(connection._link, watched)
+        reads = Reads(connection.driver.link, watched)
         tell(process, "go")
         async for event in connection:
             if getattr(event, "scene_id", "") == HONEST:

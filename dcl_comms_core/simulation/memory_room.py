@@ -122,10 +122,10 @@ class _Channel:
 class MemoryPort:
     """One client's end of the memory room: commands go in, inputs come out when they are due."""
 
-    __slots__ = ("_due", "_opening", "_room", "cut", "identity", "member", "on_schedule")
+    __slots__ = ("_due", "_opening", "cut", "identity", "member", "on_schedule", "room")
 
     def __init__(self, room: MemoryRoom, identity: str) -> None:
-        self._room = room
+        self.room = room
         self.identity = identity
         self.member: _Member | None = None
         self.cut = False
@@ -154,17 +154,17 @@ class MemoryPort:
         """Carry out a session's command."""
         if isinstance(command, OpenLink):
             self._opening = command.link
-            self._room.join(self, command.link, now)
+            self.room.join(self, command.link, now)
             return
         member = self.member
         if isinstance(command, CloseLink):
             if member is not None and member.link == command.link:
-                self._room.leave(member, CloseReason.CLIENT, now)
+                self.room.leave(member, CloseReason.CLIENT, now)
             elif self._opening == command.link:
                 self._opening = None
                 self.schedule(now, LinkClosed(link=command.link, reason=CloseReason.CLIENT))
         elif member is not None and member.link == command.link:
-            self._room.carry_out(member, command, now)
+            self.room.carry_out(member, command, now)
 
     def is_opening(self, link: LinkRef) -> bool:
         """Whether this link was asked for and not given up since."""
@@ -179,12 +179,12 @@ class MemoryPort:
         """Vanish: the program that held this port ended."""
         self._opening = None
         if self.member is not None:
-            self._room.leave(self.member, CloseReason.CLIENT, now)
+            self.room.leave(self.member, CloseReason.CLIENT, now)
         self._due.clear()
 
     def schedule(self, when: float, item: LinkInput | _Deferred) -> None:
         """Put something on its way to this port."""
-        heappush(self._due, (when, self._room.next_number(), item))
+        heappush(self._due, (when, self.room.next_number(), item))
         if self.on_schedule is not None:
             self.on_schedule()
 
@@ -209,7 +209,7 @@ class MemoryRoom:
         self._numbers = 0
         self._ports = 0
         self._open = True
-        self._cut: list[MemoryPort] = []
+        self.cut_off: list[MemoryPort] = []
 
     def port(self, identity: str | None = None) -> MemoryPort:
         """A new client's end.  Without an identity it gets a made-up wallet address."""
@@ -234,7 +234,7 @@ class MemoryRoom:
             if member.cut_at is None:
                 member.cut_at = now
                 member.port.cut = True
-                self._cut.append(member.port)
+                self.cut_off.append(member.port)
                 notice = now + self.faults.notice
                 member.port.schedule(notice, _Deferred(partial(self._notice, member, now)))
                 end = self._end_of_patience(now)
@@ -242,11 +242,11 @@ class MemoryRoom:
 
     def heal(self, *identities: str, now: float) -> None:
         """Let these clients reach the server again; reliable packets that waited go on their way."""
-        cut = [port for port in self._cut if port.identity in identities]
+        cut = [port for port in self.cut_off if port.identity in identities]
         gone = {port.identity for port in cut}.difference(self._members)
         self._named(tuple(identity for identity in identities if identity not in gone))
         for port in cut:
-            self._cut.remove(port)
+            self.cut_off.remove(port)
             port.cut = False
             if port.member is not None:
                 self._reach_again(port.member, now)

@@ -20,11 +20,13 @@ from typing import TYPE_CHECKING, Self, Unpack
 
 from dcl_comms_core.inputs import TrackSource
 from dcl_comms_core.room.session import Delivery
-from dcl_comms_core.states import RoomState
 from dcl_comms_drivers.connection.base import BaseConnection
+from dcl_comms_drivers.connection.driver import Driver
+from dcl_comms_drivers.connection.surroundings import Surroundings
+from dcl_comms_drivers.connection.tracks import Tracks
 from dcl_comms_drivers.livekit.choice import LiveKitVia
 from dcl_comms_drivers.loops.on_polled import PolledHost
-from dcl_comms_drivers.media.frames import VideoFormat
+from dcl_comms_drivers.media.frames import AudioTrack, VideoFormat, VideoTrack
 from dcl_comms_drivers.settings import OnFull, Options, Subscribe
 
 if TYPE_CHECKING:
@@ -49,20 +51,22 @@ class PolledConnection(BaseConnection):
     def __init__(self, target: str | Adapter, options: Options) -> None:
         self._polled = PolledHost()
         try:
-            super().__init__(target, self._polled, options)
+            driver = Driver(target, self._polled, options, Surroundings(), changed=_nothing, progressed=_nothing)
         except BaseException:
             self._polled.close()
             raise
-        self.start()
+        super().__init__(driver)
+        self._tracks = Tracks(driver)
+        driver.start()
 
     def poll(self) -> list[Event]:
         """Handle what came in and what is due; returns the events since the last call.  Never blocks."""
         if not self.closed:
             self._polled.calm()
-            self._turn()
-        batch = self._next_batch()
-        if not batch and self._crash is not None:
-            raise self._crash
+            self.driver.turn()
+        batch = self.driver.inbox.unread.take()
+        if not batch and self.driver.crash is not None:
+            raise self.driver.crash
         return batch
 
     def deadline(self) -> float | None:
@@ -76,11 +80,11 @@ class PolledConnection(BaseConnection):
     @property
     def closed(self) -> bool:
         """Whether the room is over."""
-        return self._session.state is RoomState.CLOSED or self._crash is not None
+        return self.driver.over
 
     def wait(self, timeout: float | None = None) -> bool:
         """Block until there is something to poll for, at most ``timeout`` seconds.  False: it took that long."""
-        if self._unread:
+        if self.driver.inbox.unread:
             return True
         due = self._polled.due
         limit = None if due is None else max(due - time.monotonic(), 0.0)
@@ -98,17 +102,18 @@ class PolledConnection(BaseConnection):
         muted: bool = False,
     ) -> AudioFeed:
         """Publish an audio track; give it sound with ``capture``, which is False as long as it has enough."""
-        return self._publish_audio(name, source, sample_rate, channels, muted=muted)
+        track = AudioTrack(name=name, source=source, sample_rate=sample_rate, channels=channels, muted=muted)
+        return self._tracks.publish_audio(track)
 
     def audio(
         self, track: Track | str, *, sample_rate: int = 48_000, channels: int = 1, max_frames: int | None = None
     ) -> Reader[AudioFrame]:
         """The sound of a subscribed track; take frames with its own ``poll``, which is None when there is none yet."""
-        return self._open_audio(track, sample_rate, channels, max_frames)
+        return self._tracks.open_audio(track, sample_rate, channels, max_frames)
 
     def publish_video(self, **settings: Unpack[VideoSettings]) -> VideoFeed:
         """Publish a video track; give it pictures with ``capture``."""
-        return self._publish_video(settings)
+        return self._tracks.publish_video(VideoTrack.of(settings))
 
     def video(
         self,
@@ -118,11 +123,11 @@ class PolledConnection(BaseConnection):
         max_frames: int | None = None,
     ) -> Reader[VideoFrame]:
         """The pictures of a subscribed track; take them with its own ``poll``, which is None when there is none yet."""
-        return self._open_video(track, format, max_frames)
+        return self._tracks.open_video(track, format, max_frames)
 
     def begin_close(self, drain: float | None = None) -> None:
         """Start to leave; go on polling until ``closed``."""
-        self._begin_close(drain)
+        self.driver.close(drain)
 
     def close(self, drain: float | None = None) -> None:
         """Leave, and block until that is done: at most ``drain`` and Limits.close_seconds together.
@@ -130,13 +135,12 @@ class PolledConnection(BaseConnection):
         Events that come meanwhile are kept for ``poll``.
         """
         if not self.closed:
-            self._begin_close(drain)
+            self.driver.close(drain)
         while not self.closed:
             self._block()
             self._polled.calm()
-            self._turn()
-        self._abandon()
-        self._journal_file.close()
+            self.driver.turn()
+        self.driver.abandon()
         self._polled.close()
 
     def _block(self) -> None:
@@ -159,3 +163,7 @@ def open(target: str | Adapter, **settings: Unpack[Settings]) -> PolledConnectio
     :class:`~dcl_comms_drivers.settings.Settings`.
     """
     return PolledConnection(target, Options.of(settings))
+
+
+def _nothing() -> None:
+    """Its owner looks at ``poll``."""

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from enum import Enum
-from typing import TYPE_CHECKING, Required, Self, TypedDict, TypeVar
+from typing import TYPE_CHECKING, Self, TypedDict, TypeVar
 
 from dcl_comms_core.errors import LocalProtocolError
 from dcl_comms_core.limits import DEFAULT_LIMITS, Limits
 from dcl_comms_core.room.options import Delivery, Subscribe
 from dcl_comms_core.tools.backoff import Backoff
 from dcl_comms_drivers.livekit.choice import LiveKitVia
+from dcl_comms_drivers.media.frames import VideoSettings
 from dcl_comms_drivers.net.dial import NetOptions
 
 if TYPE_CHECKING:
@@ -19,11 +20,11 @@ if TYPE_CHECKING:
 
     from dcl_comms_core.identity.guard import ChallengeGuard
     from dcl_comms_core.identity.login import AuthIdentity
-    from dcl_comms_core.inputs import TrackSource
     from dcl_comms_core.journal.record import Journal
     from dcl_comms_core.packets.movement import MovementCodec
     from dcl_comms_core.room.incoming.dedupe import Seen
     from dcl_comms_core.room.options import SubscribePolicy
+    from dcl_comms_core.tap import Tap
     from dcl_comms_drivers.wallet.wallets import Wallet
 
 __all__ = ["Delivery", "OnFull", "Options", "Settings", "Subscribe", "VideoSettings"]
@@ -102,6 +103,11 @@ class Settings(TypedDict, total=False):
 
     ``dcl-comms replay FILE`` runs it again.
     """
+    tap: Tap | None
+    """Told of every packet in and out with what became of it, and of all else, never with a secret.
+
+    See ``dcl_comms_core.tap``.  What it raises ends the connection.
+    """
 
 
 _Choice = TypeVar("_Choice", bound=Enum)
@@ -140,6 +146,7 @@ class Options:
     is_guest: bool
     heartbeat: float
     journal: Journal | str | os.PathLike[str] | None
+    tap: Tap | None
 
     @classmethod
     def of(cls, settings: Settings, *, sdk_fallback: bool = False) -> Self:
@@ -179,24 +186,5 @@ class Options:
             is_guest=getattr(wallet, "is_guest", False) if guest is None else guest,
             heartbeat=settings.get("heartbeat", 1.0),
             journal=settings.get("journal"),
+            tap=settings.get("tap"),
         )
-
-
-class VideoSettings(TypedDict, total=False):
-    """The keyword arguments of ``publish_video``, the same for every driver."""
-
-    width: Required[int]
-    """Pixels of the pictures that will come; chooses how they are encoded."""
-    height: Required[int]
-    name: str
-    """The track's name; "camera", or "screen" for a screen."""
-    source: TrackSource
-    """CAMERA (the default) or SCREEN_SHARE, which is encoded for sharpness rather than motion."""
-    simulcast: bool
-    """Send smaller versions too, for those who look at it small; True."""
-    max_bitrate: int | None
-    """Bits per second; None: the engine's choice for the size."""
-    max_framerate: float
-    """Pictures per second that the bitrate is meant for; 30."""
-    muted: bool
-    """Begin muted."""

@@ -74,8 +74,8 @@ class MemoryTargets(Targets):
         return f"simulator:{self.name}?identity={identity}&announce_every=0.2&latency=0.001"
 
     def remove(self, client, identity):
-        link = client.connection._link
-        link.room.remove(identity, now=client.connection._host.now() + link._offset)
+        link = client.connection.driver.link
+        link.room.remove(identity, now=client.connection.driver.host.now() + link.offset)
 
 
 class LiveKitTargets(Targets):

@@ -154,7 +154,7 @@ def test_a_cancelled_connect_is_gone_from_the_room(loop, name):
             assert await again.expect(RoomOpened)
 
     Kit(loop).run(scenario)
-    assert name not in memory_link._rooms
+    assert name not in memory_link.ROOMS
 
 
 @AWAITING

@@ -24,7 +24,7 @@ GROWTH = 32.0
 class PressureParty:
     def __init__(self, *args: str, target: str = "") -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-W", "ignore", str(TESTS / "pressure_party.py"), *args],
+            [sys.executable, "-P", "-W", "ignore", str(TESTS / "rigs/drivers/pressure_party.py"), *args],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

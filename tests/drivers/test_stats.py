@@ -119,12 +119,12 @@ def test_the_round_trip_is_measured_when_asked_for(kit, simulated):
 def test_a_connection_that_came_back(kit, simulated):
     async def scenario(kit):
         async with kit.connect(simulated(ALICE)) as alice:
-            link = alice.connection._link
-            here = alice.connection._host
-            link.room.partition(ALICE, now=here.now() + link._offset)
+            link = alice.connection.driver.link
+            here = alice.connection.driver.host
+            link.room.partition(ALICE, now=here.now() + link.offset)
             await alice.expect(Reconnecting, timeout=20.0)
             assert alice.stats.reconnects == 0
-            link.room.heal(ALICE, now=here.now() + link._offset)
+            link.room.heal(ALICE, now=here.now() + link.offset)
             await alice.expect(Reconnected, timeout=20.0)
             assert alice.stats.reconnects == 1
 
@@ -160,7 +160,7 @@ def test_over_livekit(kit, livekit_room, monkeypatch):
             sent = await kit.within(10, alice.refresh_stats)
             # Between two processes of one machine.
             assert 0.0 < sent.round_trip < 1.0
-            assert sent.round_trip_at <= alice.connection._host.now()
+            assert sent.round_trip_at <= alice.connection.driver.host.now()
 
             def asked(*_):
                 raise AssertionError("reading stats asks the engine")

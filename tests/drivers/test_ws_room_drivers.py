@@ -14,8 +14,8 @@ from types import SimpleNamespace
 import pytest
 import trio
 from dcl_comms_drivers.asyncio import connect
-from dcl_comms_drivers.connection.base import BaseConnection
 from dcl_comms_drivers.connection.signing import Signing
+from dcl_comms_drivers.connection.surroundings import Surroundings
 from dcl_comms_drivers.settings import Options
 from dcl_comms_drivers.wallet import DisposableWallet, LocalWallet, log_in
 from rigs.drivers.kit import LOOPS, Kit
@@ -223,7 +223,7 @@ def test_nothing_but_a_challenge_is_signed(kit, text):
 
 def test_the_login_is_renewed_when_the_connection_was_lost(kit, ws_rooms, monkeypatch):
     later = 0.0
-    monkeypatch.setattr(BaseConnection, "_unix_now", lambda _: time.time() + later)
+    monkeypatch.setattr(Surroundings, "unix_now", lambda _: time.time() + later)
     device = Device(kit)
 
     async def scenario(kit):

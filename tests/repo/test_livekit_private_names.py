@@ -153,23 +153,23 @@ def unchecked(tree, messages, table):
 
 
 def test_every_field_that_is_used_is_looked_up():
-    from dcl_comms_drivers.livekit.engine.ffi import _FIELDS
+    from dcl_comms_drivers.livekit.engine.ffi import FIELDS
 
     messages = schema()
     missing = {
         path.name: found
         for path in sorted(LIVEKIT.glob("*.py"))
-        if (found := list(unchecked(ast.parse(path.read_text()), messages, _FIELDS)))
+        if (found := list(unchecked(ast.parse(path.read_text()), messages, FIELDS)))
     }
     assert not missing
 
 
 def test_every_kind_of_event_that_is_told_apart_is_looked_up():
-    from dcl_comms_drivers.livekit.engine.ffi import _FIELDS
+    from dcl_comms_drivers.livekit.engine.ffi import FIELDS
 
     messages = schema()
     kinds = {*messages["FfiEvent"], *messages["RoomEvent"], *messages["FfiRequest"]}
-    looked_up = set(" ".join(_FIELDS[name] for name in ("FfiEvent", "RoomEvent", "FfiRequest")).split())
+    looked_up = set(" ".join(FIELDS[name] for name in ("FfiEvent", "RoomEvent", "FfiRequest")).split())
     missing = {
         f"{path.name}: {node.value}"
         for path in sorted(LIVEKIT.glob("*.py"))
@@ -192,8 +192,8 @@ def test_an_unchecked_field_is_found():
 def test_the_versions_are_those_that_the_package_allows():
     import tomllib
 
-    from dcl_comms_drivers.livekit.engine.ffi import _TRIED
+    from dcl_comms_drivers.livekit.engine.ffi import TRIED
 
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
-    major, minor = _TRIED.rstrip(".").split(".")
+    major, minor = TRIED.rstrip(".").split(".")
     assert extras["livekit"] == [f"livekit>={major}.{minor},<{major}.{int(minor) + 1}"]

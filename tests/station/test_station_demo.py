@@ -174,7 +174,7 @@ def test_a_player_that_breaks_fails_the_demo(monkeypatch):
     def broken(ticket, part, curtain):
         raise ExceptionGroup("outer", [ExceptionGroup("inner", [RuntimeError("bro\x1bken")])])
 
-    monkeypatch.setitem(stage._PLAYERS, "Eve", broken)
+    monkeypatch.setitem(stage.PLAYERS, "Eve", broken)
     passed, text = perform(seconds=1.0)
     assert not passed
     assert "fails: RuntimeError: broken" in text
@@ -182,12 +182,12 @@ def test_a_player_that_breaks_fails_the_demo(monkeypatch):
 
 def test_a_peer_that_overhears_fails_the_demo(monkeypatch):
     """Whispers that go to everybody: what an empty list of addressees means in LiveKit's own interface."""
-    say = Part._say
+    say = Part.say
 
     def loud(self, room, text, to=None):
         say(self, room, text)
 
-    monkeypatch.setattr(Part, "_say", loud)
+    monkeypatch.setattr(Part, "say", loud)
     passed, text = perform(seconds=2.0)
     assert not passed
     rows = {line[:35].strip(): line.split()[-3:] for line in text.splitlines()}
@@ -196,7 +196,7 @@ def test_a_peer_that_overhears_fails_the_demo(monkeypatch):
 
 def test_a_part_does_not_take_a_stranger_for_a_colleague():
     part = perfect()[0]
-    assert part._name(PeerId("0x" + "f" * 40)) == "somebody"
+    assert part.name_of(PeerId("0x" + "f" * 40)) == "somebody"
 
 
 def test_without_a_livekit_server_the_islands_are_ws_rooms(monkeypatch, capsys):

@@ -8,7 +8,7 @@ import time
 
 import pytest
 from dcl_comms_drivers import polled
-from dcl_comms_drivers.connection.base import BaseConnection
+from dcl_comms_drivers.connection.surroundings import Surroundings
 from dcl_comms_drivers.wallet import DisposableWallet
 from dcl_comms_station.exits import Exit
 from dcl_comms_station.loops import LOOPS
@@ -138,7 +138,7 @@ def test_options_that_are_not_for_this_target(examine):
 
 
 def test_a_clock_that_the_server_does_not_accept(examine, dcl_realm, monkeypatch):
-    monkeypatch.setattr(BaseConnection, "_unix_now", lambda self: time.time() - 3600.0)
+    monkeypatch.setattr(Surroundings, "unix_now", lambda self: time.time() - 3600.0)
     code, findings = examine(f"{dcl_realm.url}/world/foo")
     assert (code, findings["join"]["status"]) == (Exit.REFUSED, "failed")
     assert findings["join"]["detail"].startswith("this machine's clock differs from the server's")

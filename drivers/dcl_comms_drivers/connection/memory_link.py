@@ -27,8 +27,8 @@ class _Shared:
         self.links = 0
 
 
-_rooms: dict[str, _Shared] = {}
-_rooms_lock = threading.Lock()
+ROOMS: dict[str, _Shared] = {}
+_lock = threading.Lock()
 
 
 class MemoryLink:
@@ -41,25 +41,25 @@ class MemoryLink:
     name: ClassVar[str] = "memory"
 
     def __init__(self, simulator: Simulator, wake: Callable[[], None], now: float) -> None:
-        with _rooms_lock:
-            shared = _rooms.get(simulator.name)
+        with _lock:
+            shared = ROOMS.get(simulator.name)
             if shared is None:
-                shared = _rooms[simulator.name] = _Shared(simulator)
+                shared = ROOMS[simulator.name] = _Shared(simulator)
             shared.links += 1
         self._name = simulator.name
-        self._shared: _Shared = shared
+        self.shared: _Shared = shared
         self._wake = wake
         self._woken = False
-        self._offset = time.monotonic() - now
+        self.offset = time.monotonic() - now
         self._abandoned = False
         with shared.lock:
-            self._port: MemoryPort = shared.room.port(simulator.identity)
-            self._port.on_schedule = self._scheduled
+            self.port: MemoryPort = shared.room.port(simulator.identity)
+            self.port.on_schedule = self._scheduled
 
     @property
     def room(self) -> MemoryRoom:
         """The simulated room, to partition it, to remove somebody and so on."""
-        return self._shared.room
+        return self.shared.room
 
     def _scheduled(self) -> None:
         if not self._woken:
@@ -68,39 +68,39 @@ class MemoryLink:
 
     def execute(self, command: Command, *, now: float) -> None:
         """Carry a command out."""
-        with self._shared.lock:
-            self._port.execute(command, now=now + self._offset)
+        with self.shared.lock:
+            self.port.execute(command, now=now + self.offset)
 
     def drain(self, session: Receiver, *, now: float, limit: int) -> bool:
         """Deliver what is due."""
-        there = now + self._offset
-        with self._shared.lock:
+        there = now + self.offset
+        with self.shared.lock:
             self._woken = False
-            inputs = self._port.inputs(there, limit)
-            due = self._port.deadline()
+            inputs = self.port.inputs(there, limit)
+            due = self.port.deadline()
         for inp in inputs:
             session.receive(inp, now=now)
         return due is not None and due <= there
 
     def deadline(self) -> float | None:
         """When the next input is due."""
-        with self._shared.lock:
-            due = self._port.deadline()
-        return None if due is None else due - self._offset
+        with self.shared.lock:
+            due = self.port.deadline()
+        return None if due is None else due - self.offset
 
     def measure(self, then: Callable[[float | None], None]) -> None:
         """There and back takes the room's latency twice."""
-        then(2.0 * self._shared.room.faults.latency)
+        then(2.0 * self.shared.room.faults.latency)
 
     def abandon(self) -> None:
         """Leave the room, without a word."""
         if self._abandoned:
             return
         self._abandoned = True
-        with self._shared.lock:
-            self._port.on_schedule = None
-            self._port.abandon(time.monotonic())
-        with _rooms_lock:
-            self._shared.links -= 1
-            if self._shared.links == 0:
-                del _rooms[self._name]
+        with self.shared.lock:
+            self.port.on_schedule = None
+            self.port.abandon(time.monotonic())
+        with _lock:
+            self.shared.links -= 1
+            if self.shared.links == 0:
+                del ROOMS[self._name]

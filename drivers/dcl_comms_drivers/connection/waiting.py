@@ -11,7 +11,10 @@ from dcl_comms_core.peers import EVERYONE
 from dcl_comms_core.proto import rfc4
 from dcl_comms_core.states import RoomState
 from dcl_comms_drivers.connection.base import BaseConnection
-from dcl_comms_drivers.media.frames import VideoFormat
+from dcl_comms_drivers.connection.driver import Driver
+from dcl_comms_drivers.connection.surroundings import Surroundings
+from dcl_comms_drivers.connection.tracks import Tracks
+from dcl_comms_drivers.media.frames import AudioTrack, VideoFormat, VideoTrack
 from dcl_comms_drivers.media.waiting import AudioIn, AudioOut, VideoIn, VideoOut
 
 if TYPE_CHECKING:
@@ -52,20 +55,26 @@ class WaitingConnection(BaseConnection):
     wait loses no event.  Two tasks may not read at once.
     """
 
-    def __init__(self, target: str | Adapter, host: WaitingHost, options: Options) -> None:
+    def __init__(
+        self, target: str | Adapter, host: WaitingHost, options: Options, surroundings: Surroundings | None = None
+    ) -> None:
         self._loop = host
         self._signal = host.signal()
         """There is an event to read, or there will be no more."""
         self._progress = host.signal()
         """The session had a turn."""
         self._reading = False
-        super().__init__(target, host, options)
-
-    def _changed(self) -> None:
-        self._signal.notify()
-
-    def _progressed(self) -> None:
-        self._progress.notify()
+        driver = Driver(
+            target,
+            host,
+            options,
+            surroundings or Surroundings(),
+            changed=self._signal.notify,
+            progressed=self._progress.notify,
+        )
+        super().__init__(driver)
+        self._tracks = Tracks(driver)
+        self._unread = driver.inbox.unread
 
     # --- reading
 
@@ -88,7 +97,7 @@ class WaitingConnection(BaseConnection):
 
     async def _next_events(self) -> list[Event]:
         await self._readable()
-        return self._next_batch()
+        return self._unread.take()
 
     def _check_reader(self) -> None:
         if self._reading:
@@ -100,13 +109,13 @@ class WaitingConnection(BaseConnection):
         self._check_reader()
         self._reading = True
         try:
-            if self._unread or self._ended():
+            if self._unread or self.driver.ended:
                 await self._loop.checkpoint()
-            while not self._unread and not self._ended():
+            while not self._unread and not self.driver.ended:
                 await self._signal.wait()
         finally:
             self._reading = False
-        if not self._unread and (failure := self._failure()) is not None:
+        if not self._unread and (failure := self.driver.failure) is not None:
             raise failure
 
     # --- sending
@@ -120,10 +129,10 @@ class WaitingConnection(BaseConnection):
         """
         steady = reliable if reliable is not None else not isinstance(packet, rfc4.Packet) or is_reliable(packet)
         while True:
-            while not self._session.has_credit(reliable=steady) and not self._ended():
+            while not self.driver.session.has_credit(reliable=steady) and not self.driver.ended:
                 await self._progress.wait()
-            if self._ended():
-                raise self._failure() or _closed()
+            if self.driver.ended:
+                raise self.driver.failure or _closed()
             try:
                 if isinstance(packet, bytes):
                     self.send_bytes(packet, to=to, reliable=reliable is not False, topic=topic)
@@ -131,7 +140,7 @@ class WaitingConnection(BaseConnection):
                     self.send_nowait(packet, to=to, reliable=reliable, topic=topic)
             except SendQueueFull:
                 # More bytes than the queue takes at once, although nothing is under way: that will not change.
-                if self._session.unacknowledged == 0:
+                if self.driver.session.unacknowledged == 0:
                     raise
                 await self._progress.wait()
             else:
@@ -144,16 +153,16 @@ class WaitingConnection(BaseConnection):
         ConnectionLost: the room ended before that.
         """
         await self._loop.checkpoint()
-        while self._session.unacknowledged and not self._ended():
+        while self.driver.session.unacknowledged and not self.driver.ended:
             await self._progress.wait()
-        if self._ended() and (failure := self._failure()) is not None:
+        if self.driver.ended and (failure := self.driver.failure) is not None:
             raise failure
 
     async def refresh_stats(self) -> Stats:
         """Have the round trip to the server measured, and return ``stats``.  At once where there is no connection."""
-        before = self._answers
+        before = self.driver.answers
         self.request_stats()
-        while self._answers == before and not self._ended():
+        while self.driver.answers == before and not self.driver.ended:
             await self._progress.wait()
         await self._loop.checkpoint()
         return self.stats
@@ -173,7 +182,8 @@ class WaitingConnection(BaseConnection):
 
         PermissionMissing: the token does not grant it; LocalProtocolError: the room is not open, or simulated.
         """
-        return AudioOut(self._publish_audio(name, source, sample_rate, channels, muted=muted), self._loop.signal())
+        track = AudioTrack(name=name, source=source, sample_rate=sample_rate, channels=channels, muted=muted)
+        return AudioOut(self._tracks.publish_audio(track), self._loop.signal())
 
     def audio(
         self, track: Track | str, *, sample_rate: int = 48_000, channels: int = 1, max_frames: int | None = None
@@ -182,14 +192,14 @@ class WaitingConnection(BaseConnection):
 
         ``max_frames``: how many unread ones are kept; None: Limits.audio_frames.
         """
-        return AudioIn(self._open_audio(track, sample_rate, channels, max_frames), self._loop.signal())
+        return AudioIn(self._tracks.open_audio(track, sample_rate, channels, max_frames), self._loop.signal())
 
     def publish_video(self, **settings: Unpack[VideoSettings]) -> VideoOut:
         """Publish a video track: ``async with connection.publish_video(width=640, height=360) as camera``.
 
         PermissionMissing: the token does not grant it; LocalProtocolError: the room is not open, or simulated.
         """
-        return VideoOut(self._publish_video(settings), self._loop.signal(), self._loop.wake)
+        return VideoOut(self._tracks.publish_video(VideoTrack.of(settings)), self._loop.signal(), self._loop.wake)
 
     def video(
         self,
@@ -202,35 +212,31 @@ class WaitingConnection(BaseConnection):
 
         ``max_frames``: how many unread ones are kept; None: Limits.video_frames.
         """
-        return VideoIn(self._open_video(track, format, max_frames), self._loop.signal())
+        return VideoIn(self._tracks.open_video(track, format, max_frames), self._loop.signal())
 
     # --- the end
 
     async def opened(self) -> None:
         """Wait until we are in the room; ConnectionLost says why we are not."""
-        while self._session.state not in _INSIDE and not self._ended():
+        while self.driver.session.state not in _INSIDE and not self.driver.ended:
             await self._progress.wait()
-        if self._ended():
-            raise self._failure() or _closed()
+        if self.driver.ended:
+            raise self.driver.failure or _closed()
 
     async def aclose(self, drain: float | None = None) -> None:
         """Leave.  Reliable packets already accepted get up to ``drain`` seconds (Limits.drain_seconds) to go out."""
-        if not self._ended():
-            self._begin_close(drain)
+        if not self.driver.ended:
+            self.driver.close(drain)
         # Bounded by the core's own timers, so that waiting for it also while being cancelled ends.
         with self._loop.shield():
-            while not self._over():
+            while not self.driver.over:
                 await self._progress.wait()
         self.let_go()
         await self._loop.checkpoint()
 
-    def _over(self) -> bool:
-        return self._session.state is RoomState.CLOSED or self._crash is not None
-
     def let_go(self) -> None:
         """Drop everything at once, without a word to the server if need be."""
-        self._abandon()
-        self._journal_file.close()
+        self.driver.abandon()
         self._loop.close()
         self._signal.notify()
         self._progress.notify()
@@ -263,7 +269,7 @@ class Connecting:
             host.close()
             raise
         try:
-            connection.start()
+            connection.driver.start()
             await connection.opened()
         except BaseException:
             connection.let_go()

@@ -13,11 +13,11 @@ if TYPE_CHECKING:
 
     from dcl_comms_core.adapters.connection_string import Adapter
     from dcl_comms_core.commands import Command
-    from dcl_comms_core.inputs import Input, TrackSource
+    from dcl_comms_core.inputs import Input
     from dcl_comms_core.world.session import WorldSession
     from dcl_comms_drivers.loops.host import Link, Listener
     from dcl_comms_drivers.media.feeds import AudioFeed, Reader, VideoFeed
-    from dcl_comms_drivers.media.frames import AudioFrame, VideoFormat, VideoFrame
+    from dcl_comms_drivers.media.frames import AudioFrame, AudioTrack, VideoFormat, VideoFrame, VideoTrack
     from dcl_comms_drivers.net.link import NetLink
 
 __all__ = ["WorldLink"]
@@ -57,83 +57,61 @@ class WorldLink:
         self._session = session
         self._net = net
         self._open_room = open_room
-        self._rooms: dict[int, tuple[Link, _Door]] = {}
+        self.rooms: dict[int, tuple[Link, _Door]] = {}
+        """The links of rooms that have one of their own, by number."""
 
     def execute(self, command: Command, *, now: float) -> None:
         """Carry a command out; what comes of it arrives through ``drain``."""
         number = command.link.link
-        if isinstance(command, OpenLink) and number not in self._rooms:
-            self._rooms[number] = self._open_room(command.adapter), _Door(self._session, number)
-        link = self._rooms[number][0] if number in self._rooms else self._net
+        if isinstance(command, OpenLink) and number not in self.rooms:
+            self.rooms[number] = self._open_room(command.adapter), _Door(self._session, number)
+        link = self.rooms[number][0] if number in self.rooms else self._net
         link.execute(command, now=now)
 
     def drain(self, session: Listener, *, now: float, limit: int) -> bool:
         """Deliver up to ``limit`` inputs of each link.  True: more are waiting."""
         more = self._net.drain(session, now=now, limit=limit)
-        for link, door in tuple(self._rooms.values()):
+        for link, door in tuple(self.rooms.values()):
             door.session = cast("WorldSession", session)  # or what stands before it
             more |= link.drain(door, now=now, limit=limit)
-        for number in self._rooms.keys() - self._session.rooms.keys():
-            self._rooms.pop(number)[0].abandon()
+        for number in self.rooms.keys() - self._session.rooms.keys():
+            self.rooms.pop(number)[0].abandon()
         return more
 
     def deadline(self) -> float | None:
         """When ``drain`` must be called although nothing woke us; None: not needed."""
-        times = (link.deadline() for link, _ in self._rooms.values())
+        times = (link.deadline() for link, _ in self.rooms.values())
         return min((time for time in times if time is not None), default=None)
 
     def measure(self, then: Callable[[float | None], None]) -> None:
         """Ask how many seconds it is to the server of the first room that is open, and back; None: not known."""
-        sending = [number for number, room in self._session.rooms.items() if room.sending and number in self._rooms]
+        sending = [number for number, room in self._session.rooms.items() if room.sending and number in self.rooms]
         if sending:
-            self._rooms[sending[0]][0].measure(then)
+            self.rooms[sending[0]][0].measure(then)
         else:
             self._net.measure(then)
 
     def abandon(self) -> None:
         """Let go of everything now."""
-        rooms, self._rooms = self._rooms, {}
+        rooms, self.rooms = self.rooms, {}
         for link, _ in rooms.values():
             link.abandon()
         self._net.abandon()
 
     # --- sound and pictures
 
-    def publish_audio(
-        self, name: str, *, source: TrackSource, sample_rate: int, channels: int, muted: bool
-    ) -> AudioFeed:
+    def publish_audio(self, track: AudioTrack) -> AudioFeed:
         """Publish a track that carries sound; see LiveKitLink."""
-        link = sound_of(self._link(self._session.room_to_publish(source)))
-        return link.publish_audio(name, source=source, sample_rate=sample_rate, channels=channels, muted=muted)
+        return sound_of(self._link(self._session.room_to_publish(track.source))).publish_audio(track)
 
     def open_audio(self, track_sid: str, *, sample_rate: int, channels: int, max_frames: int) -> Reader[AudioFrame]:
         """Listen to a track that is received."""
         link = sound_of(self._link(self._room_with(track_sid)))
         return link.open_audio(track_sid, sample_rate=sample_rate, channels=channels, max_frames=max_frames)
 
-    def publish_video(
-        self,
-        name: str,
-        *,
-        width: int,
-        height: int,
-        source: TrackSource,
-        simulcast: bool,
-        max_bitrate: int | None,
-        max_framerate: float,
-        muted: bool,
-    ) -> VideoFeed:
+    def publish_video(self, track: VideoTrack) -> VideoFeed:
         """Publish a track that carries pictures; see LiveKitLink."""
-        return pictures_of(self._link(self._session.room_to_publish(source))).publish_video(
-            name,
-            width=width,
-            height=height,
-            source=source,
-            simulcast=simulcast,
-            max_bitrate=max_bitrate,
-            max_framerate=max_framerate,
-            muted=muted,
-        )
+        return pictures_of(self._link(self._session.room_to_publish(track.source))).publish_video(track)
 
     def open_video(self, track_sid: str, *, format: VideoFormat, max_frames: int) -> Reader[VideoFrame]:  # noqa: A002 - what it is
         """Look at a track that is received."""
@@ -142,7 +120,7 @@ class WorldLink:
         )
 
     def _link(self, number: int) -> Link:
-        return self._rooms[number][0]
+        return self.rooms[number][0]
 
     def _room_with(self, track_sid: str) -> int:
         number = self._session.room_with(track_sid)

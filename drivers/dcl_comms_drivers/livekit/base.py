@@ -86,17 +86,17 @@ class RoomLink(ABC, Generic[_Room]):
     """Which link it is, for ``Stats.link``."""
 
     def __init__(self, wake: Callable[[], None], *, rejoin_seconds: float = DEFAULT_LIMITS.rejoin_seconds) -> None:
-        self._wake = wake
+        self.wake = wake
         self._rejoin_seconds = rejoin_seconds
-        self._room: _Room | None = None
+        self.room: _Room | None = None
         self._local: deque[Input] = deque()
 
     @abstractmethod
-    def _new_room(self, ref: LinkRef) -> _Room:
+    def new_room(self, ref: LinkRef) -> _Room:
         """Make an attempt; EngineUnavailable when none can be made any more."""
 
     @abstractmethod
-    def _publish_microphone(self, room: _Room) -> None:
+    def publish_microphone(self, room: _Room) -> None:
         """Publish a silent, muted microphone track; the answer is CommandCompleted or CommandFailed."""
 
     def execute(self, command: Command, *, now: float) -> None:
@@ -104,7 +104,7 @@ class RoomLink(ABC, Generic[_Room]):
         if isinstance(command, OpenLink):
             self._open(command, now)
             return
-        room = self._room
+        room = self.room
         if room is None or room.ref != command.link:
             # For an attempt that is over: its last word has been said.
             return
@@ -116,7 +116,7 @@ class RoomLink(ABC, Generic[_Room]):
             case SetAttributes():
                 room.set_attributes(command.attributes)
             case PublishMicrophone():
-                self._publish_microphone(room)
+                self.publish_microphone(room)
             case SubscribeTrack():
                 room.subscribe(command.sid, wanted=command.wanted)
             case _:
@@ -128,18 +128,18 @@ class RoomLink(ABC, Generic[_Room]):
         while self._local and limit > 0:
             limit -= 1
             session.receive(self._local.popleft(), now=now)
-        room = self._room
+        room = self.room
         if room is None:
             return bool(self._local)
         return room.drain(session, now=now, limit=limit) or bool(self._local)
 
     def deadline(self) -> float | None:
         """When ``drain`` must be called although nothing woke us; None: not needed."""
-        return None if self._room is None else self._room.deadline()
+        return None if self.room is None else self.room.deadline()
 
     def abandon(self) -> None:
         """Let go of everything now; a room that we are in, or still get into, is left in the background."""
-        room, self._room = self._room, None
+        room, self.room = self.room, None
         self._local.clear()
         if room is not None:
             room.abandon()
@@ -150,28 +150,29 @@ class RoomLink(ABC, Generic[_Room]):
 
     def subscribe(self, track_sid: str, *, wanted: bool = True) -> None:
         """Ask for a track that was published, or decline it; TrackAttached and TrackDetached tell what comes of it."""
-        self._open_room().subscribe(track_sid, wanted=wanted)
+        self.open_room().subscribe(track_sid, wanted=wanted)
 
-    def _open_room(self) -> _Room:
-        if self._room is None or not self._room.open:
+    def open_room(self) -> _Room:
+        """The room that we are in.  LocalProtocolError: it is not open."""
+        if self.room is None or not self.room.open:
             msg = "the room is not open: wait for RoomOpened"
             raise LocalProtocolError(msg)
-        return self._room
+        return self.room
 
     def _open(self, command: OpenLink, now: float) -> None:
         adapter = command.adapter
         if not isinstance(adapter, LiveKitAdapter):
             msg = f"a LiveKit link opens livekit: strings, not {adapter.protocol}:"
             raise LocalProtocolError(msg)
-        if self._room is not None and not self._room.over:
+        if self.room is not None and not self.room.over:
             # A session opens its next attempt after the last one has ended; this is for others.
-            self._local.append(LinkClosed(link=self._room.ref, reason=CloseReason.CLIENT))
-            self._room.abandon()
+            self._local.append(LinkClosed(link=self.room.ref, reason=CloseReason.CLIENT))
+            self.room.abandon()
         try:
-            self._room = self._new_room(command.link)
+            self.room = self.new_room(command.link)
         except EngineUnavailable as error:
-            self._room = None
+            self.room = None
             self._local.append(LinkFailed(link=command.link, reason=CloseReason.ENGINE, detail=str(error)))
-            self._wake()
+            self.wake()
         else:
-            self._room.connect(command, adapter, rejoin_seconds=self._rejoin_seconds, now=now)
+            self.room.connect(command, adapter, rejoin_seconds=self._rejoin_seconds, now=now)

@@ -15,9 +15,8 @@ if TYPE_CHECKING:
 
     from typing_extensions import Buffer
 
-    from dcl_comms_core.inputs import TrackSource
     from dcl_comms_drivers.loops.host import Link
-    from dcl_comms_drivers.media.frames import AudioFrame, VideoFormat, VideoFrame
+    from dcl_comms_drivers.media.frames import AudioFrame, AudioTrack, VideoFormat, VideoFrame, VideoTrack
 
 __all__ = ["AudioFeed", "AudioLink", "Feed", "Reader", "VideoFeed", "VideoLink", "pictures_of", "sound_of"]
 
@@ -122,9 +121,7 @@ class Reader(Protocol[F_co]):
 class AudioLink(Protocol):
     """A link that carries sound.  LocalProtocolError: the room is not open, or (reading) we don't receive the track."""
 
-    def publish_audio(
-        self, name: str, *, source: TrackSource, sample_rate: int, channels: int, muted: bool
-    ) -> AudioFeed:
+    def publish_audio(self, track: AudioTrack) -> AudioFeed:
         """Publish a track that carries sound."""
         ...
 
@@ -137,18 +134,7 @@ class AudioLink(Protocol):
 class VideoLink(Protocol):
     """A link that carries pictures; errors as of AudioLink."""
 
-    def publish_video(
-        self,
-        name: str,
-        *,
-        width: int,
-        height: int,
-        source: TrackSource,
-        simulcast: bool,
-        max_bitrate: int | None,
-        max_framerate: float,
-        muted: bool,
-    ) -> VideoFeed:
+    def publish_video(self, track: VideoTrack) -> VideoFeed:
         """Publish a track that carries pictures."""
         ...
 

@@ -6,18 +6,19 @@ or a numpy array included, and not before.  Whoever keeps frames keeps that memo
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Required, TypedDict
 
 from dcl_comms_core.errors import LocalProtocolError
+from dcl_comms_core.inputs import TrackSource
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
     from typing_extensions import Buffer
 
-__all__ = ["AudioFrame", "VideoFormat", "VideoFrame"]
+__all__ = ["AudioFrame", "AudioTrack", "VideoFormat", "VideoFrame", "VideoSettings", "VideoTrack"]
 
 
 def _array(data: memoryview) -> NDArray[np.uint8]:
@@ -127,3 +128,58 @@ class VideoFrame:
             array = _array(plane)
             arrays.append(array.reshape(rows, row) if channels == 1 else array.reshape(rows, self.width, channels))
         return tuple(arrays)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AudioTrack:
+    """A track of sound to publish."""
+
+    name: str = "mic"
+    source: TrackSource = TrackSource.MICROPHONE
+    sample_rate: int = 48_000
+    """Samples of one channel per second."""
+    channels: int = 1
+    """Interleaved."""
+    muted: bool = False
+    """Begin muted."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VideoTrack:
+    """A track of pictures to publish; see :class:`VideoSettings`."""
+
+    width: int
+    height: int
+    name: str = "camera"
+    source: TrackSource = TrackSource.CAMERA
+    simulcast: bool = True
+    max_bitrate: int | None = None
+    max_framerate: float = 30.0
+    muted: bool = False
+
+    @classmethod
+    def of(cls, settings: VideoSettings) -> VideoTrack:
+        """Fill in what was not given; a screen's track is called that."""
+        track = cls(**settings)
+        named = "name" in settings or track.source is not TrackSource.SCREEN_SHARE
+        return track if named else replace(track, name="screen")
+
+
+class VideoSettings(TypedDict, total=False):
+    """The keyword arguments of ``publish_video``, the same for every driver."""
+
+    width: Required[int]
+    """Pixels of the pictures that will come; chooses how they are encoded."""
+    height: Required[int]
+    name: str
+    """The track's name; "camera", or "screen" for a screen."""
+    source: TrackSource
+    """CAMERA (the default) or SCREEN_SHARE, which is encoded for sharpness rather than motion."""
+    simulcast: bool
+    """Send smaller versions too, for those who look at it small; True."""
+    max_bitrate: int | None
+    """Bits per second; None: the engine's choice for the size."""
+    max_framerate: float
+    """Pictures per second that the bitrate is meant for; 30."""
+    muted: bool
+    """Begin muted."""

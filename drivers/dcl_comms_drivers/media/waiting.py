@@ -43,29 +43,29 @@ class TrackOut(Generic[_Feed]):
     """A track of ours, published on entering ``async with`` and taken back on leaving."""
 
     def __init__(self, feed: _Feed, ready: Signal) -> None:
-        self._feed = feed
-        self._ready = ready
+        self.feed = feed
+        self.ready = ready
         feed.on_ready = ready.notify
 
     @property
     def sid(self) -> str:
         """The track's id; empty until it is published."""
-        return self._feed.sid
+        return self.feed.sid
 
     @property
     def muted(self) -> bool:
         """Whether it is muted, by us or by the server."""
-        return self._feed.muted
+        return self.feed.muted
 
     @property
     def closed(self) -> bool:
         """Whether it was taken back, by us or with the room.  Joining anew does not bring it back: publish another."""
-        return self._feed.closed
+        return self.feed.closed
 
     async def __aenter__(self) -> Self:
-        while not (self.sid or self._feed.error or self._feed.closed):
-            await self._ready.wait()
-        self._check()
+        while not (self.sid or self.feed.error or self.feed.closed):
+            await self.ready.wait()
+        self.check()
         return self
 
     async def __aexit__(
@@ -75,19 +75,20 @@ class TrackOut(Generic[_Feed]):
 
     def mute(self, *, muted: bool = True) -> None:
         """Mute or unmute the track; everybody is told."""
-        self._feed.mute(muted=muted)
+        self.feed.mute(muted=muted)
 
     def unmute(self) -> None:
         """Unmute the track."""
-        self._feed.mute(muted=False)
+        self.feed.mute(muted=False)
 
     def close(self) -> None:
         """Take the track back.  May be repeated."""
-        self._feed.close()
+        self.feed.close()
 
-    def _check(self) -> None:
-        if self._feed.error:
-            msg = f"the track failed: {self._feed.error}"
+    def check(self) -> None:
+        """LocalProtocolError: the track failed."""
+        if self.feed.error:
+            msg = f"the track failed: {self.feed.error}"
             raise LocalProtocolError(msg)
 
 
@@ -105,24 +106,24 @@ class AudioOut(TrackOut[AudioFeed]):
     @property
     def sample_rate(self) -> int:
         """Samples of one channel per second."""
-        return self._feed.sample_rate
+        return self.feed.sample_rate
 
     @property
     def channels(self) -> int:
         """Interleaved channels."""
-        return self._feed.channels
+        return self.feed.channels
 
     async def write(self, samples: Buffer) -> None:
         """Send sound: 16-bit signed samples, native byte order, at best 10 ms at a time.
 
         Waits for the track's pace: about as long as the sound lasts, once the first 200 ms are in.
         """
-        while not self._feed.capture(samples):
-            await self._ready.wait()
+        while not self.feed.capture(samples):
+            await self.ready.wait()
         # The engine reads the buffer until it acknowledges it; waiting for that paces us.
-        while self._feed.busy and not (self._feed.closed or self._feed.error):
-            await self._ready.wait()
-        self._check()
+        while self.feed.busy and not (self.feed.closed or self.feed.error):
+            await self.ready.wait()
+        self.check()
 
     async def play(self, sound: AsyncIterable[Buffer | AudioFrame]) -> None:
         """Send all that an async iterator gives: samples, or frames of the track's rate and channels.
@@ -160,11 +161,11 @@ class VideoOut(TrackOut[VideoFeed]):
 
     async def write(self, frame: VideoFrame) -> None:
         """Send a picture; it is copied before other tasks run."""
-        self._check()
-        self._feed.capture(frame)
+        self.check()
+        self.feed.capture(frame)
         # Whoever writes one picture after the other without ever waiting must not keep the loop to itself.
-        self._wake(self._ready.notify)
-        await self._ready.wait()
+        self._wake(self.ready.notify)
+        await self.ready.wait()
 
     async def play(self, pictures: AsyncIterable[VideoFrame]) -> None:
         """Send all pictures that an async iterator gives.

@@ -53,7 +53,7 @@ class Controls(ABC):
     """The livekit-server behind it, which may be killed and restarted; None: rooms are ws-rooms."""
 
     @abstractmethod
-    def _do(self, action: Callable[[RealmServer, float], _T]) -> _T:
+    def do(self, action: Callable[[RealmServer, float], _T]) -> _T:
         """Call it where the realm lives, with its time."""
 
     @property
@@ -68,24 +68,24 @@ class Controls(ABC):
             server.rules.banned.add(address.lower())
             server.kick(address, now=now)
 
-        self._do(act)
-        self._leave_livekit(address.lower())
+        self.do(act)
+        self.leave_livekit(address.lower())
 
     def unban(self, address: str) -> None:
         """Let somebody in again."""
-        self._do(lambda server, _: server.rules.banned.discard(address.lower()))
+        self.do(lambda server, _: server.rules.banned.discard(address.lower()))
 
     def deny(self, address: str) -> None:
         """Put somebody on the deny-list, which is looked at only when it asks for something."""
-        self._do(lambda server, _: server.rules.denied.add(address.lower()))
+        self.do(lambda server, _: server.rules.denied.add(address.lower()))
 
     def allow(self, address: str) -> None:
         """Take somebody off the deny-list."""
-        self._do(lambda server, _: server.rules.denied.discard(address.lower()))
+        self.do(lambda server, _: server.rules.denied.discard(address.lower()))
 
     def kick(self, address: str) -> bool:
         """Throw somebody out of the island service and of ws-rooms; False: it is nowhere."""
-        return self._do(lambda server, now: server.kick(address, now=now))
+        return self.do(lambda server, now: server.kick(address, now=now))
 
     def throttle(self, times: int = 1, *, retry_after: float = 60.0) -> None:
         """Answer the next signed requests with 429; ``retry_after`` is whole seconds."""
@@ -93,15 +93,15 @@ class Controls(ABC):
         def act(server: RealmServer, _: float) -> None:
             server.rules.throttled, server.rules.retry_after = times, retry_after
 
-        self._do(act)
+        self.do(act)
 
     def set_full(self, full: bool = True) -> None:  # noqa: FBT001, FBT002 - set_full() reads well
         """Let nobody else into worlds and ws-rooms."""
-        self._do(lambda server, _: setattr(server.rules, "full", full))
+        self.do(lambda server, _: setattr(server.rules, "full", full))
 
     def set_healthy(self, healthy: bool) -> None:  # noqa: FBT001 - the name says what it is
         """Say in ``/about`` how it is; with 503 where that is not well."""
-        self._do(lambda server, _: setattr(server.rules, "healthy", healthy))
+        self.do(lambda server, _: setattr(server.rules, "healthy", healthy))
 
     def set_profile(self, address: str, name: str, *, version: int = 1, **fields: object) -> None:
         """Serve a profile at ``/lambdas/profiles``; ``fields`` are the avatar's."""
@@ -114,12 +114,12 @@ class Controls(ABC):
             **fields,
         }
         profile: dict[str, object] = {"timestamp": 0, "avatars": [avatar]}
-        self._do(lambda server, _: server.rules.profiles.update({address.lower(): profile}))
+        self.do(lambda server, _: server.rules.profiles.update({address.lower(): profile}))
 
     @property
     def peers(self) -> frozenset[str]:
         """Who has a session with the island service: addresses in lower case."""
-        return self._do(lambda server, _: frozenset(server.archipelago.peers))
+        return self.do(lambda server, _: frozenset(server.archipelago.peers))
 
     @property
     def islands(self) -> dict[str, frozenset[str]]:
@@ -129,19 +129,19 @@ class Controls(ABC):
             islands = server.archipelago.islands
             return {name: frozenset(islands.members(name)) for name in islands.names()}
 
-        return self._do(look)
+        return self.do(look)
 
     @property
     def counters(self) -> Mapping[str, int]:
         """How often, since the last restart: see ``SocketServer.counters``; of all services together."""
-        return self._do(lambda server, _: server.counters)
+        return self.do(lambda server, _: server.counters)
 
     @property
     @abstractmethod
     def dropped(self) -> int:
         """How many messages were not sent, since the last restart, to clients that did not read."""
 
-    def _leave_livekit(self, address: str) -> None:
+    def leave_livekit(self, address: str) -> None:
         """Remove somebody from the rooms of livekit-server; blocks."""
         server = self.livekit
         if server is not None:
@@ -232,7 +232,8 @@ class EmbeddedRealm(Controls):
         """How many messages were not sent, since the last restart, to clients that did not read."""
         return 0 if self._web is None else self._web.dropped
 
-    def _do(self, action: Callable[[RealmServer, float], _T]) -> _T:
+    def do(self, action: Callable[[RealmServer, float], _T]) -> _T:
+        """Do something with the realm's server, now; what it returns."""
         self._raise_crash()
         web = self._web
         if web is None:
@@ -241,10 +242,11 @@ class EmbeddedRealm(Controls):
         web.turn()
         return result
 
-    def _leave_livekit(self, address: str) -> None:
+    def leave_livekit(self, address: str) -> None:
+        """Have livekit-server end somebody's session."""
         if self.livekit is not None:
             # It asks another process, and the loop has a realm to serve.
-            job = asyncio.get_running_loop().run_in_executor(None, super()._leave_livekit, address)
+            job = asyncio.get_running_loop().run_in_executor(None, super().leave_livekit, address)
             job.add_done_callback(self._left_livekit)
 
     def _left_livekit(self, job: asyncio.Future[None]) -> None:
@@ -295,9 +297,11 @@ class RealmInThread(Controls):
         """How many messages were not sent, since the last restart, to clients that did not read."""
         return self._realm.dropped
 
-    def _do(self, action: Callable[[RealmServer, float], _T]) -> _T:
+    def do(self, action: Callable[[RealmServer, float], _T]) -> _T:
+        """Do something with the realm's server, now; what it returns."""
+
         async def act() -> _T:
-            return self._realm._do(action)  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - it is its other form
+            return self._realm.do(action)
 
         return self._wait(act())
 

@@ -33,7 +33,7 @@ LIVEKIT_SERVER_VERSION: Final = "1.13.5"
 _MODULE: Final = "github.com/livekit/livekit-server/cmd/server"
 _GO_NEEDED: Final = (1, 26)
 _GO_SELECTS_ITSELF: Final = (1, 21)
-_PROGRESS_SECONDS: Final = 5.0
+PROGRESS_SECONDS: Final = 5.0
 _BUILD_SECONDS: Final = 1200.0
 _TOO_OLD = re.compile(r"requires go >= ?|go\.mod file indicates go|toolchain not available")
 _DOWNLOAD = re.compile(
@@ -127,7 +127,7 @@ def _only_one(lock: Path, say: Callable[[str], object]) -> Generator[None]:
                 fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 break
             except BlockingIOError:
-                if time.monotonic() - told >= _PROGRESS_SECONDS:
+                if time.monotonic() - told >= PROGRESS_SECONDS:
                     told = time.monotonic()
                     say(f"waiting for another process that builds livekit-server ({told - started:.0f} s)")
                 time.sleep(0.2)
@@ -176,7 +176,7 @@ def _watch(process: subprocess.Popen[bytes], say: Callable[[str], object]) -> No
     started = time.monotonic()
     while True:
         try:
-            process.wait(_PROGRESS_SECONDS)
+            process.wait(PROGRESS_SECONDS)
         except subprocess.TimeoutExpired:
             elapsed = time.monotonic() - started
             if elapsed > _BUILD_SECONDS:

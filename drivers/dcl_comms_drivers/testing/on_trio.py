@@ -6,6 +6,7 @@ from math import inf
 from typing import TYPE_CHECKING
 
 import trio
+import trio.testing
 
 from dcl_comms_core.errors import LocalProtocolError
 from dcl_comms_drivers.loops.on_trio import TrioHost

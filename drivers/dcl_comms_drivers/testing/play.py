@@ -12,6 +12,7 @@ from dcl_comms_core.codec import decode
 from dcl_comms_core.commands import SendData
 from dcl_comms_core.errors import ConnectionLost, DecodeError, LocalProtocolError
 from dcl_comms_core.testing.pair import UNIX_START
+from dcl_comms_drivers.connection.surroundings import Carried, Surroundings
 from dcl_comms_drivers.connection.waiting import WaitingConnection
 from dcl_comms_drivers.loops.host import WaitingHost
 from dcl_comms_drivers.settings import Options
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from dcl_comms_core.events import Event
     from dcl_comms_core.testing.script import Action
     from dcl_comms_core.testing.stage import Stage
-    from dcl_comms_drivers.loops.host import Link, Receiver
+    from dcl_comms_drivers.loops.host import Receiver
     from dcl_comms_drivers.settings import Settings
 
 
@@ -128,9 +129,10 @@ class Play:
 
     async def perform(self, host: WaitingHost) -> None:
         """The whole life of the bot."""
-        room = _StageConnection(self, host, Options.of(self._settings))
+        adapter = SimulatorAdapter(self.stage.room.name)
+        room = WaitingConnection(adapter, host, Options.of(self._settings), _OnStage(self))
         try:
-            room.start()
+            room.driver.start()
             await room.opened()
             await self._bot(room)
             await room.aclose()
@@ -222,22 +224,22 @@ class _StageLink:
         self._port.abandon(self._play.stage.clock.now)
 
 
-class _StageConnection(WaitingConnection):
-    def __init__(self, play: Play, host: WaitingHost, options: Options) -> None:
+class _OnStage(Surroundings):
+    """The stage's chance, wall clock and link."""
+
+    def __init__(self, play: Play) -> None:
         self._play = play
-        super().__init__(SimulatorAdapter(play.stage.room.name), host, options)
 
-    def _open_link(self, where: str | Adapter, options: Options) -> Link:
-        del where, options
-        return _StageLink(self._play)
-
-    def _entropy(self) -> int:
+    def entropy(self) -> int:
         return self._play.seed
 
-    def _unix_now(self) -> float:
+    def unix_now(self) -> float:
         return UNIX_START + self._play.stage.clock.now
 
-    def _take(self, events: list[Event]) -> None:
+    def carry(self, where: str | Adapter, *_: object, **__: object) -> Carried:
+        del where
+        return Carried(_StageLink(self._play))
+
+    def seen(self, events: list[Event]) -> None:
         for event in events:
             self._play.note("received", event)
-        super()._take(events)

@@ -98,15 +98,15 @@ class Part:
                 self._open = True
                 self._note(f"joins as {short(str(event.identity))}")
             case ChatReceived(sender=PeerId() as sender):
-                self._read(self._name(sender), event)
+                self._read(self.name_of(sender), event)
             case PeerMoved(sender=PeerId() as sender):
-                self._see(self._name(sender), event)
+                self._see(self.name_of(sender), event)
             case PeerIdentified():
                 # These came before the room knew whose they were; now their sender is filled in.
                 for early in event.early:
                     self.take(early, room)
             case PeerLeft():
-                self._note(f"sees {self._name(event.sender)} leave")
+                self._note(f"sees {self.name_of(event.sender)} leave")
             case RoomClosed() if event.room == _ISLAND:
                 self._note("leaves its last island's room")
             case RoomClosed() | WorldClosed():
@@ -155,16 +155,17 @@ class Part:
         company = all(self._identities[other.name] in room.peers for other in self.others)
         if not self._greeted and company:
             self._greeted = True
-            self._say(room, greeting(self.role))
+            self.say(room, greeting(self.role))
             if self._whispers and self.role.whispers_to is not None:
-                self._say(room, whisper(self.role), self.role.whispers_to)
+                self.say(room, whisper(self.role), self.role.whispers_to)
         if self._greeted and not self._parted and self._has_all():
             self._parted = True
-            self._say(room, farewell(self.role))
+            self.say(room, farewell(self.role))
         if self._parted and all(self.has_read(other, farewell(other)) for other in self.others):
             self.done = True
 
-    def _say(self, room: BaseConnection, text: str, to: str | None = None) -> None:
+    def say(self, room: BaseConnection, text: str, to: str | None = None) -> None:
+        """Write to everybody, or to one."""
         self._note(f"says to {'everybody' if to is None else f'{to} alone'}", text)
         if to is None:
             room.chat(text)
@@ -197,7 +198,8 @@ class Part:
             self.seen.add(walker)
             self._note(f"sees {walker} at x {event.position.x:.1f}, z {event.position.z:.1f}, heading {event.yaw:.0f}°")
 
-    def _name(self, who: PeerId) -> str:
+    def name_of(self, who: PeerId) -> str:
+        """What a colleague is called."""
         return self._names.get(who, _STRANGER)
 
     def _note(self, what: str, text: str = "") -> None:

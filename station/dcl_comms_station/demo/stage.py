@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["perform"]
 
-_PLAYERS: Final = {"Ada": on_asyncio.play, "Tro": on_trio.play, "Eve": on_polled.play}
+PLAYERS: Final = {"Ada": on_asyncio.play, "Tro": on_trio.play, "Eve": on_polled.play}
 _LEAVING_SECONDS: Final = 15.0
 _GLANCE_SECONDS: Final = 0.1
 
@@ -71,7 +71,7 @@ def _play(parts: list[Part], tickets: Mapping[str, Ticket], seconds: float, tran
     def play(part: Part) -> None:
         name = part.role.name
         try:
-            _PLAYERS[name](tickets[name], part, curtain)
+            PLAYERS[name](tickets[name], part, curtain)
         except Exception as error:  # noqa: BLE001 - a thread's exception must not get lost: it fails the demo
             failures.append(name)
             for cause in _causes(error):

@@ -151,7 +151,9 @@ class Model(RuleBasedStateMachine):
 
     def heal(self) -> None:
         for name in self.cut_off:
-            self.here.rooms[name].heal(*(port.identity for port in self.here.rooms[name]._cut), now=self.here.clock.now)
+            self.here.rooms[name].heal(
+                *(port.identity for port in self.here.rooms[name].cut_off), now=self.here.clock.now
+            )
         self.cut_off.clear()
 
     @rule(sure=st.sampled_from([False] * 5 + [True]))

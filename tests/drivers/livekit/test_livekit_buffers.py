@@ -17,7 +17,7 @@ from dcl_comms_drivers.livekit.engine.buffers import Hold, native_view
 from dcl_comms_drivers.livekit.engine.engine import Engine
 from dcl_comms_drivers.livekit.engine.ffi import FfiEvent, FfiRequest, FfiResponse, video_frame_pb2
 from dcl_comms_drivers.livekit.engine.video import VideoSink
-from dcl_comms_drivers.media.frames import AudioFrame, VideoFormat, VideoFrame
+from dcl_comms_drivers.media.frames import AudioFrame, VideoFormat, VideoFrame, VideoTrack
 from rigs.drivers.livekit import Player, nothing_left
 
 from dcl_comms_core import DEFAULT_LIMITS, LocalProtocolError, TrackAttached
@@ -283,7 +283,7 @@ def test_the_engine_s_own_memory_outlives_the_room_while_it_is_looked_at(livekit
     listener.join(room.connection_string("listener"))
     speaker.join(room.connection_string("speaker"))
     source = speaker.link.publish_audio()
-    camera = speaker.link.publish_video(width=64, height=48, simulcast=False)
+    camera = speaker.link.publish_video(VideoTrack(width=64, height=48, simulcast=False))
 
     def both(condition):
         return listener.until(lambda: (speaker.turn(), condition() or None)[1])
@@ -294,7 +294,7 @@ def test_the_engine_s_own_memory_outlives_the_room_while_it_is_looked_at(livekit
     real = engine.release
     monkeypatch.setattr(engine, "release", lambda handle: (released.append(handle), real(handle))[1])
     sound, video = listener.link.open_audio(source.sid), listener.link.open_video(camera.sid)
-    assert len(engine._streams) >= 2
+    assert engine.streams >= 2
     wave = bytes((n * 7) % 256 for n in range(960))
 
     def speak():
@@ -324,7 +324,7 @@ def test_the_engine_s_own_memory_outlives_the_room_while_it_is_looked_at(livekit
     assert nothing_left()
     # The last events of both streams have come: nobody waits for them any more.
     listener.rest(0.3)
-    assert not engine._streams
+    assert engine.streams == 0
     before = len(released)
     assert row.tolist() == copy.tolist()
     assert abs(int(row[30, 0]) - 200) < 30

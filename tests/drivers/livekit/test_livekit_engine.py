@@ -223,7 +223,7 @@ def test_a_wheel_that_lacks_something_is_refused_with_a_clear_error(change: str,
         {change}
         from dcl_comms_drivers.livekit.errors import EngineProblem, EngineUnavailable
         try:
-            import dcl_comms_drivers.livekit.link
+            import dcl_comms_drivers.livekit.engine.link
         except EngineUnavailable as error:
             assert error.problem is EngineProblem.UNKNOWN_WHEEL
             print(error)
@@ -239,7 +239,7 @@ def test_a_field_that_is_gone_is_named() -> None:
         """
         from google.protobuf.descriptor_pool import DescriptorPool
         from dcl_comms_drivers.livekit.engine import ffi
-        ffi._FIELDS = {"RoomEvent": "eos invented", "NoSuchMessage": "a"}
+        ffi.FIELDS = {"RoomEvent": "eos invented", "NoSuchMessage": "a"}
         print(ffi._missing())
         """,
         "",
@@ -259,7 +259,7 @@ def test_without_the_wheel_the_error_says_what_to_install() -> None:
         metadata.version = version
         from dcl_comms_drivers.livekit.errors import EngineProblem, EngineUnavailable
         try:
-            import dcl_comms_drivers.livekit.link
+            import dcl_comms_drivers.livekit.engine.link
         except EngineUnavailable as error:
             assert error.problem is EngineProblem.NOT_INSTALLED
             print(error)

@@ -331,8 +331,8 @@ def test_a_leave_that_takes_too_long_gives_everything_back(
     alice = players()
     alice.join(room.connection_string("alice"))
     if how == "the answer is late":
-        left = Room._left
-        monkeypatch.setattr(Room, "_left", lambda self, what: what == "eos" and left(self, what))
+        left = Room.left
+        monkeypatch.setattr(Room, "left", lambda self, what: what == "eos" and left(self, what))
         alice.close()
     else:
         alice.rest(SETTLE_SECONDS)

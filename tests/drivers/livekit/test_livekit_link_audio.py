@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from dcl_comms_drivers.media.frames import AudioTrack
 from rigs.drivers.livekit import Player, eventually, nothing_left, sdk_room, turning
 
 from dcl_comms_core.errors import LocalProtocolError
@@ -219,7 +220,7 @@ def test_a_source_closed_before_it_was_published_is_taken_back(two: tuple[Player
 
 def test_misuse_is_said(two: tuple[Player, Player, str]) -> None:
     speaker, listener, _ = two
-    source = speaker.link.publish_audio(channels=2)
+    source = speaker.link.publish_audio(AudioTrack(channels=2))
     for wrong in (b"", b"123", bytes(6)):
         with pytest.raises(LocalProtocolError, match="whole frames of 4 bytes"):
             source.capture(wrong)

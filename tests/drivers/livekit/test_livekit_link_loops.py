@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import trio
+from dcl_comms_drivers.media.frames import AudioTrack
 from rigs.drivers.livekit import Player, nothing_left
 
 from dcl_comms_core.commands import CloseLink
@@ -42,7 +43,7 @@ async def live(
     """Join, wait for the others, send, read everything, leave.  Each step waits for a wake and for nothing else."""
     player.open(room.connection_string(name))
     await until(lambda: player.of(LinkOpened))
-    player.link.publish_audio(muted=True)
+    player.link.publish_audio(AudioTrack(muted=True))
     await until(lambda: {"asyncio", "trio", "plain"} - {name} <= player.present())
     for number in range(PACKETS):
         player.send(b"%s %d" % (name.encode(), number))

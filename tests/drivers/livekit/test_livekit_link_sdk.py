@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
+from dcl_comms_drivers.media.frames import AudioTrack
 from rigs.drivers.livekit import Player, eventually, nothing_left, sdk_room, turning
 
 from dcl_comms_core.inputs import (
@@ -112,7 +113,7 @@ def test_a_camera_is_announced_with_its_source(room: RoomOnServer) -> None:
 def test_somebody_with_tracks_is_there_already(room: RoomOnServer) -> None:
     early, late = Player(), Player()
     early.join(room.connection_string("early"))
-    source = early.link.publish_audio(muted=True)
+    source = early.link.publish_audio(AudioTrack(muted=True))
     early.until(lambda: source.sid or None)
     opened = late.join(room.connection_string("late"))
     assert [who.identity for who in opened.participants] == ["early"]
@@ -135,13 +136,13 @@ def test_a_repaired_connection_goes_on(room: RoomOnServer, scenario: str, each_l
     player.join(room.connection_string("player"))
     player.sees("other")
     if each_link == "sdk":
-        attempt = player.link._room
+        attempt = player.link.room
         attempt.in_thread(
             lambda: attempt.run(attempt.room.simulate_scenario, getattr(rtc.SimulateScenarioKind, scenario))
         )
     else:
         request = FfiRequest()
-        request.simulate_scenario.room_handle = player.link._room.handle
+        request.simulate_scenario.room_handle = player.link.room.handle
         request.simulate_scenario.scenario = getattr(room_pb2, scenario)
         request.simulate_scenario.request_async_id = async_id = Engine.get().next_id()
         Engine.get().call(request, async_id, lambda _: None)

@@ -60,8 +60,8 @@ async def show(kit, client, peer, *, falling=True):
     reports = []
 
     def seen():
-        while not peer._lines.empty():
-            peer.seen.append(peer._lines.get())
+        while not peer.lines.empty():
+            peer.seen.append(peer.lines.get())
         reports[:] = [report for report in peer.seen if report["event"] == "square"]
         return bool(reports)
 
@@ -356,8 +356,8 @@ def test_frames_can_be_passed_on_and_speakers_are_told(kit, room):
 
                 async def listen():
                     def ready():
-                        while not peer._lines.empty():
-                            peer.seen.append(peer._lines.get())
+                        while not peer.lines.empty():
+                            peer.seen.append(peer.lines.get())
                         return any(report["event"] == "tone" for report in peer.seen)
 
                     await until(kit, ready)

@@ -438,8 +438,8 @@ def test_choose(monkeypatch: Any) -> None:
 
 def test_a_field_of_another_type_means_ctypes(monkeypatch: Any) -> None:
     monkeypatch.delenv("DCL_COMMS_CALLBACK", raising=False)
-    monkeypatch.setitem(ffi._HOT, "data_sender", ("DataPacketReceived", "participant_identity", "BYTES"))
-    assert ffi._choose_callback() == (None, "DataPacketReceived.participant_identity is no BYTES")
+    monkeypatch.setitem(ffi.HOT, "data_sender", ("DataPacketReceived", "participant_identity", "BYTES"))
+    assert ffi.choose_callback() == (None, "DataPacketReceived.participant_identity is no BYTES")
 
 
 def test_the_choice_is_visible() -> None:

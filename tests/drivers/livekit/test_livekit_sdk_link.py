@@ -90,7 +90,7 @@ def test_both_links_in_one_process(room):
 
 def test_a_closed_room_of_the_sdk_is_let_go(room, player):
     player.join(room.connection_string("me"))
-    native = weakref.ref(player.link._room.room)
+    native = weakref.ref(player.link.room.room)
     player.close()
 
     def gone():
@@ -107,7 +107,7 @@ def test_a_bug_of_ours_in_the_sdks_thread_reaches_the_application(room, monkeypa
     async def broken(self, command):
         raise Planted
 
-    monkeypatch.setattr(SdkRoom, "_publish", broken)
+    monkeypatch.setattr(SdkRoom, "publish", broken)
 
     async def main():
         async with on_asyncio.connect(room.connection_string("me"), livekit="sdk") as connection:
@@ -184,7 +184,7 @@ CANCELLED = """
         return False
 
     print(sum(asyncio.run(main(number)) for number in range(8)) > 0)
-    while SdkThread.get()._tasks:
+    while SdkThread.get().tasks:
         time.sleep(0.05)
     time.sleep(float(sys.argv[9]))
     print("alive")

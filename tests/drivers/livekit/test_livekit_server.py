@@ -205,7 +205,7 @@ def clean(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     monkeypatch.setenv("PATH", str(programs))
     monkeypatch.setenv("DCL_COMMS_CACHE", str(tmp_path / "cache"))
     monkeypatch.delenv("LIVEKIT_SERVER", raising=False)
-    monkeypatch.setattr(livekit_binary, "_PROGRESS_SECONDS", 0.1)
+    monkeypatch.setattr(livekit_binary, "PROGRESS_SECONDS", 0.1)
     return programs
 
 

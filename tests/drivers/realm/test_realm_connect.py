@@ -158,7 +158,7 @@ def test_two_rooms_of_livekit_carry_what_each_of_them_is_for(kit, livekit_server
             assert all(event.private for event in b.all(ChatReceived))
             # The island's room answers, be it that it does not know yet.
             a.request_stats()
-            await until(kit, lambda: a.connection._answers == 1, a)
+            await until(kit, lambda: a.connection.driver.answers == 1, a)
 
     with realm(livekit=livekit_server, prefix=f"connect-{next(names)}-") as one:
         kit.run(scenario)
@@ -421,7 +421,7 @@ def test_islands_without_end_cost_no_more_than_they_are(kit):
             await a.read_for(0.5)
             assert len(a.all(IslandChanged)) + a.stats.dropped_events > 500
             # The links of all those rooms are gone.
-            assert len(a.connection._link._rooms) == 1
+            assert len(a.connection.driver.link.rooms) == 1
 
     with websocket_server(service(islands_without_end)) as ws, Site({"/about": about(ws)}) as site:
         guard = ChallengeGuard().allowing(ws)

@@ -439,7 +439,7 @@ class Universe:
                 self.later(lambda: citizen.tell(LinkFailed(link=ref, reason=CloseReason.UNREACHABLE)))
                 return
             room = self.room(name)
-            ours = [port for port in citizen.ports.values() if port.member is not None and port._room is room]
+            ours = [port for port in citizen.ports.values() if port.member is not None and port.room is room]
             assert ours == [], "two links to one room"
             citizen.ports[number] = room.port(citizen.name)
         if number in citizen.ports:

@@ -22,7 +22,7 @@ class Forwarder:
 
     def __init__(self, *, listen, to, tcp, udp=0, seed=1):
         self._process = subprocess.Popen(
-            [sys.executable, __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            [sys.executable, "-P", __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
         self._tell(listen=listen, to=to, tcp=tcp, udp=udp, seed=seed)
         self.port = json.loads(self._process.stdout.readline())["port"]

@@ -80,7 +80,7 @@ class PolledClient(Client):
 
     @property
     def end(self):
-        return RoomClosed if self.connection._realm is None else WorldClosed
+        return RoomClosed if self.connection.driver.realm is None else WorldClosed
 
     async def send(self, packet, **how):
         while self.connection.stats.waiting or self.connection.stats.in_flight >= 64:

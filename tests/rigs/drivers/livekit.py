@@ -162,8 +162,8 @@ def nothing_left() -> bool:
 
 
 def _sdk_is_idle() -> bool:
-    thread = SdkThread._instance
-    return thread is None or not (thread.rooms or thread._tasks)
+    thread = SdkThread.instance
+    return thread is None or not (thread.rooms or thread.tasks)
 
 
 def settle(condition: Callable[[], bool], timeout: float = 10.0) -> bool:

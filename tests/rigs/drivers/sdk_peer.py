@@ -8,11 +8,13 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import os
 import queue
 import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 
 class SdkPeer:
@@ -26,20 +28,21 @@ class SdkPeer:
 
     def start(self, *arguments):
         self._process = subprocess.Popen(
-            [sys.executable, "-W", "ignore", self.script, *arguments],
+            [sys.executable, "-P", "-W", "ignore", self.script, *arguments],  # -P: livekit is the wheel, not the rig
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             text=True,
+            env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
         )
-        self._lines = queue.Queue()
+        self.lines = queue.Queue()
         self.seen = []
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 
     def _read(self):
         for line in self._process.stdout:
-            self._lines.put(json.loads(line))
+            self.lines.put(json.loads(line))
 
     def tell(self, what, **details):
         self._process.stdin.write(json.dumps({"do": what, **details}) + "\n")
@@ -53,7 +56,7 @@ class SdkPeer:
         end = time.monotonic() + timeout
         while True:
             try:
-                report = self._lines.get(timeout=max(end - time.monotonic(), 0.01))
+                report = self.lines.get(timeout=max(end - time.monotonic(), 0.01))
             except queue.Empty:
                 raise AssertionError(f"no {what} {fields} from the peer; it said {self.seen}") from None
             self.seen.append(report)
@@ -65,7 +68,7 @@ class SdkPeer:
         end = time.monotonic() + timeout
         while not condition():
             try:
-                self.seen.append(self._lines.get(timeout=max(end - time.monotonic(), 0.01)))
+                self.seen.append(self.lines.get(timeout=max(end - time.monotonic(), 0.01)))
             except queue.Empty:
                 raise AssertionError(f"the peer said no more than {self.seen}") from None
 

@@ -10,14 +10,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from dcl_comms_core.errors import LocalProtocolError
-from dcl_comms_core.inputs import TrackSource
 from dcl_comms_core.limits import DEFAULT_LIMITS
 from dcl_comms_drivers.livekit.engine.buffers import native_view
 from dcl_comms_drivers.livekit.engine.engine import NativeRefusal
 from dcl_comms_drivers.livekit.engine.ffi import FfiEvent, FfiRequest, FfiResponse, address_of, audio_frame_pb2
 from dcl_comms_drivers.livekit.engine.tracks import Sink, Source
 from dcl_comms_drivers.livekit.errors import redact
-from dcl_comms_drivers.media.frames import AudioFrame
+from dcl_comms_drivers.media.frames import AudioFrame, AudioTrack
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,24 +38,20 @@ class AudioSource(Source):
     def __init__(
         self,
         room: Room,
-        name: str,
+        track: AudioTrack,
         *,
-        source: TrackSource = TrackSource.MICROPHONE,
-        sample_rate: int = 48_000,
-        channels: int = 1,
-        muted: bool = False,
         command: str = "",
     ) -> None:
         super().__init__(room, command=command)
         self.busy = False
         """A frame was captured and the engine has not acknowledged it."""
-        self.sample_rate = sample_rate
-        self.channels = channels
-        self._publish(name, source, muted=muted)
+        self.sample_rate = track.sample_rate
+        self.channels = track.channels
+        self.publish(track.name, track.source, muted=track.muted)
 
     def capture(self, data: Buffer) -> bool:
         """Give the engine some sound, at best 10 ms of it.  False: not now, wait for ``on_ready``."""
-        self._check_open()
+        self.check_open()
         frame_bytes = _SAMPLE_BYTES * self.channels
         # The engine reads the samples until it acknowledges them: what may change meanwhile is copied.
         sound = data if isinstance(data, bytes) else bytes(data)
@@ -67,16 +62,16 @@ class AudioSource(Source):
             return False
         request = FfiRequest()
         capture = request.capture_audio_frame
-        capture.source_handle = self._source
+        capture.source_handle = self.native
         capture.buffer.data_ptr = address_of(sound)
         capture.buffer.num_channels = self.channels
         capture.buffer.sample_rate = self.sample_rate
         capture.buffer.samples_per_channel = len(sound) // frame_bytes
-        capture.request_async_id = async_id = self._engine.next_id()
+        capture.request_async_id = async_id = self.engine.next_id()
         self.busy = True
         try:
             # Also when we have closed by then.
-            self._room.call(request, async_id, self._captured, keep=sound)
+            self.room.call(request, async_id, self._captured, keep=sound)
         except NativeRefusal:
             self.busy = False
             raise
@@ -87,32 +82,34 @@ class AudioSource(Source):
         if self.closed:
             return
         request = FfiRequest()
-        request.clear_audio_buffer.source_handle = self._source
-        self._engine.send(request)
+        request.clear_audio_buffer.source_handle = self.native
+        self.engine.send(request)
 
-    def _new_source(self) -> int:
+    def new_source(self) -> int:
+        """Make the native source; its handle."""
         request = FfiRequest()
         wanted = request.new_audio_source
         wanted.type = audio_frame_pb2.AUDIO_SOURCE_NATIVE
         wanted.sample_rate = self.sample_rate
         wanted.num_channels = self.channels
         wanted.queue_size_ms = _QUEUE_MS
-        return self._engine.request(request).new_audio_source.source.handle.id
+        return self.engine.request(request).new_audio_source.source.handle.id
 
-    def _new_track(self, name: str) -> int:
+    def new_track(self, name: str) -> int:
+        """Make the native track; its handle."""
         request = FfiRequest()
         request.create_audio_track.name = name
-        request.create_audio_track.source_handle = self._source
-        return self._engine.request(request).create_audio_track.track.handle.id
+        request.create_audio_track.source_handle = self.native
+        return self.engine.request(request).create_audio_track.track.handle.id
 
-    def _set_options(self, options: Any) -> None:
+    def set_options(self, options: Any) -> None:
         """As the explorers: what the engine does by itself."""
 
     def _captured(self, event: FfiEvent) -> None:
         self.busy = False
         if event.capture_audio_frame.error:
             self.error = redact(event.capture_audio_frame.error)
-        self._ready()
+        self.ready()
 
 
 class AudioSink(Sink[AudioFrame]):
@@ -145,7 +142,7 @@ class AudioSink(Sink[AudioFrame]):
         info = received.frame.info
         size = info.num_channels * info.samples_per_channel * _SAMPLE_BYTES
         return AudioFrame(
-            data=native_view(info.data_ptr, size, self._hold(received.frame.handle.id)),
+            data=native_view(info.data_ptr, size, self.hold(received.frame.handle.id)),
             sample_rate=info.sample_rate,
             channels=info.num_channels,
             samples=info.samples_per_channel,

@@ -193,6 +193,11 @@ class Engine:
                 self._sort_early()
         return handle
 
+    @property
+    def streams(self) -> int:
+        """Streams of sound and pictures that are open."""
+        return len(self._streams)
+
     def detach_stream(self, stream_handle: int) -> None:
         """Give up the stream's events."""
         self._streams.pop(stream_handle, None)

@@ -74,7 +74,7 @@ __all__ = [
     "video_frame_pb2",
 ]
 
-_FIELDS: Final[Mapping[str, str]] = {
+FIELDS: Final[Mapping[str, str]] = {
     "FfiRequest": "connect disconnect publish_data set_local_attributes ready_for_room_event publish_track "
     "unpublish_track new_audio_source create_audio_track capture_audio_frame clear_audio_buffer new_audio_stream "
     "new_video_source create_video_track capture_video_frame new_video_stream "
@@ -174,7 +174,7 @@ _FIELDS: Final[Mapping[str, str]] = {
     "VideoStreamEvent": "stream_handle frame_received eos",
     "VideoFrameReceived": "buffer timestamp_us rotation",
 }
-_HOT: Final[Mapping[str, tuple[str, str, str]]] = {
+HOT: Final[Mapping[str, tuple[str, str, str]]] = {
     "event_room": ("FfiEvent", "room_event", "MESSAGE"),
     "event_publish": ("FfiEvent", "publish_data", "MESSAGE"),
     "room_handle": ("RoomEvent", "room_handle", "UINT64"),
@@ -201,7 +201,7 @@ _HOT: Final[Mapping[str, tuple[str, str, str]]] = {
     "publish_id": ("PublishDataRequest", "request_async_id", "UINT64"),
 }
 """Every field that the native callback reads or writes by itself: message, name and type."""
-_TRIED: Final = "1.2."
+TRIED: Final = "1.2."
 """What the versions of the wheel begin with that this binding was tried with; pyproject.toml allows the same ones."""
 _LOG_VARIABLE: Final = "DCL_COMMS_NATIVE_LOG"
 _PRECEDING: Final = "RUST_LOG"
@@ -217,7 +217,7 @@ def _missing() -> list[str]:
     """Every name that we use and that the installed wheel doesn't have."""
     lacking: list[str] = []
     pool = _descriptor(FfiEvent).file.pool
-    for message, names in _FIELDS.items():
+    for message, names in FIELDS.items():
         try:
             known = pool.FindMessageTypeByName(f"livekit.proto.{message}").fields_by_name
         except KeyError:
@@ -234,7 +234,7 @@ def hot_numbers() -> dict[str, int] | str:
     """The installed wheel's numbers for the native callback, or what about them is not as it expects."""
     pool = _descriptor(FfiEvent).file.pool
     numbers = {"kind_reliable": int(room_pb2.KIND_RELIABLE)}
-    for name, (message, field, kind) in _HOT.items():
+    for name, (message, field, kind) in HOT.items():
         found = pool.FindMessageTypeByName(f"livekit.proto.{message}").fields_by_name[field]
         if found.type != getattr(found, f"TYPE_{kind}"):
             return f"{message}.{field} is no {kind}"
@@ -265,8 +265,8 @@ _HANDLE: Final = _descriptor(handle_pb2.FfiOwnedHandle).full_name
 _lacking = _missing()
 if _lacking:
     raise EngineUnavailable(EngineProblem.UNKNOWN_WHEEL, f"livekit {_version} lacks {', '.join(_lacking)}")
-if not _version.startswith(_TRIED):
-    raise EngineUnavailable(EngineProblem.UNKNOWN_WHEEL, f"livekit {_version} was not tried, {_TRIED}x was")
+if not _version.startswith(TRIED):
+    raise EngineUnavailable(EngineProblem.UNKNOWN_WHEEL, f"livekit {_version} was not tried, {TRIED}x was")
 
 ASYNC_EVENTS: Final = frozenset(
     field.name
@@ -344,7 +344,7 @@ class Native:
     """
 
     def __init__(self, on_event: Callable[[FfiEvent], None], on_wake: Callable[[int], None]) -> None:
-        self.events, self.why_ctypes = _choose_callback()
+        self.events, self.why_ctypes = choose_callback()
         sdk_was_first = _sdk.FfiClient._instance is not None
         # The library writes its log to standard error, errors by default, and these repeat access tokens.  It reads its
         # filter from the environment once, when it starts.
@@ -436,7 +436,7 @@ class Native:
 
     def _start(self, events: _Events) -> Any:
         numbers = hot_numbers()
-        assert not isinstance(numbers, str)  # noqa: S101 - _choose_callback looked
+        assert not isinstance(numbers, str)  # noqa: S101 - choose_callback looked
         request, drop = (ctypes.cast(function, ctypes.c_void_p).value or 0 for function in (self._request, self._drop))
         address = events.start(numbers, request, drop)
         self._server = threading.Thread(target=self._serve, args=(events,), name="dcl-comms engine", daemon=True)
@@ -472,7 +472,7 @@ def parse_event(data: bytes) -> FfiEvent:
     return event
 
 
-def _choose_callback() -> tuple[_Events | None, str]:
+def choose_callback() -> tuple[_Events | None, str]:
     numbers = hot_numbers()
     return callback.choose(callback.load_native if not isinstance(numbers, str) else lambda: numbers)
 

@@ -6,9 +6,8 @@ All of it is called in the loop's thread.  Only ``wake`` is called from other th
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Final
 
-from dcl_comms_core.inputs import TrackSource
 from dcl_comms_core.limits import DEFAULT_LIMITS
 from dcl_comms_drivers.livekit.base import RoomLink
 from dcl_comms_drivers.livekit.engine.audio import AudioSink, AudioSource
@@ -16,7 +15,7 @@ from dcl_comms_drivers.livekit.engine.counters import measure_round_trip
 from dcl_comms_drivers.livekit.engine.engine import Engine, NativeRefusal
 from dcl_comms_drivers.livekit.engine.room import Room
 from dcl_comms_drivers.livekit.engine.video import VideoSink, VideoSource
-from dcl_comms_drivers.media.frames import VideoFormat
+from dcl_comms_drivers.media.frames import AudioTrack, VideoFormat, VideoTrack
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,8 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["LiveKitLink"]
 
-_MICROPHONE = "mic"
-_CAMERA = "camera"
+_MICROPHONE: Final = AudioTrack()
 
 
 class LiveKitLink(RoomLink[Room]):
@@ -52,19 +50,9 @@ class LiveKitLink(RoomLink[Room]):
         self._wake_fd = None if wake_fd is None or engine.callback != "native" else wake_fd()
         self._inbox_bytes = inbox_bytes
 
-    def publish_audio(
-        self,
-        name: str = _MICROPHONE,
-        *,
-        source: TrackSource = TrackSource.MICROPHONE,
-        sample_rate: int = 48_000,
-        channels: int = 1,
-        muted: bool = False,
-    ) -> AudioSource:
+    def publish_audio(self, track: AudioTrack = _MICROPHONE) -> AudioSource:
         """Publish an audio track.  The room must be open."""
-        return AudioSource(
-            self._open_room(), name, source=source, sample_rate=sample_rate, channels=channels, muted=muted
-        )
+        return AudioSource(self.open_room(), track)
 
     def open_audio(
         self,
@@ -78,41 +66,18 @@ class LiveKitLink(RoomLink[Room]):
 
         Of the frames (10 ms each) that nobody has polled, the newest ``max_frames`` are kept.
         """
-        return AudioSink(
-            self._open_room(), track_sid, sample_rate=sample_rate, channels=channels, max_frames=max_frames
-        )
+        return AudioSink(self.open_room(), track_sid, sample_rate=sample_rate, channels=channels, max_frames=max_frames)
 
     def measure(self, then: Callable[[float | None], None]) -> None:
         """Ask how many seconds it is to the server and back; None: the room is not open, or it is not known yet."""
-        if self._room is None or not self._room.open:
+        if self.room is None or not self.room.open:
             then(None)
         else:
-            measure_round_trip(self._room, then)
+            measure_round_trip(self.room, then)
 
-    def publish_video(
-        self,
-        name: str = _CAMERA,
-        *,
-        width: int,
-        height: int,
-        source: TrackSource = TrackSource.CAMERA,
-        simulcast: bool = True,
-        max_bitrate: int | None = None,
-        max_framerate: float = 30.0,
-        muted: bool = False,
-    ) -> VideoSource:
+    def publish_video(self, track: VideoTrack) -> VideoSource:
         """Publish a video track.  The room must be open."""
-        return VideoSource(
-            self._open_room(),
-            name,
-            width=width,
-            height=height,
-            source=source,
-            simulcast=simulcast,
-            max_bitrate=max_bitrate,
-            max_framerate=max_framerate,
-            muted=muted,
-        )
+        return VideoSource(self.open_room(), track)
 
     def open_video(
         self,
@@ -122,14 +87,16 @@ class LiveKitLink(RoomLink[Room]):
         max_frames: int = DEFAULT_LIMITS.video_frames,
     ) -> VideoSink:
         """Look at a video track that is attached; of the pictures nobody has polled, the newest are kept."""
-        return VideoSink(self._open_room(), track_sid, format=format, max_frames=max_frames)
+        return VideoSink(self.open_room(), track_sid, format=format, max_frames=max_frames)
 
-    def _new_room(self, ref: LinkRef) -> Room:
-        return Room(ref, self._wake, self._wake_fd, self._inbox_bytes)
+    def new_room(self, ref: LinkRef) -> Room:
+        """Make an attempt."""
+        return Room(ref, self.wake, self._wake_fd, self._inbox_bytes)
 
-    def _publish_microphone(self, room: Room) -> None:
+    def publish_microphone(self, room: Room) -> None:
+        """Publish a silent, muted track."""
         if room.open:
             try:
-                AudioSource(room, _MICROPHONE, command="PublishMicrophone", muted=True)
+                AudioSource(room, AudioTrack(muted=True), command="PublishMicrophone")
             except NativeRefusal as error:
                 room.failed("PublishMicrophone", str(error))

@@ -438,18 +438,19 @@ class Room:
         self._due = self.now + _LEAVE_SECONDS
         async_id = self.engine.next_id()
         try:
-            self.call(requests.leave(self.handle, async_id), async_id, lambda _: self._left("disconnect"))
+            self.call(requests.leave(self.handle, async_id), async_id, lambda _: self.left("disconnect"))
         except NativeRefusal:
             self._due = self.now
 
-    def _left(self, what: str) -> None:
+    def left(self, what: str) -> None:
+        """One of the two signs that the room was left came."""
         self._left_for.discard(what)
         if not self._left_for:
             self._finish(CloseReason.CLIENT, "")
 
     def _on_eos(self) -> None:
         if self._phase is _Phase.LEAVING:
-            self._left("eos")
+            self.left("eos")
         else:
             self._left_for.clear()
             self._finish(self._reason or CloseReason.NETWORK, "")

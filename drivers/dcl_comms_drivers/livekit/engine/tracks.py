@@ -51,10 +51,12 @@ class Source(ABC):
         self.closed = False
         self.muted = False
         """Whether it is muted, by us or by the server."""
-        self._room = room
-        self._engine = room.engine
+        self.room = room
+        self.engine = room.engine
         self._command = command
-        self._publication = self._track = self._source = 0
+        self.native = 0
+        """The engine's handle of the source."""
+        self._publication = self._track = 0
         room.on_over.append(self._ended)
 
     def mute(self, *, muted: bool) -> None:
@@ -65,57 +67,58 @@ class Source(ABC):
         request = FfiRequest()
         request.local_track_mute.track_handle = self._track
         request.local_track_mute.mute = muted
-        self._engine.send(request)
+        self.engine.send(request)
 
     def close(self) -> None:
         """Take the track back.  May be repeated."""
         if self.closed:
             return
-        self._room.on_over.remove(self._ended)
+        self.room.on_over.remove(self._ended)
         if self.sid:
             self._unpublish(self.sid)
         self._ended()
 
     # -- requests
 
-    def _publish(self, name: str, source: TrackSource, *, muted: bool) -> None:
+    def publish(self, name: str, source: TrackSource, *, muted: bool) -> None:
         """Make the native source and track, and publish it."""
         request = FfiRequest()
         publish = request.publish_track
         try:
-            self._source = self._engine.own(self._new_source())
-            self._track = self._engine.own(self._new_track(name))
+            self.native = self.engine.own(self.new_source())
+            self._track = self.engine.own(self.new_track(name))
             if muted:
                 self.mute(muted=True)
-            publish.local_participant_handle = self._room.me
+            publish.local_participant_handle = self.room.me
             publish.track_handle = self._track
             publish.options.source = SOURCES[source]
-            self._set_options(publish.options)
-            publish.request_async_id = async_id = self._engine.next_id()
-            self._room.call(request, async_id, self._published)
+            self.set_options(publish.options)
+            publish.request_async_id = async_id = self.engine.next_id()
+            self.room.call(request, async_id, self._published)
         except NativeRefusal:
             self.close()
             raise
 
     @abstractmethod
-    def _new_source(self) -> int:
+    def new_source(self) -> int:
         """Make the native source; its handle."""
 
     @abstractmethod
-    def _new_track(self, name: str) -> int:
+    def new_track(self, name: str) -> int:
         """Make the native track; its handle."""
 
     @abstractmethod
-    def _set_options(self, options: Any) -> None:
+    def set_options(self, options: Any) -> None:
         """Fill in options of publishing, beyond the track's source."""
 
     def _unpublish(self, sid: str) -> None:
-        async_id = self._engine.next_id()
+        async_id = self.engine.next_id()
         # Whatever comes of it: the track's end is what we want, and a refusal says that it has ended.
         with suppress(NativeRefusal):
-            self._room.call(requests.unpublish(self._room.me, sid, async_id), async_id, lambda _: None)
+            self.room.call(requests.unpublish(self.room.me, sid, async_id), async_id, lambda _: None)
 
-    def _check_open(self) -> None:
+    def check_open(self) -> None:
+        """LocalProtocolError: the track failed, or is closed."""
         if self.closed or self.error:
             msg = f"the track failed: {self.error}" if self.error else "the track is closed: publish another"
             raise LocalProtocolError(msg)
@@ -127,32 +130,33 @@ class Source(ABC):
         if answer.WhichOneof("message") != "publication":
             self.error = redact(answer.error)
             if self._command:
-                self._room.failed(self._command, answer.error)
+                self.room.failed(self._command, answer.error)
                 self.close()
         elif self.closed:
-            self._engine.discard(event)
+            self.engine.discard(event)
             self._unpublish(answer.publication.info.sid)
         else:
-            self._publication = self._engine.own(answer.publication.handle.id)
+            self._publication = self.engine.own(answer.publication.handle.id)
             self.sid = answer.publication.info.sid
-            self._room.members.ours[self.sid] = self._mute_changed
+            self.room.members.ours[self.sid] = self._mute_changed
             if self._command:
-                self._room.completed(self._command)
-        self._ready()
+                self.room.completed(self._command)
+        self.ready()
 
     def _mute_changed(self, muted: bool) -> None:  # noqa: FBT001 - a callback with one argument
         self.muted = muted
-        self._ready()
+        self.ready()
 
     def _ended(self) -> None:
         self.closed = True
-        self._room.members.ours.pop(self.sid, None)
-        for handle in (self._publication, self._track, self._source):
+        self.room.members.ours.pop(self.sid, None)
+        for handle in (self._publication, self._track, self.native):
             if handle:
-                self._engine.drop(handle)
-        self._ready()
+                self.engine.drop(handle)
+        self.ready()
 
-    def _ready(self) -> None:
+    def ready(self) -> None:
+        """Tell whoever uses it that something changed."""
         if self.on_ready is not None:
             self.on_ready()
 
@@ -211,7 +215,8 @@ class Sink(ABC, Generic[F]):
     def _frame(self, received: Any) -> F:
         """The frame that a ``frame_received`` tells of; it gives the native one back when it dies."""
 
-    def _hold(self, handle: int) -> Hold:
+    def hold(self, handle: int) -> Hold:
+        """What gives a native frame back when the last view of it dies."""
         return Hold(partial(self._engine.release, handle))
 
     def _over(self) -> None:

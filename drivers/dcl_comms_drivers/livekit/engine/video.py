@@ -14,7 +14,7 @@ from dcl_comms_core.limits import DEFAULT_LIMITS
 from dcl_comms_drivers.livekit.engine.buffers import join, native_view
 from dcl_comms_drivers.livekit.engine.ffi import FfiRequest, FfiResponse, address_of, video_frame_pb2
 from dcl_comms_drivers.livekit.engine.tracks import Sink, Source
-from dcl_comms_drivers.media.frames import VideoFormat, VideoFrame
+from dcl_comms_drivers.media.frames import VideoFormat, VideoFrame, VideoTrack
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,32 +47,21 @@ class VideoSource(Source):
     def __init__(
         self,
         room: Room,
-        name: str,
-        *,
-        width: int,
-        height: int,
-        source: TrackSource = TrackSource.CAMERA,
-        simulcast: bool = True,
-        max_bitrate: int | None = None,
-        max_framerate: float = 30.0,
-        muted: bool = False,
+        track: VideoTrack,
     ) -> None:
         super().__init__(room)
-        self.width = width
-        self.height = height
-        self._is_screen = source is TrackSource.SCREEN_SHARE
-        self._simulcast = simulcast
-        self._max_bitrate = max_bitrate
-        self._max_framerate = max_framerate
-        self._publish(name, source, muted=muted)
+        self.width = track.width
+        self.height = track.height
+        self._settings = track
+        self.publish(track.name, track.source, muted=track.muted)
 
     def capture(self, frame: VideoFrame) -> None:
         """Give the engine a picture.  One of another size than the track was published with is sent as it is."""
-        self._check_open()
+        self.check_open()
         address, keep = _readable(frame.data)
         request = FfiRequest()
         capture = request.capture_video_frame
-        capture.source_handle = self._source
+        capture.source_handle = self.native
         capture.timestamp_us = frame.timestamp_us
         capture.rotation = _ROTATIONS[frame.rotation]
         buffer = capture.buffer
@@ -87,29 +76,32 @@ class VideoSource(Source):
             for row, rows in planes:
                 buffer.components.add(data_ptr=address, stride=row, size=row * rows)
                 address += row * rows
-        self._engine.send(request)
+        self.engine.send(request)
         del keep
 
-    def _new_source(self) -> int:
+    def new_source(self) -> int:
+        """Make the native source; its handle."""
         request = FfiRequest()
         wanted = request.new_video_source
         wanted.type = video_frame_pb2.VIDEO_SOURCE_NATIVE
         wanted.resolution.width = self.width
         wanted.resolution.height = self.height
-        wanted.is_screencast = self._is_screen
-        return self._engine.request(request).new_video_source.source.handle.id
+        wanted.is_screencast = self._settings.source is TrackSource.SCREEN_SHARE
+        return self.engine.request(request).new_video_source.source.handle.id
 
-    def _new_track(self, name: str) -> int:
+    def new_track(self, name: str) -> int:
+        """Make the native track; its handle."""
         request = FfiRequest()
         request.create_video_track.name = name
-        request.create_video_track.source_handle = self._source
-        return self._engine.request(request).create_video_track.track.handle.id
+        request.create_video_track.source_handle = self.native
+        return self.engine.request(request).create_video_track.track.handle.id
 
-    def _set_options(self, options: Any) -> None:
-        options.simulcast = self._simulcast
-        if self._max_bitrate is not None:
-            options.video_encoding.max_bitrate = self._max_bitrate
-            options.video_encoding.max_framerate = self._max_framerate
+    def set_options(self, options: Any) -> None:
+        """Fill in options of publishing."""
+        options.simulcast = self._settings.simulcast
+        if self._settings.max_bitrate is not None:
+            options.video_encoding.max_bitrate = self._settings.max_bitrate
+            options.video_encoding.max_framerate = self._settings.max_framerate
 
 
 def _readable(data: Buffer) -> tuple[int, object]:
@@ -150,7 +142,7 @@ class VideoSink(Sink[VideoFrame]):
 
     def _frame(self, received: Any) -> VideoFrame:
         info = received.buffer.info
-        hold = self._hold(received.buffer.handle.id)
+        hold = self.hold(received.buffer.handle.id)
         shape = _BY_NUMBER[info.type]
         if info.components:
             data = join(((plane.data_ptr, plane.size) for plane in info.components), hold)

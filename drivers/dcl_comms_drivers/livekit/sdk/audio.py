@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 from livekit import rtc
 
 from dcl_comms_core.errors import LocalProtocolError
-from dcl_comms_core.inputs import TrackSource
 from dcl_comms_drivers.livekit.sdk.tracks import SdkSink, SdkSource
-from dcl_comms_drivers.media.frames import AudioFrame
+from dcl_comms_drivers.media.frames import AudioFrame, AudioTrack
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -29,23 +28,19 @@ class SdkAudioSource(SdkSource[rtc.AudioSource]):
     def __init__(
         self,
         room: SdkRoom,
-        name: str,
+        track: AudioTrack,
         *,
-        source: TrackSource = TrackSource.MICROPHONE,
-        sample_rate: int = 48_000,
-        channels: int = 1,
-        muted: bool = False,
         command: str = "",
     ) -> None:
         self.busy = False
         """A frame was captured and the engine has not acknowledged it."""
-        self.sample_rate = sample_rate
-        self.channels = channels
-        super().__init__(room, name, source, muted=muted, command=command)
+        self.sample_rate = track.sample_rate
+        self.channels = track.channels
+        super().__init__(room, track.name, track.source, muted=track.muted, command=command)
 
     def capture(self, data: Buffer) -> bool:
         """Give the engine some sound, at best 10 ms of it.  False: not now, wait for ``on_ready``."""
-        self._check_open()
+        self.check_open()
         frame_bytes = _SAMPLE_BYTES * self.channels
         sound = bytes(data)
         if len(sound) % frame_bytes or not sound:
@@ -55,41 +50,43 @@ class SdkAudioSource(SdkSource[rtc.AudioSource]):
             return False
         self.busy = True
         frame = rtc.AudioFrame(sound, self.sample_rate, self.channels, len(sound) // frame_bytes)
-        self._room.in_thread(lambda: self._room.run(self._capture, frame))
+        self.room.in_thread(lambda: self.room.run(self._capture, frame))
         return True
 
     def clear(self) -> None:
         """Throw away the sound that has not been sent yet."""
-        self._room.in_thread(self._clear)
+        self.room.in_thread(self._clear)
 
     # -- in the SDK's thread
 
-    def _make(self, name: str) -> tuple[rtc.AudioSource, rtc.LocalAudioTrack]:
+    def make(self, name: str) -> tuple[rtc.AudioSource, rtc.LocalAudioTrack]:
+        """Make the SDK's source and a track of it."""
         native = rtc.AudioSource(self.sample_rate, self.channels, queue_size_ms=_QUEUE_MS)
         return native, rtc.LocalAudioTrack.create_audio_track(name, native)
 
-    def _options(self) -> rtc.TrackPublishOptions:
+    def options(self) -> rtc.TrackPublishOptions:
+        """Options of publishing."""
         return rtc.TrackPublishOptions()
 
     async def _capture(self, frame: rtc.AudioFrame) -> None:
         error = ""
-        if self._native is not None:
+        if self.native is not None:
             try:
-                await self._native.capture_frame(frame)
+                await self.native.capture_frame(frame)
             except Exception as refusal:  # noqa: BLE001 - likewise
-                error = self._room.redacted(refusal)
-        self._room.in_loop(partial(self._captured, error))
+                error = self.room.redacted(refusal)
+        self.room.in_loop(partial(self._captured, error))
 
     def _clear(self) -> None:
-        if self._native is not None:
-            self._native.clear_queue()
+        if self.native is not None:
+            self.native.clear_queue()
 
     # -- in the thread of the loop
 
     def _captured(self, error: str) -> None:
         self.busy = False
         self.error = self.error or error
-        self._ready()
+        self.ready()
 
 
 class SdkAudioSink(SdkSink[AudioFrame]):

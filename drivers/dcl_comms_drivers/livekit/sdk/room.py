@@ -278,13 +278,14 @@ class SdkRoom:
             self.post(track)
 
     def _send(self, command: SendData) -> None:
-        task = self.run(self._publish, command)
+        task = self.run(self.publish, command)
         if task is not None:
             self._sending.add(task)
             task.add_done_callback(self._sending.discard)
             self._sent_reliable |= command.reliable
 
-    async def _publish(self, command: SendData) -> None:
+    async def publish(self, command: SendData) -> None:
+        """Give one packet to the SDK."""
         error = ""
         try:
             await self.room.local_participant.publish_data(

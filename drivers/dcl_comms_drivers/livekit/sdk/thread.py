@@ -48,16 +48,16 @@ class _Redaction(logging.Filter):
 class SdkThread:
     """The SDK's thread of this process; :meth:`get` returns it and starts it at first use."""
 
-    _instance: ClassVar[SdkThread | None] = None
+    instance: ClassVar[SdkThread | None] = None
     _lock: ClassVar[threading.Lock] = threading.Lock()
 
     @classmethod
     def get(cls) -> SdkThread:
         """Return this process's thread.  Raises EngineUnavailable after a fork, at exit, or without a usable wheel."""
         with cls._lock:
-            thread = cls._instance
+            thread = cls.instance
             if thread is None:
-                thread = cls._instance = cls()
+                thread = cls.instance = cls()
         thread.check()
         return thread
 
@@ -80,7 +80,7 @@ class SdkThread:
         self.settled_at = 0.0
         """When they may all be left; see ``rejoin``.  For the SDK's thread only."""
         self._problem: EngineProblem | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
+        self.tasks: set[asyncio.Task[None]] = set()
         self._calls: Mailbox[Callable[[], object]] = Mailbox(self._wake, _forget)
         self._thread = threading.Thread(target=self._run, name="livekit SDK", daemon=True)
         self._thread.start()
@@ -107,7 +107,7 @@ class SdkThread:
     ) -> asyncio.Task[None]:
         """Run a coroutine in the SDK's thread, from that thread.  Whatever it raises goes to ``on_error``."""
         task = self._loop.create_task(coroutine)
-        self._tasks.add(task)
+        self.tasks.add(task)
         task.add_done_callback(partial(self._done, on_error))
         return task
 
@@ -128,7 +128,7 @@ class SdkThread:
             function()
 
     def _done(self, on_error: Callable[[BaseException], None], task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
+        self.tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             on_error(error)
 

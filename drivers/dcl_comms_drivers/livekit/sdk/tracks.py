@@ -36,11 +36,11 @@ class SdkSource(ABC, Generic[N]):
         self.closed = False
         self.muted = muted
         """Whether we muted it."""
-        self._room = room
+        self.room = room
         self._command = command
         # For the SDK's thread only.
         self._taken_back = False
-        self._native: N | None = None
+        self.native: N | None = None
         self._track: rtc.LocalAudioTrack | rtc.LocalVideoTrack | None = None
         room.on_over.append(self._ended)
         room.in_thread(partial(self._begin, name, source, muted=muted))
@@ -48,23 +48,24 @@ class SdkSource(ABC, Generic[N]):
     def mute(self, *, muted: bool) -> None:
         """Mute or unmute the track; everybody in the room is told."""
         self.muted = muted
-        self._room.in_thread(partial(self._mute, muted=muted))
+        self.room.in_thread(partial(self._mute, muted=muted))
 
     def close(self) -> None:
         """Take the track back.  May be repeated."""
         if not self.closed:
-            self._room.on_over.remove(self._ended)
+            self.room.on_over.remove(self._ended)
             self._ended()
 
     @abstractmethod
-    def _make(self, name: str) -> tuple[N, rtc.LocalAudioTrack | rtc.LocalVideoTrack]:
+    def make(self, name: str) -> tuple[N, rtc.LocalAudioTrack | rtc.LocalVideoTrack]:
         """Make the native source and a track of it; in the SDK's thread."""
 
     @abstractmethod
-    def _options(self) -> rtc.TrackPublishOptions:
+    def options(self) -> rtc.TrackPublishOptions:
         """Options of publishing, but for the source."""
 
-    def _check_open(self) -> None:
+    def check_open(self) -> None:
+        """LocalProtocolError: the track failed, or is closed."""
         if self.closed or self.error:
             msg = f"the track failed: {self.error}" if self.error else "the track is closed: publish another"
             raise LocalProtocolError(msg)
@@ -72,22 +73,22 @@ class SdkSource(ABC, Generic[N]):
     # -- in the SDK's thread
 
     def _begin(self, name: str, source: TrackSource, *, muted: bool) -> None:
-        if self._room.run(self._publish, name, source, muted) is None:
-            self._room.in_loop(partial(self._failed, "the room is over"))
+        if self.room.run(self._publish, name, source, muted) is None:
+            self.room.in_loop(partial(self.failed, "the room is over"))
 
     async def _publish(self, name: str, source: TrackSource, muted: bool) -> None:  # noqa: FBT001 - run() passes these on
-        native, track = self._make(name)
-        self._native, self._track = native, track
+        native, track = self.make(name)
+        self.native, self._track = native, track
         if muted:
             track.mute()
-        options = self._options()
+        options = self.options()
         options.source = SOURCES[source]
         try:
-            publication = await self._room.room.local_participant.publish_track(track, options)
+            publication = await self.room.room.local_participant.publish_track(track, options)
         except Exception as error:  # noqa: BLE001 - the SDK's errors are not exported and have no base in common
-            self._room.in_loop(partial(self._failed, self._room.redacted(error)))
+            self.room.in_loop(partial(self.failed, self.room.redacted(error)))
         else:
-            self._room.in_loop(partial(self._published, publication.sid))
+            self.room.in_loop(partial(self._published, publication.sid))
             if self._taken_back:
                 # When there was nothing yet to take back.
                 await self._unpublish(publication.sid, native)
@@ -98,16 +99,16 @@ class SdkSource(ABC, Generic[N]):
 
     def _take_back(self, sid: str) -> None:
         self._taken_back = True
-        if sid and self._native is not None:
-            self._room.run(self._unpublish, sid, self._native)
-        self._native = self._track = None
+        if sid and self.native is not None:
+            self.room.run(self._unpublish, sid, self.native)
+        self.native = self._track = None
 
     async def _unpublish(self, sid: str, native: N) -> None:
         try:
-            await self._room.room.local_participant.unpublish_track(sid)
+            await self.room.room.local_participant.unpublish_track(sid)
         except Exception as error:  # noqa: BLE001 - likewise
             # The track's end is what we want; a refusal says that it has ended.
-            self._room.failed("unpublish", error)
+            self.room.failed("unpublish", error)
         await native.aclose()
 
     # -- in the thread of the loop
@@ -115,22 +116,24 @@ class SdkSource(ABC, Generic[N]):
     def _published(self, sid: str) -> None:
         self.sid = sid
         if self._command:
-            self._room.completed(self._command)
-        self._ready()
+            self.room.completed(self._command)
+        self.ready()
 
-    def _failed(self, error: str) -> None:
+    def failed(self, error: str) -> None:
+        """It could not be published, or sends no more."""
         self.error = error
         if self._command:
-            self._room.failed(self._command, error)
+            self.room.failed(self._command, error)
             self.close()
-        self._ready()
+        self.ready()
 
     def _ended(self) -> None:
         self.closed = True
-        self._room.in_thread(partial(self._take_back, self.sid))
-        self._ready()
+        self.room.in_thread(partial(self._take_back, self.sid))
+        self.ready()
 
-    def _ready(self) -> None:
+    def ready(self) -> None:
+        """Tell whoever uses it that something changed."""
         if self.on_ready is not None:
             self.on_ready()
 

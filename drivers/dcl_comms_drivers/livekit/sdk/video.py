@@ -9,7 +9,7 @@ from livekit import rtc
 
 from dcl_comms_core.inputs import TrackSource
 from dcl_comms_drivers.livekit.sdk.tracks import SdkSink, SdkSource
-from dcl_comms_drivers.media.frames import VideoFormat, VideoFrame
+from dcl_comms_drivers.media.frames import VideoFormat, VideoFrame, VideoTrack
 
 if TYPE_CHECKING:
     from dcl_comms_drivers.livekit.sdk.room import SdkRoom
@@ -38,49 +38,41 @@ class SdkVideoSource(SdkSource[rtc.VideoSource]):
     def __init__(
         self,
         room: SdkRoom,
-        name: str,
-        *,
-        width: int,
-        height: int,
-        source: TrackSource,
-        simulcast: bool,
-        max_bitrate: int | None,
-        max_framerate: float,
-        muted: bool,
+        track: VideoTrack,
     ) -> None:
-        self._size = (width, height)
-        self._is_screen = source is TrackSource.SCREEN_SHARE
-        self._simulcast = simulcast
-        self._max_bitrate = max_bitrate
-        self._max_framerate = max_framerate
-        super().__init__(room, name, source, muted=muted)
+        self._settings = track
+        super().__init__(room, track.name, track.source, muted=track.muted)
 
     def capture(self, frame: VideoFrame) -> None:
         """Give the SDK a picture."""
-        self._check_open()
+        self.check_open()
         picture = rtc.VideoFrame(frame.width, frame.height, _FORMATS[frame.format], bytes(frame.data))
-        self._room.in_thread(lambda: self._capture(picture, frame.timestamp_us, _ROTATIONS[frame.rotation]))
+        self.room.in_thread(lambda: self._capture(picture, frame.timestamp_us, _ROTATIONS[frame.rotation]))
 
     # -- in the SDK's thread
 
-    def _make(self, name: str) -> tuple[rtc.VideoSource, rtc.LocalVideoTrack]:
-        native = rtc.VideoSource(*self._size, is_screencast=self._is_screen)
+    def make(self, name: str) -> tuple[rtc.VideoSource, rtc.LocalVideoTrack]:
+        """Make the SDK's source and a track of it."""
+        native = rtc.VideoSource(
+            self._settings.width, self._settings.height, is_screencast=self._settings.source is TrackSource.SCREEN_SHARE
+        )
         return native, rtc.LocalVideoTrack.create_video_track(name, native)
 
-    def _options(self) -> rtc.TrackPublishOptions:
-        options = rtc.TrackPublishOptions(simulcast=self._simulcast)
-        if self._max_bitrate is not None:
-            options.video_encoding.max_bitrate = self._max_bitrate
-            options.video_encoding.max_framerate = self._max_framerate
+    def options(self) -> rtc.TrackPublishOptions:
+        """Options of publishing."""
+        options = rtc.TrackPublishOptions(simulcast=self._settings.simulcast)
+        if self._settings.max_bitrate is not None:
+            options.video_encoding.max_bitrate = self._settings.max_bitrate
+            options.video_encoding.max_framerate = self._settings.max_framerate
         return options
 
     def _capture(self, picture: rtc.VideoFrame, timestamp_us: int, rotation: Any) -> None:
-        if self._native is None:
+        if self.native is None:
             return
         try:
-            self._native.capture_frame(picture, timestamp_us=timestamp_us, rotation=rotation)
+            self.native.capture_frame(picture, timestamp_us=timestamp_us, rotation=rotation)
         except Exception as error:  # noqa: BLE001 - the SDK's errors are not exported and have no base in common
-            self._room.in_loop(partial(self._failed, self._room.redacted(error)))
+            self.room.in_loop(partial(self.failed, self.room.redacted(error)))
 
 
 class SdkVideoSink(SdkSink[VideoFrame]):

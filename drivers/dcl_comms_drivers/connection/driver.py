@@ -1,0 +1,186 @@
+"""What turns a connection: its session, its link and its wallet, on a host, until they are over."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+from dcl_comms_core.events import RoomClosed, WorldClosed
+from dcl_comms_core.inputs import ClockSet
+from dcl_comms_core.states import RoomState
+from dcl_comms_drivers.connection.inbox import Inbox
+from dcl_comms_drivers.connection.journal_file import JournalFile
+from dcl_comms_drivers.connection.opening import new_session, resolve
+from dcl_comms_drivers.loops.pump import Pump
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from dcl_comms_core.adapters.connection_string import Adapter
+    from dcl_comms_core.events import Event
+    from dcl_comms_drivers.connection.signing import Asking
+    from dcl_comms_drivers.connection.surroundings import Surroundings
+    from dcl_comms_drivers.loops.host import Host, Session
+    from dcl_comms_drivers.settings import Options
+
+__all__ = ["Driver"]
+
+
+class Driver:
+    """One connection at work.  All of it is for the loop's thread, except ``wake``.
+
+    ``changed`` is called when there may be something to read, or there will be no more; ``progressed`` when the session
+    had a turn.
+    """
+
+    def __init__(
+        self,
+        target: str | Adapter,
+        host: Host,
+        options: Options,
+        surroundings: Surroundings,
+        *,
+        changed: Callable[[], None],
+        progressed: Callable[[], None],
+    ) -> None:
+        where = resolve(target, options.limits)
+        self.host = host
+        self.limits = options.limits
+        self.crash: Exception | None = None
+        """What ended the connection and is no event: a bug of ours, or an error of the wallet's."""
+        self._surroundings = surroundings
+        self._changed = changed
+        self._progressed = progressed
+        self._wake_pending = False
+        self._round_trip: tuple[float, float] | None = None
+        self.answers = 0
+        """How often the round trip was answered for, be it that it is not known."""
+        self._journal = JournalFile(options.journal, options.limits)
+        try:
+            self.session, self.realm = new_session(
+                where, options, self._journal.session, entropy=surroundings.entropy()
+            )
+        except BaseException:
+            self._journal.close()
+            raise
+        self.inbox = Inbox(options.limits, options.on_full, RoomClosed if self.realm is None else WorldClosed)
+        self.link, self._signing = surroundings.carry(where, self.realm, options, host, wake=self.wake, turn=self.turn)
+        # A realm's link tells its session of which room each packet is.
+        session = cast("Session", self.session)
+        self._pump = Pump(
+            session,
+            host,
+            self.link,
+            self._take,
+            turn_inputs=options.limits.turn_inputs,
+            later=self.turn,
+            tap=options.tap,
+        )
+
+    # --- turns
+
+    def start(self) -> None:
+        """Begin to join."""
+        now = self.host.now()
+        self.session.receive(ClockSet(unix_offset=self._surroundings.unix_now() - now), now=now)
+        if self._signing is None:
+            self.session.open(now=now)
+        self.guarded(self._step)
+
+    def wake(self) -> None:
+        """Thread-safe: have a turn soon."""
+        if not self._wake_pending:
+            self._wake_pending = True
+            self.host.wake(self.turn)
+
+    def turn(self) -> None:
+        """One turn."""
+        self._wake_pending = False
+        self.guarded(self._step)
+
+    def after(self) -> None:
+        """An intent was used: carry it out now."""
+        self.guarded(self._pump.carry_out)
+
+    def close(self, drain: float | None) -> None:
+        """Begin to leave."""
+        self.session.close(drain=drain, now=self.host.now())
+        self.guarded(self._step)
+
+    def guarded(self, step: Callable[[], None]) -> None:
+        """A bug of ours ends the connection and reaches the application, instead of a loop's log."""
+        try:
+            step()
+        except Exception as error:  # noqa: BLE001 - kept, and raised to whoever reads or closes
+            self.crash = error
+            self._let_go()
+            self._changed()
+        self._progressed()
+
+    def abandon(self) -> None:
+        """Let go of everything at once, without a word to the server if need be."""
+        self._let_go()
+        self._journal.close()
+
+    def _let_go(self) -> None:
+        if self._signing is not None:
+            self._signing.abandon()
+        self.link.abandon()
+
+    def _step(self) -> None:
+        signing = self._signing
+        if signing is not None and not self.ended:
+            # Opened once there is a login; then what the session asked for is signed.
+            now = self.host.now()
+            if self.session.state is RoomState.NEW and signing.ready():
+                self.session.open(now=now)
+            signing.answer(cast("Asking", self.session), now)
+        self._pump.turn()
+
+    def _take(self, events: list[Event]) -> None:
+        self._surroundings.seen(events)
+        inbox = self.inbox
+        if inbox.end is not None:
+            return  # we closed it ourselves because nobody read; what follows is only our own leaving
+        if self._signing is not None:
+            events = self._signing.take(events)
+            self._signing.answer(cast("Asking", self.session), self.host.now())
+            if not events:
+                return
+        if inbox.put(events):
+            self._let_go()
+        if inbox.end is not None and inbox.end is not events[-1]:
+            self.session.close(drain=0.0)
+        self._changed()
+
+    # --- the end
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more will come than what is unread."""
+        return self.inbox.end is not None or self.crash is not None
+
+    @property
+    def over(self) -> bool:
+        """Whether there is nothing left to wait for."""
+        return self.session.state is RoomState.CLOSED or self.crash is not None
+
+    @property
+    def failure(self) -> Exception | None:
+        """What ended the connection, if it was neither we nor nothing."""
+        return self.crash or self.inbox.failure
+
+    # --- the round trip
+
+    @property
+    def round_trip(self) -> tuple[float, float] | None:
+        """Seconds to the server and back, and when that was measured; None: never."""
+        return self._round_trip
+
+    def measure(self) -> None:
+        """Have it measured again."""
+        self.guarded(lambda: self.link.measure(self._measured))
+
+    def _measured(self, seconds: float | None) -> None:
+        self.answers += 1
+        if seconds is not None:
+            self._round_trip = seconds, self.host.now()
