@@ -24,6 +24,7 @@ from dcl_comms_core.inputs import (
     ClockSet,
     FrameReceived,
     LinkRef,
+    PacketsDropped,
     SendAcknowledged,
     SendsAcknowledged,
     SocketClosed,
@@ -60,6 +61,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ArchipelagoSession"]
 
+_INPUTS: Final = (SocketOpened, FrameReceived, SocketClosed, SendAcknowledged, SendsAcknowledged, PacketsDropped)
 _WITH_SOCKET: Final = frozenset({ArchipelagoState.HANDSHAKE, ArchipelagoState.OPEN, ArchipelagoState.CLOSING})
 
 
@@ -126,7 +128,8 @@ class ArchipelagoSession:
         self._identity: PeerId | None = None
         self._island: ev.IslandChanged | None = None
         self.counters: Counter[str] = Counter()
-        """How often: heartbeats, islands, ignored and undecodable (frames), late (inputs and answers), reconnected."""
+        """How often: heartbeats, islands, ignored and undecodable (frames), dropped.inbox_bytes (frames for which the
+        driver had no room), late (inputs and answers), reconnected."""
 
     # --- what the world may ask
 
@@ -302,12 +305,9 @@ class ArchipelagoSession:
         """Take a fact from outside.  LocalProtocolError: not an input, or the host gave a time that is not finite."""
         self._pass_time(now)
         if isinstance(inp, ClockSet):
-            if not isfinite(inp.unix_offset):
-                msg = "ClockSet takes a finite number of seconds"
-                raise LocalProtocolError(msg)
-            self._unix_offset = inp.unix_offset
+            self._set_clock(inp)
             return
-        if not isinstance(inp, SocketOpened | FrameReceived | SocketClosed | SendAcknowledged | SendsAcknowledged):
+        if not isinstance(inp, _INPUTS):
             msg = f"receive() takes a WebSocket's input of dcl_comms_core.inputs, not {type(inp).__name__}"
             raise LocalProtocolError(msg)
         if inp.link != self._link or self._state not in _WITH_SOCKET:
@@ -318,10 +318,20 @@ class ArchipelagoSession:
             self.counters["late"] += 1
         elif isinstance(inp, FrameReceived):
             self._on_frame(inp.data)
+        elif isinstance(inp, PacketsDropped):
+            self.counters["dropped.inbox_bytes"] += inp.count
+            limit = self._limits.inbox_bytes
+            self._tell(ev.LimitReached(at=self._now, room=self._room, limit="inbox_bytes", value=limit))
         elif isinstance(inp, SocketOpened):
             self._place = inp.place
             if not self._handshake.opened(self._now):
                 self.counters["late"] += 1
+
+    def _set_clock(self, inp: ClockSet) -> None:
+        if not isfinite(inp.unix_offset):
+            msg = "ClockSet takes a finite number of seconds"
+            raise LocalProtocolError(msg)
+        self._unix_offset = inp.unix_offset
 
     def _on_closed(self, inp: SocketClosed) -> None:
         if self._state is ArchipelagoState.CLOSING:

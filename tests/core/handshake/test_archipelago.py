@@ -34,10 +34,12 @@ from dcl_comms_core import (
     Kicked,
     KickedMessage,
     LeftIslandMessage,
+    LimitReached,
     Limits,
     LinkRef,
     LocalProtocolError,
     OpenSocket,
+    PacketsDropped,
     PacketTooLarge,
     PeerId,
     Place,
@@ -265,6 +267,16 @@ def test_news_before_it_began_is_ignored() -> None:
     rig.gone()
     rig.say(kicked=KickedMessage())
     assert (rig.session.state, rig.session.counters["late"], rig.take_events()) == (S.NEW, 2, [])
+
+
+def test_frames_that_the_driver_had_no_room_for_are_counted_and_told() -> None:
+    rig = opened()
+    rig.tell(PacketsDropped(link=rig.link, count=3))
+    (told,) = rig.take_events()
+    assert isinstance(told, LimitReached)
+    assert (told.room, told.limit, told.value) == ("realm", "inbox_bytes", Limits().inbox_bytes)
+    assert rig.session.counters["dropped.inbox_bytes"] == 3
+    assert rig.session.state is S.OPEN
 
 
 def test_late_news_is_ignored() -> None:

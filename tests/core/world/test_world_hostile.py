@@ -14,9 +14,11 @@ from dcl_comms_core import (
     CloseReason,
     Fetch,
     Fetched,
+    LimitReached,
     Limits,
     LinkRef,
     OpenSocket,
+    PacketsDropped,
     Retry,
     RoomState,
     SocketClosed,
@@ -128,6 +130,16 @@ def test_a_realms_name_that_is_none_is_told_to_nobody(name: str) -> None:
     alice.call("enter_scene", "a", (0, 0))
     (asked,) = [fetch for fetch in alice.asked(Fetch) if fetch.method == "POST"]
     assert json.loads(dict(asked.headers)["x-identity-metadata"])["realmName"] == "main"
+
+
+def test_an_island_service_that_says_more_than_the_driver_has_room_for() -> None:
+    alice = settled(Universe())
+    (link,) = alice.sockets
+    alice.tell(PacketsDropped(link=link, count=7))
+    (told,) = alice.take(LimitReached)
+    assert (told.room, told.limit) == ("realm", "inbox_bytes")
+    assert alice.session.state is RoomState.OPEN
+    assert alice.session.counters["dropped.inbox_bytes"] == 7
 
 
 def test_an_island_service_that_says_nothing() -> None:
