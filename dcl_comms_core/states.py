@@ -518,8 +518,8 @@ WORLD_WAITS: Final[Mapping[RoomState, Bound]] = MappingProxyType(
         _S.NEW: _NOT_BEGUN,
         _S.CONNECTING: (Timer.ENTER,),
         _S.OPEN: "we are where we want to be",
-        # It is searched for, after a pause or now; or its session joins it anew, after a pause or now.
-        _S.WAITING: (Timer.SEEK, Timer.ENTER, Timer.RETRY, Timer.CONNECT),
+        # It is searched for, after a pause or now.
+        _S.WAITING: (Timer.SEEK, Timer.ENTER),
         _S.CLOSING: (Timer.CLOSE,),
         _S.CLOSED: _OVER,
     }

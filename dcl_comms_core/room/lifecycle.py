@@ -12,12 +12,11 @@ if TYPE_CHECKING:
 
     from dcl_comms_core.peers import PeerId
 
-__all__ = ["RECEIVING", "SENDING", "Lifecycle"]
+__all__ = ["RECEIVING", "Lifecycle"]
 
 RECEIVING: Final = frozenset({RoomState.OPEN, RoomState.RECONNECTING})
 """Packets and news of others are taken."""
-SENDING: Final = RECEIVING | {RoomState.WAITING}
-"""Packets are taken, be it to wait."""
+_SENDING: Final = RECEIVING | {RoomState.WAITING}
 
 
 class Lifecycle:
@@ -32,6 +31,12 @@ class Lifecycle:
         """The link as commands name it now."""
         self.identity: PeerId | None = None
         """Who we are; None before the room opened."""
+
+    @property
+    def sending(self) -> bool:
+        """Are packets taken, be it to wait?"""
+        # A room that is joined anew is connecting too: there is an identity from its first opening on.
+        return self.state in _SENDING or (self.state is RoomState.CONNECTING and self.identity is not None)
 
     def next_link(self) -> LinkRef:
         """A further generation of the link; what the earlier ones still tell is late."""

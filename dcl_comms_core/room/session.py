@@ -58,7 +58,7 @@ from dcl_comms_core.room.incoming.profiles import Profiles, build_profile
 from dcl_comms_core.room.incoming.reader import PacketReader
 from dcl_comms_core.room.incoming.roster import Roster
 from dcl_comms_core.room.introduction import Introduction
-from dcl_comms_core.room.lifecycle import RECEIVING, SENDING, Lifecycle
+from dcl_comms_core.room.lifecycle import RECEIVING, Lifecycle
 from dcl_comms_core.room.options import Delivery, RoomOptions, Subscribe
 from dcl_comms_core.room.outgoing.carriers import LiveKitCarrier
 from dcl_comms_core.room.outgoing.intents import Intents, check_version
@@ -221,7 +221,7 @@ class RoomSession(Intents):
     @property
     def sending(self) -> bool:
         """Whether packets are taken, be it to wait: from RoomOpened to RoomClosed, or to our ``close()``."""
-        return self.lifecycle.state in SENDING
+        return self.lifecycle.sending
 
     @property
     def flowing(self) -> bool:

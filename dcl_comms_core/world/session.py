@@ -379,7 +379,7 @@ class WorldSession(Seeking):
         if self._source is not None:
             self._source.handle_timeout(self.clock.now)
         self._merged.handle_timeout(self.clock.now)
-        # A room that begins to be joined anew tells nothing, and takes no packets.
+        # A room may move and tell nothing of it.
         self._moved = True
         self._pump()
         for stay in (self._island, self._scene):

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Final
 
 from dcl_comms_core.errors import LocalProtocolError, PermissionMissing
 from dcl_comms_core.events import WarningCode
-from dcl_comms_core.room.lifecycle import SENDING
 from dcl_comms_core.room.outgoing.outbox import Outbox
 from dcl_comms_core.states import RoomState
 
@@ -49,7 +48,7 @@ class Outbound:
     def check(self) -> None:
         """May we send?  LocalProtocolError: the room is not open; PermissionMissing: no."""
         state = self._lifecycle.state
-        if state is not _OPEN and state not in SENDING:
+        if state is not _OPEN and not self._lifecycle.sending:
             msg = f"the room is {state.value}: send between RoomOpened and RoomClosed"
             raise LocalProtocolError(msg)
         token = self._token

@@ -491,6 +491,21 @@ def test_joining_anew() -> None:
     assert rig.session.counters["unconfirmed"] == 2
 
 
+def test_packets_are_taken_from_the_first_opening_to_the_end_also_while_it_is_joined_anew() -> None:
+    rig = Rig(reconnect=STEADY).open()
+    assert not rig.session.sending
+    rig.join()
+    rig.lose()
+    rig.timer()
+    assert rig.session.state is RoomState.CONNECTING
+    assert rig.session.sending
+    rig.take_commands(object)
+    rig.session.chat("what is said meanwhile waits")
+    assert (rig.session.waiting, rig.take_commands(object)) == (1, [])
+    rig.join()
+    assert len(rig.sent()) == 1
+
+
 def test_pauses_grow_and_attempts_end() -> None:
     rig = at(RoomState.WAITING)
     started = []

@@ -221,7 +221,8 @@ class Model(RuleBasedStateMachine):
             size = 1
         else:
             error = self.call("chat", "x", to=[PeerId(str(number)) for number in range(size)], now=self.now)
-        if self.state not in (*IN_ROOM, "waiting"):
+        joins_anew = self.state == "connecting" and self.opened_once
+        if self.state not in (*IN_ROOM, "waiting") and not joins_anew:
             assert isinstance(error, LocalProtocolError)
         else:
             free = IN_FLIGHT - len(self.in_flight) if self.state == "open" else 0
