@@ -20,7 +20,7 @@ HEAD = """# States
 <!-- Made by .ci/tools/states_page.py from the tables in dcl_comms_core/states.py: change them there. -->
 
 Every move of every machine of the core. What a transport tells that has no arrow is late news and is ignored; what a caller asks for that has none
-raises `LocalProtocolError`.
+raises `LocalProtocolError`. Who moves whom, and what waits for what, is in [machines.md](machines.md).
 
 Whoever waits has a deadline. The table below each machine says which timers bound a state, of which at least one runs in it; docs/limits.md says for how
 long.

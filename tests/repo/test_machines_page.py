@@ -1,0 +1,75 @@
+"""docs/machines.md names every state, trigger and timer of every machine, and none that is not there."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from dcl_comms_core import states
+
+PAGE = (Path(__file__).parents[2] / "docs" / "machines.md").read_text(encoding="utf-8")
+MACHINES = {
+    "room": states.ROOM_TRANSITIONS,
+    "stage": states.STAGE_TRANSITIONS,
+    "islands": states.ARCHIPELAGO_TRANSITIONS,
+    "way": states.WAY_TRANSITIONS,
+    "stay": states.STAY_TRANSITIONS,
+    "world": states.WORLD_TRANSITIONS,
+}
+STATES = {
+    name: {state.value for row, to in table.items() for state in (row[0], to)} for name, table in MACHINES.items()
+}
+TRIGGERS = {trigger.value for table in MACHINES.values() for _, trigger in table}
+WAITS = PAGE.partition("## What waits for what\n")[2].partition("\n## ")[0]
+
+
+def test_every_state_named_in_the_page_exists():
+    named = re.findall(rf"`({'|'.join(MACHINES)})\.(\w+)`", PAGE)
+    # A world is never reconnecting: its states are those of a room that it can have.
+    assert [one for one in named if one[1] not in STATES[one[0]]] == []
+    assert len(named) > 30
+
+
+def test_what_every_state_waits_for_is_told_once():
+    rows = [row for row in WAITS.splitlines() if row.startswith("| `")]
+    told = [one for row in rows for one in re.findall(rf"`({'|'.join(MACHINES)})\.(\w+)`", row.split("|")[1])]
+    assert sorted(told) == sorted((name, state) for name, all_of_it in STATES.items() for state in all_of_it)
+
+
+def test_every_trigger_is_named_and_nothing_else_is_called_one():
+    italics = {words for line in PAGE.splitlines() for words in re.findall(r"(?<!\*)\*([^*\n]+)\*(?!\*)", line)}
+    assert italics - TRIGGERS == {"words in italics"}
+    assert TRIGGERS - italics == set()
+
+
+def test_every_timer_is_named():
+    named = set(re.findall(r"`([A-Z]+)`", WAITS))
+    assert named == set(states.Timer.__members__)
+
+
+@pytest.mark.parametrize("heading", ["From a realm's URL to the first room, and back", "A scene beside the island"])
+def test_the_walks_go_through_states_that_exist_and_steps_that_are_legal(heading):
+    text = PAGE.partition(f"## {heading}\n")[2].partition("\n## ")[0]
+    header, _, *rows = [line for line in text.splitlines() if line.startswith("|")]
+    machines = [cell.strip(" `") for cell in header.split("|")[2:-1]]
+    assert len(rows) > 10
+    before: dict[str, list[str]] = {}
+    for row in rows:
+        cells = dict(zip(machines, (re.findall(r"`(\w+)`", cell) for cell in row.split("|")[2:-1]), strict=True))
+        for machine, here in cells.items():
+            assert set(here) <= STATES[machine], row
+            if len(here) == len(before.get(machine, [])) == 1:
+                assert reached(machine, before[machine][0], here[0]), (machine, before[machine], row)
+        before = cells
+
+
+def reached(machine, one, other):
+    """Whether a machine can get from one state into another within two moves: a row may tell of a few."""
+    steps = {
+        state.value: {to.value for (start, _), to in MACHINES[machine].items() if start is state}
+        for state, _ in MACHINES[machine]
+    }
+    near = {one} | steps.get(one, set())
+    return other in near or any(other in steps.get(state, set()) for state in near)
