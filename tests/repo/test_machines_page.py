@@ -18,6 +18,14 @@ MACHINES = {
     "stay": states.STAY_TRANSITIONS,
     "world": states.WORLD_TRANSITIONS,
 }
+BOUNDS = {
+    "room": states.ROOM_WAITS,
+    "stage": states.STAGE_WAITS,
+    "islands": states.ARCHIPELAGO_WAITS,
+    "way": states.WAY_WAITS,
+    "stay": states.STAY_WAITS,
+    "world": states.WORLD_WAITS,
+}
 STATES = {
     name: {state.value for row, to in table.items() for state in (row[0], to)} for name, table in MACHINES.items()
 }
@@ -36,6 +44,20 @@ def test_what_every_state_waits_for_is_told_once():
     rows = [row for row in WAITS.splitlines() if row.startswith("| `")]
     told = [one for row in rows for one in re.findall(rf"`({'|'.join(MACHINES)})\.(\w+)`", row.split("|")[1])]
     assert sorted(told) == sorted((name, state) for name, all_of_it in STATES.items() for state in all_of_it)
+
+
+def test_the_timers_of_each_wait_are_those_of_its_table():
+    rows = [row.split("|") for row in WAITS.splitlines() if row.startswith("| `")]
+    named = {
+        one: set(re.findall(r"`([A-Z]+)`", row[3]))
+        for row in rows
+        for one in re.findall(rf"`({'|'.join(MACHINES)})\.(\w+)`", row[1])
+    }
+    for name, table in BOUNDS.items():
+        for state, bound in table.items():
+            timers = set() if isinstance(bound, str) else {timer.name for timer in bound}
+            # The page may name one more that ends it sooner, or one that ends nothing but tells.
+            assert timers <= named[name, state.value], (name, state)
 
 
 def test_every_trigger_is_named_and_nothing_else_is_called_one():
