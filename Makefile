@@ -10,7 +10,7 @@ THREE := -n 3 --dist worksteal
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test check bench fuzz soak nightly test-all ci-deps env coverage mutants conformance native bench-readme generate compare-protocol clean
+.PHONY: demo test check bench fuzz soak nightly test-all ci-deps env coverage mutants conformance native bench-readme generate compare-protocol news clean
 
 env: $(VENV)/.ready
 
@@ -68,6 +68,15 @@ $(VENV)/.bench: $(VENV)/.ready
 
 bench: $(VENV)/.bench
 	$(BIN)/python benchmarks/run.py $(ONLY)
+
+# What a release writes, in the same environment.
+$(VENV)/.news: $(VENV)/.ready
+	@.ci/make-env "$(PYTHON)" $(VENV) news
+	@touch $@
+
+# Shows what CHANGES.md will say; with VERSION=... writes it and takes the fragments away.
+news: $(VENV)/.news
+	@$(BIN)/towncrier build $(if $(VERSION),--yes --version $(VERSION),--draft --version next)
 
 bench-readme: env
 	$(BIN)/python .ci/tools/readme_table.py

@@ -34,7 +34,7 @@ class Lifecycle:
 
     @property
     def sending(self) -> bool:
-        """Are packets taken, be it to wait?"""
+        """Whether packets are taken, be it to wait."""
         # A room that is joined anew is connecting too: there is an identity from its first opening on.
         return self.state in _SENDING or (self.state is RoomState.CONNECTING and self.identity is not None)
 
