@@ -40,6 +40,9 @@ check: env
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/basedpyright
+	@# Programs of users, and what they get wrong.
+	$(BIN)/mypy tests/typing examples/*.py
+	$(BIN)/basedpyright -p tests/typing
 	$(BIN)/python .ci/tools/gen_proto.py --check
 	$(BIN)/python .ci/tools/conformance.py --check
 	$(BIN)/python .ci/tools/limits_page.py --check

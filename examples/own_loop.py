@@ -312,8 +312,12 @@ def bell() -> socket.socket:
     reader, writer = socket.socketpair()
     writer.setblocking(False)
     signal.set_wakeup_fd(writer.detach())
-    signal.signal(signal.SIGINT, lambda *_: None)
+    signal.signal(signal.SIGINT, rung)
     return reader
+
+
+def rung(_signal: int, _frame: object) -> None:
+    """Nothing: the bell is read by the loop."""
 
 
 def first(*times: float | None) -> float:
