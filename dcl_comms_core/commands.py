@@ -115,7 +115,7 @@ class OpenSocket:
     subprotocol: str = ""
     """What to offer; empty: nothing."""
     within: Place | None = None
-    """Where the server is that named this URL; None: the user did.  See ``targets``."""
+    """Where the server is that named this URL; None: the user did.  See ``adapters/url_guard.py``."""
 
 
 @dataclass(slots=True, kw_only=True)  # not frozen, which would make it a third dearer: there is one for each packet
@@ -156,7 +156,7 @@ class Fetch:
     max_bytes: int = 1_048_576
     """How long the answer's body may be, decompressed: a longer one is FetchFailed."""
     within: Place | None = None
-    """Where the server is that named this URL; None: the user did.  See ``targets``."""
+    """Where the server is that named this URL; None: the user did.  See ``adapters/url_guard.py``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -39,7 +39,7 @@ def address_of(wallet: Wallet | AuthIdentity | None, what: str) -> str:
     if wallet is None:
         msg = (
             f"{what} asks who we are: pass wallet=DisposableWallet() to be a guest, or wallet=LocalWallet(key), "
-            'both of dcl_comms_drivers.wallet.wallets (pip install "dcl-comms[wallet]")'
+            'both of dcl_comms_drivers.wallet (pip install "dcl-comms[wallet]")'
         )
         raise LocalProtocolError(msg)
     address = getattr(wallet, "address", None)
