@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
+from rigs.core.world import GATE, STEADY, Universe, news, said
 
 from dcl_comms_core import states
 
@@ -71,20 +72,26 @@ def test_every_timer_is_named():
     assert named == set(states.Timer.__members__)
 
 
-@pytest.mark.parametrize("heading", ["From a realm's URL to the first room, and back", "A scene beside the island"])
-def test_the_walks_go_through_states_that_exist_and_steps_that_are_legal(heading):
+def walk(heading):
+    """A walk's rows: each as its machines' states."""
     text = PAGE.partition(f"## {heading}\n")[2].partition("\n## ")[0]
     header, _, *rows = [line for line in text.splitlines() if line.startswith("|")]
     machines = [cell.strip(" `") for cell in header.split("|")[2:-1]]
+    cells = [[tuple(re.findall(r"`(\w+)`", cell)) for cell in row.split("|")[2:-1]] for row in rows]
+    return [dict(zip(machines, row, strict=True)) for row in cells]
+
+
+@pytest.mark.parametrize("heading", ["From a realm's URL to the first room, and back", "A scene beside the island"])
+def test_the_walks_go_through_states_that_exist_and_steps_that_are_legal(heading):
+    rows = walk(heading)
     assert len(rows) > 10
-    before: dict[str, list[str]] = {}
+    before: dict[str, tuple[str, ...]] = {}
     for row in rows:
-        cells = dict(zip(machines, (re.findall(r"`(\w+)`", cell) for cell in row.split("|")[2:-1]), strict=True))
-        for machine, here in cells.items():
+        for machine, here in row.items():
             assert set(here) <= STATES[machine], row
-            if len(here) == len(before.get(machine, [])) == 1:
+            if len(here) == len(before.get(machine, ())) == 1:
                 assert reached(machine, before[machine][0], here[0]), (machine, before[machine], row)
-        before = cells
+        before = row
 
 
 def reached(machine, one, other):
@@ -95,3 +102,82 @@ def reached(machine, one, other):
     }
     near = {one} | steps.get(one, set())
     return other in near or any(other in steps.get(state, set()) for state in near)
+
+
+class Watcher:
+    """Somebody in a realm, and everything that a walk's tables tell of."""
+
+    def __init__(self, role, **options):
+        self.role = role
+        self.here = Universe()
+        self.alice = self.here.visitor(reconnect=STEADY, **options)
+        self.seen = []
+        self.look()
+
+    def look(self):
+        session = self.alice.session
+        standing = session.standing[self.role]
+        rooms = tuple(room.state.value for room in session.rooms.values() if room.room == self.role)
+        now = {
+            "world": (session.state.value,),
+            "stay": (standing.stay.value,),
+            "way": (standing.way.value,),
+            "room": rooms,
+        }
+        if not self.seen or self.seen[-1] != now:
+            self.seen.append(now)
+
+    def call(self, verb, *args):
+        self.alice.call(verb, *args)
+        self.look()
+
+    def run(self, seconds):
+        for _ in range(round(seconds * 250)):
+            self.here.run(0.004)
+            self.look()
+
+    def saw(self, rows):
+        """Whether all of them came, in this order."""
+        trace = iter(self.seen)
+        # The rig signs at once: what waits for a signature is not seen.
+        wanted = [row for row in rows if row["way"] != ("signing",)]
+        return [row for row in wanted if not any(row.items() <= now.items() for now in trace)] == []
+
+
+def test_the_first_walk_is_what_a_session_does():
+    walker = Watcher("island")
+    here, alice = walker.here, walker.alice
+    walker.call("open")
+    walker.run(4.0)
+    news(alice, "I2", here.mint("I2", alice.name))
+    walker.run(2.0)
+    here.rooms["I2"].shut_down(now=here.clock.now)
+    walker.run(12.0)
+    here.rooms["I2"].restart()
+    walker.run(20.0)
+    walker.call("close")
+    walker.run(2.0)
+    rows = [
+        {machine: row[machine] for machine in ("world", "stay", "way", "room")}
+        for row in walk("From a realm's URL to the first room, and back")
+    ]
+    assert walker.saw([row for row, other in zip(rows, [None, *rows], strict=False) if row != other])
+
+
+def test_the_walk_of_a_scene_is_what_a_session_does():
+    walker = Watcher("scene", gatekeeper=GATE)
+    here = walker.here
+    here.http["POST", GATE] = here.login("scene-x", key="adapter")
+    walker.call("open")
+    walker.run(4.0)
+    walker.call("enter_scene", "x", (0, 0))
+    walker.run(2.0)
+    here.http["POST", GATE] = here.login("scene-y", key="adapter")
+    walker.call("enter_scene", "y", (1, 0))
+    walker.run(2.0)
+    here.http["POST", GATE] = said(401, error="Access denied, deny-listed wallet")
+    here.rooms["scene-y"].delete(now=here.clock.now)
+    walker.run(8.0)
+    rows = walk("A scene beside the island")
+    assert walker.saw(rows)
+    assert rows[-1] == walker.seen[-1]
