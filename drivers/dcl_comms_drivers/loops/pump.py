@@ -50,6 +50,8 @@ class Pump:
         self._later = self.turn if later is None else later
         self._running = False
         self._armed: float | None = None
+        self._left: list[Event] = []
+        """What an intent made happen at once, for the next turn."""
 
     def turn(self) -> None:
         """One turn.  The link's wake and the host's timer call it; calling it more often does no harm."""
@@ -66,11 +68,14 @@ class Pump:
                 session.handle_timeout(now)
             self._carry_out(now)
             events = session.events()
+            if self._left:
+                events, self._left = self._left + events, []
             if events:
                 if self._tap is not None:
                     show(self._tap, events, now)
                 self._on_events(events)
                 self._carry_out(now)
+                self._keep_events()
         finally:
             self._running = False
         if more:
@@ -78,12 +83,20 @@ class Pump:
         self._arm(now)
 
     def carry_out(self) -> None:
-        """After an intent outside of a turn: give its commands to the link at once."""
+        """After an intent outside of a turn: give its commands to the link at once, and have a turn for its events."""
         if self._running:
             return
         now = self._host.now()
         self._carry_out(now)
+        self._keep_events()
         self._arm(now)
+
+    def _keep_events(self) -> None:
+        # Nothing else may be due for long: a scene that is refused at once is told at once.
+        events = self._session.events()
+        if events:
+            self._left += events
+            self._host.wake(self._later)
 
     def _carry_out(self, now: float) -> None:
         while commands := self._session.commands():
