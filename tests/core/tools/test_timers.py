@@ -1,0 +1,63 @@
+"""A handful of timers with one deadline."""
+
+from __future__ import annotations
+
+from dcl_comms_core import Timer
+from dcl_comms_core.tools.timers import Timers, earliest
+
+
+def test_the_deadline_is_that_of_the_earliest_timer() -> None:
+    timers = Timers()
+    assert (timers.deadline, timers.reason) == (None, None)
+    timers.arm(Timer.CONNECT, 20.0)
+    timers.arm(Timer.MOVE, 5.0)
+    assert (timers.deadline, timers.reason) == (5.0, Timer.MOVE)
+    timers.disarm(Timer.MOVE)
+    assert (timers.deadline, timers.reason) == (20.0, Timer.CONNECT)
+    assert [timers.armed(timer) for timer in (Timer.CONNECT, Timer.MOVE)] == [True, False]
+
+
+def test_a_timer_that_is_armed_again_is_moved() -> None:
+    timers = Timers()
+    timers.arm(Timer.MOVE, 5.0)
+    timers.arm(Timer.CLOSE, 7.0)
+    timers.arm(Timer.MOVE, 9.0)
+    assert (timers.deadline, timers.reason) == (7.0, Timer.CLOSE)
+    assert timers.due() == {Timer.MOVE: 9.0, Timer.CLOSE: 7.0}
+
+
+def test_a_timer_is_hastened_and_never_put_off() -> None:
+    timers = Timers()
+    timers.arm(Timer.CLOSE, 7.0)
+    timers.hasten(Timer.CLOSE, 8.0)
+    assert timers.deadline == 7.0
+    timers.hasten(Timer.CLOSE, 6.0)
+    assert timers.deadline == 6.0
+
+
+def test_what_is_due_is_taken_out_in_the_order_of_time() -> None:
+    timers = Timers()
+    for when, timer in ((3.0, Timer.MOVE), (1.0, Timer.CLOSE), (4.0, Timer.CONNECT)):
+        timers.arm(timer, when)
+    assert timers.pop_due(0.5) is None
+    assert [timers.pop_due(3.0) for _ in range(3)] == [Timer.CLOSE, Timer.MOVE, None]
+    assert timers.due() == {Timer.CONNECT: 4.0}
+
+
+def test_all_stop_at_once() -> None:
+    timers = Timers()
+    timers.arm(Timer.MOVE, 5.0)
+    timers.clear()
+    assert (timers.deadline, timers.reason, timers.due(), timers.pop_due(9.0)) == (None, None, {}, None)
+
+
+def test_what_is_due_does_not_change_what_was_told() -> None:
+    timers = Timers()
+    timers.arm(Timer.MOVE, 5.0)
+    timers.due().clear()
+    assert timers.armed(Timer.MOVE)
+
+
+def test_of_timers_of_several_owners_the_first_of_each_name_counts() -> None:
+    told = [(Timer.MOVE, 5.0), (Timer.STAGE, None), (Timer.MOVE, 3.0), (Timer.CLOSE, 4.0)]
+    assert earliest(told) == {Timer.MOVE: 3.0, Timer.CLOSE: 4.0}
