@@ -413,7 +413,7 @@ class RoomSession(Intents):
 
     def check_publish(self, source: TrackSource) -> None:
         """May we publish a track from this source?  LocalProtocolError: the room is not open; PermissionMissing: no."""
-        self._outbound.check_publish(source)
+        self._tracks.check_publish(source)
 
     def put(
         self, messages: list[tuple[bytes, tuple[str, ...] | None, str]], *, reliable: bool, now: float | None

@@ -1,4 +1,4 @@
-"""A room's live tracks: who offers which, and which of them we receive."""
+"""A room's live tracks: who offers which, which of them we receive, and whether we may publish one."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from dcl_comms_core.commands import SubscribeTrack
 from dcl_comms_core.errors import LocalProtocolError, PermissionMissing
 from dcl_comms_core.room.lifecycle import RECEIVING
 from dcl_comms_core.room.options import wants
+from dcl_comms_core.states import RoomState
 
 if TYPE_CHECKING:
     from dcl_comms_core.adapters.token import AccessToken
-    from dcl_comms_core.inputs import Track, TrackInput
+    from dcl_comms_core.inputs import Track, TrackInput, TrackSource
     from dcl_comms_core.peers import PeerId
     from dcl_comms_core.room.incoming.roster import Roster
     from dcl_comms_core.room.lifecycle import Lifecycle
@@ -68,6 +69,15 @@ class Tracks:
         if owner is not None:
             self._ask_for(owner, sid, wanted=wanted)
         return owner is not None
+
+    def check_publish(self, source: TrackSource) -> None:
+        """May we publish a track from this source?  LocalProtocolError: the room is not open; PermissionMissing: no."""
+        state = self._lifecycle.state
+        if state is not RoomState.OPEN:
+            msg = f"the room is {state.value}: publish after RoomOpened"
+            raise LocalProtocolError(msg)
+        if self._token is not None and not self._token.may_publish(source.value):
+            raise PermissionMissing("canPublishSources", f"{source.value} is not among the sources")
 
     def has(self, track: Track | str) -> bool:
         """Whether somebody offers this track."""

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from dcl_comms_core.adapters.token import AccessToken
-    from dcl_comms_core.inputs import SendAcknowledged, TrackSource
+    from dcl_comms_core.inputs import SendAcknowledged
     from dcl_comms_core.limits import Limits
     from dcl_comms_core.room.lifecycle import Lifecycle
     from dcl_comms_core.room.outgoing.carriers import Carrier
@@ -54,16 +54,6 @@ class Outbound:
         token = self._token
         if token is not None and not token.grants.can_publish_data:
             raise PermissionMissing("canPublishData", "the server would drop every packet in silence")
-
-    def check_publish(self, source: TrackSource) -> None:
-        """May we publish a track from this source?  LocalProtocolError: the room is not open; PermissionMissing: no."""
-        state = self._lifecycle.state
-        if state is not _OPEN:
-            msg = f"the room is {state.value}: publish after RoomOpened"
-            raise LocalProtocolError(msg)
-        token = self._token
-        if token is not None and not token.may_publish(source.value):
-            raise PermissionMissing("canPublishSources", f"{source.value} is not among the sources")
 
     def put(self, messages: list[tuple[bytes, tuple[str, ...] | None, str]], *, reliable: bool) -> None:
         """Queue packets (bytes, addressees, topic): all or none.  PacketTooLarge, LocalProtocolError, SendQueueFull."""
