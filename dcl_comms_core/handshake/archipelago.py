@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING, Final
 from dcl_comms_core import events as ev
 from dcl_comms_core.adapters.connection_string import ArchipelagoAdapter
 from dcl_comms_core.codec import decode_message
-from dcl_comms_core.errors import DecodeError, InvalidConnectionString, LocalProtocolError, PacketTooLarge
+from dcl_comms_core.errors import DecodeError, InvalidConnectionString, LocalProtocolError
 from dcl_comms_core.handshake.challenge import Failure, Handshake
-from dcl_comms_core.handshake.frames import archipelago_service, heartbeat_frame, read_island
+from dcl_comms_core.handshake.frames import archipelago_service, read_island
+from dcl_comms_core.handshake.heartbeats import Heartbeats
 from dcl_comms_core.inputs import (
     ClockSet,
     FrameReceived,
@@ -31,8 +32,6 @@ from dcl_comms_core.inputs import (
     SocketOpened,
 )
 from dcl_comms_core.limits import DEFAULT_LIMITS
-from dcl_comms_core.packets.envelope import WEBSOCKET_MAX_FRAME
-from dcl_comms_core.packets.motion import check_position
 from dcl_comms_core.peers import PeerId
 from dcl_comms_core.proto import v3
 from dcl_comms_core.states import (
@@ -41,12 +40,12 @@ from dcl_comms_core.states import (
     ArchipelagoState,
     ArchipelagoTrigger,
     CloseReason,
-    Retry,
     Stage,
     Timer,
 )
-from dcl_comms_core.tools.backoff import Backoff
+from dcl_comms_core.tools.clock import Clock
 from dcl_comms_core.tools.prng import Prng
+from dcl_comms_core.tools.retries import Retries
 from dcl_comms_core.tools.timers import Timers, earliest
 
 if TYPE_CHECKING:
@@ -58,6 +57,7 @@ if TYPE_CHECKING:
     from dcl_comms_core.identity.guard import ChallengeGuard
     from dcl_comms_core.inputs import Input
     from dcl_comms_core.limits import Limits
+    from dcl_comms_core.tools.backoff import Backoff
 
 __all__ = ["ArchipelagoSession"]
 
@@ -99,12 +99,13 @@ class ArchipelagoSession:
         self._adapter = adapter
         self._room = room
         self._limits = limits
-        self._prng = Prng(entropy)
-        self._backoff = reconnect
-        self._pauses = Backoff() if reconnect is None else reconnect
-        self._period = heartbeat
         self._state = ArchipelagoState.NEW
+        self._clock = Clock()
         self._timers = Timers()
+        self._retries = Retries(reconnect, Prng(entropy), limits.stable_seconds)
+        self.counters: Counter[str] = Counter()
+        """How often: heartbeats, islands, ignored and undecodable (frames), dropped.inbox_bytes (frames for which the
+        driver had no room), late (inputs and answers), reconnected."""
         self._events: list[ev.Event] = []
         self._handshake = Handshake(
             archipelago_service(limits),
@@ -116,20 +117,18 @@ class ArchipelagoSession:
             say=self._tell,
         )
         self._link = LinkRef(link, 0)
-        self._now = 0.0
-        self._unix_offset: float | None = None
-        self._attempt = 0
+        self._heartbeats = Heartbeats(
+            self._clock,
+            self._timers,
+            self.counters,
+            period=heartbeat,
+            patience=limits.island_seconds,
+            send=self._handshake.send,
+        )
         self._opened_once = False
-        self._open_since: float | None = None
-        self._position = ev.Vector3(0.0, 0.0, 0.0)
-        self._placed = False
         self._place: Place | None = None
-        self._desired: str | None = None
         self._identity: PeerId | None = None
         self._island: ev.IslandChanged | None = None
-        self.counters: Counter[str] = Counter()
-        """How often: heartbeats, islands, ignored and undecodable (frames), dropped.inbox_bytes (frames for which the
-        driver had no room), late (inputs and answers), reconnected."""
 
     # --- what the world may ask
 
@@ -197,7 +196,7 @@ class ArchipelagoSession:
 
     def open(self, *, now: float | None = None) -> None:
         """Begin.  The answer is RealmOpened or RealmClosed."""
-        self._pass_time(now)
+        self._clock.pass_time(now)
         if (self._state, ArchipelagoTrigger.OPEN) not in ARCHIPELAGO_TRANSITIONS:
             msg = f"the session is {self._state.value}: make a new ArchipelagoSession to begin again"
             raise LocalProtocolError(msg)
@@ -211,7 +210,7 @@ class ArchipelagoSession:
 
     def close(self, *, now: float | None = None) -> None:
         """Leave.  Closing again does nothing.  RealmClosed(CLIENT) follows."""
-        self._pass_time(now)
+        self._clock.pass_time(now)
         before = self._state
         self._move(ArchipelagoTrigger.CLOSE)
         if self._state is before:
@@ -221,7 +220,7 @@ class ArchipelagoSession:
         if self._state is ArchipelagoState.CLOSED:
             self._finish(Failure(CloseReason.CLIENT))
         else:
-            self._timers.arm(Timer.CLOSE, self._now + self._limits.close_seconds)
+            self._timers.arm(Timer.CLOSE, self._clock.now + self._limits.close_seconds)
 
     def provide_signature(self, request: int, chain: AuthChain, *, now: float | None = None) -> None:
         """Answer SignatureNeeded.  An answer that nobody waits for any more is counted as late and ignored.
@@ -229,13 +228,13 @@ class ArchipelagoSession:
         LocalProtocolError: the chain signs another payload; InvalidAuthChain: it has expired (by ClockSet), or is
         malformed; PacketTooLarge: no server would take it.  Then nothing was sent, and another may be given.
         """
-        self._pass_time(now)
-        if not self._handshake.provide(request, chain, now=self._now, unix_now=self._unix_now()):
+        self._clock.pass_time(now)
+        if not self._handshake.provide(request, chain, now=self._clock.now, unix_now=self._clock.unix_now()):
             self.counters["late"] += 1
 
     def refuse_signature(self, request: int, detail: str = "", *, now: float | None = None) -> None:
         """Answer SignatureNeeded: nobody will sign.  RealmClosed(NOT_SIGNED) follows."""
-        self._pass_time(now)
+        self._clock.pass_time(now)
         failure = self._handshake.refuse(request, detail)
         if failure is None:
             self.counters["late"] += 1
@@ -244,51 +243,45 @@ class ArchipelagoSession:
 
     def set_position(self, position: tuple[float, float, float], *, now: float | None = None) -> None:
         """Be somewhere, in metres (x east, y up, z north).  The first one begins the heartbeats; the next tells it."""
-        self._pass_time(now)
-        check_position(position)
-        self._position = ev.Vector3(*position)
-        self._placed = True
-        if self._state is ArchipelagoState.OPEN and not self._timers.armed(Timer.HEARTBEAT):
-            self._begin_heartbeats()
+        self._clock.pass_time(now)
+        self._heartbeats.put(position)
+        if self._state is ArchipelagoState.OPEN:
+            self._heartbeats.begin()
 
     def set_desired_room(self, island: str | None, *, now: float | None = None) -> None:
         """Prefer an island, of those that are near; the service remembers it until it is told of another.
 
         PacketTooLarge: no server would take a heartbeat with it.
         """
-        self._pass_time(now)
-        size = len(heartbeat_frame(ev.Vector3(1.0, 1.0, 1.0), island))
-        if size > WEBSOCKET_MAX_FRAME:
-            raise PacketTooLarge(size, WEBSOCKET_MAX_FRAME)
-        self._desired = island
+        self._clock.pass_time(now)
+        self._heartbeats.prefer(island)
 
     def renew(self, *, now: float | None = None) -> None:
         """Make a fresh handshake, for a fresh connection string.  Where one is on its way already: nothing.
 
         The first one begins at once; when they follow each other closely, after pauses.
         """
-        self._pass_time(now)
+        self._clock.pass_time(now)
         if self._state in {ArchipelagoState.NEW, ArchipelagoState.CLOSING, ArchipelagoState.CLOSED}:
             msg = f"the session is {self._state.value}: renew between open() and RealmClosed"
             raise LocalProtocolError(msg)
         if self._state is ArchipelagoState.OPEN:
-            self._settle_attempts()
+            self._retries.over(self._clock.now)
             self._handshake.hang_up()
             self._move(ArchipelagoTrigger.RENEW)
-            pause = self._pauses.pause(self._attempt, self._prng) if self._attempt else 0.0
-            self._wait(CloseReason.CLIENT, pause)
+            self._wait(CloseReason.CLIENT, self._retries.renewal())
 
     # --- time
 
     def handle_timeout(self, now: float) -> None:
         """Let time pass.  Calling it too early or too often does nothing."""
-        self._pass_time(now)
-        failure = self._handshake.timed_out(self._now)
+        self._clock.pass_time(now)
+        failure = self._handshake.timed_out(self._clock.now)
         if failure is not None:
             self._fail(failure)
-        while (timer := self._timers.pop_due(self._now)) is not None:
+        while (timer := self._timers.pop_due(self._clock.now)) is not None:
             if timer is Timer.HEARTBEAT:
-                self._beat()
+                self._heartbeats.beat()
             elif timer is Timer.ISLAND:
                 text = f"no island within {self._limits.island_seconds:g} s"
                 self._warn(ev.WarningCode.NO_ISLAND, text)
@@ -303,9 +296,9 @@ class ArchipelagoSession:
 
     def receive(self, inp: Input, *, now: float) -> None:
         """Take a fact from outside.  LocalProtocolError: not an input, or the host gave a time that is not finite."""
-        self._pass_time(now)
+        self._clock.pass_time(now)
         if isinstance(inp, ClockSet):
-            self._set_clock(inp)
+            self._clock.set_unix(inp.unix_offset)
             return
         if not isinstance(inp, _INPUTS):
             msg = f"receive() takes a WebSocket's input of dcl_comms_core.inputs, not {type(inp).__name__}"
@@ -321,17 +314,11 @@ class ArchipelagoSession:
         elif isinstance(inp, PacketsDropped):
             self.counters["dropped.inbox_bytes"] += inp.count
             limit = self._limits.inbox_bytes
-            self._tell(ev.LimitReached(at=self._now, room=self._room, limit="inbox_bytes", value=limit))
+            self._tell(ev.LimitReached(at=self._clock.now, room=self._room, limit="inbox_bytes", value=limit))
         elif isinstance(inp, SocketOpened):
             self._place = inp.place
-            if not self._handshake.opened(self._now):
+            if not self._handshake.opened(self._clock.now):
                 self.counters["late"] += 1
-
-    def _set_clock(self, inp: ClockSet) -> None:
-        if not isfinite(inp.unix_offset):
-            msg = "ClockSet takes a finite number of seconds"
-            raise LocalProtocolError(msg)
-        self._unix_offset = inp.unix_offset
 
     def _on_closed(self, inp: SocketClosed) -> None:
         if self._state is ArchipelagoState.CLOSING:
@@ -349,13 +336,13 @@ class ArchipelagoSession:
         if packet.challenge_response is not None:
             message = packet.challenge_response
             answer = self._handshake.challenged(
-                message.challenge_to_sign, already=message.already_connected, now=self._now
+                message.challenge_to_sign, already=message.already_connected, now=self._clock.now
             )
             if isinstance(answer, Failure):
                 self._fail(answer)
             elif answer:
                 return
-        elif packet.welcome is not None and self._handshake.welcomed(self._now):
+        elif packet.welcome is not None and self._handshake.welcomed(self._clock.now):
             self._on_welcome(packet.welcome)
             return
         elif packet.island_changed is not None and self._state is ArchipelagoState.OPEN:
@@ -369,23 +356,21 @@ class ArchipelagoSession:
 
     def _on_welcome(self, message: v3.WelcomeMessage) -> None:
         self._identity = PeerId(message.peer_id)
-        self._open_since = self._now
+        self._retries.entered(self._clock.now)
         self._move(ArchipelagoTrigger.WELCOMED)
         if self._opened_once:
             self.counters["reconnected"] += 1
-            self._tell(ev.Reconnected(at=self._now, room=self._room, attempt=self._attempt))
+            self._tell(ev.Reconnected(at=self._clock.now, room=self._room, attempt=self._retries.attempt))
         else:
             self._opened_once = True
-            self._tell(ev.RealmOpened(at=self._now, room=self._room, identity=self._identity))
-        if self._placed:
-            self._begin_heartbeats()
+            self._tell(ev.RealmOpened(at=self._clock.now, room=self._room, identity=self._identity))
+        self._heartbeats.begin()
 
     def _on_island(self, message: v3.IslandChangedMessage) -> None:
-        if self._timers.armed(Timer.ISLAND):
-            self._timers.disarm(Timer.ISLAND)
+        self._heartbeats.answered()
         previous = None if self._island is None else self._island.island
         try:
-            island = read_island(message, at=self._now, room=self._room, previous=previous, limits=self._limits)
+            island = read_island(message, at=self._clock.now, room=self._room, previous=previous, limits=self._limits)
         except InvalidConnectionString as error:
             self._warn(ev.WarningCode.ISLAND_UNREADABLE, str(error))
             return
@@ -397,25 +382,14 @@ class ArchipelagoSession:
         welcomed = self._handshake.stage is Stage.WELCOMED
         cause = CloseReason.DUPLICATE_IDENTITY if welcomed else CloseReason.BANNED
         detail = "the same wallet logged in elsewhere, or was banned" if welcomed else "kicked instead of welcomed"
-        self._tell(ev.Kicked(at=self._now, room=self._room, cause=cause, detail=detail))
+        self._tell(ev.Kicked(at=self._clock.now, room=self._room, cause=cause, detail=detail))
         self._fail(Failure(cause, detail))
-
-    # --- heartbeats
-
-    def _begin_heartbeats(self) -> None:
-        self._timers.arm(Timer.ISLAND, self._now + self._limits.island_seconds)
-        self._beat()
-
-    def _beat(self) -> None:
-        self._timers.arm(Timer.HEARTBEAT, self._now + self._period)
-        self.counters["heartbeats"] += 1
-        self._handshake.send(heartbeat_frame(self._position, self._desired))
 
     # --- the end of a socket
 
     def _begin(self) -> None:
         self._link = LinkRef(self._link.link, self._link.generation + 1)
-        self._handshake.begin(self._link, self._now)
+        self._handshake.begin(self._link, self._clock.now)
 
     def _fail(self, failure: Failure) -> None:
         """End it ourselves."""
@@ -423,50 +397,27 @@ class ArchipelagoSession:
         self._over(failure)
 
     def _over(self, failure: Failure) -> None:
-        self._settle_attempts()
-        backoff = self._backoff
-        if (
-            backoff is not None
-            and self._opened_once
-            and RETRY[failure.reason] is Retry.BACKOFF
-            and self._attempt < backoff.attempts
-        ):
+        self._retries.over(self._clock.now)
+        if self._opened_once and self._retries.may(RETRY[failure.reason]):
             self._move(ArchipelagoTrigger.LOST)
-            self._wait(failure.reason, backoff.pause(self._attempt + 1, self._prng))
+            self._wait(failure.reason, self._retries.pause())
         else:
             self._move(ArchipelagoTrigger.ENDED)
             self._finish(failure)
 
-    def _settle_attempts(self) -> None:
-        """A service that lets us in and at once loses us again is no better than one that doesn't let us in."""
-        if self._open_since is not None and self._now - self._open_since >= self._limits.stable_seconds:
-            self._attempt = 0
-        self._open_since = None
-
     def _wait(self, reason: CloseReason, pause: float) -> None:
-        self._attempt += 1
+        now, attempt = self._clock.now, self._retries.attempt
         self._timers.clear()
-        self._timers.arm(Timer.RETRY, self._now + pause)
-        self._tell(ev.Reconnecting(at=self._now, room=self._room, attempt=self._attempt, reason=reason))
+        self._timers.arm(Timer.RETRY, now + pause)
+        self._tell(ev.Reconnecting(at=now, room=self._room, attempt=attempt, reason=reason))
 
     def _finish(self, failure: Failure) -> None:
         self._timers.clear()
         reason, detail = failure
-        closed = ev.RealmClosed(at=self._now, room=self._room, reason=reason, retry=RETRY[reason], detail=detail)
+        closed = ev.RealmClosed(at=self._clock.now, room=self._room, reason=reason, retry=RETRY[reason], detail=detail)
         self._tell(closed)
 
     # --- small help
-
-    def _unix_now(self) -> float | None:
-        return None if self._unix_offset is None else self._now + self._unix_offset
-
-    def _pass_time(self, now: float | None) -> None:
-        if now is None:
-            return
-        if not isfinite(now):
-            msg = "now is a finite number of seconds"
-            raise LocalProtocolError(msg)
-        self._now = max(now, self._now)
 
     def _move(self, trigger: ArchipelagoTrigger) -> None:
         self._state = ARCHIPELAGO_TRANSITIONS[self._state, trigger]
@@ -475,4 +426,4 @@ class ArchipelagoSession:
         self._events.append(event)
 
     def _warn(self, code: ev.WarningCode, text: str) -> None:
-        self._tell(ev.Warning(at=self._now, room=self._room, code=code, text=text))
+        self._tell(ev.Warning(at=self._clock.now, room=self._room, code=code, text=text))

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dcl_comms_core.states import Retry
+from dcl_comms_core.tools.backoff import Backoff
 
 if TYPE_CHECKING:
-    from dcl_comms_core.tools.backoff import Backoff
     from dcl_comms_core.tools.prng import Prng
 
 __all__ = ["Retries"]
@@ -44,6 +44,13 @@ class Retries:
     def left(self) -> bool:
         """Whether another attempt is allowed."""
         return self._backoff is not None and self.attempt < self._backoff.attempts
+
+    def renewal(self) -> float:
+        """Count an attempt that we make unasked.  Seconds to wait before it, without a policy too: 0 for the first."""
+        backoff = Backoff() if self._backoff is None else self._backoff
+        pause = backoff.pause(self.attempt, self._prng) if self.attempt else 0.0
+        self.attempt += 1
+        return pause
 
     def pause(self) -> float:
         """Count an attempt.  Seconds to wait before it; 0 without a policy."""

@@ -55,6 +55,22 @@ def test_who_lets_us_in_and_at_once_loses_us_is_tried_no_more_often_for_that() -
     assert not policy.left
 
 
+def test_what_we_try_unasked_begins_at_once_and_then_pauses_like_the_rest() -> None:
+    policy = retries()
+    assert [policy.renewal() for _ in range(3)] == [0.0, 1.0, 2.0]
+    assert (policy.attempt, policy.left) == (3, False)
+    policy.entered(0.0)
+    policy.over(30.0)
+    assert policy.renewal() == 0.0
+
+
+def test_what_we_try_unasked_pauses_without_a_policy_too() -> None:
+    policy = retries(None)
+    pauses = [policy.renewal() for _ in range(8)]
+    assert pauses[0] == 0.0
+    assert all(Backoff().maximum >= pause > 0.0 for pause in pauses[1:])
+
+
 def test_time_outside_is_not_taken_for_time_inside() -> None:
     policy = retries()
     policy.pause()

@@ -1,0 +1,83 @@
+"""Telling the island service where we are: once a second, for as long as its socket is open."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from dcl_comms_core.errors import PacketTooLarge
+from dcl_comms_core.events import Vector3
+from dcl_comms_core.handshake.frames import heartbeat_frame
+from dcl_comms_core.packets.envelope import WEBSOCKET_MAX_FRAME
+from dcl_comms_core.packets.motion import check_position
+from dcl_comms_core.states import Timer
+
+if TYPE_CHECKING:
+    from collections import Counter
+    from collections.abc import Callable
+
+    from dcl_comms_core.tools.clock import Clock
+    from dcl_comms_core.tools.timers import Timers
+
+__all__ = ["Heartbeats"]
+
+_SOMEWHERE: Final = Vector3(1.0, 1.0, 1.0)
+"""No coordinate is 0, which would not be written."""
+
+
+class Heartbeats:
+    """Our position and the island that we would like to be on; ``send`` gets a frame of both every ``period`` seconds.
+
+    ``patience``: seconds that the first island may take after the first heartbeat.
+    """
+
+    __slots__ = ("_clock", "_counters", "_desired", "_patience", "_period", "_placed", "_position", "_send", "_timers")
+
+    def __init__(
+        self,
+        clock: Clock,
+        timers: Timers,
+        counters: Counter[str],
+        *,
+        period: float,
+        patience: float,
+        send: Callable[[bytes], None],
+    ) -> None:
+        self._clock = clock
+        self._timers = timers
+        self._counters = counters
+        self._period = period
+        self._patience = patience
+        self._send = send
+        self._position = Vector3(0.0, 0.0, 0.0)
+        self._placed = False
+        self._desired: str | None = None
+
+    def put(self, position: tuple[float, float, float]) -> None:
+        """Be somewhere; the next heartbeat tells it.  LocalProtocolError: that is nowhere."""
+        check_position(position)
+        self._position = Vector3(*position)
+        self._placed = True
+
+    def prefer(self, island: str | None) -> None:
+        """Prefer an island; the next heartbeat tells it.  PacketTooLarge: no server would take that."""
+        size = len(heartbeat_frame(_SOMEWHERE, island))
+        if size > WEBSOCKET_MAX_FRAME:
+            raise PacketTooLarge(size, WEBSOCKET_MAX_FRAME)
+        self._desired = island
+
+    def begin(self) -> None:
+        """We are in: the first heartbeat goes out, unless they go out already or we are nowhere."""
+        if self._placed and not self._timers.armed(Timer.HEARTBEAT):
+            self._timers.arm(Timer.ISLAND, self._clock.now + self._patience)
+            self.beat()
+
+    def beat(self) -> None:
+        """Tell where we are, and again after a period."""
+        self._timers.arm(Timer.HEARTBEAT, self._clock.now + self._period)
+        self._counters["heartbeats"] += 1
+        self._send(heartbeat_frame(self._position, self._desired))
+
+    def answered(self) -> None:
+        """An island came: it is waited for no longer."""
+        if self._timers.armed(Timer.ISLAND):
+            self._timers.disarm(Timer.ISLAND)
