@@ -8,15 +8,17 @@ from dcl_comms_core.codec import decode_message, encode
 from dcl_comms_core.errors import DecodeError
 from dcl_comms_core.limits import DEFAULT_LIMITS
 from dcl_comms_core.proto import common, v3
+from dcl_comms_core.servers.challenges import Challenges
 from dcl_comms_core.servers.islands import Islands
-from dcl_comms_core.servers.sockets import SocketServer
+from dcl_comms_core.servers.sockets import Sockets
 from dcl_comms_core.states import Stage
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from dcl_comms_core.commands import Command
     from dcl_comms_core.identity.auth_chain import Verifier
-    from dcl_comms_core.inputs import LinkRef
+    from dcl_comms_core.inputs import Input, LinkRef
     from dcl_comms_core.limits import Limits
     from dcl_comms_core.servers.islands import Change
     from dcl_comms_core.servers.sockets import Client
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["ArchipelagoServer"]
 
 
-class ArchipelagoServer(SocketServer):
+class ArchipelagoServer:
     """Islands for whoever proves who they are.
 
     ``mint(island, address)`` gives the connection string that lets an address into an island's room; None: it is not
@@ -46,7 +48,19 @@ class ArchipelagoServer(SocketServer):
         limits: Limits = DEFAULT_LIMITS,
         entropy: int = 0,
     ) -> None:
-        super().__init__(verifier=verifier, denied=denied, stage_seconds=stage_seconds, limits=limits, entropy=entropy)
+        sockets = Sockets(on_frame=self._on_frame, left=self._left, stage_seconds=stage_seconds, limits=limits)
+        self._sockets = sockets
+        self._challenges = Challenges(
+            sockets,
+            frame=_challenge_frame,
+            known=lambda _client, address: address in self._peers,
+            welcome=self._welcome,
+            denied=denied,
+            verifier=verifier,
+            limits=limits,
+            entropy=entropy,
+        )
+        self._limits = limits
         self._mint = mint
         self._banned = banned
         self._flush_seconds = flush_seconds
@@ -54,6 +68,8 @@ class ArchipelagoServer(SocketServer):
         self._peers: dict[str, Client] = {}
         self.islands = Islands() if islands is None else islands
         """Who is where; for reading."""
+        self.counters = sockets.counters
+        """How often: accepted, welcomed; refused.full, .stage, .frame, .address, .chain, .denied, .time; kicked."""
 
     @property
     def peers(self) -> tuple[str, ...]:
@@ -62,28 +78,37 @@ class ArchipelagoServer(SocketServer):
 
     def accept(self, link: LinkRef, *, now: float) -> None:
         """A client opened a WebSocket.  LocalProtocolError: the link is another client's."""
-        self._accept(link, "", now)
+        self._sockets.accept(link, "", now)
 
     def kick(self, address: str, *, now: float) -> bool:
         """Throw somebody out, as the ban sweep does; False: it is not connected."""
-        self._pass_time(now)
+        self._sockets.clock.pass_time(now)
         client = self._peers.get(address.lower())
         if client is not None:
-            self._kick(client, _KICKED)
+            self._sockets.kick(client, _KICKED)
         return client is not None
+
+    def receive(self, inp: Input, *, now: float) -> None:
+        """Take what a client sent, its end, or the wall clock.  LocalProtocolError: it is something else."""
+        self._sockets.receive(inp, now=now)
+
+    def commands(self) -> list[Command]:
+        """Take everything that the sockets are to do, in order."""
+        return self._sockets.take_commands()
 
     def deadline(self) -> float | None:
         """When to call ``handle_timeout`` at the latest; None: not needed."""
-        stage, flush = super().deadline(), self._flush_due
+        stage, flush = self._sockets.deadline(), self._flush_due
         return flush if stage is None or (flush is not None and flush <= stage) else stage
 
     def handle_timeout(self, now: float) -> None:
         """Let time pass.  Calling it too early or too often does nothing."""
-        super().handle_timeout(now)
-        if self._flush_due is not None and self._flush_due <= self._now:
-            for change in self.islands.settle(self._now):
+        self._sockets.handle_timeout(now)
+        now = self._sockets.clock.now
+        if self._flush_due is not None and self._flush_due <= now:
+            for change in self.islands.settle(now):
                 self._tell(change)
-            self._flush_due = self._now + self._flush_seconds if len(self.islands) else None
+            self._flush_due = now + self._flush_seconds if len(self.islands) else None
 
     def _tell(self, change: Change) -> None:
         client = self._peers.get(change.peer)
@@ -97,50 +122,48 @@ class ArchipelagoServer(SocketServer):
             from_island_id=change.previous,
             peers={peer: common.Position(x=x, y=y, z=z) for peer, (x, y, z) in members.items()},
         )
-        self._send(client, encode(v3.ServerPacket(island_changed=message)))
+        self._sockets.send(client, encode(v3.ServerPacket(island_changed=message)))
 
     def _on_frame(self, client: Client, data: bytes) -> None:
         try:
             packet = decode_message(v3.ClientPacket, data, limits=self._limits)
         except DecodeError:
-            self._refuse(client, "frame")
+            self._sockets.refuse(client, "frame")
             return
         if packet.challenge_request is not None:
-            self._identified(client, packet.challenge_request.address)
+            self._challenges.identified(client, packet.challenge_request.address)
         elif packet.signed_challenge is not None:
-            self._proved(client, packet.signed_challenge.auth_chain_json)
+            self._challenges.proved(client, packet.signed_challenge.auth_chain_json)
         elif client.stage is not Stage.WELCOMED:
-            self._refuse(client, "stage")
+            self._sockets.refuse(client, "stage")
         elif packet.heartbeat is not None and packet.heartbeat.position is not None:
             self._on_heartbeat(client, packet.heartbeat.position, packet.heartbeat.desired_room)
 
     def _on_heartbeat(self, client: Client, at: common.Position, desired: str | None) -> None:
-        self.islands.heartbeat(client.address, (at.x, at.y, at.z), now=self._now, desired=desired)
+        now = self._sockets.clock.now
+        self.islands.heartbeat(client.address, (at.x, at.y, at.z), now=now, desired=desired)
         if self._flush_due is None:
-            self._flush_due = self._now + self._flush_seconds
-
-    def _challenge_frame(self, challenge: str, *, already: bool) -> bytes:
-        message = v3.ChallengeResponseMessage(challenge_to_sign=challenge, already_connected=already)
-        return encode(v3.ServerPacket(challenge_response=message))
-
-    def _known(self, client: Client, address: str) -> Client | None:
-        del client
-        return self._peers.get(address)
+            self._flush_due = now + self._flush_seconds
 
     def _welcome(self, client: Client) -> None:
         if self._banned(client.address):
-            self._kick(client, _KICKED)
+            self._sockets.kick(client, _KICKED)
             return
         older = self._peers.get(client.address)
         if older is not None:
-            self._kick(older, _KICKED)
-        self._let_in(client)
+            self._sockets.kick(older, _KICKED)
+        self._sockets.let_in(client)
         self._peers[client.address] = client
-        self._send(client, encode(v3.ServerPacket(welcome=v3.WelcomeMessage(peer_id=client.address))))
+        self._sockets.send(client, encode(v3.ServerPacket(welcome=v3.WelcomeMessage(peer_id=client.address))))
 
     def _left(self, client: Client) -> None:
         del self._peers[client.address]
         self.islands.leave(client.address)
+
+
+def _challenge_frame(challenge: str, already: bool) -> bytes:  # noqa: FBT001 - a callback's
+    message = v3.ChallengeResponseMessage(challenge_to_sign=challenge, already_connected=already)
+    return encode(v3.ServerPacket(challenge_response=message))
 
 
 _KICKED = encode(v3.ServerPacket(kicked=v3.KickedMessage()))

@@ -43,7 +43,6 @@ if TYPE_CHECKING:
     from dcl_comms_core.identity.auth_chain import Verifier
     from dcl_comms_core.inputs import Input
     from dcl_comms_core.limits import Limits
-    from dcl_comms_core.servers.sockets import SocketServer
 
 __all__ = ["RealmPage", "RealmRules", "RealmServer", "RealmSettings"]
 
@@ -153,7 +152,7 @@ class RealmServer:
         """``/rooms/NAME``."""
         self.own_rooms = self._ws_rooms(one_room=False, entropy=entropy + 2)
         """``/realm/rooms/NAME``."""
-        self._whose: dict[LinkRef, SocketServer] = {}
+        self._whose: dict[LinkRef, ArchipelagoServer | WsRoomServer] = {}
         self._pages: Final[tuple[tuple[str, re.Pattern[str], Callable[..., RealmPage]], ...]] = (
             ("GET", re.compile("/about"), self._about),
             ("GET", re.compile(f"/world/{_NAME}/about"), self._world_about),
@@ -206,9 +205,9 @@ class RealmServer:
         """Take what a client sent, its end, or the wall clock.  LocalProtocolError: it is something else."""
         match inp:
             case ClockSet():
-                self._unix_offset = inp.unix_offset
                 for twin in self._twins:
                     twin.receive(inp, now=now)
+                self._unix_offset = inp.unix_offset
             case FrameReceived() | SocketClosed() | SendAcknowledged():
                 whose = self._whose.get(inp.link)
                 if whose is not None:

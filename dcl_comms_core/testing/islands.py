@@ -9,6 +9,7 @@ from dcl_comms_core.adapters.connection_string import SimulatorAdapter
 from dcl_comms_core.errors import LocalProtocolError
 from dcl_comms_core.events import IslandChanged, RealmClosed
 from dcl_comms_core.states import RETRY, CloseReason
+from dcl_comms_core.tools.clock import Clock
 
 if TYPE_CHECKING:
     from dcl_comms_core.commands import Command
@@ -26,7 +27,7 @@ class MemoryIslands:
         self._room = room
         self._open = False
         self._island: str | None = None
-        self._now = 0.0
+        self._clock = Clock()
         self._events: list[Event] = []
 
     @property
@@ -41,15 +42,15 @@ class MemoryIslands:
 
     def close(self, *, now: float | None = None) -> None:
         """End."""
-        self._pass_time(now)
+        self._clock.pass_time(now)
         if self._open:
             self._open = False
             reason = CloseReason.CLIENT
-            self._events.append(RealmClosed(at=self._now, room=self._room, reason=reason, retry=RETRY[reason]))
+            self._events.append(RealmClosed(at=self._clock.now, room=self._room, reason=reason, retry=RETRY[reason]))
 
     def set_position(self, position: tuple[float, float, float], *, now: float | None = None) -> None:
         """Say where we are."""
-        self._pass_time(now)
+        self._clock.pass_time(now)
         x, _, z = position
         if not (isfinite(x) and isfinite(z)):
             msg = "a position is three finite numbers of metres"
@@ -61,17 +62,17 @@ class MemoryIslands:
 
     def renew(self, *, now: float | None = None) -> None:
         """Tell our island again."""
-        self._pass_time(now)
+        self._clock.pass_time(now)
         if self._island is not None:
             self._tell(self._island, self._island)
 
     def receive(self, inp: Input, *, now: float) -> None:  # noqa: ARG002 - nothing outside has anything to tell it
         """Nothing has to be asked, so nothing answers."""
-        self._pass_time(now)
+        self._clock.pass_time(now)
 
     def handle_timeout(self, now: float) -> None:
         """Let time pass."""
-        self._pass_time(now)
+        self._clock.pass_time(now)
 
     def deadline(self) -> float | None:
         """Nothing is ever due."""
@@ -90,8 +91,5 @@ class MemoryIslands:
         if self._open:
             adapter = SimulatorAdapter(island)
             self._events.append(
-                IslandChanged(at=self._now, room=self._room, island=island, previous=previous, adapter=adapter)
+                IslandChanged(at=self._clock.now, room=self._room, island=island, previous=previous, adapter=adapter)
             )
-
-    def _pass_time(self, now: float | None) -> None:
-        self._now = self._now if now is None else max(now, self._now)

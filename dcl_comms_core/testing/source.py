@@ -31,6 +31,7 @@ from dcl_comms_core.limits import DEFAULT_LIMITS
 from dcl_comms_core.packets.motion import heading
 from dcl_comms_core.peers import EVERYONE, PeerId, addressees
 from dcl_comms_core.states import RETRY, CloseReason
+from dcl_comms_core.tools.clock import Clock
 
 if TYPE_CHECKING:
     from dcl_comms_core.commands import Command
@@ -54,7 +55,7 @@ class MemorySource:
         self._closed = False
         self._deadline: float | None = None
         self._sent = 0
-        self._now = 0.0
+        self._clock = Clock()
         self._commands: list[Command] = []
         self._events: list[ev.Event] = []
         self.rejected = 0
@@ -77,14 +78,14 @@ class MemorySource:
 
     def open(self, *, now: float | None = None) -> None:
         """Join the memory room."""
-        self._pass_time(now)
+        self._clock.pass_time(now)
         self._link = LinkRef(self._link.link, self._link.generation + 1)
-        self._deadline = self._now + self._limits.connect_seconds
+        self._deadline = self._clock.now + self._limits.connect_seconds
         self._commands.append(OpenLink(link=self._link, adapter=SimulatorAdapter(self._room)))
 
     def close(self, *, drain: float | None = None, now: float | None = None) -> None:  # noqa: ARG002 - nothing waits
         """Leave it; nothing waits to be sent, so ``drain`` changes nothing."""
-        self._pass_time(now)
+        self._clock.pass_time(now)
         if not self._closed:
             self._commands.append(CloseLink(link=self._link))
             self._over(CloseReason.CLIENT, "")
@@ -99,7 +100,7 @@ class MemorySource:
         now: float | None = None,
     ) -> None:
         """Send an encoded Packet."""
-        self._pass_time(now)
+        self._clock.pass_time(now)
         self._sent += 1
         self._commands.append(
             SendData(link=self._link, token=self._sent, data=data, to=addressees(to), reliable=reliable, topic=topic)
@@ -107,7 +108,7 @@ class MemorySource:
 
     def receive(self, inp: Input, *, now: float) -> None:
         """Take what the port tells."""
-        self._pass_time(now)
+        self._clock.pass_time(now)
         if self._closed:
             return
         match inp:
@@ -116,7 +117,7 @@ class MemorySource:
                 self._deadline = None
                 me = PeerId(inp.identity)
                 self._events.append(
-                    ev.RoomOpened(at=self._now, room=self._room, identity=me, name=inp.room, sid=inp.sid)
+                    ev.RoomOpened(at=self._clock.now, room=self._room, identity=me, name=inp.room, sid=inp.sid)
                 )
                 for participant in inp.participants:
                     self._joined(participant.identity)
@@ -126,7 +127,7 @@ class MemorySource:
                 who = PeerId(inp.identity)
                 if who in self._peers:
                     del self._peers[who]
-                    self._events.append(ev.PeerLeft(at=self._now, room=self._room, sender=who))
+                    self._events.append(ev.PeerLeft(at=self._clock.now, room=self._room, sender=who))
             case DataReceived():
                 self._heard(inp)
             case LinkFailed() | LinkClosed():
@@ -136,8 +137,8 @@ class MemorySource:
 
     def handle_timeout(self, now: float) -> None:
         """Give up a room that does not let us in."""
-        self._pass_time(now)
-        if self._deadline is not None and self._now >= self._deadline:
+        self._clock.pass_time(now)
+        if self._deadline is not None and self._clock.now >= self._deadline:
             self._commands.append(CloseLink(link=self._link))
             self._over(CloseReason.TIMEOUT, "")
 
@@ -159,7 +160,7 @@ class MemorySource:
         who = PeerId(identity)
         if who not in self._peers and len(self._peers) < self._limits.peers:
             self._peers[who] = None
-            self._events.append(ev.PeerJoined(at=self._now, room=self._room, sender=who))
+            self._events.append(ev.PeerJoined(at=self._clock.now, room=self._room, sender=who))
 
     def _heard(self, inp: DataReceived) -> None:
         try:
@@ -178,7 +179,7 @@ class MemorySource:
         if not all(map(isfinite, (*position, *velocity, movement.rotation_y, movement.timestamp))):
             return None
         return ev.PeerMoved(
-            at=self._now,
+            at=self._clock.now,
             room=self._room,
             sender=who,
             private=False,
@@ -194,8 +195,5 @@ class MemorySource:
         self._closed = True
         self._deadline = None
         self._events.append(
-            ev.RoomClosed(at=self._now, room=self._room, reason=reason, retry=RETRY[reason], detail=detail)
+            ev.RoomClosed(at=self._clock.now, room=self._room, reason=reason, retry=RETRY[reason], detail=detail)
         )
-
-    def _pass_time(self, now: float | None) -> None:
-        self._now = self._now if now is None else max(now, self._now)

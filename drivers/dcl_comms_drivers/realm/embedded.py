@@ -133,7 +133,7 @@ class Controls(ABC):
 
     @property
     def counters(self) -> Mapping[str, int]:
-        """How often, since the last restart: see ``SocketServer.counters``; of all services together."""
+        """How often, since the last restart: see ``WsRoomServer.counters``; of all services together."""
         return self.do(lambda server, _: server.counters)
 
     @property

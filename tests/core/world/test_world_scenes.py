@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from dcl_comms_core import (
     GATEKEEPER,
     AuthChain,
     CancelFetch,
+    ChallengeResponseMessage,
     ChatReceived,
     ClockSet,
     CloseReason,
@@ -42,6 +44,8 @@ from dcl_comms_core import (
     SceneMessageReceived,
     SendAcknowledged,
     SendData,
+    SendFrame,
+    ServerPacket,
     SignatureNeeded,
     SocketClosed,
     StayState,
@@ -49,6 +53,7 @@ from dcl_comms_core import (
     WorldClosed,
     WorldSession,
     decode,
+    encode,
 )
 from dcl_comms_core.events import Warning as WarningEvent
 from dcl_comms_core.testing import MemorySource
@@ -620,7 +625,12 @@ def test_another_wallet_may_sign_and_is_who_we_are() -> None:
 def test_a_challenge_that_is_none() -> None:
     here = Universe()
     alice = here.citizen(reconnect=STEADY)
-    here.archipelago._challenge = lambda: "post:/worlds/x/comms:1:{}"  # type: ignore[method-assign]  # a bad one
+    take = here.archipelago.commands
+    response = ChallengeResponseMessage(challenge_to_sign="post:/worlds/x/comms:1:{}")
+    bad = encode(ServerPacket(challenge_response=response))
+    here.archipelago.commands = lambda: [  # type: ignore[method-assign]  # a bad one
+        replace(command, data=bad) if isinstance(command, SendFrame) else command for command in take()
+    ]
     here.run(5.0)
     last = alice.take()[-1]
     assert (type(last), last.reason) == (WorldClosed, CloseReason.SIGNING_REFUSED)

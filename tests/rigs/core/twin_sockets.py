@@ -22,7 +22,8 @@ from websockets.exceptions import ConnectionClosed
 
 from dcl_comms_core.commands import CloseSocket, SendFrame
 from dcl_comms_core.inputs import ClockSet, FrameReceived, LinkRef, SocketClosed
-from dcl_comms_core.servers.sockets import SocketServer
+from dcl_comms_core.servers.archipelago import ArchipelagoServer
+from dcl_comms_core.servers.ws_room import WsRoomServer
 from dcl_comms_core.states import CloseReason
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 __all__ = ["TwinSockets"]
 
 R = TypeVar("R")
-Twin = TypeVar("Twin", bound=SocketServer)
+Twin = TypeVar("Twin", ArchipelagoServer, WsRoomServer)
 
 BACKLOG_BYTES: Final = 4_194_304
 """What may wait for a client that does not read, before it is hung up on."""
