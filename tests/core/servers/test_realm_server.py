@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from math import inf, nan
 from typing import Any
 
 import pytest
@@ -371,3 +372,12 @@ def test_who_is_gone_is_forgotten() -> None:
 def test_a_realm_takes_what_servers_take() -> None:
     with pytest.raises(LocalProtocolError, match="a realm takes"):
         realm().receive(SocketOpened(link=A, place=Place.LOOPBACK), now=0.0)
+
+
+@pytest.mark.parametrize("offset", [nan, inf])
+def test_a_wall_clock_that_is_none_is_refused_and_no_request_is_judged_by_it(offset: float) -> None:
+    server = realm(clock=False)
+    with pytest.raises(LocalProtocolError, match="finite"):
+        server.receive(ClockSet(unix_offset=offset), now=0.0)
+    with pytest.raises(LocalProtocolError, match="needs the wall clock"):
+        ask(server, "/get-scene-adapter", {})
