@@ -21,15 +21,12 @@ from dcl_comms_core.inputs import (
     FrameReceived,
     LinkClosed,
     LinkFailed,
-    LinkOpened,
-    ParticipantJoined,
-    ParticipantLeft,
     SendAcknowledged,
     SocketClosed,
     SocketOpened,
 )
 from dcl_comms_core.proto import rfc5
-from dcl_comms_core.room.incoming.aliases import Aliases
+from dcl_comms_core.room.incoming.members import Members
 from dcl_comms_core.room.options import RoomOptions
 from dcl_comms_core.room.outgoing.carriers import WsRoomCarrier
 from dcl_comms_core.room.session import RoomSession
@@ -77,7 +74,6 @@ class WsRoomSession(RoomSession):
         # Others are told of us before our first packet.
         chosen = replace(RoomOptions.of(options, settings), announce=False)
         super().__init__(adapter, room=room, link=link, options=chosen)
-        self._name = adapter.url.partition("?")[0].rpartition("/")[2]
         self._handshake = Handshake(
             ws_room_service(self.limits),
             url=adapter.url,
@@ -87,8 +83,13 @@ class WsRoomSession(RoomSession):
             within=within,
             say=self._tell,
         )
-        self._aliases = Aliases(self.limits.aliases)
-        self._told_full = False
+        self._members = Members(
+            self.output,
+            self.clock,
+            self.lifecycle,
+            name=adapter.url.partition("?")[0].rpartition("/")[2],
+            limit=self.limits.aliases,
+        )
 
     @property
     def stage(self) -> Stage:
@@ -206,16 +207,17 @@ class WsRoomSession(RoomSession):
             self._on_handshake(packet)
         elif update is not None:
             self.receive_data(
-                self._aliases.address(update.from_alias),
+                self._members.address(update.from_alias),
                 update.body,
                 reliable=not update.unreliable,
                 now=self.clock.now,
                 source=update.from_alias,
             )
         elif packet.peer_join_message is not None:
-            self._on_join(packet.peer_join_message)
+            joined = packet.peer_join_message
+            self._link_news(*self._members.join(joined.alias, joined.address))
         elif packet.peer_leave_message is not None:
-            self._on_leave(packet.peer_leave_message.alias)
+            self._link_news(*self._members.leave(packet.peer_leave_message.alias))
         elif packet.peer_kicked is not None:
             self._on_kicked(CloseReason.DUPLICATE_IDENTITY, "the same wallet logged in again")
         else:
@@ -232,7 +234,7 @@ class WsRoomSession(RoomSession):
             elif answer:
                 return
         elif packet.welcome_message is not None and self._handshake.welcomed(self.clock.now):
-            self._on_welcome(packet.welcome_message)
+            self._link_news(*self._members.welcome(packet.welcome_message, self._handshake.identity))
             return
         elif packet.peer_kicked is not None:
             # The reason that it gives is the same for a full room and for a second login.
@@ -242,55 +244,6 @@ class WsRoomSession(RoomSession):
                 self._on_kicked(CloseReason.DUPLICATE_IDENTITY, "kicked instead of welcomed")
             return
         self.output.counters["ignored"] += 1
-
-    def _on_welcome(self, message: rfc5.WsWelcome) -> None:
-        mine = self._handshake.identity
-        self._aliases.clear()
-        self._told_full = False
-        for alias in sorted(message.peer_identities):
-            address = message.peer_identities[alias]
-            if address.lower() != mine and self._aliases.put(alias, address) is None:
-                self._on_too_many()
-        self._link_news(
-            LinkOpened(
-                link=self.link,
-                identity=mine,
-                room=self._name,
-                participants=self._aliases.participants(),
-            )
-        )
-
-    def _on_join(self, message: rfc5.WsPeerJoin) -> None:
-        alias, address = message.alias, message.address
-        known = self._aliases.address(alias)
-        if known == address or address.lower() == self._handshake.identity:
-            # Told before, or ourselves: the session that will end ours.
-            self.output.counters["ignored"] += 1
-            return
-        if known is not None:
-            self._on_leave(alias)
-        member = self._aliases.put(alias, address)
-        if member is None:
-            self._on_too_many()
-        else:
-            self._link_news(ParticipantJoined(link=self.link, participant=member, source=alias))
-
-    def _on_too_many(self) -> None:
-        self.output.counters["dropped.aliases"] += 1
-        if not self._told_full:
-            self._told_full = True
-            limit = self.limits.aliases
-            self._tell(ev.LimitReached(at=self.clock.now, room=self.room, limit="aliases", value=limit))
-
-    def _on_leave(self, alias: int) -> None:
-        gone = self._aliases.pop(alias)
-        if gone is None:
-            self.output.counters["ignored"] += 1
-            return
-        self._told_full = False
-        address, last = gone
-        if last:
-            self._link_news(ParticipantLeft(link=self.link, identity=address))
 
     def _on_kicked(self, cause: CloseReason, detail: str) -> None:
         self._tell(ev.Kicked(at=self.clock.now, room=self.room, cause=cause, detail=detail))
@@ -306,8 +259,9 @@ class WsRoomSession(RoomSession):
     def _over(self, failure: Failure) -> None:
         self._link_news(LinkClosed(link=self.link, reason=failure.reason, detail=failure.detail))
 
-    def _link_news(self, inp: LinkInput) -> None:
-        super().receive(inp, now=self.clock.now)
+    def _link_news(self, *inputs: LinkInput) -> None:
+        for inp in inputs:
+            super().receive(inp, now=self.clock.now)
 
     def _tell(self, event: ev.Event) -> None:
         self.output.events.append(event)
