@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias, cast
 
 from dcl_comms_core.errors import LocalProtocolError
+from dcl_comms_core.tools.addresses import ADDRESS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 __all__ = ["EVERYONE", "Addressees", "Peer", "PeerId", "PeerTable", "addressees"]
-
-_ADDRESS: Final = re.compile(r"0[xX][0-9a-fA-F]{40}\Z")
 
 
 class PeerId:
@@ -43,7 +41,7 @@ class PeerId:
     @property
     def address(self) -> str | None:
         """The wallet address, ``0x`` + 40 hex digits in lower case, or None: not every participant is a player."""
-        return self.key if _ADDRESS.match(self.text) else None
+        return self.key if ADDRESS.fullmatch(self.text) else None
 
     def __eq__(self, other: object) -> bool:
         return self.key == other.key if isinstance(other, PeerId) else NotImplemented

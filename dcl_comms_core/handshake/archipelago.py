@@ -223,11 +223,7 @@ class ArchipelagoSession:
             self._timers.arm(Timer.CLOSE, self._clock.now + self._limits.close_seconds)
 
     def provide_signature(self, request: int, chain: AuthChain, *, now: float | None = None) -> None:
-        """Answer SignatureNeeded.  An answer that nobody waits for any more is counted as late and ignored.
-
-        LocalProtocolError: the chain signs another payload; InvalidAuthChain: it has expired (by ClockSet), or is
-        malformed; PacketTooLarge: no server would take it.  Then nothing was sent, and another may be given.
-        """
+        """Answer SignatureNeeded; see WsRoomSession.provide_signature."""
         self._clock.pass_time(now)
         if not self._handshake.provide(request, chain, now=self._clock.now, unix_now=self._clock.unix_now()):
             self.counters["late"] += 1

@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, NoReturn, Protocol, Self, c
 
 from dcl_comms_core.errors import AuthChainProblem, InvalidAuthChain, LocalProtocolError
 from dcl_comms_core.limits import DEFAULT_LIMITS, Limits
+from dcl_comms_core.tools.addresses import ADDRESS
 from dcl_comms_core.tools.dates import iso_date, milliseconds, parse_iso_date
 from dcl_comms_core.tools.json_text import SURROGATE, read_json
 
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 __all__ = [
+    "PERSONAL_CHARS",
     "AuthChain",
     "AuthLink",
     "AuthLinkType",
@@ -44,12 +46,10 @@ __all__ = [
     "require_answer",
 ]
 
-_ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}")
-_ADDRESS_ANY_CASE = re.compile(r"0[xX][0-9a-fA-F]{40}")
 _HEX = re.compile(r"0x(?:[0-9a-fA-F]{2})+")
 _EPHEMERAL_LINE: Final = "Ephemeral address: "
 _EXPIRATION_LINE: Final = "Expiration: "
-_PERSONAL_CHARS: Final = 132
+PERSONAL_CHARS: Final = 132
 """A signature of this many characters is a key's own; any other length is for a contract to judge (EIP-1654)."""
 _HALF_ORDER: Final = 0x7FFFFFFF_FFFFFFFF_FFFFFFFF_FFFFFFFF_5D576E73_57A4501D_DFE92F46_681B20A0
 """Half the order of secp256k1: of the two values of s that fit a signature, the canonical one is not above it."""
@@ -213,7 +213,7 @@ class AuthChain:
             authority = following
 
     def __repr__(self) -> str:
-        address = self.address if _ADDRESS_ANY_CASE.fullmatch(self.address) else "?"
+        address = self.address if ADDRESS.fullmatch(self.address) else "?"
         return f"AuthChain(address={address}, links={len(self.links)})"
 
     def __copy__(self) -> Self:
@@ -238,7 +238,8 @@ def login_payload(ephemeral_address: str, expires: float) -> str:
 
 def require_address(address: str) -> str:
     """Return an address as it is, or raise LocalProtocolError: it is not ``0x`` and 40 hex digits."""
-    if not (isinstance(address, str) and _ADDRESS.fullmatch(address)):  # pyright: ignore[reportUnnecessaryIsInstance]
+    # A server may write 0X; what we say of ourselves is as wallets write it.
+    if not (isinstance(address, str) and ADDRESS.fullmatch(address) and address[1] == "x"):  # pyright: ignore[reportUnnecessaryIsInstance]
         msg = "an Ethereum address is 0x and 40 hex digits"
         raise LocalProtocolError(msg)
     return address
@@ -268,7 +269,7 @@ def canonical_signature(signature: str) -> str | None:
     """
     if not _HEX.fullmatch(signature):
         return None
-    if len(signature) != _PERSONAL_CHARS:
+    if len(signature) != PERSONAL_CHARS:
         return signature.lower()
     personal = _personal(bytes.fromhex(signature[2:]))
     return None if personal is None else f"0x{personal.hex()}"
@@ -284,7 +285,7 @@ def _now(unix_now: float) -> int:
 
 def ephemeral_link(payload: str, signature: str) -> AuthLink:
     """Make the link of a login; the signature's length says whether a key or a contract answers for it."""
-    personal = len(signature) == _PERSONAL_CHARS
+    personal = len(signature) == PERSONAL_CHARS
     return AuthLink(AuthLinkType.EPHEMERAL if personal else AuthLinkType.CONTRACT_EPHEMERAL, payload, signature)
 
 
@@ -304,7 +305,7 @@ def _signature_bytes(link: AuthLink) -> bytes:
     raw = bytes.fromhex(signature[2:])
     if link.type in _CONTRACT:
         return raw
-    personal = _personal(raw) if len(signature) == _PERSONAL_CHARS else None
+    personal = _personal(raw) if len(signature) == PERSONAL_CHARS else None
     if personal is None:
         raise InvalidAuthChain(AuthChainProblem.BAD_SIGNATURE, "it is not 65 bytes with a low s and v 0, 1, 27 or 28")
     return personal
@@ -325,7 +326,7 @@ def _ask_contract(step: ContractCheck, verifier: Verifier) -> None:
 
 
 def _chain_address(text: str) -> str:
-    if not _ADDRESS_ANY_CASE.fullmatch(text):
+    if not ADDRESS.fullmatch(text):
         raise InvalidAuthChain(AuthChainProblem.BAD_ADDRESS)
     return text.lower()
 

@@ -23,12 +23,20 @@ if TYPE_CHECKING:
     from dcl_comms_core.identity.guard import ChallengeGuard
     from dcl_comms_core.identity.login import AuthIdentity
 
-__all__ = ["UnsignedRequest", "login_metadata", "scene_metadata", "signed_fetch_headers", "unsigned_request"]
+__all__ = [
+    "EXPLORER",
+    "UnsignedRequest",
+    "login_metadata",
+    "scene_metadata",
+    "signed_fetch_headers",
+    "unsigned_request",
+]
 
 _METHOD = re.compile(r"[A-Za-z]+")
 _NOT_ASCII = re.compile(r"[^\x00-\x7f]")
 _NOT_IN_HEADER = re.compile(r"[\x00-\x1f\x7f]")
-_INTENT: Final = {"intent": "dcl:explorer:comms-handshake", "signer": "dcl:explorer"}
+EXPLORER: Final[Mapping[str, str]] = {"intent": "dcl:explorer:comms-handshake", "signer": "dcl:explorer"}
+"""What the explorers say in a login of theirs: who asks, and for what."""
 
 
 def signed_fetch_headers(
@@ -100,7 +108,7 @@ def login_metadata(*, is_guest: bool = False, secret: str | None = None) -> dict
 
     ``is_guest``: the wallet is a throw-away one.  ``secret``: the password of a world that has one.
     """
-    return {**_INTENT, "isGuest": is_guest, **({} if secret is None else {"secret": secret})}
+    return {**EXPLORER, "isGuest": is_guest, **({} if secret is None else {"secret": secret})}
 
 
 def scene_metadata(

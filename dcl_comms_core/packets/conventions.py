@@ -9,7 +9,7 @@ from dcl_comms_core.codec import kind_of
 if TYPE_CHECKING:
     from dcl_comms_core.proto import rfc4
 
-__all__ = ["EMOJIS", "LOSSY_KINDS", "PROTOCOL_VERSION", "is_reliable"]
+__all__ = ["EMOJIS", "LARGEST_FLOAT", "LOSSY_KINDS", "PROTOCOL_VERSION", "is_reliable"]
 
 PROTOCOL_VERSION: Final = 100
 """What every packet carries; Unity drops packets that carry anything else."""
@@ -20,6 +20,9 @@ LOSSY_KINDS: Final = frozenset(
 
 EMOJIS: Final = 4_096
 """An emoji is a number below this."""
+
+LARGEST_FLOAT: Final = 3.4028234663852886e38
+"""The largest number of single precision: beyond it, a coordinate is infinite on the wire."""
 
 
 def is_reliable(packet: rfc4.Packet) -> bool:

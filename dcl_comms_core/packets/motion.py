@@ -6,6 +6,7 @@ from math import atan2, degrees, hypot, isfinite
 from typing import Final
 
 from dcl_comms_core.errors import LocalProtocolError
+from dcl_comms_core.packets.conventions import LARGEST_FLOAT
 from dcl_comms_core.proto import rfc4
 
 __all__ = ["build_movement", "check_position", "gait", "heading", "position_yaw"]
@@ -14,13 +15,11 @@ _WALK: Final = 2.0
 _JOG: Final = 8.0
 _STILL: Final = 0.1
 _TURN: Final = 360.0
-_LARGEST_FLOAT: Final = 3.4028234663852886e38
-"""Beyond it, a coordinate is infinite on the wire."""
 
 
 def check_position(position: tuple[float, float, float]) -> None:
     """LocalProtocolError: not three numbers of metres that are finite on the wire."""
-    if not all(abs(value) <= _LARGEST_FLOAT for value in position):
+    if not all(abs(value) <= LARGEST_FLOAT for value in position):
         msg = "a position is three finite numbers of metres"
         raise LocalProtocolError(msg)
 

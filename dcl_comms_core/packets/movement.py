@@ -48,6 +48,7 @@ from struct import Struct
 from typing import TYPE_CHECKING, Final, Literal
 
 from dcl_comms_core.errors import CommsError
+from dcl_comms_core.packets.conventions import LARGEST_FLOAT
 from dcl_comms_core.packets.movement_batch import Map, decompress_batch
 from dcl_comms_core.packets.movement_steps import (
     HEIGHT,
@@ -97,7 +98,6 @@ MovementLayout = Literal["v1", "unity-v1", "unity-v2"]
 GENESIS_BOUNDS: Final[Bounds] = ((-150, -150), (163, 158))
 """Genesis City, in parcels of 16 m.  Unity uses it everywhere, in worlds too; Bevy and Godot use the realm's map."""
 
-_LARGEST: Final = 3.4028234663852886e38  # of float32
 _SAFE_INTEGER: Final = (1 << 53) - 1
 _PADDING: Final = 2  # parcels beyond the bounds on each side
 _FARTHEST: Final = 4096  # parcels; beyond, a float32 metre is too coarse for a step
@@ -242,7 +242,7 @@ class MovementCodec:
             m.rotation_y, m.movement_blend_value, m.slide_blend_value, m.head_yaw, m.head_pitch,
             m.point_at_x, m.point_at_y, m.point_at_z,
         )  # fmt: skip
-        if not all(-_LARGEST <= number <= _LARGEST for number in numbers):  # NaN is not either
+        if not all(-LARGEST_FLOAT <= number <= LARGEST_FLOAT for number in numbers):  # NaN is not either
             raise MovementRefused(MovementProblem.NOT_FINITE)
         x, y, z, vx, vy, vz, time, yaw = single(_eight, *numbers[:6], m.timestamp % TIMESTAMP_WINDOW, m.rotation_y)
         column, row = floor(x / PARCEL), floor(z / PARCEL)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Final
 
 from dcl_comms_core.errors import InvalidAuthChain, LocalProtocolError
 from dcl_comms_core.identity.auth_chain import AuthChain
 from dcl_comms_core.states import Stage
+from dcl_comms_core.tools.addresses import ADDRESS
 from dcl_comms_core.tools.prng import Prng
 
 if TYPE_CHECKING:
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Challenges"]
 
-_ADDRESS = re.compile(r"0[xX][0-9a-fA-F]{40}")
 _LETTERS: Final = "0123456789abcdefghijklmnopqrstuvwxyz"
 _CHALLENGE_LETTERS: Final = 11
 
@@ -58,7 +57,7 @@ class Challenges:
         """A client said who it is."""
         if client.stage is not Stage.IDENTIFYING:
             self._sockets.refuse(client, "stage")
-        elif not _ADDRESS.fullmatch(address):
+        elif not ADDRESS.fullmatch(address):
             self._sockets.refuse(client, "address")
         else:
             client.challenge = self._challenge()

@@ -28,6 +28,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, NamedTuple, cast
 
 from dcl_comms_core.errors import LocalProtocolError
+from dcl_comms_core.identity.signed_fetch import EXPLORER
 from dcl_comms_core.identity.signed_request import RequestRefused, read_signed_request
 from dcl_comms_core.inputs import ClockSet, FrameReceived, LinkRef, SendAcknowledged, SocketClosed
 from dcl_comms_core.limits import DEFAULT_LIMITS
@@ -49,7 +50,6 @@ __all__ = ["RealmPage", "RealmRules", "RealmServer", "RealmSettings"]
 _NAME: Final = r"([^/]+)"
 _BEYOND_PATHS = re.compile(r"[^A-Za-z0-9._~:-]")
 _IDS: Final = 1_000
-_SIGNERS_INTENT: Final = {"intent": "dcl:explorer:comms-handshake", "signer": "dcl:explorer"}
 _SCENES_SIGNER: Final = "decentraland-kernel-scene"
 
 
@@ -323,7 +323,7 @@ class RealmServer:
         return self._fixed_adapter(f"world-scene-room-{name}-{scene}".lower(), address)
 
     def _legacy_adapter(self, address: str, metadata: Mapping[str, object], room: str) -> RealmPage:
-        if any(metadata.get(key) != value for key, value in _SIGNERS_INTENT.items()):
+        if any(metadata.get(key) != value for key, value in EXPLORER.items()):
             return _error(400, "Invalid metadata")
         return self._fixed_adapter(room.lower(), address)
 

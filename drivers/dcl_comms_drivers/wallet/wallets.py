@@ -6,7 +6,13 @@ import time
 from typing import TYPE_CHECKING, ClassVar, Final, NoReturn, Protocol, Self
 
 from dcl_comms_core.errors import LocalProtocolError, RemoteProtocolError
-from dcl_comms_core.identity.auth_chain import ContractCheck, canonical_signature, login_payload, require_address
+from dcl_comms_core.identity.auth_chain import (
+    PERSONAL_CHARS,
+    ContractCheck,
+    canonical_signature,
+    login_payload,
+    require_address,
+)
 from dcl_comms_core.identity.login import AuthIdentity
 from dcl_comms_drivers.wallet.ethereum import EthereumKey, recover
 from dcl_comms_drivers.wallet.key_file import KeyFileRefused, read_key, write_key
@@ -29,8 +35,6 @@ __all__ = [
 
 LIFETIME_SECONDS: Final = 36_000.0
 """How long a login lasts unless told otherwise: ten hours."""
-
-_PERSONAL_CHARS: Final = 132
 
 
 class Wallet(Protocol):
@@ -172,7 +176,7 @@ def _is_signed(
     address: str, login: str, signature: str, contract: Callable[[ContractCheck], bool | None] | None
 ) -> bool:
     raw = bytes.fromhex(signature[2:])
-    if len(signature) == _PERSONAL_CHARS:
+    if len(signature) == PERSONAL_CHARS:
         signer = recover(login, raw)
         return signer is not None and signer.lower() == address.lower()
     return contract is None or contract(ContractCheck(address.lower(), login, raw)) is not False
