@@ -116,6 +116,10 @@ class Timer(Enum):
     ENTER = "enter"
     """When to give up a realm in whose rooms we are not yet, or a search for a room that did not lead into it."""
 
+    def __init__(self, _value: str) -> None:
+        self.index = len(type(self).__members__)
+        """Its place among them: looking by the member itself in a dict takes twice as long, for its hash."""
+
 
 class Retry(Enum):
     """What may help after a room was closed."""

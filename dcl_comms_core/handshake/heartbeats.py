@@ -79,5 +79,4 @@ class Heartbeats:
 
     def answered(self) -> None:
         """An island came: it is waited for no longer."""
-        if self._timers.armed(Timer.ISLAND):
-            self._timers.disarm(Timer.ISLAND)
+        self._timers.disarm(Timer.ISLAND)

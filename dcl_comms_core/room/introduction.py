@@ -75,5 +75,4 @@ class Introduction:
 
     def give_up(self) -> None:
         """Wait no longer."""
-        if self.waiting:
-            self._timers.disarm(Timer.ANNOUNCE)
+        self._timers.disarm(Timer.ANNOUNCE)

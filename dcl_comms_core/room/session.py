@@ -315,11 +315,9 @@ class RoomSession(Intents):
             self._finish(CloseReason.CLIENT, "")
         elif before is not RoomState.CLOSING:
             self._inbound.forget_movements()
-            for timer in (Timer.MOVE, Timer.PRESENCE):  # nothing goes out by itself any more
-                if self._timers.armed(timer):
-                    self._timers.disarm(timer)
-            if before is RoomState.RECONNECTING:
-                self._timers.disarm(Timer.REPAIR)
+            # Nothing goes out by itself any more, and nobody waits for the link's repair.
+            for timer in (Timer.MOVE, Timer.PRESENCE, Timer.REPAIR):
+                self._timers.disarm(timer)
             self._closing_at = until if before in RECEIVING else self.clock.now
             self._continue_closing()
         elif self._closing_at is not None:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from math import inf
+from typing import TYPE_CHECKING, Final
+
+from dcl_comms_core.states import Timer
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from dcl_comms_core.states import Timer
-
 __all__ = ["Timers", "earliest"]
+
+_TIMERS: Final = tuple(Timer)
 
 
 def earliest(timers: Iterable[tuple[Timer, float | None]]) -> dict[Timer, float]:
@@ -22,50 +25,60 @@ def earliest(timers: Iterable[tuple[Timer, float | None]]) -> dict[Timer, float]
 
 
 class Timers:
-    """At most one due time per name; the earliest is kept at hand, so that asking for it costs nothing."""
+    """At most one due time per name; the earliest is kept at hand, so that asking for it costs nothing.
+
+    Of those that are due at the same time, the one goes first that Timer names first.
+    """
 
     __slots__ = ("_due", "deadline", "reason")
 
     def __init__(self) -> None:
-        self._due: dict[Timer, float] = {}
+        self._due = [inf] * len(_TIMERS)
         self.deadline: float | None = None
+        """When the earliest is due; None: none runs."""
         self.reason: Timer | None = None
+        """The timer behind the deadline."""
 
     def arm(self, timer: Timer, when: float) -> None:
         """Set or move a timer."""
-        self._due[timer] = when
+        self._due[timer.index] = when
         self._refresh()
 
     def hasten(self, timer: Timer, when: float) -> None:
-        """Bring a timer that runs forward to ``when``, if that is earlier."""
-        self.arm(timer, min(when, self._due[timer]))
+        """Set a timer, or bring one that runs forward to ``when``, if that is earlier."""
+        self.arm(timer, min(when, self._due[timer.index]))
 
     def due(self) -> dict[Timer, float]:
         """All that run, and when each is due."""
-        return dict(self._due)
+        return {timer: when for timer, when in zip(_TIMERS, self._due, strict=True) if when < inf}
 
     def armed(self, timer: Timer) -> bool:
         """Whether this timer runs."""
-        return timer in self._due
+        return self._due[timer.index] < inf
 
     def disarm(self, timer: Timer) -> None:
-        """Stop a timer that runs."""
-        del self._due[timer]
+        """Stop a timer, if it runs."""
+        self._due[timer.index] = inf
         self._refresh()
 
     def clear(self) -> None:
         """Stop all."""
-        self._due.clear()
+        self._due = [inf] * len(_TIMERS)
         self._refresh()
 
     def pop_due(self, now: float) -> Timer | None:
         """Take out the earliest timer that is due, if there is one."""
         reason = self.reason
-        if reason is None or self._due[reason] > now:
+        if reason is None or self._due[reason.index] > now:
             return None
         self.disarm(reason)
         return reason
 
     def _refresh(self) -> None:
-        self.reason = min(self._due, key=self._due.__getitem__, default=None)
-        self.deadline = None if self.reason is None else self._due[self.reason]
+        due = self._due
+        first = min(due)
+        if first < inf:
+            self.deadline = first
+            self.reason = _TIMERS[due.index(first)]
+        else:
+            self.deadline = self.reason = None

@@ -188,8 +188,7 @@ class Inbound:
 
     def forget_movements(self) -> None:
         """The link is over, or as good as that: nobody waits for them any more."""
-        if self._timers.armed(Timer.MOVEMENT):
-            self._timers.disarm(Timer.MOVEMENT)
+        self._timers.disarm(Timer.MOVEMENT)
         for guard in self._line:
             guard.held = None
             guard.queued = False

@@ -44,6 +44,22 @@ def test_what_is_due_is_taken_out_in_the_order_of_time() -> None:
     assert timers.due() == {Timer.CONNECT: 4.0}
 
 
+def test_of_those_that_are_due_at_once_the_one_goes_first_that_is_named_first() -> None:
+    timers = Timers()
+    for timer in reversed(Timer):
+        timers.arm(timer, 1.0)
+    assert [timers.pop_due(1.0) for _ in Timer] == list(Timer)
+    assert [timer.index for timer in Timer] == list(range(len(Timer)))
+
+
+def test_a_timer_that_does_not_run_may_be_stopped_and_hastened() -> None:
+    timers = Timers()
+    timers.disarm(Timer.MOVE)
+    assert timers.deadline is None
+    timers.hasten(Timer.MOVE, 5.0)
+    assert (timers.deadline, timers.reason) == (5.0, Timer.MOVE)
+
+
 def test_all_stop_at_once() -> None:
     timers = Timers()
     timers.arm(Timer.MOVE, 5.0)
