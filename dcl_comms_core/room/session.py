@@ -85,6 +85,7 @@ if TYPE_CHECKING:
     from dcl_comms_core.room.incoming.profiles import Profile
     from dcl_comms_core.room.options import RoomSettings
     from dcl_comms_core.room.outgoing.carriers import Carrier
+    from dcl_comms_core.room.outgoing.outbox import Messages
 
 __all__ = ["Delivery", "RoomSession"]
 
@@ -413,10 +414,8 @@ class RoomSession(Intents):
         """May we publish a track from this source?  LocalProtocolError: the room is not open; PermissionMissing: no."""
         self._tracks.check_publish(source)
 
-    def put(
-        self, messages: list[tuple[bytes, tuple[str, ...] | None, str]], *, reliable: bool, now: float | None
-    ) -> None:
-        """Check and queue packets (bytes, addressees, topic): all or none.  What ``send_bytes`` ends in."""
+    def put(self, messages: Messages, *, reliable: bool, now: float | None) -> None:
+        """Check and queue packets: all or none.  What ``send_bytes`` ends in."""
         self.clock.pass_time(now)
         self._outbound.check()
         self._outbound.put(messages, reliable=reliable)

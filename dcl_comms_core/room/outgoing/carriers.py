@@ -17,9 +17,7 @@ from dcl_comms_core.packets.envelope import (
 if TYPE_CHECKING:
     from dcl_comms_core.commands import Command
     from dcl_comms_core.inputs import LinkRef
-    from dcl_comms_core.room.outgoing.outbox import Outgoing
-
-    Messages = list[tuple[bytes, tuple[str, ...] | None, str]]
+    from dcl_comms_core.room.outgoing.outbox import Messages, Outgoing
 
 __all__ = ["Carrier", "LiveKitCarrier", "WsRoomCarrier"]
 
@@ -31,7 +29,7 @@ class Carrier(Protocol):
     """The rules of one transport."""
 
     def check(self, messages: Messages, *, identity: str, reliable: bool, sequence: int) -> None:
-        """Look at packets (bytes, addressees, topic), of which the first reliable one has this number.
+        """Look at packets, of which the first reliable one has this number.
 
         PacketTooLarge, LocalProtocolError: it would not take them.
         """

@@ -23,6 +23,7 @@ from dcl_comms_core.proto import rfc4
 if TYPE_CHECKING:
     from dcl_comms_core.limits import Limits
     from dcl_comms_core.peers import Addressees
+    from dcl_comms_core.room.outgoing.outbox import Messages
     from dcl_comms_core.tools.clock import Clock
 
 __all__ = ["Intents", "check_movement", "check_version"]
@@ -57,10 +58,8 @@ class Intents(ABC):
         self._warned_of_size = False
 
     @abstractmethod
-    def put(
-        self, messages: list[tuple[bytes, tuple[str, ...] | None, str]], *, reliable: bool, now: float | None
-    ) -> None:
-        """Check and queue packets (bytes, addressees, topic): all or none.  What ``send_bytes`` ends in."""
+    def put(self, messages: Messages, *, reliable: bool, now: float | None) -> None:
+        """Check and queue packets: all or none.  What ``send_bytes`` ends in."""
 
     @abstractmethod
     def check_sending(self, now: float | None = None) -> None:
@@ -112,7 +111,7 @@ class Intents(ABC):
         if channel and (named is None or len(named) != 1):
             msg = "a community's message goes to its router alone: to=COMMUNITY_ROUTER"
             raise LocalProtocolError(msg)
-        messages: list[tuple[bytes, tuple[str, ...] | None, str]] = (
+        messages: Messages = (
             [(data, None, "")] if named is None else [(data, (identity,), channel or identity) for identity in named]
         )
         self.put(messages, reliable=True, now=now)

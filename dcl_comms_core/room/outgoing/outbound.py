@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from dcl_comms_core.limits import Limits
     from dcl_comms_core.room.lifecycle import Lifecycle
     from dcl_comms_core.room.outgoing.carriers import Carrier
+    from dcl_comms_core.room.outgoing.outbox import Messages
     from dcl_comms_core.room.output import Output
 
 __all__ = ["Outbound"]
@@ -55,8 +56,8 @@ class Outbound:
         if token is not None and not token.grants.can_publish_data:
             raise PermissionMissing("canPublishData", "the server would drop every packet in silence")
 
-    def put(self, messages: list[tuple[bytes, tuple[str, ...] | None, str]], *, reliable: bool) -> None:
-        """Queue packets (bytes, addressees, topic): all or none.  PacketTooLarge, LocalProtocolError, SendQueueFull."""
+    def put(self, messages: Messages, *, reliable: bool) -> None:
+        """Queue packets: all or none.  PacketTooLarge, LocalProtocolError, SendQueueFull."""
         who, outbox = self._lifecycle.identity, self._outbox
         self._carrier.check(
             messages, identity="" if who is None else who.text, reliable=reliable, sequence=outbox.next_sequence

@@ -8,14 +8,20 @@ they are acknowledged, lossy packets pass those that wait for that, and where bo
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from dcl_comms_core.errors import SendQueueFull
 
 if TYPE_CHECKING:
     from dcl_comms_core.limits import Limits
 
-__all__ = ["Outbox", "Outgoing"]
+__all__ = ["Messages", "Outbox", "Outgoing"]
+
+Messages: TypeAlias = "list[tuple[bytes, tuple[str, ...] | None, str]]"
+"""Packets to be sent: bytes, identities of the addressees (None: everybody), topic.
+
+Plain tuples: a NamedTuple takes 0.4 us longer to make, which is a twentieth of what sending a packet takes.
+"""
 
 
 class Outgoing:
@@ -61,8 +67,8 @@ class Outbox:
         self.in_flight_bytes = 0
         """What the packets hold that the transport has and did not acknowledge yet."""
 
-    def put(self, messages: list[tuple[bytes, tuple[str, ...] | None, str]], *, reliable: bool, flowing: bool) -> None:
-        """Queue packets (data, addressees, topic): all of them, or none and SendQueueFull.
+    def put(self, messages: Messages, *, reliable: bool, flowing: bool) -> None:
+        """Queue packets: all of them, or none and SendQueueFull.
 
         ``flowing``: the link takes packets now, so those that have credit do not count as waiting.
         """
@@ -182,7 +188,7 @@ class Outbox:
         """May a reliable packet follow so many bytes?  The first always may."""
         return out == 0 or out + size <= self._limits.in_flight_bytes
 
-    def _count_with_credit(self, messages: list[tuple[bytes, tuple[str, ...] | None, str]], *, reliable: bool) -> int:
+    def _count_with_credit(self, messages: Messages, *, reliable: bool) -> int:
         """How many of these, from the first on, would go straight to the transport."""
         if not reliable:
             return self.credits
