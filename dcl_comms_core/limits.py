@@ -39,6 +39,8 @@ late_seconds               10.0         a movement that is older than its sender
 jump_metres                32.0         a compressed movement that is farther than this, and 50 m/s, from the one before
                                         is let go (dropped.implausible) unless the next one confirms it
 chat_chars                 8,192        an incoming chat message that is longer is rejected: OUT_OF_RANGE
+urn_chars                  256          an incoming emote whose URN is longer is rejected: OUT_OF_RANGE
+message_id_chars           96           an incoming reaction to a chat message with a longer id is rejected likewise
 reaction_count             100          a reaction that says it counts for more counts for this
 seen_messages              4,096        chat messages, emotes and reactions that are remembered, so that each is told
                                         once however many rooms it comes through; the oldest are forgotten, once there
@@ -47,6 +49,9 @@ scene_warn_bytes           13,268       a scene message of ours that is larger i
                                         address): Warning, once
 scene_bytes                30,000       PacketTooLarge: a scene message of ours is larger; Bevy and scene servers drop
                                         it
+movement_bytes             1,024        PacketTooLarge: a movement of ours is larger, which its fields never are; one of
+                                        a peer that would have to wait for its turn is let go
+offered_profile_bytes      60,000       PacketTooLarge: the packet with a profile of ours would be larger
 rooms                      8            rooms and movement sources of one MergedRooms; LocalProtocolError
 source_seconds             5.0          a peer of whom a movement source said nothing for so long is heard of through
                                         rooms again
@@ -121,13 +126,21 @@ turn_inputs                256          (drivers) inputs handled in one turn bef
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
 from math import isfinite
 from typing import Final
 
 from dcl_comms_core.errors import LocalProtocolError
 
 __all__ = ["DEFAULT_LIMITS", "Limits"]
+
+
+_LEAST: Final = "least"
+
+
+def _at_least_one(default: int) -> int:
+    """A limit that can't be 0, because then nothing could ever move."""
+    return field(default=default, metadata={_LEAST: 1})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,30 +166,34 @@ class Limits:
     peers: int = 1_024
     tracks: int = 1_024
     departed_peers: int = 1_024
-    movement_rate: int = 60
-    chat_rate: int = 30
-    scene_rate: int = 300
-    emote_rate: int = 20
-    profile_rate: int = 10
-    other_rate: int = 120
-    rejected_rate: int = 10
-    bytes_rate: int = 4_194_304
+    movement_rate: int = _at_least_one(60)
+    chat_rate: int = _at_least_one(30)
+    scene_rate: int = _at_least_one(300)
+    emote_rate: int = _at_least_one(20)
+    profile_rate: int = _at_least_one(10)
+    other_rate: int = _at_least_one(120)
+    rejected_rate: int = _at_least_one(10)
+    bytes_rate: int = _at_least_one(4_194_304)
     burst_seconds: float = 10.0
-    stranger_share: int = 16
+    stranger_share: int = _at_least_one(16)
     late_seconds: float = 10.0
     jump_metres: float = 32.0
     chat_chars: int = 8_192
-    reaction_count: int = 100
+    urn_chars: int = 256
+    message_id_chars: int = 96
+    reaction_count: int = _at_least_one(100)
     seen_messages: int = 4_096
     scene_warn_bytes: int = 13_268
     scene_bytes: int = 30_000
+    movement_bytes: int = 1_024
+    offered_profile_bytes: int = 60_000
     rooms: int = 8
     source_seconds: float = 5.0
     profiles: int = 256
     profiles_bytes: int = 4_194_304
     early_packets: int = 256
     early_bytes: int = 1_048_576
-    in_flight: int = 64
+    in_flight: int = _at_least_one(64)
     in_flight_bytes: int = 65_536
     send_queue: int = 1_024
     send_queue_bytes: int = 4_194_304
@@ -201,51 +218,28 @@ class Limits:
     server_request_seconds: float = 10.0
     server_queue_bytes: int = 65_536
     rejoin_seconds: float = 10.0
-    event_queue: int = 16_384
-    event_queue_bytes: int = 67_108_864
-    audio_frames: int = 100
-    video_frames: int = 4
+    event_queue: int = _at_least_one(16_384)
+    event_queue_bytes: int = _at_least_one(67_108_864)
+    audio_frames: int = _at_least_one(100)
+    video_frames: int = _at_least_one(4)
     inbox_bytes: int = 33_554_432
     fetch_seconds: float = 15.0
     fetch_redirects: int = 4
     fetches: int = 32
     dial_seconds: float = 5.0
-    dial_addresses: int = 4
+    dial_addresses: int = _at_least_one(4)
     socket_bytes: int = 24_576
     socket_queue_bytes: int = 1_048_576
     ping_seconds: float = 20.0
     journal_bytes: int = 67_108_864
-    turn_inputs: int = 256
+    turn_inputs: int = _at_least_one(256)
 
     def __post_init__(self) -> None:
-        for name in self.__slots__:
-            value = getattr(self, name)
-            if not (isfinite(value) and value >= (1 if name in _AT_LEAST_ONE else 0)):
-                msg = f"Limits.{name} can't be {value!r}"
+        for one in fields(self):
+            value = getattr(self, one.name)
+            if not (isfinite(value) and value >= one.metadata.get(_LEAST, 0)):
+                msg = f"Limits.{one.name} can't be {value!r}"
                 raise LocalProtocolError(msg)
-
-
-_AT_LEAST_ONE: Final = frozenset(
-    {
-        "in_flight",
-        "event_queue",
-        "event_queue_bytes",
-        "audio_frames",
-        "video_frames",
-        "turn_inputs",
-        "dial_addresses",
-        "movement_rate",
-        "chat_rate",
-        "scene_rate",
-        "emote_rate",
-        "profile_rate",
-        "other_rate",
-        "rejected_rate",
-        "bytes_rate",
-        "stranger_share",
-        "reaction_count",
-    }
-)
 
 
 DEFAULT_LIMITS = Limits()

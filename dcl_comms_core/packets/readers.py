@@ -44,7 +44,6 @@ _POSITION: Final = MovementKind.POSITION
 _MOVEMENT: Final = MovementKind.MOVEMENT
 _COMPRESSED: Final = MovementKind.COMPRESSED
 _TURN: Final = 360.0
-_URN_CHARS: Final = 256
 _STANDING: Final = Vector3(0.0, 0.0, 0.0)
 # A quarter of the time of Vector3(x, y, z), which goes through a function of Python.
 _new: Final = cast("Callable[[type[Vector3], tuple[float, float, float]], Vector3]", tuple.__new__)
@@ -154,7 +153,7 @@ def _emote(
 ) -> PeerEmoted:
     if not isfinite(message.timestamp):
         raise Unacceptable(RejectReason.NOT_FINITE)
-    if len(message.urn) > _URN_CHARS or not message.urn.isprintable() or " " in message.urn:
+    if not message.urn.isprintable() or " " in message.urn:
         raise Unacceptable(RejectReason.OUT_OF_RANGE)
     return PeerEmoted(
         at=at,

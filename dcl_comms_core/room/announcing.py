@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Announcing"]
 
+# The explorers' manners, and no limits: nothing is refused or let go at them.
 _EVERY: Final = 10.0
 _APART: Final = 2.0
 

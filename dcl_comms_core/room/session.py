@@ -439,7 +439,7 @@ class RoomSession(Intents):
 
         Answers go to everybody, one in ten seconds, as Bevy's do.  PacketTooLarge: the profile fits no packet.
         """
-        profile = build_profile(serialized, base_url)
+        profile = build_profile(serialized, base_url, self.limits.offered_profile_bytes)
         self.announce_profile(version, now=now)
         self._announcing.offer(profile)
 

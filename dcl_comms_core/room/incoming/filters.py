@@ -71,7 +71,6 @@ AUTHORITATIVE_SERVER: Final = PeerId("authoritative-server")
 _POSITIONS_A_SECOND: Final = 10.0
 _FASTEST: Final = 50.0
 """Metres a second: what a compressed velocity can say at most."""
-_MESSAGE_ID_CHARS: Final = 96
 
 
 class Heard:
@@ -188,7 +187,9 @@ def judge_chat(event: ChatReceived, heard: Heard | None, hearing: Hearing) -> st
 
 
 def judge_emote(event: PeerEmoted, heard: Heard | None, hearing: Hearing) -> str:
-    """Is it told already."""
+    """Is its URN too long, or is it told already."""
+    if len(event.urn) > hearing.limits.urn_chars:
+        raise Unacceptable(RejectReason.OUT_OF_RANGE)
     if event.sender is None or not (event.incremental_id or event.timestamp):
         return ""
     key = (event.stopping, event.sender.key, event.incremental_id, event.timestamp, event.urn)
@@ -198,9 +199,9 @@ def judge_emote(event: PeerEmoted, heard: Heard | None, hearing: Hearing) -> str
 
 
 def judge_reaction(event: ReactionReceived, heard: Heard | None, hearing: Hearing) -> str:
-    """Is there no such emoji, or is it told already."""
+    """Is there no such emoji or message, or is it told already."""
     about = event.message_id
-    if not 0 <= event.emoji_index < EMOJIS or (about is not None and len(about) > _MESSAGE_ID_CHARS):
+    if not 0 <= event.emoji_index < EMOJIS or (about is not None and len(about) > hearing.limits.message_id_chars):
         raise Unacceptable(RejectReason.OUT_OF_RANGE)
     event.count = min(max(event.count, 1), hearing.limits.reaction_count)
     if event.sender is None:

@@ -30,9 +30,6 @@ __all__ = ["Inbound"]
 _OPEN: Final = RoomState.OPEN
 _RECONNECTING: Final = RoomState.RECONNECTING
 
-_HELD_BYTES: Final = 1_024
-"""A movement is 118 bytes at most, so a longer one is not worth keeping."""
-
 
 class Inbound:
     """Takes packets.  ``raw``: they are told as they are, so that their senders pay nothing for what is no packet."""
@@ -147,7 +144,8 @@ class Inbound:
             value = getattr(self._limits, name)
             sender = who if guard.id is not None else None
             output.events.append(LimitReached(at=now, room=output.room, limit=name, value=value, sender=sender))
-        if allowance == MOVEMENT and guard.id is not None and packet is not None and len(packet.data) <= _HELD_BYTES:
+        kept = allowance == MOVEMENT and guard.id is not None
+        if kept and packet is not None and len(packet.data) <= self._limits.movement_bytes:
             older, guard.held = guard.held, packet
             verdict = "held"
             if not guard.queued:

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from dcl_comms_core.codec import encode
 from dcl_comms_core.errors import PacketTooLarge
+from dcl_comms_core.limits import DEFAULT_LIMITS
 from dcl_comms_core.proto import rfc4
 from dcl_comms_core.room.event_size import text_weight
 from dcl_comms_core.tools.json_text import read_json
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["Profile", "Profiles", "build_profile", "trusted_url"]
 
 _PAUSE: Final = 10.0
-"""Seconds between two requests to one peer, and between two answers of ours, as the explorers have it."""
+"""Seconds between two requests to one peer, and between two answers of ours: the explorers' manners, and no limit."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,13 +126,12 @@ def _weight(profile: Profile | ProfileReceived) -> int:
     return text_weight(profile.serialized) + text_weight(profile.base_url)
 
 
-def build_profile(serialized: str, base_url: str) -> rfc4.ProfileResponse:
-    """The answer to those who ask for our profile.  PacketTooLarge: it fits no packet."""
+def build_profile(
+    serialized: str, base_url: str, limit: int = DEFAULT_LIMITS.offered_profile_bytes
+) -> rfc4.ProfileResponse:
+    """The answer to those who ask for our profile.  PacketTooLarge: its packet would take more bytes than ``limit``."""
     profile = rfc4.ProfileResponse(serialized_profile=serialized, base_url=base_url)
     size = len(encode(rfc4.Packet(profile_response=profile)))
-    if size > _LARGEST_PROFILE:
-        raise PacketTooLarge(size, _LARGEST_PROFILE)
+    if size > limit:
+        raise PacketTooLarge(size, limit)
     return profile
-
-
-_LARGEST_PROFILE: Final = 60_000

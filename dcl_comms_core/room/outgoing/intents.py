@@ -32,8 +32,6 @@ __all__ = ["Intents", "check_movement", "check_version"]
 _VERSION_FIELD: Final = bytes((11 << 3, PROTOCOL_VERSION))
 """protocol_version on the wire, for a packet that has none."""
 _LARGEST_VERSION: Final = 0xFFFFFFFF
-_LARGEST_MOVEMENT: Final = 1_024
-"""Bytes; the largest that its fields allow is 118, the rest is what this version does not know."""
 _REACTION_STEP: Final = 0.01
 _STAMP_STEP: Final = 1e-11
 """Days; 0.9 us.  A chat message is at least this much later than the one before."""
@@ -146,7 +144,7 @@ class Intents(ABC):
         if to is not EVERYONE:
             self.send(rfc4.Packet(movement=movement), to=to, now=now)
             return
-        check_movement(movement)
+        check_movement(movement, self.limits.movement_bytes)
         self.walk(movement)
 
     def announce_profile(self, version: int, *, to: Addressees = EVERYONE, now: float | None = None) -> None:
@@ -257,11 +255,14 @@ def _check_emoji(index: int) -> None:
         raise LocalProtocolError(msg)
 
 
-def check_movement(movement: rfc4.Movement) -> None:
-    """Whatever can't be sent has to be known now, not when its time has come.  EncodeError, PacketTooLarge."""
+def check_movement(movement: rfc4.Movement, limit: int) -> None:
+    """Whatever can't be sent has to be known now, not when its time has come.  EncodeError, PacketTooLarge.
+
+    What a movement's own fields hold takes 118 bytes at most; the rest is what this version does not know.
+    """
     size = len(encode(rfc4.Packet(movement=movement, protocol_version=PROTOCOL_VERSION)))
-    if size > _LARGEST_MOVEMENT:
-        raise PacketTooLarge(size, _LARGEST_MOVEMENT)
+    if size > limit:
+        raise PacketTooLarge(size, limit)
 
 
 def check_version(version: int) -> int:

@@ -163,6 +163,13 @@ def test_a_profile_that_fits_no_packet() -> None:
     assert rig.sent() == []
 
 
+def test_how_large_a_profile_may_be_is_a_limit() -> None:
+    rig = Rig(limits=Limits(offered_profile_bytes=10)).join()
+    rig.session.offer_profile(4, "{}")
+    with pytest.raises(PacketTooLarge, match="10"):
+        rig.session.offer_profile(4, '{"version": 4}')
+
+
 # --- those of others
 
 

@@ -39,7 +39,12 @@ class SdkLink(RoomLink[SdkRoom]):
         return SdkAudioSource(self.open_room(), track)
 
     def open_audio(
-        self, track_sid: str, *, sample_rate: int = 48_000, channels: int = 1, max_frames: int = 100
+        self,
+        track_sid: str,
+        *,
+        sample_rate: int = 48_000,
+        channels: int = 1,
+        max_frames: int = DEFAULT_LIMITS.audio_frames,
     ) -> SdkAudioSink:
         """Listen to an audio track that is attached, resampled and mixed to what is asked for.
 

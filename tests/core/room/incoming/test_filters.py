@@ -326,6 +326,16 @@ def test_no_such_urn(urn: str) -> None:
     assert rig.data(emoted(urn="")) is not None
 
 
+def test_how_long_names_may_be_is_a_limit() -> None:
+    rig = Rig(limits=Limits(urn_chars=3, message_id_chars=3)).join("alice")
+    told = [
+        type(rig.data(data))
+        for name in ("abc", "abcd")
+        for data in (emoted(1, 1.0, name), wire(chat_reaction=ChatReaction(emoji_index=1, message_id=name)))
+    ]
+    assert told == [PeerEmoted, ReactionReceived, PacketRejected, PacketRejected]
+
+
 def test_reactions() -> None:
     rig = Rig(limits=Limits(reaction_count=9)).join("alice", "bob")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import nan
 from typing import Any
 
@@ -254,3 +255,12 @@ def test_a_large_movement_and_one_of_nobody_do_not_wait() -> None:
         bench.take(moved(float(stamp)), None)
     assert bench.timers.deadline is None
     assert bench.counts()["dropped.movement_rate"] >= 2
+
+
+def test_how_large_a_movement_may_be_that_waits_is_a_limit() -> None:
+    limits = replace(ONE_A_SECOND, movement_bytes=len(moved(2.0)))
+    for packet, waits in ((moved(2.0), True), (moved(2.0) + b"\xf8\x3f\x01", False)):
+        bench = Bench(limits)
+        bench.take(moved(1.0))
+        bench.take(packet)
+        assert bench.timers.armed(Timer.MOVEMENT) is waits

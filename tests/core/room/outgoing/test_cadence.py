@@ -181,6 +181,13 @@ def test_what_can_t_be_sent_is_refused_at_once() -> None:
         mute.session.move(HERE)
 
 
+def test_how_large_a_movement_may_be_is_a_limit() -> None:
+    rig = Rig(limits=Limits(movement_bytes=10)).join()
+    with pytest.raises(PacketTooLarge, match="10"):
+        rig.session.move(HERE, now=0.0)
+    assert movements(rig) == []
+
+
 def test_while_the_link_is_repaired_the_newest_waits() -> None:
     rig = Rig().join()
     walk(rig, 1.0)
