@@ -164,7 +164,7 @@ class ArchipelagoSession:
 
     @property
     def place(self) -> Place | None:
-        """Where the service is, as far as it was reached: what it names may be opened ``within`` this."""
+        """The network where the service was reached, for opening what it names ``within``; None: not reached yet."""
         return self._place
 
     def commands(self) -> list[Command]:
@@ -253,7 +253,7 @@ class ArchipelagoSession:
         self._heartbeats.prefer(island)
 
     def renew(self, *, now: float | None = None) -> None:
-        """Make a fresh handshake, for a fresh connection string.  Where one is on its way already: nothing.
+        """Make a fresh handshake, for a fresh connection string.  Does nothing while one is under way.
 
         The first one begins at once; when they follow each other closely, after pauses.
         """
@@ -388,7 +388,7 @@ class ArchipelagoSession:
         self._handshake.begin(self._link, self._clock.now)
 
     def _fail(self, failure: Failure) -> None:
-        """End it ourselves."""
+        """Hang up."""
         self._handshake.hang_up()
         self._over(failure)
 

@@ -1,4 +1,4 @@
-"""What the island service and ws-rooms have in common: a WebSocket, and the handshake that begins on it.
+"""The handshake on a WebSocket that the island service and ws-rooms share.
 
 ::
 
@@ -36,14 +36,14 @@ _NO_CLOSE_FRAME: Final = 1006
 
 
 class Failure(NamedTuple):
-    """Why a handshake, or the session that came of it, is over."""
+    """Why a handshake, or the session after it, ended."""
 
     reason: CloseReason
     detail: str = ""
 
 
 class Service(NamedTuple):
-    """What differs from one service to the other."""
+    """What differs between the services."""
 
     subprotocol: str
     seconds: Mapping[Stage, float]
@@ -55,7 +55,7 @@ class Service(NamedTuple):
 
 
 class Handshake:
-    """One WebSocket after another: where the handshake stands, its deadline, its commands."""
+    """The state, deadline and commands of a handshake, on one WebSocket after another."""
 
     def __init__(
         self,
@@ -82,10 +82,10 @@ class Handshake:
         self.deadline: float | None = None
         self.commands: list[Command] = []
         self.identity = ""
-        """Who the chain that we sent speaks for, in lower case."""
+        """The address that our chain proves, in lower case; empty before it was sent."""
 
     def refusal(self) -> Failure | None:
-        """Why we would sign nothing at this URL; None: we would."""
+        """Why the guard refuses to sign at this URL; None: it does not."""
         try:
             self._guard.check_url(self._url)
         except SigningRefused as error:
@@ -100,14 +100,14 @@ class Handshake:
         self.commands.append(OpenSocket(link=link, url=self._url, subprotocol=subprotocol, within=self._within))
 
     def opened(self, now: float) -> bool:
-        """The socket is open.  False: that is no news."""
+        """The socket is open.  False: unexpected in this stage."""
         if not self._move(StageTrigger.OPENED, now):
             return False
         self.send(self._service.hello(self._address))
         return True
 
     def challenged(self, challenge: str, *, already: bool, now: float) -> Failure | bool:
-        """The server wants this signed.  False: nobody asked; a Failure: we don't sign that."""
+        """The server sent a challenge.  False: unexpected in this stage; Failure: the guard refuses to sign it."""
         if self.stage is not Stage.IDENTIFYING:
             return False
         try:
@@ -125,7 +125,7 @@ class Handshake:
         return True
 
     def provide(self, request: int, chain: AuthChain, *, now: float, unix_now: float | None) -> bool:
-        """Send the signed challenge.  False: it is not waited for any more."""
+        """Send the signed challenge.  False: it is no longer needed."""
         if request != self._request or self.stage is not Stage.SIGNING:
             return False
         require_answer(chain, self._challenge, unix_now=unix_now)
@@ -138,17 +138,17 @@ class Handshake:
         return True
 
     def refuse(self, request: int, detail: str) -> Failure | None:
-        """Nobody will sign it.  None: it is not waited for any more."""
+        """Nobody will sign it.  None: it is no longer needed."""
         if request != self._request or self.stage is not Stage.SIGNING:
             return None
         return Failure(CloseReason.NOT_SIGNED, detail)
 
     def welcomed(self, now: float) -> bool:
-        """The server let us in.  False: it was not asked to."""
+        """The server let us in.  False: unexpected in this stage."""
         return self._move(StageTrigger.WELCOMED, now)
 
     def closed(self, inp: SocketClosed) -> Failure:
-        """The socket ended by itself, or could not be opened."""
+        """The socket was closed by the other end, or could not be opened."""
         stage = self.stage
         self.forget()
         if inp.reason is not CloseReason.NETWORK or inp.code == _NO_CLOSE_FRAME or stage not in CLOSED_AT:
@@ -157,7 +157,7 @@ class Handshake:
         return Failure(CLOSED_AT[stage], f"hung up while {stage.value} (code {inp.code}){told}")
 
     def timed_out(self, now: float) -> Failure | None:
-        """Let time pass; a Failure: the stage took too long."""
+        """The failure if the stage took too long; else None."""
         if self.deadline is None or self.deadline > now:
             return None
         stage = self.stage
@@ -166,22 +166,22 @@ class Handshake:
         return Failure(reason, f"{stage.value} took more than {seconds:g} s")
 
     def send(self, frame: bytes, token: int = 0) -> None:
-        """Send a frame; 0 is the token of those whose acknowledgement means nothing."""
+        """Send a frame; with token 0 its acknowledgement is ignored."""
         self.commands.append(SendFrame(link=self.link, token=token, data=frame))
 
     def hang_up(self, drain: float = 0.0) -> None:
-        """Close the socket, if there is one, after up to so many seconds for what was sent."""
+        """Close the socket, if there is one, giving what was sent up to ``drain`` seconds to leave."""
         if self.stage is not Stage.IDLE:
             self.commands.append(CloseSocket(link=self.link, drain=drain))
             self.forget()
 
     def forget(self) -> None:
-        """The socket is over, or will be."""
+        """Forget the socket."""
         self.stage = STAGE_TRANSITIONS[self.stage, StageTrigger.OVER]
         self.deadline = None
 
     def take_commands(self) -> list[Command]:
-        """Drain."""
+        """Drain the commands, in order."""
         commands, self.commands = self.commands, []
         return commands
 

@@ -21,7 +21,7 @@ __all__ = ["archipelago_service", "heartbeat_frame", "read_island", "update_fram
 
 _NARROW: Final = 128
 _WIDE: Final = 16_256
-"""Up to here a body's length, and the length of what is around it, take two bytes."""
+"""Below this, the length of a body and of the message around it take at most two bytes each."""
 _UPDATE: Final = b"\x1a"
 """The tag of WsPacket.peer_update_message; of WsPeerUpdate.body; and WsPeerUpdate.unreliable, true."""
 _BODY: Final = b"\x12"
@@ -68,7 +68,7 @@ def _stages(limits: Limits, *, answer: float, sign: float) -> MappingProxyType[S
 
 
 def heartbeat_frame(position: Vector3, desired: str | None) -> bytes:
-    """Where we are, and which island we would like to be on."""
+    """A heartbeat: our position, and the island that we prefer."""
     at = common.Position(x=position.x, y=position.y, z=position.z)
     return encode(v3.ClientPacket(heartbeat=v3.Heartbeat(position=at, desired_room=desired)))
 
@@ -92,7 +92,7 @@ def _length(size: int) -> bytes:
 def read_island(
     message: v3.IslandChangedMessage, *, at: float, room: str, previous: str | None, limits: Limits
 ) -> IslandChanged:
-    """Where the island service sends us.  Raises InvalidConnectionString."""
+    """The event for an island_changed message.  Raises InvalidConnectionString."""
     adapter = parse_connection_string(message.conn_str, limits=limits)
     peers: list[tuple[PeerId, Vector3]] = []
     for identity, where in message.peers.items():

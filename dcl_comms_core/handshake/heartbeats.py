@@ -1,4 +1,4 @@
-"""Telling the island service where we are: once a second, for as long as its socket is open."""
+"""Heartbeats: our position for the island service, once a second while its socket is open."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ _SOMEWHERE: Final = Vector3(1.0, 1.0, 1.0)
 
 
 class Heartbeats:
-    """Our position and the island that we would like to be on; ``send`` gets a frame of both every ``period`` seconds.
+    """Sends our position and the island that we prefer every ``period`` seconds, through ``send``.
 
-    ``patience``: seconds that the first island may take after the first heartbeat.
+    ``patience``: seconds to wait for an island after the first heartbeat.
     """
 
     __slots__ = ("_clock", "_counters", "_desired", "_patience", "_period", "_placed", "_position", "_send", "_timers")
@@ -53,30 +53,30 @@ class Heartbeats:
         self._desired: str | None = None
 
     def put(self, position: tuple[float, float, float]) -> None:
-        """Be somewhere; the next heartbeat tells it.  LocalProtocolError: that is nowhere."""
+        """Set our position, for the next heartbeat.  LocalProtocolError: it is not finite."""
         check_position(position)
         self._position = Vector3(*position)
         self._placed = True
 
     def prefer(self, island: str | None) -> None:
-        """Prefer an island; the next heartbeat tells it.  PacketTooLarge: no server would take that."""
+        """Set the island that we prefer, for the next heartbeat.  PacketTooLarge: no server would take it."""
         size = len(heartbeat_frame(_SOMEWHERE, island))
         if size > WEBSOCKET_MAX_FRAME:
             raise PacketTooLarge(size, WEBSOCKET_MAX_FRAME)
         self._desired = island
 
     def begin(self) -> None:
-        """We are in: the first heartbeat goes out, unless they go out already or we are nowhere."""
+        """Send the first heartbeat, unless they run already or there is no position yet."""
         if self._placed and not self._timers.armed(Timer.HEARTBEAT):
             self._timers.arm(Timer.ISLAND, self._clock.now + self._patience)
             self.beat()
 
     def beat(self) -> None:
-        """Tell where we are, and again after a period."""
+        """Send a heartbeat, and arm the timer for the next."""
         self._timers.arm(Timer.HEARTBEAT, self._clock.now + self._period)
         self._counters["heartbeats"] += 1
         self._send(heartbeat_frame(self._position, self._desired))
 
     def answered(self) -> None:
-        """An island came: it is waited for no longer."""
+        """An island came: stop waiting for one."""
         self._timers.disarm(Timer.ISLAND)

@@ -22,7 +22,7 @@ from dcl_comms_core.peers import PeerId
 __all__ = ["COMMUNITY_ROUTER", "author_of", "chat_sent_at", "chat_timestamp", "has_control", "message_id"]
 
 COMMUNITY_ROUTER: Final = PeerId("message-router-prd-0")
-"""Whom the explorers send a community's messages to, in the room of private messages."""
+"""Where the explorers send a community's messages, in the room of private messages."""
 
 _ROUTER: Final = re.compile(r"message-router-(?:prd|dev|local)-[0-9]{1,4}\Z")
 _CONTROL: Final = re.compile("[\u2406\u2410\u2411]")
@@ -57,7 +57,7 @@ def has_control(text: str) -> bool:
 
 
 def author_of(sender: PeerId | None, claim: str | None) -> PeerId | None:
-    """Who wrote something that may have been relayed: believe the claim of a message router only.
+    """The author of a message that may have been relayed: only a message router's claim is trusted.
 
     None: nobody knows, or a router relays for what is no wallet address.
     """

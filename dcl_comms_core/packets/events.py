@@ -119,18 +119,18 @@ class ChatReceived(_PacketEvent):
     timestamp: float
     """The stamp exactly as sent; with the sender it identifies the message."""
     forwarded_from: str | None
-    """Whom the sender says that it relays.  Believe it of a message router only: see ``author``."""
+    """The address that the sender claims to relay for.  Trust it from a message router only: see ``author``."""
     topic: str = ""
     """Empty; our own identity, of a private message; or a community's channel."""
 
     @property
     def author(self) -> PeerId | None:
-        """Who wrote it: the sender, or whom a message router relays.  None: nobody knows."""
+        """Who wrote it: the sender, or the address that a message router relays for.  None: unknown."""
         return author_of(self.sender, self.forwarded_from)
 
     @property
     def message_id(self) -> str | None:
-        """What reactions call this message; None: its author is not known."""
+        """The id by which reactions refer to this message; None: its author is unknown."""
         author = self.author
         return None if author is None else message_id(author, self.timestamp)
 
@@ -191,11 +191,11 @@ class ReactionReceived(_PacketEvent):
     removed: bool = False
     """The reaction to a message is taken back."""
     address: str = ""
-    """Whom the sender says that it relays.  Believe it of a message router only: see ``author``."""
+    """The address that the sender claims to relay for.  Trust it from a message router only: see ``author``."""
 
     @property
     def author(self) -> PeerId | None:
-        """Who reacts: the sender, or whom a message router relays.  None: nobody knows."""
+        """Who reacts: the sender, or the address that a message router relays for.  None: unknown."""
         return author_of(self.sender, self.address)
 
 
@@ -243,7 +243,7 @@ class PacketRejected(_PacketEvent):
 
     reason: RejectReason
     offset: int
-    """Index of the byte that can't be accepted; 0 where no single byte is to blame."""
+    """Index of the offending byte; 0 where no single byte is to blame."""
     size: int = 0
     """Bytes of the packet."""
     detail: str = ""

@@ -46,7 +46,7 @@ def single(form: Struct, *values: float) -> Any:
 
 
 def settle(value: float, wanted: int, step: Callable[[float], int]) -> float:
-    """The float32 at or next to ``value`` that has this step; below it, where no value has."""
+    """The float32 nearest to ``value`` that has this step; the one below it where none has."""
     while step(value) < wanted:
         value = single(one, value + max(ulp(value) * (1 << 29), NUDGE))[0]
     while step(value) > wanted:
@@ -75,7 +75,7 @@ def inside_step(steps: int, rounded: Callable[[float], int], metres: float) -> i
 
 
 class Rules(NamedTuple):
-    """What the clients of a layout do alike.  ``yaws`` and ``speeds`` (for each tier) are tables."""
+    """The rounding rules of a layout's clients.  ``yaws`` and ``speeds`` (for each tier) are tables."""
 
     rounded: Callable[[float], int]
     truncates: bool

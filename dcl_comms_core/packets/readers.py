@@ -50,7 +50,7 @@ _new: Final = cast("Callable[[type[Vector3], tuple[float, float, float]], Vector
 
 
 class Unacceptable(Exception):
-    """A packet says what its kind does not allow."""
+    """A packet holds a value that its kind does not allow."""
 
     def __init__(self, reason: RejectReason) -> None:
         super().__init__(reason)

@@ -34,9 +34,9 @@ class SceneFraming(Enum):
     COMMS_DATA = "comms data"
     UNFRAMED = "unframed"
     EMPTY = "empty"
-    """There is nothing in it; the explorers drop it."""
+    """No bytes; the explorers drop it."""
     MALFORMED = "malformed"
-    """Not what its first byte says; the explorers drop it."""
+    """Invalid for its first byte; the explorers drop it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

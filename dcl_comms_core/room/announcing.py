@@ -1,4 +1,4 @@
-"""What a room does by itself, once told what to be: presence and profile.
+"""Our presence in a room: announcing our profile, and answering requests for it.
 
 Unity sends a peer nothing but chat, scene messages and reactions until it announced a profile, so a session that has a
 ``profile_version`` announces it when it joins, when others join (two seconds apart at least), and every ten seconds.
@@ -30,10 +30,10 @@ _APART: Final = 2.0
 
 
 class Announcing:
-    """Announces our profile, and answers those who ask for it.
+    """Announces our profile, and answers requests for it.
 
-    ``version``: of our profile; None: nothing is announced.  ``allowed``: may we send and be heard of.  ``send``: takes
-    a packet that nobody waits for.
+    ``version``: of our profile; None: nothing is announced.  ``allowed``: whether the token and the options let us.
+    ``send``: sends a packet, or skips it while the queue is full.
     """
 
     __slots__ = (
@@ -62,17 +62,17 @@ class Announcing:
         self._profile: rfc4.ProfileResponse | None = None
 
     def announced(self, version: int) -> None:
-        """This version was told to everybody; it is told again from now on."""
+        """This version was just announced to everybody; it is the one to repeat."""
         self._version = version
         self._announced_at = self._clock.now
         self._timers.arm(Timer.PRESENCE, self._clock.now + _EVERY)
 
     def offer(self, profile: rfc4.ProfileResponse) -> None:
-        """Answer those who ask with this."""
+        """Set the profile to answer requests with."""
         self._profile = profile
 
     def answer(self, event: ProfileRequested) -> None:
-        """Somebody asks for a profile: ours, maybe.  The answer goes to everybody."""
+        """Answer a request, if it is for our profile.  The answer goes to everybody."""
         ours = self._lifecycle.identity
         if (
             self._profile is not None
@@ -83,12 +83,12 @@ class Announcing:
             self._send(rfc4.Packet(profile_response=self._profile))
 
     def arrive(self) -> None:
-        """We are in the room, or in it again."""
+        """We joined or rejoined."""
         if self._version is not None and self._allowed:
             self.announce()
 
     def welcome(self) -> None:
-        """Others came."""
+        """Somebody joined."""
         if self._version is None or not self._allowed:
             return
         soon = self._announced_at + _APART
@@ -98,7 +98,7 @@ class Announcing:
             self._timers.hasten(Timer.PRESENCE, soon)
 
     def announce(self) -> None:
-        """Announce now, if we are heard, and again in ten seconds."""
+        """Announce now, if the room is open, and again in ten seconds."""
         now = self._clock.now
         if self._lifecycle.state is RoomState.OPEN:
             announcement = rfc4.AnnounceProfileVersion(profile_version=self._version or 0)

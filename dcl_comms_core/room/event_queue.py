@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 __all__ = ["Unread"]
 
 _COMPACT: Final = 1_024
-"""How many read places may stand before the unread ones."""
+"""How many read places the list may begin with before it is compacted."""
 
 
 class Unread:
-    """The line of unread events of one room."""
+    """The queue of unread events of one room."""
 
     __slots__ = ("_bytes", "_events", "_head", "_limit", "_limit_bytes", "_notice", "_offset", "_places", "coalesced")
 
@@ -37,14 +37,14 @@ class Unread:
         self._head = 0
         """Index of the first unread event in the list."""
         self._offset = 0
-        """How many places were cut off before the list's first."""
+        """How many places were cut off at the list's beginning."""
         self._places: dict[int, int] = {}
         """Where the unread PeerMoved of each sender stands; by the sender's id(), which is the same for all events of
         a peer, another one once it has left, and not in use again while an event refers to it."""
         self._bytes = 0
         self._notice: LimitReached | None = None
         self.coalesced = 0
-        """How many movements gave way to newer ones."""
+        """How many movements were replaced by newer ones."""
 
     def __len__(self) -> int:
         return len(self._events) - self._head + (self._notice is not None)
@@ -90,7 +90,7 @@ class Unread:
         return len(self) > self._limit or self._bytes > self._limit_bytes
 
     def trim(self, at: float, room: str) -> int:
-        """Let the oldest go, until what is left and a LimitReached in their place are within the limits.
+        """Drop the oldest events, until the rest and a LimitReached in their place are within the limits.
 
         Returns how many went.
         """

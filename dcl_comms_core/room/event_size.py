@@ -21,7 +21,7 @@ from dcl_comms_core.events import (
 __all__ = ["SMALL", "text_weight", "weight"]
 
 SMALL: Final = 256
-"""Bytes of a packet that are not worth a look: the objects of its event take more."""
+"""Packets of up to this many bytes are not weighed: the objects of their events take more."""
 _WIDEST: Final = 4
 _TEXTS: Final[dict[type, tuple[str, ...]]] = {
     ChatReceived: ("text", "forwarded_from"),

@@ -24,7 +24,7 @@ _ATTRIBUTES: Final = (("client", "dcl-comms"),)
 
 
 class Introduction:
-    """Asks for it, and waits ``seconds`` at most: else LiveKit tells others of us late."""
+    """Asks for it and waits up to ``seconds``; unasked, LiveKit tells others of us up to 3 s late."""
 
     __slots__ = ("_clock", "_lifecycle", "_output", "_seconds", "_timers", "_token")
 
@@ -47,11 +47,11 @@ class Introduction:
 
     @property
     def waiting(self) -> bool:
-        """Whether packets have to wait for it."""
+        """Whether packets have to wait for the answer."""
         return self._timers.armed(Timer.ANNOUNCE)
 
     def begin(self) -> None:
-        """Ask, as far as the token allows it."""
+        """Ask in the way that the token allows."""
         token, link = self._token, self._lifecycle.link
         if token is None or token.grants.can_update_own_metadata:
             self._output.commands.append(SetAttributes(link=link, attributes=_ATTRIBUTES))
@@ -64,7 +64,7 @@ class Introduction:
         self._timers.arm(Timer.ANNOUNCE, self._clock.now + self._seconds)
 
     def answered(self, inp: CommandCompleted | CommandFailed) -> bool:
-        """The transport says what became of a command.  True: that is what packets waited for."""
+        """Take the result of a command.  True: packets waited for it."""
         waited = self.waiting
         if isinstance(inp, CommandFailed) and self._lifecycle.state in RECEIVING:
             self._output.warn(WarningCode.COMMAND_FAILED, f"{inp.what}: {inp.detail}")
@@ -74,5 +74,5 @@ class Introduction:
         return waited
 
     def give_up(self) -> None:
-        """Wait no longer."""
+        """Stop waiting."""
         self._timers.disarm(Timer.ANNOUNCE)

@@ -1,4 +1,4 @@
-"""Where a room stands: its state, its link, who we are in it."""
+"""A room's state, its current link, and our identity in it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _SENDING: Final = RECEIVING | {RoomState.WAITING}
 
 
 class Lifecycle:
-    """Moves by ROOM_TRANSITIONS and by nothing else."""
+    """Changes its state by ROOM_TRANSITIONS and by nothing else."""
 
     __slots__ = ("_counters", "identity", "link", "state")
 
@@ -28,7 +28,7 @@ class Lifecycle:
         self._counters = counters
         self.state = RoomState.NEW
         self.link = LinkRef(link, 0)
-        """The link as commands name it now."""
+        """The current link, as commands name it."""
         self.identity: PeerId | None = None
         """Who we are; None before the room opened."""
 
@@ -39,16 +39,16 @@ class Lifecycle:
         return self.state in _SENDING or (self.state is RoomState.CONNECTING and self.identity is not None)
 
     def next_link(self) -> LinkRef:
-        """A further generation of the link; what the earlier ones still tell is late."""
+        """Begin the next generation of the link; news of earlier ones is late."""
         self.link = LinkRef(self.link.link, self.link.generation + 1)
         return self.link
 
     def may(self, trigger: RoomTrigger) -> bool:
-        """Whether the table has a row for this."""
+        """Whether the table allows this transition."""
         return (self.state, trigger) in ROOM_TRANSITIONS
 
     def moved(self, trigger: RoomTrigger) -> bool:
-        """Follow the table for what a transport told; False: it has no row, so that is late news, and counted."""
+        """Make the transition for the transport's news.  False: the table has none, so it is late news, and counted."""
         if not self.may(trigger):
             self._counters["late"] += 1
             return False
@@ -56,5 +56,5 @@ class Lifecycle:
         return True
 
     def move(self, trigger: RoomTrigger) -> None:
-        """Follow the table."""
+        """Make a transition that the table has."""
         self.state = ROOM_TRANSITIONS[self.state, trigger]

@@ -1,4 +1,4 @@
-"""What a room may be told, as one object that is handed through whole; and which tracks of others it receives."""
+"""A room's options as one frozen object, and the policies among them."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ __all__ = ["Delivery", "RoomOptions", "RoomSettings", "Subscribe", "SubscribePol
 
 
 class Subscribe(Enum):
-    """Which tracks of others we receive, unless we ask for one or decline one ourselves."""
+    """Which tracks of others to subscribe to, unless one is subscribed or unsubscribed by hand."""
 
     ALL = "all"
     """Every track, asked for by the transport itself as soon as it is published."""
     AUDIO = "audio"
-    """What can be heard and nothing that can be seen."""
+    """Audio tracks, and no video."""
     NONE = "none"
 
 
@@ -41,7 +41,7 @@ The function is called inside ``receive``.  What it raises is a bug of the appli
 
 
 def wants(policy: SubscribePolicy, sender: PeerId, track: Track) -> bool:
-    """Whether a track that was published has to be asked for.  LocalProtocolError: the function gave no bool."""
+    """Whether to subscribe to a published track.  LocalProtocolError: the policy returned no bool."""
     if isinstance(policy, Subscribe):
         return policy is Subscribe.AUDIO and track.kind is TrackKind.AUDIO
     wanted = policy(sender, track)
@@ -56,14 +56,14 @@ class Delivery(Enum):
     """How packets reach the application."""
 
     EVENTS = "events"
-    """As what they mean: PeerMoved, ChatReceived and so on; PacketReceived for kinds that have no event."""
+    """Decoded: PeerMoved, ChatReceived and so on; PacketReceived for kinds that have no event."""
     PACKETS = "packets"
     """Every packet as a PacketReceived that is decoded on first use: for bridges, recorders and load tests."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RoomOptions:
-    """What a room may be told, and its defaults."""
+    """The options of a room, and their defaults."""
 
     limits: Limits = DEFAULT_LIMITS
     entropy: int = 0
@@ -81,7 +81,7 @@ class RoomOptions:
     movement_codec: MovementCodec | None = None
     """Reads compressed movements, which are told as PacketReceived without it."""
     profile_version: int | None = None
-    """Announced from the beginning, and again and again: Unity clients hardly talk to who does not."""
+    """Announced on joining and repeated: Unity clients send little to peers that don't announce one."""
     silent: bool = False
     """Never announce by itself, whatever that costs."""
     tap: Tap | None = None
@@ -89,13 +89,13 @@ class RoomOptions:
 
     @classmethod
     def of(cls, options: Self | None, settings: RoomSettings) -> Self:
-        """Options, with some of them changed.  TypeError: there is no such option."""
+        """Options with some of them changed.  TypeError: an unknown option."""
         chosen = cls() if options is None else options
         return replace(chosen, **settings) if settings else chosen
 
 
 class RoomSettings(TypedDict, total=False):
-    """RoomOptions by their names, for those who write some of them down."""
+    """RoomOptions as keyword arguments."""
 
     limits: Limits
     entropy: int

@@ -1,4 +1,4 @@
-"""What a session gives out: commands, events and counts, until they are taken."""
+"""A session's output: commands, events and counters, until they are drained."""
 
 from __future__ import annotations
 
@@ -32,17 +32,17 @@ class Output:
         self.counters: Counter[str] = Counter()
 
     def take_commands(self) -> list[Command]:
-        """Everything that the transport is to do, in order."""
+        """Drain the commands for the transport, in order."""
         commands = self.commands.copy()
         self.commands.clear()
         return commands
 
     def take_events(self) -> list[Event]:
-        """Everything that happened, in order."""
+        """Drain the events, in order."""
         events = self.events.copy()
         self.events.clear()
         return events
 
     def warn(self, code: WarningCode, text: str) -> None:
-        """Tell a Warning."""
+        """Report a Warning event."""
         self.events.append(WarningEvent(at=self._clock.now, room=self.room, code=code, text=text))

@@ -101,7 +101,7 @@ class RoomSession(Intents):
     """
 
     adapters: ClassVar[tuple[type[Adapter], ...]] = (LiveKitAdapter, SimulatorAdapter)
-    """What it can go to."""
+    """The kinds of adapter that it takes."""
     carrier: ClassVar[Carrier] = LiveKitCarrier()
     """What its transport can carry."""
 
@@ -122,9 +122,9 @@ class RoomSession(Intents):
         limits, token = chosen.limits, adapter.token if isinstance(adapter, LiveKitAdapter) else None
         super().__init__(limits, Clock())
         self.output = Output(room, self.clock)
-        """What it gives out; ``commands()`` and ``events()`` take it."""
+        """Commands, events and counters; ``commands()`` and ``events()`` drain them."""
         self.lifecycle = Lifecycle(link, self.output.counters)
-        """Where it stands."""
+        """State, link and identity."""
         self._adapter = adapter
         self._token = token
         self._policy = chosen.subscribe
@@ -176,12 +176,12 @@ class RoomSession(Intents):
 
     @property
     def adapter(self) -> Adapter:
-        """Where it goes."""
+        """The adapter that it was made with."""
         return self._adapter
 
     @property
     def link(self) -> LinkRef:
-        """Its link, as its commands name it now."""
+        """Its current link, as its commands name it."""
         return self.lifecycle.link
 
     @property
@@ -226,7 +226,7 @@ class RoomSession(Intents):
 
     @property
     def flowing(self) -> bool:
-        """Whether packets go to the transport as it has credit, and do not wait for its link."""
+        """Whether the link takes packets now, as far as there is credit."""
         return self._outbound.flowing and self.lifecycle.state is _OPEN
 
     @property
@@ -236,17 +236,17 @@ class RoomSession(Intents):
 
     @property
     def waiting_bytes(self) -> int:
-        """What the packets that wait for credit hold."""
+        """Bytes of the packets that wait for credit."""
         return self._outbound.queue.waiting_bytes
 
     @property
     def in_flight_bytes(self) -> int:
-        """What the packets hold that the transport has and did not acknowledge yet."""
+        """Bytes of the packets that the transport did not acknowledge yet."""
         return self._outbound.queue.in_flight_bytes
 
     @property
     def credits(self) -> int:
-        """Further packets that the transport would take now; 0 while there is no link that takes any."""
+        """How many more packets the transport would take now; 0 while the link takes none."""
         return self._outbound.queue.credits if self.flowing else 0
 
     @property
@@ -255,11 +255,11 @@ class RoomSession(Intents):
         return self._outbound.queue.waiting + self._outbound.queue.in_flight
 
     def has_credit(self, *, reliable: bool = True) -> bool:
-        """Whether a packet sent now goes straight to the transport: for sure if it is small."""
+        """Whether a packet sent now would go straight to the transport; a large reliable one may still wait."""
         return self.flowing and self._outbound.queue.has_credit(reliable=reliable)
 
     def traffic(self, who: PeerId) -> PeerTraffic | None:
-        """What came from a peer; None: it is not known, or was forgotten after it left."""
+        """What a peer sent us so far; None: unknown, or forgotten after it left."""
         guard = self._roster.guard(who)
         return None if guard is None else guard.traffic(self.clock.now)
 
@@ -399,19 +399,19 @@ class RoomSession(Intents):
                 self._finish(CloseReason.CLIENT, "the link did not confirm its end")
 
     def _give_up(self, detail: str) -> None:
-        """Leave a link from which nothing comes."""
+        """Give up a link that does not answer."""
         self.output.commands.append(CloseLink(link=self.link))
         self._link_over(CloseReason.TIMEOUT, detail)
 
     # --- intents
 
     def check_sending(self, now: float | None = None) -> None:
-        """May we send?  LocalProtocolError: the room is not open; PermissionMissing: no."""
+        """Raise unless we may send.  LocalProtocolError: the room is not open; PermissionMissing: the token forbids."""
         self.clock.pass_time(now)
         self._outbound.check()
 
     def check_publish(self, source: TrackSource) -> None:
-        """May we publish a track from this source?  LocalProtocolError: the room is not open; PermissionMissing: no."""
+        """Raise unless we may publish from a source.  LocalProtocolError: not open; PermissionMissing: forbidden."""
         self._tracks.check_publish(source)
 
     def put(self, messages: Messages, *, reliable: bool, now: float | None) -> None:
@@ -421,11 +421,11 @@ class RoomSession(Intents):
         self._outbound.put(messages, reliable=reliable)
 
     def walk(self, movement: rfc4.Movement) -> None:
-        """Be there: send it when it is due.  What ``move`` ends in."""
+        """Send a movement when it is due.  What ``move`` ends in."""
         self._walking.put(movement)
 
     def warn(self, code: ev.WarningCode, text: str) -> None:
-        """Tell a Warning."""
+        """Report a Warning event."""
         self.output.warn(code, text)
 
     def announce_profile(self, version: int, *, to: Addressees = EVERYONE, now: float | None = None) -> None:
@@ -470,14 +470,14 @@ class RoomSession(Intents):
         return self._tracks.subscribe(track, wanted=wanted)
 
     def has_track(self, track: Track | str) -> bool:
-        """Whether somebody in this room offers this track; a Track or its id."""
+        """Whether somebody in this room publishes this track; a Track or its id."""
         return self._tracks.has(track)
 
     def _send_movement(self, movement: rfc4.Movement) -> None:
         self._try(rfc4.Packet(movement=movement))
 
     def _try(self, packet: rfc4.Packet) -> None:
-        """Send something that nobody waits for: where the queue is full, its next turn will do."""
+        """Send a packet that repeats anyway; while the queue is full it is skipped and counted."""
         try:
             self.send(packet)
         except SendQueueFull:
@@ -590,7 +590,7 @@ class RoomSession(Intents):
             self._flow()
 
     def _flow(self) -> None:
-        """Packets may go out from now on."""
+        """The link takes packets from now on: send what waits."""
         self._outbound.flowing = True
         self._walking.walk()
         self._outbound.send_queued()

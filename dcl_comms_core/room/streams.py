@@ -32,7 +32,7 @@ _HOLD: Final = 1.5
 
 
 class StreamRole(Enum):
-    """What a participant that is no player does in a room; the values are how identities begin."""
+    """The role of a participant that is no player; the values are prefixes of identities."""
 
     STREAMER = "stream:"
     WATCHER = "watch:"
@@ -88,7 +88,7 @@ class VideoAddress:
 
     @property
     def is_current_stream(self) -> bool:
-        """Whether CurrentStream decides what is shown."""
+        """Whether CurrentStream chooses the video."""
         return self.sid is None
 
     def __str__(self) -> str:
@@ -128,11 +128,11 @@ class CurrentStream:
         return None if self._chosen is None else self._videos[self._chosen]
 
     def deadline(self) -> float | None:
-        """When a speaker's turn comes who has to wait for it; None: nobody waits."""
+        """When the video may switch to a speaker that has to wait; None: none waits."""
         return self._due
 
     def receive(self, event: Event) -> bool:
-        """Take an event of the room; those that have nothing to do with video are ignored.  True: another is chosen."""
+        """Take an event of the room; irrelevant ones are ignored.  True: the choice changed."""
         match event:
             case TrackPublished() | TrackMuted() if self._counts(event):
                 self._videos[event.track.sid] = Stream(event.sender, event.track)
@@ -148,7 +148,7 @@ class CurrentStream:
         return self._choose(event.at)
 
     def handle_timeout(self, now: float) -> bool:
-        """Let time pass.  True: another is chosen."""
+        """Let time pass.  True: the choice changed."""
         return self._choose(now)
 
     def _counts(self, event: TrackPublished | TrackMuted) -> bool:
@@ -183,7 +183,7 @@ class CurrentStream:
         return spoken.track.sid
 
     def _of_a_speaker(self) -> Stream | None:
-        """The video of the loudest speaker; whoever speaks without one changes nothing."""
+        """The video of the loudest speaker, if it has one."""
         return _first(
             stream
             for speaker in self._speakers[:1]

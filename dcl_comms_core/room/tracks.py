@@ -24,7 +24,7 @@ __all__ = ["Tracks"]
 
 
 class Tracks:
-    """Asks for tracks by a policy, or as it is told."""
+    """Subscribes to tracks by a policy, or on request."""
 
     __slots__ = ("_lifecycle", "_output", "_policy", "_roster", "_token")
 
@@ -44,7 +44,7 @@ class Tracks:
         self._policy = policy
 
     def receive(self, inp: TrackInput, now: float) -> None:
-        """What the transport says of a track."""
+        """Take the transport's news of a track."""
         events = self._roster.track(inp, now)
         if not events:
             self._output.counters["unknown_track"] += 1
@@ -54,7 +54,7 @@ class Tracks:
                 self._ask_for(event.sender, event.track.sid, wanted=True)
 
     def subscribe(self, track: Track | str, *, wanted: bool) -> bool:
-        """Receive a track, or stop receiving it; False: there is no such track any more.
+        """Subscribe to a track, or unsubscribe.  False: it is gone.
 
         LocalProtocolError: the room is not open; PermissionMissing: the token does not grant it.
         """
@@ -71,7 +71,7 @@ class Tracks:
         return owner is not None
 
     def check_publish(self, source: TrackSource) -> None:
-        """May we publish a track from this source?  LocalProtocolError: the room is not open; PermissionMissing: no."""
+        """Raise unless we may publish from a source.  LocalProtocolError: not open; PermissionMissing: forbidden."""
         state = self._lifecycle.state
         if state is not RoomState.OPEN:
             msg = f"the room is {state.value}: publish after RoomOpened"
@@ -80,7 +80,7 @@ class Tracks:
             raise PermissionMissing("canPublishSources", f"{source.value} is not among the sources")
 
     def has(self, track: Track | str) -> bool:
-        """Whether somebody offers this track."""
+        """Whether somebody publishes this track."""
         return self._roster.owner_of(track if isinstance(track, str) else track.sid) is not None
 
     def _ask_for(self, owner: PeerId, sid: str, *, wanted: bool) -> None:

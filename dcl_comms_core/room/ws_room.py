@@ -1,6 +1,6 @@
 """WsRoomSession: a RoomSession over a WebSocket (a ws-room, rfc5).
 
-It is a RoomSession that is told the same as over LiveKit; this module stands between it and a WebSocket.  What is
+It is a RoomSession whose inputs are made from a WebSocket's frames, the same inputs as over LiveKit.  What is
 different: somebody has to sign a challenge, within a second (SignatureNeeded); everything goes to everybody, so ``to``
 and ``topic`` are refused; a frame holds 16 KiB; there are no tracks; nothing says that a packet arrived.
 """
@@ -252,7 +252,7 @@ class WsRoomSession(RoomSession):
     # --- the end of a socket
 
     def _fail(self, failure: Failure) -> None:
-        """End it ourselves."""
+        """Hang up."""
         self._handshake.hang_up()
         self._over(failure)
 

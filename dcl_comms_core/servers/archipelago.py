@@ -81,7 +81,7 @@ class ArchipelagoServer:
         self._sockets.accept(link, "", now)
 
     def kick(self, address: str, *, now: float) -> bool:
-        """Throw somebody out, as the ban sweep does; False: it is not connected."""
+        """Kick a wallet, as the ban sweep does.  False: it is not connected."""
         self._sockets.clock.pass_time(now)
         client = self._peers.get(address.lower())
         if client is not None:
@@ -167,4 +167,4 @@ def _challenge_frame(challenge: str, already: bool) -> bytes:  # noqa: FBT001 - 
 
 
 _KICKED = encode(v3.ServerPacket(kicked=v3.KickedMessage()))
-"""It has one reason only, which stands for a ban too."""
+"""Its only reason stands for a second login and for a ban."""

@@ -58,7 +58,7 @@ class _Island:
         self.radius = 0.0
 
     def measure(self) -> None:
-        """A circle around everybody: a cheap look before the dear one."""
+        """A bounding circle: a cheap test before the exact one."""
         members = self.members
         x = sum(member.position[0] for member in members) / len(members)
         z = sum(member.position[2] for member in members) / len(members)
@@ -74,7 +74,7 @@ class _Island:
         return any(member.near(other.members, distance) for member in self.members)
 
     def desired(self) -> str | None:
-        """The island that most of its members would like to be on; of equals the one that was ahead first."""
+        """The island that most of its members prefer; of equals the one that was ahead first."""
         votes: dict[str, int] = {}
         most: str | None = None
         for member in self.members:
@@ -86,7 +86,7 @@ class _Island:
 
 
 class Islands:
-    """Everybody's place.  Distances in metres; times in seconds of the caller's clock."""
+    """The islands and their peers.  Distances in metres; times in seconds of the caller's clock."""
 
     def __init__(
         self,
@@ -115,12 +115,12 @@ class Islands:
         return tuple(self._islands)
 
     def members(self, island: str) -> dict[str, Point]:
-        """Who is on an island and where; nobody where there is none."""
+        """The peers on an island and their positions; empty for an unknown island."""
         found = self._islands.get(island)
         return {} if found is None else {member.peer: member.position for member in found.members}
 
     def heartbeat(self, peer: str, position: Point, *, now: float, desired: str | None = None) -> None:
-        """Somebody is somewhere.  ``desired`` None: as before."""
+        """Take a peer's position.  ``desired`` None: as before."""
         member = self._members.get(peer)
         if member is None:
             member = self._members[peer] = _Member(peer, position, now)
@@ -132,7 +132,7 @@ class Islands:
             member.island.dirty = True
 
     def leave(self, peer: str) -> None:
-        """Somebody is gone; or was never there."""
+        """Remove a peer, if it is there."""
         member = self._members.pop(peer, None)
         island = None if member is None else member.island
         self._moves.pop(peer, None)
@@ -144,7 +144,7 @@ class Islands:
             del self._islands[island.name]
 
     def settle(self, now: float) -> list[Change]:
-        """Forget who was silent for too long, put everybody on the island where they belong; give who moved."""
+        """Forget silent peers, assign all others to islands, and return the changes."""
         silent = [member.peer for member in self._members.values() if now - member.heard_at >= self._timeout]
         for peer in silent:
             self.leave(peer)

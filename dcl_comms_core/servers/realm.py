@@ -62,45 +62,45 @@ class RealmPage(NamedTuple):
 
     @property
     def body(self) -> bytes:
-        """The document, as it goes over the wire."""
+        """The document as JSON bytes."""
         return json.dumps(self.document, separators=(",", ":")).encode()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RealmSettings:
-    """How a realm is; the defaults are the real services'.  Metres and seconds."""
+    """The settings of a realm; the defaults are the real services'.  Metres and seconds."""
 
     name: str = "embedded"
     join: float = 64.0
-    """Who comes as near to somebody on an island gets onto it."""
+    """A peer this close to one on an island joins that island."""
     leave: float = 80.0
-    """Who is farther than this from all on it gets off."""
+    """A peer farther than this from all others on its island leaves it."""
     max_peers: int = 100
     """The most on one island, and in one ws-room."""
     prefix: str = "I"
-    """What islands' names begin with."""
+    """The prefix of islands' names."""
     flush_seconds: float = 2.0
     """How often islands are settled."""
     heartbeat_timeout: float = 60.0
-    """Who is silent for so long is on no island any more, without a word."""
+    """A peer that sends no heartbeat for this long is removed from its island, without a message."""
     archipelago_stage_seconds: float = 60.0
     """How long a step of the island service's handshake may take."""
     ws_room_stage_seconds: float = 1.0
-    """The same of ws-rooms."""
+    """The same for ws-rooms."""
 
 
 @dataclass(slots=True, kw_only=True)
 class RealmRules:
-    """Whom a realm lets in, and what it says of itself.  It outlives a restart; addresses are in lower case."""
+    """Whom a realm admits, and what it reports of itself.  Survives a restart; addresses are in lower case."""
 
     banned: set[str] = field(default_factory=set[str])
     denied: set[str] = field(default_factory=set[str])
     full: bool = False
     healthy: bool = True
     throttled: int = 0
-    """So many signed requests more are answered with 429."""
+    """How many further signed requests are answered with 429."""
     retry_after: float = 60.0
-    """Whole seconds that 429 asks to wait."""
+    """The Retry-After of these answers, in whole seconds."""
     profiles: dict[str, dict[str, object]] = field(default_factory=dict[str, dict[str, object]])
 
 
@@ -237,7 +237,7 @@ class RealmServer:
         return sum((twin.counters for twin in self._twins), Counter[str]())
 
     def kick(self, address: str, *, now: float) -> bool:
-        """Throw somebody out of the island service and of all ws-rooms; False: it is nowhere."""
+        """Kick a wallet from the island service and all ws-rooms.  False: it is in none."""
         return sum(twin.kick(address, now=now) for twin in self._twins) > 0
 
     # --- pages

@@ -27,7 +27,7 @@ __all__ = ["Client", "Sockets"]
 
 
 class Client:
-    """One socket.  Its stage is the client's own, seen from here: IDENTIFYING until it said who it is."""
+    """One socket.  Its stage is named as on the client's end: IDENTIFYING until it said who it is."""
 
     __slots__ = ("address", "alias", "challenge", "link", "room", "stage")
 
@@ -130,28 +130,28 @@ class Sockets:
         self.step(client, Stage.IDENTIFYING)
 
     def step(self, client: Client, stage: Stage) -> None:
-        """A client is a step further, and has as long for the next one."""
+        """Move a client to a stage, and restart its time limit."""
         client.stage = stage
         self._due.pop(client.link, None)
         if stage is not Stage.WELCOMED:
             self._due[client.link] = self.clock.now + self._seconds
 
     def let_in(self, client: Client) -> None:
-        """A client's handshake is over."""
+        """Welcome a client: its handshake is complete, and has no time limit any more."""
         self.counters["welcomed"] += 1
         self.step(client, Stage.WELCOMED)
 
     def send(self, client: Client, frame: bytes) -> None:
-        """Send a client something."""
+        """Send a frame to a client."""
         self._commands.append(SendFrame(link=client.link, token=0, data=frame))
 
     def refuse(self, client: Client, why: str) -> None:
-        """Hang up without a word; ``why`` is counted."""
+        """Hang up without a message; ``why`` is counted."""
         self.counters["refused." + why] += 1
         self._hang_up(client)
 
     def kick(self, client: Client, frame: bytes) -> None:
-        """Hang up with this for a last word."""
+        """Send a last frame, and hang up."""
         self.counters["kicked"] += 1
         self.send(client, frame)
         self._hang_up(client)

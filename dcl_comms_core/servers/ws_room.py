@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["WsRoomServer"]
 
 _KICKED: Final = encode(rfc5.WsPacket(peer_kicked=rfc5.WsKicked(reason="This world is full. Try again later.")))
-"""The real service has these words for a second login too."""
+"""The real service sends the same text for a second login."""
 
 
 class WsRoomServer:
@@ -79,7 +79,7 @@ class WsRoomServer:
         self._sockets.accept(link, room, now)
 
     def kick(self, address: str, *, now: float) -> bool:
-        """Throw somebody out; False: it is in no room."""
+        """Kick a wallet.  False: it is in no room."""
         self._sockets.clock.pass_time(now)
         clients = [client for client in self._peers.values() if client.address == address.lower()]
         for client in clients:

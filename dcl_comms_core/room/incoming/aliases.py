@@ -1,4 +1,4 @@
-"""Who is behind the numbers by which a ws-room names senders."""
+"""The aliases of a ws-room: the numbers by which its frames name senders."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ __all__ = ["Aliases"]
 
 
 class Aliases:
-    """A table of at most ``limit`` numbers.  One wallet may have two, while its older session is ending."""
+    """At most ``limit`` aliases.  One wallet may have two, while its older session is ending."""
 
     __slots__ = ("_addresses", "_limit", "_newest")
 
@@ -24,11 +24,11 @@ class Aliases:
         self._newest.clear()
 
     def address(self, alias: int) -> str | None:
-        """Whose it is, as it was written; None: it is not known."""
+        """The address behind an alias, as the server wrote it; None: unknown."""
         return self._addresses.get(alias)
 
     def put(self, alias: int, address: str) -> Participant | None:
-        """Remember one.  None: the table is full."""
+        """Add an alias.  None: the table is full."""
         if len(self._addresses) >= self._limit:
             return None
         self._addresses[alias] = address
@@ -36,7 +36,7 @@ class Aliases:
         return _participant(alias, address)
 
     def pop(self, alias: int) -> tuple[str, bool] | None:
-        """Forget one.  Returns whose it was, and whether that one is gone now; None: it was not known."""
+        """Remove an alias.  Returns its address, and whether that wallet has no other; None: unknown."""
         address = self._addresses.pop(alias, None)
         if address is None:
             return None
@@ -47,7 +47,7 @@ class Aliases:
         return address, last
 
     def participants(self) -> tuple[Participant, ...]:
-        """Everybody, once."""
+        """Each wallet once, by its newest alias."""
         return tuple(_participant(alias, self._addresses[alias]) for alias in self._newest.values())
 
 

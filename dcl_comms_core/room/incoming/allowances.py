@@ -108,15 +108,15 @@ class Guard:
         self.rejected = 0
         self.limited = 0
         self.beyond = OTHER
-        """The allowance that the latest packet was beyond, as an index into ALLOWANCES."""
+        """The allowance that the latest excess packet exceeded, as an index into ALLOWANCES."""
         self.heard: Heard | None = None
-        """What was heard of its present session; None: it has none, or many share this guard."""
+        """What was heard in its current session; None: no session, or a guard shared by many senders."""
         self.held: Held | None = None
-        """The newest movement beyond the allowance."""
+        """The newest movement that exceeded the allowance, until it is due."""
         self.queued = False
-        """Does it stand in the line of those whose held movement is due some time?"""
+        """Whether it is in the queue of guards with a held movement."""
         self.exceeded: set[int] = set()
-        """The allowances that a packet was beyond and that have not been at their full since."""
+        """The allowances that were exceeded and have not fully recovered since."""
         self._gaps = gaps
         self._byte_gap = byte_gap
         self._burst = burst
@@ -125,7 +125,7 @@ class Guard:
         self._points_at = 0.0
 
     def admit(self, allowance: int, size: int, now: float) -> bool:
-        """Let a packet pass.  False: it is ``beyond`` an allowance, and pays nothing."""
+        """Charge a packet to its allowance.  False: it exceeds it (see ``beyond``) and is not charged."""
         until = self._paid[allowance]
         if until <= now:
             until = now
@@ -140,14 +140,14 @@ class Guard:
         return True
 
     def refuses(self, allowance: int, now: float) -> bool:
-        """Whether a packet, of whatever size, is ``beyond`` an allowance; it pays nothing yet."""
+        """Whether a packet of any size would exceed its allowance (see ``beyond``); charges nothing."""
         if self._paid[allowance] - now <= self._burst:
             return False
         self.beyond = allowance
         return True
 
     def exceed(self, now: float) -> bool:
-        """Note a packet ``beyond`` an allowance.  True: the first since that allowance was last at its full."""
+        """Count a packet that exceeded its allowance.  True: the first since the allowance last fully recovered."""
         self._add_points(1.0, now)
         if self.beyond in self.exceeded:
             return False
@@ -161,7 +161,7 @@ class Guard:
 
     @property
     def movement_due(self) -> float:
-        """When the allowance takes a movement again."""
+        """When the allowance admits a movement again."""
         return self._paid[MOVEMENT] - self._burst
 
     def traffic(self, now: float) -> PeerTraffic:
@@ -183,7 +183,7 @@ class Guard:
 
 
 class Guards:
-    """The guards of a room: one for each peer, some of the departed, and one for all other senders together.
+    """The guards of a room: one per peer, those of recently departed peers, and one shared by all other senders.
 
     A peer that leaves and comes back has spent what it had spent.
     """
@@ -213,10 +213,10 @@ class Guards:
         share = limits.stranger_share
         gaps = tuple(gap / share for gap in self._gaps)
         self.strangers = Guard(None, gaps, self._byte_gap / share, self._burst)
-        """For senders that are not among the peers: not named yet, or beyond the table's end."""
+        """Shared by senders that are not peers: not named yet, or beyond Limits.peers."""
 
     def join(self, who: PeerId) -> None:
-        """Somebody is a peer now."""
+        """A peer joined."""
         guard = self._departed.pop(who, None) or Guard(who, self._gaps, self._byte_gap, self._burst)
         guard.id = who
         self._sessions += 1
@@ -224,7 +224,7 @@ class Guards:
         self.by_text[who.text] = guard
 
     def leave(self, who: PeerId) -> None:
-        """Somebody is no peer any more."""
+        """A peer left."""
         guard = self.by_text.pop(who.text)
         guard.heard = guard.held = None
         self._departed[who] = guard
@@ -232,5 +232,5 @@ class Guards:
             self._departed.popitem(last=False)
 
     def departed(self, who: PeerId) -> Guard | None:
-        """The guard of somebody who left, as long as it is remembered."""
+        """The guard of a peer that left, while it is remembered."""
         return self._departed.get(who)

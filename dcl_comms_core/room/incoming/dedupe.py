@@ -43,12 +43,12 @@ class Seen:
         return len(self._young.keys() | self._old.keys())
 
     def enrol(self) -> int:
-        """A number for one more room."""
+        """Register a room; returns its number."""
         self._rooms += 1
         return self._rooms
 
     def is_new(self, key: Hashable, told: Told) -> bool:
-        """Note a message; False: it was told already, with this value."""
+        """Record a message.  False: it was delivered before, with this value."""
         young = self._young
         size = len(young)
         known: Told | None = young.setdefault(key, told)

@@ -80,7 +80,7 @@ class Heard:
 
     def __init__(self, who: PeerId, room: int, session: int) -> None:
         self.told: Told = (None, room, session)
-        """What ``Seen`` is given for a message that says all in its key; the same object each time."""
+        """What ``Seen`` gets for a message whose key is all of it; one object, so that none is made per message."""
         self.scene_only = who == AUTHORITATIVE_SERVER
         self.moved = -inf
         """The newest movement, in seconds of its clock."""
@@ -99,11 +99,11 @@ class Compressed:
         self.moved = -inf
         self.place: Vector3 | None = None
         self.suspect: Vector3 | None = None
-        """Where the last one was, if that is too far from the place to be believed at once."""
+        """The position of the last one, if it was too far from ``place`` to be believed unconfirmed."""
 
 
 class Hearing:
-    """What is asked for all senders of a room."""
+    """What the judges share for all senders of a room."""
 
     __slots__ = ("chat_chars", "late", "limits", "on_profile_request", "profiles", "room", "seen", "told")
 
@@ -120,19 +120,19 @@ class Hearing:
         self.on_profile_request = on_profile_request
 
     def repeated(self, heard: Heard | None, key: tuple[Any, ...]) -> str:
-        """Why to let a message go: it was told already; or nothing.
+        """The reason to drop a message that was delivered before; empty: it was not.
 
         A key holds plain texts and numbers: a PeerId's hash is a function of Python.
         """
         return "" if self.seen.is_new(key, self.told if heard is None else heard.told) else "repeated"
 
 
-# Each judge says why to let an event go: what follows "dropped." in its counter; or nothing, then it is told.
+# Each judge returns the reason to drop an event, which follows "dropped." in its counter; empty: deliver it.
 # An event is Any where its reader has made sure what its message is.
 
 
 def judge_movement(event: Any, heard: Heard | None, hearing: Hearing) -> str:
-    """Is it out of order."""
+    """Drop a movement that arrives out of order."""
     if heard is not None:
         stamp = event.message.timestamp
         newest = heard.moved
@@ -143,7 +143,7 @@ def judge_movement(event: Any, heard: Heard | None, hearing: Hearing) -> str:
 
 
 def judge_position(event: Any, heard: Heard | None, hearing: Hearing) -> str:
-    """Is it out of order."""
+    """Drop a position that arrives out of order."""
     if heard is not None:
         index = event.message.index
         if 0 < heard.placed - index < hearing.late * _POSITIONS_A_SECOND:
@@ -153,7 +153,7 @@ def judge_position(event: Any, heard: Heard | None, hearing: Hearing) -> str:
 
 
 def judge_compressed(event: Any, heard: Heard | None, hearing: Hearing) -> str:
-    """Is it out of order, or nowhere near.  Its timestamp becomes one that keeps growing."""
+    """Drop a compressed movement that is out of order or implausibly far.  Unwraps its timestamp."""
     if heard is None:
         return ""
     told = heard.compressed
@@ -175,7 +175,7 @@ def judge_compressed(event: Any, heard: Heard | None, hearing: Hearing) -> str:
 
 
 def judge_chat(event: ChatReceived, heard: Heard | None, hearing: Hearing) -> str:
-    """Is it no chat, too long, or told already."""
+    """Drop what is no chat or a duplicate; reject what is too long."""
     text, sender, stamp = event.text, event.sender, event.timestamp
     if len(text) > hearing.chat_chars:
         raise Unacceptable(RejectReason.OUT_OF_RANGE)
@@ -187,7 +187,7 @@ def judge_chat(event: ChatReceived, heard: Heard | None, hearing: Hearing) -> st
 
 
 def judge_emote(event: PeerEmoted, heard: Heard | None, hearing: Hearing) -> str:
-    """Is its URN too long, or is it told already."""
+    """Drop a duplicate; reject a URN that is too long."""
     if len(event.urn) > hearing.limits.urn_chars:
         raise Unacceptable(RejectReason.OUT_OF_RANGE)
     if event.sender is None or not (event.incremental_id or event.timestamp):
@@ -199,7 +199,7 @@ def judge_emote(event: PeerEmoted, heard: Heard | None, hearing: Hearing) -> str
 
 
 def judge_reaction(event: ReactionReceived, heard: Heard | None, hearing: Hearing) -> str:
-    """Is there no such emoji or message, or is it told already."""
+    """Drop a duplicate; reject an emoji or a message id out of range."""
     about = event.message_id
     if not 0 <= event.emoji_index < EMOJIS or (about is not None and len(about) > hearing.limits.message_id_chars):
         raise Unacceptable(RejectReason.OUT_OF_RANGE)
@@ -214,12 +214,12 @@ def judge_reaction(event: ReactionReceived, heard: Heard | None, hearing: Hearin
 
 
 def judge_request(event: ProfileRequested, _heard: Heard | None, hearing: Hearing) -> str:
-    """Is it for us; told all the same."""
+    """Never drops: answers the request if it is for our profile."""
     hearing.on_profile_request(event)
     return ""
 
 
 def judge_response(event: ProfileReceived, _heard: Heard | None, hearing: Hearing) -> str:
-    """Did we ask; told all the same."""
+    """Never drops: keeps the profile if we asked for it."""
     hearing.profiles.take(event)
     return ""

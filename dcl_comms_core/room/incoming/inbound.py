@@ -32,7 +32,7 @@ _RECONNECTING: Final = RoomState.RECONNECTING
 
 
 class Inbound:
-    """Takes packets.  ``raw``: they are told as they are, so that their senders pay nothing for what is no packet."""
+    """Receives packets.  ``raw``: delivers them undecoded, and charges no allowance."""
 
     __slots__ = (
         "_by_text", "_clock", "_events", "_guards", "_lifecycle", "_limits", "_line", "_output", "_raw", "_reader",
@@ -63,9 +63,9 @@ class Inbound:
         self._limits = limits
         self._raw = raw
         self._line: deque[Guard] = deque()
-        """Guards that hold a movement, in the order in which they began to."""
+        """Guards with a held movement, in the order in which they began to hold one."""
         self.our_topic = ""
-        """The topic of what is for us alone: our identity in lower case."""
+        """The topic of packets for us alone: our identity in lower case."""
         self.received = 0
         self.received_bytes = 0
 
@@ -123,7 +123,7 @@ class Inbound:
         return self._roster.peer_id(identity) if identity else None
 
     def _on_rejected(self, event: PacketRejected, guard: Guard) -> bool:
-        """Count it.  False: so many were told already that this one is only counted."""
+        """Count a rejected packet.  False: the rejected_rate is exceeded, so it is not delivered."""
         now = self._clock.now
         self._output.counters["rejected." + event.reason.name.lower()] += 1
         guard.reject(now)
@@ -160,7 +160,7 @@ class Inbound:
         return verdict
 
     def _release(self, guard: Guard, held: Held) -> None:
-        """Tell the movement that waited."""
+        """Deliver a held movement."""
         guard.held = None
         data, private, reliable, topic = held
         event = self._reader.read(self._clock.now, guard.id, private, data, reliable, topic, guard)
@@ -171,7 +171,7 @@ class Inbound:
             self._output.events.append(event)
 
     def release_movements(self) -> None:
-        """Tell all movements whose time has come."""
+        """Deliver all held movements that are due."""
         line, now = self._line, self._clock.now
         while line:
             guard = line[0]
@@ -185,7 +185,7 @@ class Inbound:
             guard.queued = False
 
     def forget_movements(self) -> None:
-        """The link is over, or as good as that: nobody waits for them any more."""
+        """Drop all held movements: the link is gone, or closing."""
         self._timers.disarm(Timer.MOVEMENT)
         for guard in self._line:
             guard.held = None

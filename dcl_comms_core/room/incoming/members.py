@@ -37,11 +37,11 @@ class Members:
         self._told_full = False
 
     def address(self, alias: int) -> str | None:
-        """Whose packets name this alias; None: it is not known."""
+        """The address behind an alias; None: unknown."""
         return self._aliases.address(alias)
 
     def welcome(self, message: rfc5.WsWelcome, me: str) -> list[LinkInput]:
-        """We are in, and these are there.  ``me``: our address in lower case."""
+        """The server let us in and lists the others.  ``me``: our address in lower case."""
         self._me = me
         self._aliases.clear()
         self._told_full = False
@@ -53,7 +53,7 @@ class Members:
         return [LinkOpened(link=link, identity=me, room=self._name, participants=participants)]
 
     def join(self, alias: int, address: str) -> list[LinkInput]:
-        """Somebody came, whoever had this alias before."""
+        """Somebody joined.  Whoever had this alias before has left."""
         known = self._aliases.address(alias)
         if known == address or address.lower() == self._me:
             # Told before, or ourselves: the session that will end ours.
@@ -67,7 +67,7 @@ class Members:
         return [*left, ParticipantJoined(link=self._lifecycle.link, participant=member, source=alias)]
 
     def leave(self, alias: int) -> list[LinkInput]:
-        """Somebody left; it may be there still, by a newer alias."""
+        """An alias is gone; its wallet may still be there by a newer one."""
         gone = self._aliases.pop(alias)
         if gone is None:
             self._output.counters["ignored"] += 1
@@ -77,7 +77,7 @@ class Members:
         return [ParticipantLeft(link=self._lifecycle.link, identity=address)] if last else []
 
     def _refuse(self) -> None:
-        """There is no place for one more."""
+        """Count a member beyond the limit; LimitReached once each time the table fills up."""
         output = self._output
         output.counters["dropped.aliases"] += 1
         if not self._told_full:

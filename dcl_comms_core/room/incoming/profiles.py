@@ -1,4 +1,4 @@
-"""Profiles that peers tell of themselves, and whom we asked for theirs.
+"""Profiles that peers sent of themselves, and which peers we asked.
 
 A profile belongs to whoever sent it, whatever address it names inside.  It is kept if we asked that peer for one, or
 keep one of it already, and if it is a JSON object that is not older.  Nothing is ever fetched from where a peer says
@@ -35,7 +35,7 @@ _PAUSE: Final = 10.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Profile:
-    """A peer's profile as it told it."""
+    """A peer's profile as it sent it."""
 
     version: int
     """What the profile says of itself; 0 if it does not."""
@@ -72,11 +72,11 @@ class Profiles:
         self._answered_at = -_PAUSE
 
     def get(self, who: PeerId) -> Profile | None:
-        """What a peer told of itself."""
+        """A peer's profile, if one is kept."""
         return self._kept.get(who)
 
     def ask(self, who: PeerId, version: int, now: float) -> bool:
-        """Note a request.  False: there is no need, or one was made not long ago."""
+        """Record a request of ours.  False: none is needed, or the last one was too recent."""
         kept = self._kept.get(who)
         if (kept is not None and kept.version >= version) or now - self._asked.get(who, -_PAUSE) < _PAUSE:
             return False
@@ -87,7 +87,7 @@ class Profiles:
         return True
 
     def answer(self, now: float) -> bool:
-        """Note an answer of ours.  False: one went out not long ago, to everybody."""
+        """Record an answer of ours.  False: the last one, which went to everybody, was too recent."""
         if now - self._answered_at < _PAUSE:
             return False
         self._answered_at = now

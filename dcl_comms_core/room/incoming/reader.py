@@ -1,4 +1,4 @@
-"""From a packet's bytes to its event: may its sender cost that, what does it mean, is it worth telling.
+"""From a packet's bytes to its event: its sender's allowance, its meaning, and whether to deliver it.
 
 What it means a reader says (``dcl_comms_core.packets.readers``), whether it is worth telling a judge
 (``dcl_comms_core.room.incoming.filters``).  Kinds without a reader reach the application as PacketReceived.
@@ -75,7 +75,7 @@ _UNKNOWN: Final[tuple[int, Reader | None, Judge | None]] = (OTHER, None, None)
 
 
 class PacketReader:
-    """Turns the bytes of one packet into one event: what it means, itself when nothing says that, or its rejection.
+    """Turns the bytes of one packet into one event: its kind's own, PacketReceived, or PacketRejected.
 
     ``codec``: of compressed movements, which without one nothing gives a meaning.
     """
@@ -106,12 +106,12 @@ class PacketReader:
         if codec is not None:
             self._readers = {**KINDS, "movement_compressed": (MOVEMENT, decompressing(codec), judge_compressed)}
         self.let_go = ""
-        """Why the last packet that is no event is none, as in its counter; empty: it is beyond an allowance."""
+        """Why ``read`` last returned None, as in the counter's name; empty: an allowance was exceeded."""
 
     def read(  # noqa: C901, PLR0911, PLR0917 - once per packet, where objects and calls would cost more than they say
         self, at: float, sender: PeerId | None, private: bool, data: bytes, reliable: bool, topic: str, guard: Guard
     ) -> PacketEvent | None:
-        """The event, or None for a packet that is not to be told: see ``let_go``.  Never raises, whatever the bytes."""
+        """The event, or None for a packet that is dropped: see ``let_go``.  Never raises, whatever the bytes."""
         size = len(data)
         if size > self._packet_bytes or len(topic) > self._topic_chars:
             return self._reject(at, sender, private, data, RejectReason.TOO_LARGE)

@@ -33,25 +33,25 @@ class Roster:
         self.guards = Guards(limits, number)
         self._tracks: dict[str, tuple[PeerId, Track]] = {}
         self._owned: dict[PeerId, dict[str, None]] = {}
-        """Ids of each one's tracks, in order: who leaves must not cost a look at all tracks."""
+        """Track ids by owner, in order, so that a peer's leaving does not scan all tracks."""
         self._early: deque[tuple[int, ev.PacketEvent]] = deque()
         self._early_bytes = 0
         self._full: set[str] = set()
 
     def peer_id(self, identity: str) -> PeerId:
-        """The id for an identity that the transport named; the same object each time for a peer in the table."""
+        """The PeerId for an identity from the transport; for a peer in the table always the same object."""
         guard = self.guards.by_text.get(identity)
         return PeerId(identity) if guard is None or guard.id is None else guard.id
 
     def guard(self, who: PeerId) -> Guard | None:
-        """The guard of somebody who is here or left not long ago."""
+        """The guard of a peer that is present or left recently."""
         peer = self.peers.get(who)
         return self.guards.departed(who) if peer is None else self.guards.by_text[peer.id.text]
 
     # --- peers
 
     def replace_all(self, participants: Iterable[Participant], now: float) -> list[ev.Event]:
-        """The transport says who is there, after joining or joining anew."""
+        """Take the participants that the transport lists after joining or rejoining."""
         present = {participant.identity: participant for participant in participants}
         # On a new connection old handles of senders mean nothing, and every track is offered anew.
         self._keep_early(())
@@ -106,7 +106,7 @@ class Roster:
     # --- early packets
 
     def remember_early(self, source: int, event: ev.PacketEvent) -> None:
-        """Keep an event whose sender the transport knows by a handle only."""
+        """Keep an event of a sender that the transport knows only by a handle."""
         early = self._early
         early.append((source, event))
         self._early_bytes += event.size
@@ -175,7 +175,7 @@ class Roster:
                 del self._owned[known[0]]
 
     def _reached(self, limit: str, value: int, now: float) -> list[ev.Event]:
-        """LimitReached, once each time a table fills up."""
+        """LimitReached, once each time the table fills up."""
         if limit in self._full:
             return []
         self._full.add(limit)

@@ -1,4 +1,4 @@
-"""When our own movement goes out: as the explorers do it, so that nobody takes us for a flood or for gone.
+"""When our own movement is sent: as the explorers do it, so that peers take us neither for a flood nor for gone.
 
 =====================================  ===============================================================================
 what                                   when
@@ -40,7 +40,7 @@ def _same(one: rfc4.Movement, other: rfc4.Movement, names: tuple[str, ...]) -> b
 
 
 class Cadence:
-    """Holds the newest movement until it is its turn, and repeats it."""
+    """Holds the newest movement until it is due, and repeats it."""
 
     __slots__ = ("_first", "_interval", "_newest", "_sent", "_sent_at", "_stamped_at", "_times", "due")
 
@@ -49,15 +49,15 @@ class Cadence:
         self._sent: rfc4.Movement | None = None
         self._sent_at = 0.0
         self._stamped_at = 0.0
-        """When the newest one's timestamp was true."""
+        """When the newest movement got its timestamp."""
         self._first = True
         self._interval = _MOVING
         self._times: deque[float] = deque(maxlen=_MOST)
         self.due: float | None = None
-        """When the next one is to go out; None: we never moved."""
+        """When the next movement is due; None: we never moved."""
 
     def put(self, movement: rfc4.Movement, now: float) -> None:
-        """Be there."""
+        """Set the newest movement."""
         self._newest = movement
         self._stamped_at = now
         sent = self._sent
@@ -67,13 +67,13 @@ class Cadence:
             self._set_due(self._sent_at + _MOVING)
 
     def begin(self, now: float) -> None:
-        """We are in the room anew: others forgot where we are."""
+        """We joined or rejoined: peers don't know where we are."""
         self._first = True
         if self._newest is not None:
             self._set_due(now)
 
     def send(self, now: float, put: Callable[[rfc4.Movement, bool], None]) -> None:
-        """Send what is due; True beside it: to those who were told of with ``begin`` it is the first."""
+        """Send the movement that is due, if any.  ``put`` gets it, and whether it is the first since ``begin``."""
         movement, sent = self._newest, self._sent
         if movement is None or self.due is None or self.due > now:
             return

@@ -1,4 +1,4 @@
-"""What a transport can carry, and the command that has it carry a packet: LiveKit's, a ws-room's."""
+"""What a transport can carry, and its command for sending a packet: LiveKit's, a ws-room's."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ if TYPE_CHECKING:
 __all__ = ["Carrier", "LiveKitCarrier", "WsRoomCarrier"]
 
 _FITS: Final = WEBSOCKET_MAX_FRAME - 16
-"""A packet of so many bytes fits into a frame, whatever else is in it."""
+"""A packet of this many bytes fits into a frame with any other fields."""
 
 
 class Carrier(Protocol):
     """The rules of one transport."""
 
     def check(self, messages: Messages, *, identity: str, reliable: bool, sequence: int) -> None:
-        """Look at packets, of which the first reliable one has this number.
+        """Check packets against the transport's rules.  ``sequence``: the number of the first of them, if reliable.
 
-        PacketTooLarge, LocalProtocolError: it would not take them.
+        Raises PacketTooLarge, LocalProtocolError.
         """
         ...
 
     def command(self, link: LinkRef, message: Outgoing) -> Command:
-        """What sends a packet."""
+        """The command that sends a packet."""
         ...
 
 
@@ -46,7 +46,7 @@ class LiveKitCarrier:
     __slots__ = ()
 
     def check(self, messages: Messages, *, identity: str, reliable: bool, sequence: int) -> None:
-        """PacketTooLarge, LocalProtocolError: LiveKit would not take them."""
+        """Raise PacketTooLarge or LocalProtocolError for what LiveKit would not take."""
         for number, (data, to, topic) in enumerate(messages, sequence):
             try:
                 size = livekit_packet_size(
@@ -76,7 +76,7 @@ class WsRoomCarrier:
     __slots__ = ()
 
     def check(self, messages: Messages, *, identity: str, reliable: bool, sequence: int) -> None:  # noqa: ARG002 - LiveKit's
-        """PacketTooLarge, LocalProtocolError: no frame of a ws-room takes them."""
+        """Raise PacketTooLarge or LocalProtocolError for what a ws-room can't carry."""
         for data, to, topic in messages:
             if to is not None or topic:
                 msg = "a ws-room sends everything to everybody: leave out to= and topic=, or send in a LiveKit room"

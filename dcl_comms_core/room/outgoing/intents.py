@@ -61,19 +61,19 @@ class Intents(ABC):
 
     @abstractmethod
     def check_sending(self, now: float | None = None) -> None:
-        """May we send?  LocalProtocolError: the room is not open; PermissionMissing: no."""
+        """Raise unless we may send.  LocalProtocolError: the room is not open; PermissionMissing: the token forbids."""
 
     def check_moving(self, now: float | None = None) -> None:
-        """May we move?  What ``move`` begins with: the same as ``check_sending``, unless movements may wait."""
+        """Raise unless we may move: as ``check_sending``, unless movements may wait.  ``move`` begins with it."""
         self.check_sending(now)
 
     @abstractmethod
     def walk(self, movement: rfc4.Movement) -> None:
-        """Be there: send it when it is due.  What ``move`` ends in."""
+        """Send a movement when it is due.  What ``move`` ends in."""
 
     @abstractmethod
     def warn(self, code: WarningCode, text: str) -> None:
-        """Tell a Warning."""
+        """Report a Warning event."""
 
     def chat(
         self,
@@ -256,7 +256,7 @@ def _check_emoji(index: int) -> None:
 
 
 def check_movement(movement: rfc4.Movement, limit: int) -> None:
-    """Whatever can't be sent has to be known now, not when its time has come.  EncodeError, PacketTooLarge.
+    """Raise EncodeError or PacketTooLarge now for a movement that could not be sent when it is due.
 
     What a movement's own fields hold takes 118 bytes at most; the rest is what this version does not know.
     """
@@ -266,7 +266,7 @@ def check_movement(movement: rfc4.Movement, limit: int) -> None:
 
 
 def check_version(version: int) -> int:
-    """The version of a profile; LocalProtocolError: it fits no packet."""
+    """Return a profile's version.  LocalProtocolError: it is no uint32."""
     if not 0 <= version <= _LARGEST_VERSION:
         msg = "a profile version is a number from 0 to 4294967295"
         raise LocalProtocolError(msg)

@@ -1,4 +1,4 @@
-"""A room's packets on their way out: may they go, the queue, credits and acknowledgements."""
+"""A room's packets on their way out: permission, the queue, credits and acknowledgements."""
 
 from __future__ import annotations
 
@@ -39,15 +39,15 @@ class Outbound:
         self._carrier = carrier
         self._outbox = Outbox(limits)
         self.flowing = False
-        """Does the link take packets, as it has credit?"""
+        """Whether the link takes packets, as far as there is credit."""
 
     @property
     def queue(self) -> Outbox:
-        """What waits and what is in flight: for reading."""
+        """What waits and what is in flight; read-only."""
         return self._outbox
 
     def check(self) -> None:
-        """May we send?  LocalProtocolError: the room is not open; PermissionMissing: no."""
+        """Raise unless we may send.  LocalProtocolError: the room is not open; PermissionMissing: the token forbids."""
         state = self._lifecycle.state
         if state is not _OPEN and not self._lifecycle.sending:
             msg = f"the room is {state.value}: send between RoomOpened and RoomClosed"
@@ -72,14 +72,14 @@ class Outbound:
         self.send_queued()
 
     def send_queued(self) -> None:
-        """Give the transport what has credit, unless it is repairing its connection."""
+        """Send what has credit, if the link takes packets."""
         if not self.flowing:
             return
         link, command = self._lifecycle.link, self._carrier.command
         self._output.commands += [command(link, message) for message in self._outbox.take()]
 
     def acknowledge(self, inp: SendAcknowledged) -> None:
-        """The transport took a packet, or says why it did not."""
+        """The transport sent a packet, or reports why it did not."""
         counters = self._output.counters
         size = self._outbox.acknowledge(inp.token)
         if size is None:
@@ -94,7 +94,7 @@ class Outbound:
         self.send_queued()
 
     def acknowledge_all(self, tokens: Iterable[int]) -> None:
-        """The transport took these packets."""
+        """The transport sent these packets."""
         acknowledge = self._outbox.acknowledge
         late = sent = sent_bytes = 0
         for token in tokens:
@@ -113,7 +113,7 @@ class Outbound:
     # --- the end of a link
 
     def lose_link(self) -> None:
-        """It will acknowledge nothing any more; what waits goes out by the next one."""
+        """The link is lost: what is in flight stays unconfirmed, what waits goes out by the next link."""
         self.flowing = False
         lost = self._outbox.forget_in_flight()
         self._output.counters["unconfirmed"] += lost
@@ -121,10 +121,10 @@ class Outbound:
             self._output.warn(WarningCode.SENDS_UNCONFIRMED, f"{lost} packets were not acknowledged")
 
     def drop_waiting(self) -> None:
-        """What still waits will not go out."""
+        """Drop and count what still waits."""
         self._output.counters["dropped"] += self._outbox.clear()
 
     def finish(self) -> None:
-        """There is no further link."""
+        """The room is closed: drop what waits and what is in flight."""
         self.drop_waiting()
         self._output.counters["unconfirmed"] += self._outbox.forget_in_flight()

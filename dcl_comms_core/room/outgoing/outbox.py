@@ -63,9 +63,9 @@ class Outbox:
         self._next_token = 1
         self._given = 0
         self.waiting_bytes = 0
-        """What the packets in the queues hold."""
+        """Bytes of the packets in the queues."""
         self.in_flight_bytes = 0
-        """What the packets hold that the transport has and did not acknowledge yet."""
+        """Bytes of the packets that the transport did not acknowledge yet."""
 
     def put(self, messages: Messages, *, reliable: bool, flowing: bool) -> None:
         """Queue packets: all of them, or none and SendQueueFull.
@@ -84,7 +84,7 @@ class Outbox:
             self._enqueue(queue, data, to, topic, reliable=reliable)
 
     def give(self, data: bytes, to: tuple[str, ...] | None, topic: str, *, reliable: bool) -> Outgoing | None:
-        """Put and take one packet: the usual case, in which nothing waits and there is credit.  None: it is not."""
+        """Put and take one packet in one step, if nothing waits and there is credit; else None."""
         if self._reliable or self._lossy or len(self._in_flight) >= self._limits.in_flight:
             return None
         size = len(data)
@@ -108,7 +108,7 @@ class Outbox:
         self.waiting_bytes += len(data)
 
     def take(self) -> list[Outgoing]:
-        """Packets that have credit now; they count as in flight from here on."""
+        """Take the packets that have credit; they are in flight from here on."""
         taken: list[Outgoing] = []
         while len(self._in_flight) < self._limits.in_flight and (queue := self._next_queue()) is not None:
             message = queue.popleft()
@@ -124,7 +124,7 @@ class Outbox:
         return taken
 
     def acknowledge(self, token: int) -> int | None:
-        """Give a credit back.  Returns the packet's size; None: no such packet is in flight."""
+        """Return a credit.  Gives the packet's size; None: no such packet is in flight."""
         known = self._in_flight.pop(token, None)
         if known is None:
             return None
@@ -135,14 +135,14 @@ class Outbox:
         return size
 
     def forget_in_flight(self) -> int:
-        """The link is gone: what was in flight will never be acknowledged.  Returns how many packets that were."""
+        """The link is gone: drop what was in flight.  Returns how many packets."""
         lost = len(self._in_flight)
         self._in_flight.clear()
         self.in_flight_bytes = self._reliable_out = self._given = 0
         return lost
 
     def clear(self) -> int:
-        """Let go of everything that still waits.  Returns how many packets that were."""
+        """Drop what waits.  Returns how many packets."""
         dropped = self.waiting
         self._reliable.clear()
         self._lossy.clear()
@@ -151,7 +151,7 @@ class Outbox:
 
     @property
     def next_sequence(self) -> int:
-        """The number that the next reliable packet gets on this link: the transport counts them in its envelope."""
+        """The sequence number of the next reliable packet on this link, which is part of its envelope."""
         return self._given + len(self._reliable) + 1
 
     @property
@@ -178,18 +178,18 @@ class Outbox:
         return not self._reliable and self._fits(self._reliable_out, 0)
 
     def _next_queue(self) -> deque[Outgoing] | None:
-        """The queue whose turn it is, of those whose first packet may go."""
+        """The queue to send from next, of those whose first packet may go."""
         reliable, lossy = self._reliable, self._lossy
         if reliable and self._fits(self._reliable_out, len(reliable[0].data)) and (self._lossy_was_last or not lossy):
             return reliable
         return lossy or None
 
     def _fits(self, out: int, size: int) -> bool:
-        """May a reliable packet follow so many bytes?  The first always may."""
+        """Whether a reliable packet fits behind ``out`` bytes in flight; the first always does."""
         return out == 0 or out + size <= self._limits.in_flight_bytes
 
     def _count_with_credit(self, messages: Messages, *, reliable: bool) -> int:
-        """How many of these, from the first on, would go straight to the transport."""
+        """How many of these, from the first on, have credit now."""
         if not reliable:
             return self.credits
         count, out = 0, self._reliable_out

@@ -1,4 +1,4 @@
-"""Where we are, told as often as the explorers do: see ``cadence``."""
+"""Sends our movement at the explorers' pace: see ``cadence``."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["Walking"]
 
 
 class Walking:
-    """Sends the newest movement when it is due; ``send`` gets it."""
+    """Sends the newest movement when it is due, through ``send``."""
 
     __slots__ = ("_cadence", "_clock", "_lifecycle", "_outbound", "_send", "_timers")
 
@@ -40,16 +40,16 @@ class Walking:
         self._cadence = Cadence()
 
     def put(self, movement: rfc4.Movement) -> None:
-        """Be there."""
+        """Set the newest movement, and send it if it is due."""
         self._cadence.put(movement, self._clock.now)
         self.walk()
 
     def begin(self) -> None:
-        """We are in the room, or in it again: nobody there knows where we are."""
+        """We joined or rejoined: the next movement is due at once."""
         self._cadence.begin(self._clock.now)
 
     def walk(self) -> None:
-        """Send the movement that is due, and have the next one on the timer."""
+        """Send the movement that is due, and arm the timer for the next."""
         if self._lifecycle.state is not RoomState.OPEN or not self._outbound.flowing:
             return
         self._cadence.send(self._clock.now, self._put)
