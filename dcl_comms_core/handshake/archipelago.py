@@ -46,7 +46,7 @@ from dcl_comms_core.states import (
 from dcl_comms_core.tools.clock import Clock
 from dcl_comms_core.tools.prng import Prng
 from dcl_comms_core.tools.retries import Retries
-from dcl_comms_core.tools.timers import Timers, earliest
+from dcl_comms_core.tools.timers import Timers, earlier, earliest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -178,8 +178,7 @@ class ArchipelagoSession:
 
     def deadline(self) -> float | None:
         """When to call ``handle_timeout`` at the latest; None: not needed.  May change with any other call."""
-        ours, stage = self._timers.deadline, self._handshake.deadline
-        return ours if stage is None or (ours is not None and ours <= stage) else stage
+        return earlier(self._timers.deadline, self._handshake.deadline)
 
     @property
     def deadline_reason(self) -> Timer | None:

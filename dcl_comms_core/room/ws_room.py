@@ -31,7 +31,7 @@ from dcl_comms_core.room.options import RoomOptions
 from dcl_comms_core.room.outgoing.carriers import WsRoomCarrier
 from dcl_comms_core.room.session import RoomSession
 from dcl_comms_core.states import CloseReason, RoomState, Stage, Timer
-from dcl_comms_core.tools.timers import earliest
+from dcl_comms_core.tools.timers import earlier, earliest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -121,8 +121,7 @@ class WsRoomSession(RoomSession):
 
     def deadline(self) -> float | None:
         """When to call ``handle_timeout`` at the latest; None: not needed.  May change with any other call."""
-        ours, stage = super().deadline(), self._handshake.deadline
-        return ours if stage is None or (ours is not None and ours <= stage) else stage
+        return earlier(super().deadline(), self._handshake.deadline)
 
     @property
     def deadline_reason(self) -> Timer | None:

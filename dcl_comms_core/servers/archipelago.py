@@ -12,6 +12,7 @@ from dcl_comms_core.servers.challenges import Challenges
 from dcl_comms_core.servers.islands import Islands
 from dcl_comms_core.servers.sockets import Sockets
 from dcl_comms_core.states import Stage
+from dcl_comms_core.tools.timers import earlier
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -98,8 +99,7 @@ class ArchipelagoServer:
 
     def deadline(self) -> float | None:
         """When to call ``handle_timeout`` at the latest; None: not needed."""
-        stage, flush = self._sockets.deadline(), self._flush_due
-        return flush if stage is None or (flush is not None and flush <= stage) else stage
+        return earlier(self._flush_due, self._sockets.deadline())
 
     def handle_timeout(self, now: float) -> None:
         """Let time pass.  Calling it too early or too often does nothing."""

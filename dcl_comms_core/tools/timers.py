@@ -10,9 +10,14 @@ from dcl_comms_core.states import Timer
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["Timers", "earliest"]
+__all__ = ["Timers", "earlier", "earliest"]
 
 _TIMERS: Final = tuple(Timer)
+
+
+def earlier(one: float | None, other: float | None) -> float | None:
+    """The earlier of two times, of which None is never."""
+    return one if other is None or (one is not None and one <= other) else other
 
 
 def earliest(timers: Iterable[tuple[Timer, float | None]]) -> dict[Timer, float]:

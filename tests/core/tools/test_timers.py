@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dcl_comms_core import Timer
-from dcl_comms_core.tools.timers import Timers, earliest
+from dcl_comms_core.tools.timers import Timers, earlier, earliest
 
 
 def test_the_deadline_is_that_of_the_earliest_timer() -> None:
@@ -77,3 +77,8 @@ def test_what_is_due_does_not_change_what_was_told() -> None:
 def test_of_timers_of_several_owners_the_first_of_each_name_counts() -> None:
     told = [(Timer.MOVE, 5.0), (Timer.STAGE, None), (Timer.MOVE, 3.0), (Timer.CLOSE, 4.0)]
     assert earliest(told) == {Timer.MOVE: 3.0, Timer.CLOSE: 4.0}
+
+
+def test_the_earlier_of_two_times_is_the_one_that_comes() -> None:
+    assert [earlier(1.0, 2.0), earlier(2.0, 1.0), earlier(1.0, 1.0)] == [1.0] * 3
+    assert [earlier(1.0, None), earlier(None, 1.0), earlier(None, None)] == [1.0, 1.0, None]
