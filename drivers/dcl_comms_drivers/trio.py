@@ -2,10 +2,10 @@
 
 ::
 
-async with connect("livekit:wss://comms.example.com?access_token=...") as room:
-    room.chat("hello")
-    async for event in room:
-        ...
+    async with connect("livekit:wss://comms.example.com?access_token=...") as room:
+        room.chat("hello")
+        async for event in room:
+            ...
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Unpack
 
 from dcl_comms_core.room.session import Delivery
+from dcl_comms_drivers.connection.ahead import for_requests, take_steps
 from dcl_comms_drivers.connection.waiting import Connecting, WaitingConnection
 from dcl_comms_drivers.livekit.choice import LiveKitVia
 from dcl_comms_drivers.loops.on_trio import TrioHost, TrioNet
@@ -46,6 +47,7 @@ async def fetch(request: Fetch, options: NetOptions | None = None) -> Fetched:
 
     Raises TargetRefused, RequestFailed or LocalProtocolError.  Any status is an answer.
     """
+    await take_steps(TrioHost(), for_requests(own_tls=options is not None and options.tls is not None))
     from dcl_comms_drivers.net import http  # noqa: PLC0415 - the extra
 
     return await http.fetch(TrioNet(), request, options)

@@ -19,6 +19,8 @@ from enum import IntEnum
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
+from dcl_comms_drivers.extras import ExtraMissing
+
 from dcl_comms_core.errors import (
     CommsError,
     ConnectionLost,
@@ -88,11 +90,6 @@ CLOSE_EXITS: Final[Mapping[CloseReason, Exit]] = MappingProxyType(
 _EXTRAS: Final = {
     "livekit": "livekit",
     "trio": "trio",
-    "h11": "realm",
-    "httpx": "net",
-    "websockets": "net",
-    "coincurve": "wallet",
-    "Crypto": "wallet",
 }
 
 
@@ -126,6 +123,8 @@ class Interrupted(Exception):
 
 def explain(error: BaseException) -> tuple[int, str] | None:
     """The exit code and one line for people; None for what is no failure that we know: a bug."""
+    if isinstance(error, ExtraMissing):
+        return Exit.USAGE, str(error)
     if isinstance(error, ModuleNotFoundError) and (extra := _EXTRAS.get((error.name or "").partition(".")[0])):
         return Exit.USAGE, f'{error.name} is not installed: pip install "dcl-comms[{extra}]"'
     if not isinstance(error, CommsError):

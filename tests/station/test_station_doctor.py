@@ -117,7 +117,7 @@ def test_a_certificate_that_is_trusted(examine, certificate, loop, monkeypatch):
     context, file = certificate
     monkeypatch.setenv("SSL_CERT_FILE", str(file))
     # Made once for a process, perhaps by another test with another environment.
-    monkeypatch.setattr(dial, "_default_tls", ssl.create_default_context)
+    monkeypatch.setattr(dial, "default_tls", ssl.create_default_context)
     with serving(OK % b"", context=context) as (port, heard):
         code, findings = examine(f"https://127.0.0.1:{port}/realm", "--loop", loop)
     assert (code, findings["tls"]["status"], findings["http"]["detail"]) == (Exit.PROTOCOL, "ok", "status 200")

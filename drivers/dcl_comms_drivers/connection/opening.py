@@ -19,6 +19,8 @@ from dcl_comms_core.room.session import RoomSession
 from dcl_comms_core.room.ws_room import WsRoomSession
 from dcl_comms_core.simulation.settings import parse_simulator
 from dcl_comms_core.world.session import WorldSession
+from dcl_comms_drivers.connection.ahead import for_livekit, ready
+from dcl_comms_drivers.connection.late_link import LateLink
 from dcl_comms_drivers.connection.memory_link import MemoryLink
 from dcl_comms_drivers.connection.signing import address_of
 from dcl_comms_drivers.livekit.choice import open_livekit
@@ -113,16 +115,16 @@ class Links:
             self._wake, options.livekit, falls_back=options.sdk_fallback, limits=options.limits, wake_fd=self._wake_fd
         )
 
-    def net(self, runner: Runner) -> NetLink:
-        """The way into the network."""
-        from dcl_comms_drivers.net.link import NetLink  # noqa: PLC0415 - the extra
+    def late_room(self, adapter: Adapter) -> Link:
+        """A link for a room that is found while the loop runs: LiveKit may have to be loaded first, in a thread."""
+        steps = for_livekit(self._options.livekit)
+        if isinstance(adapter, SimulatorAdapter) or ready(steps):
+            return self.room(adapter)
+        return LateLink(steps, self._wake, partial(self.room, adapter))
 
-        return NetLink(self._wake, runner, self._options.net, turn=self._turn)
+    def net(self) -> tuple[NetLink, Runner]:
+        """The way into the network, and where its work is done.  ExtraMissing: ``net`` is not installed."""
+        from dcl_comms_drivers.net.link import NetLink  # noqa: PLC0415 - the extra; found out before a thread starts
 
-    def runner(self) -> Runner:
-        """Where the network's work is done.  LocalProtocolError: the extra is not installed."""
-        try:
-            return self._host.runner()
-        except ModuleNotFoundError as error:
-            msg = f'{error.name} is not installed: pip install "dcl-comms[net]"'
-            raise LocalProtocolError(msg) from error
+        runner = self._host.runner()
+        return NetLink(self._wake, runner, self._options.net, turn=self._turn), runner

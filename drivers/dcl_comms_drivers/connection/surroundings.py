@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import secrets
+import os
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -35,7 +35,7 @@ class Surroundings:
 
     def entropy(self) -> int:
         """64 bits of chance: the seed of all pauses."""
-        return secrets.randbits(64)
+        return int.from_bytes(os.urandom(8))
 
     def unix_now(self) -> float:
         """Unix seconds."""
@@ -55,12 +55,11 @@ class Surroundings:
         links = Links(host, options, wake, turn)
         if isinstance(where, Adapter) and realm is None and not isinstance(where, WsRoomAdapter):
             return Carried(links.room(where))
-        runner = links.runner()
-        net = links.net(runner)
+        net, runner = links.net()
         signing = None
         if options.wallet is not None:
             signing = Signing(options.wallet, runner, wake, self.unix_now, options.limits)
-        return Carried(net if realm is None else WorldLink(realm, net, links.room), signing)
+        return Carried(net if realm is None else WorldLink(realm, net, links.late_room), signing)
 
     def seen(self, events: list[Event]) -> None:
         """Events came, before anybody reads them."""

@@ -10,8 +10,10 @@ from dcl_comms_core.packets.conventions import is_reliable
 from dcl_comms_core.peers import EVERYONE
 from dcl_comms_core.proto import rfc4
 from dcl_comms_core.states import RoomState
+from dcl_comms_drivers.connection.ahead import needed_by, take_steps
 from dcl_comms_drivers.connection.base import BaseConnection
 from dcl_comms_drivers.connection.driver import Driver
+from dcl_comms_drivers.connection.opening import resolve
 from dcl_comms_drivers.connection.surroundings import Surroundings
 from dcl_comms_drivers.connection.tracks import Tracks
 from dcl_comms_drivers.media.frames import AudioTrack, VideoFormat, VideoTrack
@@ -264,6 +266,7 @@ class Connecting:
             raise LocalProtocolError(msg)
         host = self._host()
         try:
+            await take_steps(host, needed_by(resolve(self._target, self._options.limits), self._options))
             connection = self._connection = WaitingConnection(self._target, host, self._options)
         except BaseException:
             host.close()

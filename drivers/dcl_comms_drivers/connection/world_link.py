@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, ClassVar, cast
 
 from dcl_comms_core.commands import OpenLink
 from dcl_comms_core.errors import LocalProtocolError
+from dcl_comms_drivers.connection.late_link import LateLink
 from dcl_comms_drivers.media.feeds import pictures_of, sound_of
 
 if TYPE_CHECKING:
@@ -120,7 +121,8 @@ class WorldLink:
         )
 
     def _link(self, number: int) -> Link:
-        return self.rooms[number][0]
+        link = self.rooms[number][0]
+        return link.link or link if isinstance(link, LateLink) else link
 
     def _room_with(self, track_sid: str) -> int:
         number = self._session.room_with(track_sid)

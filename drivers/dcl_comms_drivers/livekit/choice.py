@@ -74,6 +74,26 @@ def open_livekit(
     return LiveKitLink(wake, wake_fd, inbox_bytes=limits.inbox_bytes, rejoin_seconds=rejoin_seconds)
 
 
+def load_livekit(via: LiveKitVia | None) -> object:
+    """Do what takes long at the first ``open_livekit``: import what it needs, start the engine.  From any thread.
+
+    Raises EngineUnavailable as that does; LocalProtocolError: the environment says something unknown.
+    """
+    via = via or _from_environment()
+    if via is not LiveKitVia.SDK:
+        try:
+            from dcl_comms_drivers.livekit.engine.engine import Engine  # noqa: PLC0415 - looks at the wheel
+            from dcl_comms_drivers.livekit.engine.link import LiveKitLink  # noqa: PLC0415
+
+            return LiveKitLink, Engine.get()
+        except EngineUnavailable as error:
+            if via is LiveKitVia.ENGINE or error.problem is not EngineProblem.UNKNOWN_WHEEL:
+                raise
+    from dcl_comms_drivers.livekit.sdk.link import SdkLink  # noqa: PLC0415 - all of the SDK
+
+    return SdkLink
+
+
 _INSTALL: Final = 'pip install "dcl-comms[livekit]" gets one that fits'
 
 

@@ -66,6 +66,10 @@ class Net(ABC):
         """``async with``: what is inside is cancelled after so many seconds, and TimeoutError raised."""
 
     @abstractmethod
+    async def breathe(self) -> None:
+        """Let other tasks run once."""
+
+    @abstractmethod
     async def resolve(self, host: str, port: int) -> list[str]:
         """The addresses of a name, best first.  OSError: there are none."""
 

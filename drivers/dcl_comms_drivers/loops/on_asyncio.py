@@ -179,6 +179,10 @@ class AsyncioNet(Net):
         """Cancel what is inside after so many seconds, and raise TimeoutError."""
         return asyncio.timeout(seconds)
 
+    async def breathe(self) -> None:
+        """Let other tasks run once."""
+        await asyncio.sleep(0)
+
     async def resolve(self, host: str, port: int) -> list[str]:
         """The addresses of a name."""
         found = await self._loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)

@@ -8,11 +8,13 @@ from functools import partial
 from math import inf
 from typing import TYPE_CHECKING, Final, Self
 
-import trio
-
+from dcl_comms_drivers.extras import needs
 from dcl_comms_drivers.loops.host import WaitingHost
 from dcl_comms_drivers.loops.network import Direct, Net
 from dcl_comms_drivers.loops.signal import Signal
+
+with needs("trio"):
+    import trio
 
 if TYPE_CHECKING:
     import ssl
@@ -97,6 +99,10 @@ class TrioNet(Net):
     def limit(self, seconds: float) -> _Limit:
         """Cancel what is inside after so many seconds, and raise TimeoutError."""
         return _Limit(seconds)
+
+    async def breathe(self) -> None:
+        """Let other tasks run once."""
+        await trio.lowlevel.checkpoint()
 
     async def resolve(self, host: str, port: int) -> list[str]:
         """The addresses of a name."""

@@ -18,13 +18,14 @@ if TYPE_CHECKING:
     from dcl_comms_core.adapters.url_guard import Place, Target
     from dcl_comms_drivers.loops.network import Net, Stream
 
-__all__ = ["NetOptions", "dial", "each_address", "tls_failed"]
+__all__ = ["NetOptions", "default_tls", "dial", "each_address", "tls_failed"]
 
 _T = TypeVar("_T")
 
 
 @cache
-def _default_tls() -> ssl.SSLContext:
+def default_tls() -> ssl.SSLContext:
+    """This machine's certificate authorities; reading them takes 30 ms at first."""
     return ssl.create_default_context()
 
 
@@ -40,7 +41,7 @@ class NetOptions:
 
     def tls_for(self, target: Target) -> ssl.SSLContext | None:
         """The context for a URL; None: it is in the clear."""
-        return (self.tls or _default_tls()) if target.secure else None
+        return (self.tls or default_tls()) if target.secure else None
 
 
 async def each_address(

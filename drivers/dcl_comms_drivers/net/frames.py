@@ -10,10 +10,13 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Final
 
-try:
-    from websockets.speedups import apply_mask
-except ImportError:  # no compiled part on this platform
-    from websockets.utils import apply_mask
+from dcl_comms_drivers.extras import needs
+
+with needs("net"):
+    try:
+        from websockets.speedups import apply_mask
+    except ImportError:  # no compiled part on this platform
+        from websockets.utils import apply_mask
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -1,33 +1,45 @@
-"""One HTTP request, with httpx: bounded in time and size, and sent only where it may go.
+"""One HTTP/1.1 request, with h11 over a stream of any loop: bounded in time and size, and sent only where it may go.
 
-httpx is given an address that was checked, never a name, so that nothing is resolved a second time; the name goes into
-the Host header and into TLS, which checks the certificate against it.  Each hop has a connection of its own.
+Each hop has a connection of its own, to an address that was judged.  What comes in is read in small pieces, between
+which the loop goes on: a server that sends a byte a chunk costs time, but nobody else's.
 """
 
 from __future__ import annotations
 
 import ssl
+from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
-import httpx
-
-from dcl_comms_core.adapters.url_guard import Place, Target
+from dcl_comms_core.adapters.url_guard import Target
 from dcl_comms_core.errors import LocalProtocolError, RequestFailed
 from dcl_comms_core.inputs import Fetched
 from dcl_comms_core.states import CloseReason
+from dcl_comms_drivers.extras import needs
 from dcl_comms_drivers.net.bodies import ACCEPTED, Body
-from dcl_comms_drivers.net.dial import NetOptions, each_address, tls_failed
+from dcl_comms_drivers.net.dial import NetOptions, dial, tls_failed
 from dcl_comms_drivers.net.redirects import REDIRECTS, redirected
 
+with needs("net"):
+    import h11
+
 if TYPE_CHECKING:
+    from dcl_comms_core.adapters.url_guard import Place
     from dcl_comms_core.commands import Fetch
-    from dcl_comms_drivers.loops.network import Net
+    from dcl_comms_drivers.loops.network import Net, Stream
 
 __all__ = ["fetch"]
 
 # What says where a request ends or goes is not the caller's to say.
 _OURS: Final = frozenset({"host", "connection", "content-length", "transfer-encoding", "accept-encoding", "te"})
-_BASIC: Final = {"User-Agent": "dcl-comms", "Accept": "*/*"}
+_BASIC: Final = (("User-Agent", "dcl-comms"), ("Accept", "*/*"))
+_SAY_LENGTH: Final = frozenset({"POST", "PUT", "PATCH"})
+_HEAD_BYTES: Final = 102_400
+"""Of one head, or of what else h11 has to have whole."""
+_FRAMING_BYTES: Final = 65_536
+"""What may stand around a body: the sizes of chunks, heads of 1xx answers."""
+_PIECE: Final = 8192
+"""Of one-byte chunks h11 reads so much in some 10 ms."""
 
 
 async def fetch(net: Net, request: Fetch, options: NetOptions | None = None) -> Fetched:
@@ -47,8 +59,13 @@ async def fetch(net: Net, request: Fetch, options: NetOptions | None = None) -> 
 def _check_headers(request: Fetch) -> None:
     for name, value in request.headers:
         if name.lower() in _OURS or not f"{name}{value}".isprintable() or not f"{name}{value}".isascii():
-            msg = "a header may be ASCII text on one line, and not one that says where the request ends or goes"
-            raise LocalProtocolError(msg)
+            raise _unsendable()
+
+
+def _unsendable() -> LocalProtocolError:
+    return LocalProtocolError(
+        "a header may be ASCII text on one line, and not one that says where the request ends or goes"
+    )
 
 
 async def _follow(net: Net, request: Fetch, options: NetOptions) -> Fetched:
@@ -63,82 +80,117 @@ async def _follow(net: Net, request: Fetch, options: NetOptions) -> Fetched:
 
 async def _hop(net: Net, request: Fetch, options: NetOptions) -> Fetched:
     target = Target.of_http(request.url)
-
-    async def attempt(address: str, place: Place) -> Fetched:
-        return await _exchange(request, target, address, place, options)
-
-    return await each_address(net, target, attempt, within=request.within, options=options)
-
-
-async def _exchange(request: Fetch, target: Target, address: str, place: Place, options: NetOptions) -> Fetched:
-    """Ask one address.  OSError: it can't be connected to, and nothing was sent."""
-    host = f"[{address}]" if ":" in address else address
-    # With a proxy somebody else would resolve the name, and cookies or a netrc file are nobody's business.
-    transport = httpx.AsyncHTTPTransport(verify=options.tls_for(target) or False, trust_env=False)
+    http = h11.Connection(h11.CLIENT, max_incomplete_event_size=_HEAD_BYTES)
+    head = _head(http, request, target)
+    stream, place = await dial(net, target, within=request.within, options=options)
     try:
-        async with httpx.AsyncClient(transport=transport, trust_env=False, timeout=None) as client:  # noqa: S113 - the whole has a limit
-            headers = httpx.Headers(_BASIC)
-            headers.update(request.headers)
-            headers.update({"Host": target.authority, "Accept-Encoding": ACCEPTED})
-            outgoing = client.build_request(
-                request.method,
-                f"{target.scheme}://{host}:{target.port}/",
-                headers=headers,
-                content=request.body,
-                timeout=httpx.Timeout(None, connect=options.limits.dial_seconds),
-                # The path as it is, because it is what was signed.
-                extensions={"sni_hostname": target.host, "target": target.path.encode("ascii")},
-            )
-            response = await client.send(outgoing, stream=True)
+        return await _exchange(net, stream, http, head, request, place)
+    except ssl.SSLError as error:
+        raise tls_failed(error) from error
+    except OSError as error:
+        raise RequestFailed(CloseReason.NETWORK) from error
+    finally:
+        stream.abort()
+
+
+def _head(http: h11.Connection, request: Fetch, target: Target) -> bytes:
+    given = {name.lower() for name, _ in request.headers}
+    headers = [
+        ("Host", target.authority),
+        *(pair for pair in _BASIC if pair[0].lower() not in given),
+        *request.headers,
+        ("Accept-Encoding", ACCEPTED),
+        ("Connection", "close"),
+    ]
+    if request.body or request.method in _SAY_LENGTH:
+        headers.append(("Content-Length", str(len(request.body))))
+    try:
+        # The path as it is, because it is what was signed.
+        return http.send(h11.Request(method=request.method, target=target.path, headers=headers)) or b""
+    except h11.LocalProtocolError as error:
+        raise _unsendable() from error
+
+
+async def _exchange(
+    net: Net, stream: Stream, http: h11.Connection, head: bytes, request: Fetch, place: Place
+) -> Fetched:
+    await stream.send(head)
+    body = (http.send(h11.Data(data=request.body)) or b"") + (http.send(h11.EndOfMessage()) or b"")
+    # A server may answer without having read it all, and then read no more.
+    sending = net.spawn(partial(_send, stream, body)) if body else None
+    try:
+        return await _Answer(net, stream, http).read(request, place)
+    finally:
+        if sending is not None:
+            sending.cancel()
+
+
+async def _send(stream: Stream, body: bytes) -> None:
+    with suppress(OSError):  # the answer says why, or reading it fails too
+        await stream.send(body)
+
+
+class _Answer:
+    """What comes back on one connection."""
+
+    def __init__(self, net: Net, stream: Stream, http: h11.Connection) -> None:
+        self._net = net
+        self._stream = stream
+        self._http = http
+        self._came = memoryview(b"")
+        """What h11 has not seen yet."""
+        self._bytes = 0
+        self._ended = False
+
+    async def read(self, request: Fetch, place: Place) -> Fetched:
+        """Read all of it, but no body of a redirect."""
+        most = _HEAD_BYTES + request.max_bytes + _FRAMING_BYTES
+        response = await self._event(most)
+        while isinstance(response, h11.InformationalResponse):
+            response = await self._event(most)
+        if not isinstance(response, h11.Response):
+            raise _no_answer()
+        headers = tuple((name.decode("ascii"), value.decode("latin-1")) for name, value in response.headers)
+        encoding = ", ".join(value for name, value in headers if name == "content-encoding")
+        body = Body(encoding, request.max_bytes)
+        if response.status_code not in REDIRECTS:
+            while isinstance(event := await self._event(most), h11.Data):
+                body.feed(bytes(event.data))
+        return Fetched(
+            link=request.link,
+            status=response.status_code,
+            headers=headers,
+            body=body.finish(),
+            url=request.url,
+            place=place,
+        )
+
+    async def _event(self, most: int) -> object:
+        while True:
             try:
-                body = Body(response.headers.get("content-encoding", ""), request.max_bytes)
-                if response.status_code not in REDIRECTS:
-                    await _read(response, body)
-                return Fetched(
-                    link=request.link,
-                    status=response.status_code,
-                    headers=tuple((k.decode("ascii").lower(), v.decode("latin-1")) for k, v in response.headers.raw),
-                    body=body.finish(),
-                    url=request.url,
-                    place=place,
-                )
-            finally:
-                await response.aclose()
-    except httpx.HTTPError as error:
-        raise _translated(error) from error
+                event = self._http.next_event()
+            except (h11.RemoteProtocolError, ValueError) as error:  # ValueError: a length of thousands of digits
+                raise _no_answer() from error
+            if event is not h11.NEED_DATA:
+                return event
+            # h11 goes on asking where a connection ends in the middle of a line.
+            if self._ended:
+                raise _no_answer()
+            if self._bytes > most:
+                raise RequestFailed(CloseReason.PROTOCOL, "an answer with more around its body than it may have")
+            await self._take()
+
+    async def _take(self) -> None:
+        """Give h11 the next piece."""
+        if self._came:
+            await self._net.breathe()
+        else:
+            self._came = memoryview(await self._stream.receive())
+            self._ended = not self._came
+        piece, self._came = self._came[:_PIECE], self._came[_PIECE:]
+        self._bytes += len(piece)
+        self._http.receive_data(bytes(piece))
 
 
-async def _read(response: httpx.Response, body: Body) -> None:
-    problem: RequestFailed | None = None
-    # Leaving this loop early would leave httpcore's inner generators to the garbage collector, which trio warns of.
-    # Closing the connection makes them all end instead.
-    try:
-        async for chunk in response.aiter_raw():
-            if problem is None:
-                try:
-                    body.feed(chunk)
-                except RequestFailed as error:
-                    problem = error
-                    await response.extensions["network_stream"].aclose()
-    except httpx.HTTPError:
-        if problem is None:
-            raise
-    if problem is not None:
-        raise problem
-
-
-def _translated(error: httpx.HTTPError) -> Exception:
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, ssl.SSLError):
-            return tls_failed(cause)
-        cause = cause.__cause__ or cause.__context__
-    match error:
-        case httpx.ConnectTimeout():
-            return TimeoutError("no connection in time")
-        case httpx.ConnectError():
-            return ConnectionError("no connection")
-        case httpx.NetworkError():
-            return RequestFailed(CloseReason.NETWORK)
-        case _:
-            return RequestFailed(CloseReason.PROTOCOL, "not an HTTP answer")
+def _no_answer() -> RequestFailed:
+    return RequestFailed(CloseReason.PROTOCOL, "not an HTTP answer")

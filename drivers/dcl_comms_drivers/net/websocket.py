@@ -12,19 +12,21 @@ from collections import deque
 from functools import partial
 from typing import TYPE_CHECKING, Final, Protocol
 
-from websockets.client import ClientProtocol
-from websockets.exceptions import InvalidStatus, PayloadTooBig
-from websockets.frames import Frame, Opcode
-from websockets.protocol import State
-from websockets.typing import Subprotocol
-from websockets.uri import WebSocketURI
-
 from dcl_comms_core.adapters.url_guard import Target
 from dcl_comms_core.errors import RequestFailed, TargetRefused
 from dcl_comms_core.inputs import FrameReceived, SendAcknowledged, SendsAcknowledged, SocketClosed, SocketOpened
 from dcl_comms_core.states import CloseReason
+from dcl_comms_drivers.extras import needs
 from dcl_comms_drivers.net.dial import dial, tls_failed
 from dcl_comms_drivers.net.frames import Splitter, pack
+
+with needs("net"):
+    from websockets.client import ClientProtocol
+    from websockets.exceptions import InvalidStatus, PayloadTooBig
+    from websockets.frames import Frame, Opcode
+    from websockets.protocol import State
+    from websockets.typing import Subprotocol
+    from websockets.uri import WebSocketURI
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

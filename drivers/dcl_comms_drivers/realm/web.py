@@ -14,17 +14,19 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
-import h11
-from websockets.exceptions import InvalidState
-from websockets.frames import Frame, Opcode
-from websockets.http11 import Request
-from websockets.protocol import State
-from websockets.server import ServerProtocol
-
 from dcl_comms_core.commands import CloseSocket, SendFrame
 from dcl_comms_core.inputs import ClockSet, FrameReceived, LinkRef, SocketClosed
 from dcl_comms_core.packets.envelope import WEBSOCKET_MAX_FRAME
 from dcl_comms_core.states import CloseReason
+from dcl_comms_drivers.extras import needs
+
+with needs("realm"):
+    import h11
+    from websockets.exceptions import InvalidState
+    from websockets.frames import Frame, Opcode
+    from websockets.http11 import Request
+    from websockets.protocol import State
+    from websockets.server import ServerProtocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -5,12 +5,14 @@ from __future__ import annotations
 from math import inf
 from typing import TYPE_CHECKING
 
-import trio
-import trio.testing
-
 from dcl_comms_core.errors import LocalProtocolError
+from dcl_comms_drivers.extras import needs
 from dcl_comms_drivers.loops.on_trio import TrioHost
 from dcl_comms_drivers.testing.play import StageHost
+
+with needs("trio"):
+    import trio
+    import trio.testing
 
 if TYPE_CHECKING:
     from dcl_comms_core.testing.stage import Stage

@@ -8,11 +8,13 @@ from __future__ import annotations
 import re
 from typing import Final, NoReturn, Self, final
 
-from coincurve import PrivateKey as _Secp256k1Key
-from coincurve import PublicKey as _PublicKey
-from Crypto.Hash import keccak as _keccak
-
 from dcl_comms_core.errors import LocalProtocolError
+from dcl_comms_drivers.extras import needs
+
+with needs("wallet"):
+    from coincurve import PrivateKey as _Secp256k1Key
+    from coincurve import PublicKey as _PublicKey
+    from Crypto.Hash import keccak as _keccak
 
 __all__ = ["EthereumKey", "checksum_address", "keccak256", "personal_hash", "recover"]
 

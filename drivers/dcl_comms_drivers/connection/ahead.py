@@ -1,0 +1,108 @@
+"""What is slow once in a process, and done in a thread before a loop needs it: imports, the engine, TLS's authorities.
+
+Importing what sockets need takes 25 ms, LiveKit 200 ms.  In the loop's own thread all else would stand still meanwhile;
+in another it goes on, with pauses of a few milliseconds.  Python has no quicker way to do it, so it is begun when it is
+known that it will be needed, and not before.
+"""
+
+from __future__ import annotations
+
+import threading
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from dcl_comms_core.adapters.connection_string import LiveKitAdapter, WsRoomAdapter
+from dcl_comms_core.identity.login import AuthIdentity
+from dcl_comms_drivers.livekit.choice import load_livekit
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from dcl_comms_core.adapters.connection_string import Adapter
+    from dcl_comms_drivers.livekit.choice import LiveKitVia
+    from dcl_comms_drivers.loops.host import WaitingHost
+    from dcl_comms_drivers.settings import Options
+
+    Step = tuple[Callable[..., object], *tuple[object, ...]]
+    """A function that takes long once, and its arguments."""
+
+__all__ = ["Ahead", "for_livekit", "for_requests", "needed_by", "ready", "take_steps"]
+
+_done: set[Step] = set()
+
+
+class Ahead:
+    """Steps that are taken in a thread, which calls ``then`` when it is through with them."""
+
+    def __init__(self, steps: tuple[Step, ...], then: Callable[[], None]) -> None:
+        self.over = False
+        """Whether it is through."""
+        self._steps = steps
+        self._then = then
+        threading.Thread(target=self._run, name="dcl-comms ahead").start()
+
+    def _run(self) -> None:
+        try:
+            for step in self._steps:
+                # What goes wrong is raised to whoever needs it and does it again, or does without.
+                with suppress(Exception):
+                    step[0](*step[1:])
+                    _done.add(step)
+        finally:
+            self.over = True
+            self._then()
+
+
+def ready(steps: tuple[Step, ...]) -> bool:
+    """Whether nothing of it takes long any more."""
+    return _done.issuperset(steps)
+
+
+async def take_steps(host: WaitingHost, steps: tuple[Step, ...]) -> None:
+    """Have steps taken, while the loop goes on.  Raises nothing of theirs."""
+    if not ready(steps):
+        signal = host.signal()
+        ahead = Ahead(steps, lambda: host.wake(signal.notify))
+        while not ahead.over:
+            await signal.wait()
+
+
+def needed_by(where: str | Adapter, options: Options) -> tuple[Step, ...]:
+    """What a connection to a realm's URL, or to a room, begins with."""
+    if isinstance(where, LiveKitAdapter):
+        return for_livekit(options.livekit)
+    if not isinstance(where, str | WsRoomAdapter):
+        return ()
+    signs = options.wallet is not None and not isinstance(options.wallet, AuthIdentity)
+    # A realm in the clear may have rooms that are not.
+    in_the_clear = isinstance(where, WsRoomAdapter) and where.url.startswith("ws:")
+    return (*for_requests(own_tls=options.net.tls is not None or in_the_clear), *(((_load_wallet,),) if signs else ()))
+
+
+def for_livekit(via: LiveKitVia | None) -> tuple[Step, ...]:
+    """What LiveKit's first room needs."""
+    return ((load_livekit, via),)
+
+
+def for_requests(*, own_tls: bool) -> tuple[Step, ...]:
+    """What requests and WebSockets need; ``own_tls``: not this machine's certificate authorities."""
+    return ((_load_net,),) if own_tls else ((_load_net,), (_load_authorities,))
+
+
+def _load_net() -> object:
+    from dcl_comms_drivers.net.link import NetLink  # noqa: PLC0415 - the extra
+
+    # TLS writes names with it, and it is loaded at first use.
+    return NetLink, "x".encode("idna")
+
+
+def _load_authorities() -> None:
+    from dcl_comms_drivers.net.dial import default_tls  # noqa: PLC0415 - it is loaded by now
+
+    default_tls()
+
+
+def _load_wallet() -> object:
+    from dcl_comms_drivers.wallet import log_in  # noqa: PLC0415 - the extra
+
+    return log_in
