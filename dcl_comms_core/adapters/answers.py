@@ -18,6 +18,10 @@ UNAVAILABLE    408, 425, 5xx                         BACKOFF
 MALFORMED      anything else                         BACKOFF
 ENDLESS        adapters that lead to more adapters   NEVER
 =============  ====================================  ===================
+
+What may help is what helps after the CloseReason that it comes to (``Refusal.closes``, ``states.RETRY``), but for two.
+FULL: a room that turned us away has used up our token, but who was not given one may ask again for the same.  ENDLESS:
+a server that broke the rules may have recovered, but a circle of adapters is how a realm is set up.
 """
 
 from __future__ import annotations
@@ -31,7 +35,7 @@ from typing import TYPE_CHECKING, Final
 from dcl_comms_core.adapters.connection_string import Adapter, parse_connection_string
 from dcl_comms_core.errors import InvalidConnectionString
 from dcl_comms_core.limits import DEFAULT_LIMITS, Limits
-from dcl_comms_core.states import Retry
+from dcl_comms_core.states import RETRY, CloseReason, Retry
 from dcl_comms_core.tools.dates import parse_http_date
 from dcl_comms_core.tools.json_text import json_object
 
@@ -66,19 +70,22 @@ class RefusalReason(Enum):
     ENDLESS = "adapters that lead to more adapters"
 
 
+_CLOSES: Final[Mapping[RefusalReason, CloseReason]] = {
+    RefusalReason.BANNED: CloseReason.BANNED,
+    RefusalReason.DENIED: CloseReason.DENIED,
+    RefusalReason.CLOCK: CloseReason.CLOCK,
+    RefusalReason.NOT_FOUND: CloseReason.NOT_FOUND,
+    RefusalReason.BAD_REQUEST: CloseReason.BAD_REQUEST,
+    RefusalReason.THROTTLED: CloseReason.THROTTLED,
+    RefusalReason.FULL: CloseReason.ROOM_FULL,
+    RefusalReason.UNAVAILABLE: CloseReason.UNREACHABLE,
+    RefusalReason.MALFORMED: CloseReason.PROTOCOL,
+    RefusalReason.ENDLESS: CloseReason.PROTOCOL,
+}
+_OTHERWISE: Final = {RefusalReason.FULL: Retry.BACKOFF, RefusalReason.ENDLESS: Retry.NEVER}
+
 REFUSAL_RETRY: Final[Mapping[RefusalReason, Retry]] = MappingProxyType(
-    {
-        RefusalReason.BANNED: Retry.NEVER,
-        RefusalReason.DENIED: Retry.NEVER,
-        RefusalReason.CLOCK: Retry.FRESH_CREDENTIALS,
-        RefusalReason.NOT_FOUND: Retry.NEVER,
-        RefusalReason.BAD_REQUEST: Retry.NEVER,
-        RefusalReason.THROTTLED: Retry.BACKOFF,
-        RefusalReason.FULL: Retry.BACKOFF,
-        RefusalReason.UNAVAILABLE: Retry.BACKOFF,
-        RefusalReason.MALFORMED: Retry.BACKOFF,
-        RefusalReason.ENDLESS: Retry.NEVER,
-    }
+    {reason: _OTHERWISE.get(reason, RETRY[closes]) for reason, closes in _CLOSES.items()}
 )
 """What may help after each reason."""
 
@@ -107,6 +114,11 @@ class Refusal:
     """Seconds that the server asks us to wait (``Retry-After``); None: it said nothing."""
     detail: str = field(default="", compare=False)
     """What the server wrote, for people: one line, short, long words masked."""
+
+    @property
+    def closes(self) -> CloseReason:
+        """Why a session that needed it is over."""
+        return _CLOSES[self.reason]
 
     @property
     def retry(self) -> Retry:

@@ -35,19 +35,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Found", "Setback", "Way"]
 
-_REASONS: Final[Mapping[RefusalReason, CloseReason]] = {
-    RefusalReason.BANNED: CloseReason.BANNED,
-    RefusalReason.DENIED: CloseReason.DENIED,
-    RefusalReason.CLOCK: CloseReason.CLOCK,
-    RefusalReason.NOT_FOUND: CloseReason.NOT_FOUND,
-    RefusalReason.BAD_REQUEST: CloseReason.BAD_REQUEST,
-    RefusalReason.THROTTLED: CloseReason.THROTTLED,
-    RefusalReason.FULL: CloseReason.ROOM_FULL,
-    RefusalReason.UNAVAILABLE: CloseReason.UNREACHABLE,
-    RefusalReason.MALFORMED: CloseReason.PROTOCOL,
-    RefusalReason.ENDLESS: CloseReason.PROTOCOL,
-}
-
 
 class Setback(NamedTuple):
     """Why there is no room, or no longer."""
@@ -242,7 +229,7 @@ class Way:
         self._over()
         status = f"HTTP {refusal.status}" if refusal.status else ""
         detail = ": ".join(filter(None, (status, refusal.reason.value, refusal.detail)))
-        return Setback(_REASONS[refusal.reason], refusal.retry, detail, refusal.retry_after or 0.0)
+        return Setback(refusal.closes, refusal.retry, detail, refusal.retry_after or 0.0)
 
     def _over(self) -> None:
         self._unsigned = self.deadline = None

@@ -14,7 +14,9 @@ from rigs.core.tokens import make_token
 
 from dcl_comms_core import (
     REFUSAL_RETRY,
+    RETRY,
     Adapter,
+    CloseReason,
     Limits,
     LiveKitAdapter,
     OfflineAdapter,
@@ -129,6 +131,14 @@ def test_every_reason_says_what_may_help() -> None:
     never = {R.BANNED, R.DENIED, R.NOT_FOUND, R.BAD_REQUEST, R.ENDLESS}
     assert {reason for reason, retry in REFUSAL_RETRY.items() if retry is Retry.NEVER} == never
     assert REFUSAL_RETRY[R.CLOCK] is Retry.FRESH_CREDENTIALS
+
+
+def test_what_helps_after_a_refusal_is_what_helps_after_its_close_reason_but_for_two() -> None:
+    differ = {reason for reason in R if Refusal(reason=reason).retry is not RETRY[Refusal(reason=reason).closes]}
+    # A room that is full has used up a token, which who was refused never got; circles are how a realm is set up.
+    assert differ == {R.FULL, R.ENDLESS}
+    assert (REFUSAL_RETRY[R.FULL], RETRY[CloseReason.ROOM_FULL]) == (Retry.BACKOFF, Retry.FRESH_CREDENTIALS)
+    assert (REFUSAL_RETRY[R.ENDLESS], RETRY[CloseReason.PROTOCOL]) == (Retry.NEVER, Retry.BACKOFF)
 
 
 @pytest.mark.parametrize(
