@@ -106,11 +106,11 @@ from dcl_comms_core.room.ws_room import WsRoomSession
 from dcl_comms_core.merged.overview import PeersOfRooms
 from dcl_comms_core.merged.presence import Presence
 from dcl_comms_core.merged.session import MergedRooms, RoomRole
-from dcl_comms_core.merged.sources import IslandSource, MovementSource, Signing
+from dcl_comms_core.merged.sources import IslandSource, MovementSource, Preferring, Signing
 
 # A realm's rooms.
 from dcl_comms_core.world.membership import Standing
-from dcl_comms_core.world.rejoining import GATEKEEPER
+from dcl_comms_core.world.scenes import GATEKEEPER
 from dcl_comms_core.world.session import WorldSession
 
 # Rooms in memory, services from their other end, journals.
@@ -149,8 +149,9 @@ __all__ = [
     "OfflineAdapter", "OpenLink", "OpenSocket", "Packet", "PacketEvent", "PacketReceived", "PacketRejected",
     "PacketTooLarge", "PacketsDropped", "Participant", "ParticipantJoined", "ParticipantLeft", "ParticipantUpdated",
     "Peek", "Peer", "PeerEmoted", "PeerId", "PeerIdentified", "PeerJoined", "PeerLeft", "PeerMoved", "PeerTraffic",
-    "PeersOfRooms", "PermissionMissing", "Place", "PlayerEmote", "Position", "Presence", "Profile", "ProfileAnnounced",
-    "ProfileReceived", "ProfileRequest", "ProfileRequested", "ProfileResponse", "ProtocolError", "PublishMicrophone",
+    "PeersOfRooms", "PermissionMissing", "Place", "PlayerEmote", "Position", "Preferring", "Presence", "Profile",
+    "ProfileAnnounced", "ProfileReceived", "ProfileRequest", "ProfileRequested", "ProfileResponse", "ProtocolError",
+    "PublishMicrophone",
     "Reaction", "ReactionReceived", "Realm", "RealmClosed", "RealmOpened", "RealmPage", "RealmProblem", "RealmRules",
     "RealmServer", "RealmSettings", "Reconnected", "Reconnecting", "Refusal", "RefusalReason", "RejectReason",
     "RemoteProtocolError", "Replay", "RequestFailed", "RequestRefused", "Resolution", "Retry", "RoomClosed",

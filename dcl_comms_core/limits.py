@@ -53,6 +53,8 @@ movement_bytes             1,024        PacketTooLarge: a movement of ours is la
                                         a peer that would have to wait for its turn is let go
 offered_profile_bytes      60,000       PacketTooLarge: the packet with a profile of ours would be larger
 rooms                      8            rooms and movement sources of one MergedRooms; LocalProtocolError
+rejoin_attempts            3            how often a room of a WorldSession is joined anew with the token that it had,
+                                        where a fresh one can be asked for; then that is done
 source_seconds             5.0          a peer of whom a movement source said nothing for so long is heard of through
                                         rooms again
 profiles                   256          profiles that peers told us when asked, and requests for them; the oldest are
@@ -188,6 +190,7 @@ class Limits:
     movement_bytes: int = 1_024
     offered_profile_bytes: int = 60_000
     rooms: int = 8
+    rejoin_attempts: int = 3
     source_seconds: float = 5.0
     profiles: int = 256
     profiles_bytes: int = 4_194_304

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from dcl_comms_core.tools.clock import Clock
     from dcl_comms_core.tools.timers import Timers
 
-__all__ = ["Heartbeats"]
+__all__ = ["Heartbeats", "check_desired_room"]
 
 _SOMEWHERE: Final = Vector3(1.0, 1.0, 1.0)
 """No coordinate is 0, which would not be written."""
@@ -60,9 +60,7 @@ class Heartbeats:
 
     def prefer(self, island: str | None) -> None:
         """Set the island that we prefer, for the next heartbeat.  PacketTooLarge: no server would take it."""
-        size = len(heartbeat_frame(_SOMEWHERE, island))
-        if size > WEBSOCKET_MAX_FRAME:
-            raise PacketTooLarge(size, WEBSOCKET_MAX_FRAME)
+        check_desired_room(island)
         self._desired = island
 
     def begin(self) -> None:
@@ -80,3 +78,10 @@ class Heartbeats:
     def answered(self) -> None:
         """An island came: stop waiting for one."""
         self._timers.disarm(Timer.ISLAND)
+
+
+def check_desired_room(island: str | None) -> None:
+    """PacketTooLarge: no server would take a heartbeat with this island."""
+    size = len(heartbeat_frame(_SOMEWHERE, island))
+    if size > WEBSOCKET_MAX_FRAME:
+        raise PacketTooLarge(size, WEBSOCKET_MAX_FRAME)

@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from dcl_comms_core.adapters.seats import room_of, seat_of
+from dcl_comms_core.merged.roles import RoomRole
 from dcl_comms_core.states import RoomState
 
 if TYPE_CHECKING:
@@ -18,13 +19,16 @@ if TYPE_CHECKING:
 
     from dcl_comms_core.adapters.connection_string import Adapter
     from dcl_comms_core.adapters.url_guard import Place
+    from dcl_comms_core.limits import Limits
+    from dcl_comms_core.merged.children import Children
     from dcl_comms_core.room.session import RoomSession
 
-__all__ = ["Following", "Wish"]
+__all__ = ["Following", "Handover", "Wish"]
 
 _CLOSED: Final = RoomState.CLOSED
 _AT_ONCE: Final = 3
-"""The room that we are in, the one on its way, and one that is being left.  A further change waits."""
+"""The room that we are in, the one on its way, and one that is being left.  A further change waits.  That is how many
+parts a change has, and so nothing to choose; how many rooms there may be in all is: Limits.rooms."""
 
 
 class Wish(NamedTuple):
@@ -117,3 +121,71 @@ class Following:
             self._current = None
             self._leave(current, None)
         return None if seat in taken else wanted
+
+
+class Handover:
+    """The rooms of all roles: whose turn it is to be joined.
+
+    ``leave``: as in :class:`Following`.  ``join``: joins a room of a role.
+    """
+
+    __slots__ = ("_children", "_following", "_join", "_leave", "_limits")
+
+    def __init__(
+        self,
+        children: Children,
+        limits: Limits,
+        *,
+        join: Callable[[Wish, RoomRole], RoomSession],
+        leave: Callable[[RoomSession, float | None], None],
+    ) -> None:
+        self._children = children
+        self._limits = limits
+        self._join = join
+        self._leave = leave
+        # The island's stands first: of two rooms that wait for one place it gets it.
+        self._following = {RoomRole.ISLAND: Following(leave)}
+
+    def want(self, role: RoomRole, wish: Wish) -> None:
+        """Be in this room instead of the last one of its role."""
+        if role not in self._following:
+            self._following[role] = Following(self._leave)
+        self._following[role].want(wish)
+
+    def withdraw(self, role: RoomRole, drain: float | None) -> None:
+        """Be in no room of this role, nor on the way to one."""
+        if role in self._following:
+            self._following[role].withdraw(drain)
+
+    def forget(self) -> None:
+        """Want nothing any more; all rooms are being left."""
+        for following in self._following.values():
+            following.forget()
+
+    def goal(self, role: RoomRole) -> Adapter | None:
+        """Where the last wish of this role leads; None: nowhere, or it failed."""
+        following = self._following.get(role)
+        return None if following is None else following.goal
+
+    def held_up(self, role: RoomRole, *, by: RoomRole) -> bool:
+        """Whether the room of one role can't be had beside that of another one."""
+        first, second = self._following.get(role), self._following.get(by)
+        goal = None if first is None else first.goal
+        if first is None or second is None or goal is None:
+            return False
+        wanted = () if second.goal is None else (second.goal,)
+        if seat_of(goal) in {seat_of(adapter) for adapter in (*wanted, *second.held)}:
+            return True
+        leaving = sum(session.state is RoomState.CLOSING for session in self._children.rooms.values())
+        return first.pending and bool(second.held) and len(self._children) - leaving >= self._limits.rooms
+
+    def settle(self) -> None:
+        """Join and leave what follows from what happened."""
+        for role, following in self._following.items():
+            wish = following.settle(self._taken() if following.pending else ())
+            if wish is not None and len(self._children) < self._limits.rooms:
+                following.joined(self._join(wish, role))
+
+    def _taken(self) -> set[tuple[str, str]]:
+        """The seats of all rooms that last."""
+        return {seat_of(session.adapter) for session in self._children.rooms.values()}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from dcl_comms_core.adapters.connection_string import LiveKitAdapter, SimulatorAdapter, WsRoomAdapter
@@ -14,27 +14,16 @@ if TYPE_CHECKING:
     from dcl_comms_core.adapters.connection_string import Adapter
     from dcl_comms_core.adapters.url_guard import Place
     from dcl_comms_core.identity.guard import ChallengeGuard
-    from dcl_comms_core.limits import Limits
-    from dcl_comms_core.packets.movement import MovementCodec
-    from dcl_comms_core.room.incoming.dedupe import Seen
-    from dcl_comms_core.room.options import Delivery, SubscribePolicy
-    from dcl_comms_core.tools.backoff import Backoff
+    from dcl_comms_core.room.options import RoomOptions
 
 __all__ = ["RoomMaker"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class RoomMaker:
     """What all of them share; ``address`` and ``guard`` are for ws-rooms."""
 
-    limits: Limits
-    entropy: int
-    reconnect: Backoff | None
-    delivery: Delivery
-    subscribe: SubscribePolicy
-    announce: bool
-    codec: MovementCodec | None
-    seen: Seen
+    options: RoomOptions
     address: str | None
     guard: ChallengeGuard | None
 
@@ -52,35 +41,10 @@ class RoomMaker:
         self, adapter: Adapter, room: str, link: int, within: Place | None, version: int | None, *, silent: bool
     ) -> RoomSession:
         """A session; the adapter was checked.  ``version``: of our profile, where we show it."""
+        entropy = self.options.entropy + link
+        options = replace(self.options, entropy=entropy, profile_version=version, silent=silent)
         if isinstance(adapter, WsRoomAdapter) and self.address is not None and self.guard is not None:
             return WsRoomSession(
-                adapter,
-                address=self.address,
-                guard=self.guard,
-                room=room,
-                link=link,
-                limits=self.limits,
-                entropy=self.entropy + link,
-                reconnect=self.reconnect,
-                delivery=self.delivery,
-                seen=self.seen,
-                movement_codec=self.codec,
-                profile_version=version,
-                silent=silent,
-                within=within,
+                adapter, address=self.address, guard=self.guard, room=room, link=link, within=within, options=options
             )
-        return RoomSession(
-            adapter,
-            room=room,
-            link=link,
-            limits=self.limits,
-            entropy=self.entropy + link,
-            reconnect=self.reconnect,
-            delivery=self.delivery,
-            subscribe=self.subscribe,
-            announce=self.announce,
-            seen=self.seen,
-            movement_codec=self.codec,
-            profile_version=version,
-            silent=silent,
-        )
+        return RoomSession(adapter, room=room, link=link, options=options)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from dcl_comms_core.errors import CommsError, LocalProtocolError, PermissionMissing
 from dcl_comms_core.room.lifecycle import RECEIVING
-from dcl_comms_core.room.outgoing.intents import Intents
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -19,91 +17,81 @@ if TYPE_CHECKING:
     from dcl_comms_core.room.incoming.profiles import Profile
     from dcl_comms_core.room.session import RoomSession
 
-__all__ = ["PeersOfRooms", "RoomsView"]
+__all__ = ["Overview", "PeersOfRooms", "Rooms"]
 
 
-class RoomsView(Intents):
-    """What an application may ask and tell of all rooms at once."""
+class Overview:
+    """What may be asked and told of all rooms at once.  ``rooms``: their sessions by link, in the order of joining."""
 
-    @property
-    @abstractmethod
-    def rooms(self) -> Mapping[int, RoomSession]:
-        """The sessions of all rooms that are not closed, by the number of their link, in the order of joining."""
+    __slots__ = ("_presence", "_rooms")
 
-    @property
-    @abstractmethod
-    def peers(self) -> Presence:
-        """Who is in any of the rooms."""
-
-    @abstractmethod
-    def _settle_rooms(self) -> None:
-        """Take what the rooms have, after one of them was told something."""
+    def __init__(self, rooms: Mapping[int, RoomSession], presence: Presence) -> None:
+        self._rooms = rooms
+        self._presence = presence
 
     # --- credit and traffic
 
     @property
     def sending(self) -> bool:
         """Whether any room takes packets."""
-        return any(session.sending for session in self.rooms.values())
+        return any(session.sending for session in self._rooms.values())
 
     @property
     def waiting(self) -> int:
         """Packets that wait for credit, in all rooms."""
-        return sum(session.waiting for session in self.rooms.values())
+        return sum(session.waiting for session in self._rooms.values())
 
     @property
     def waiting_bytes(self) -> int:
         """What the packets that wait for credit hold."""
-        return sum(session.waiting_bytes for session in self.rooms.values())
+        return sum(session.waiting_bytes for session in self._rooms.values())
 
     @property
     def in_flight_bytes(self) -> int:
         """What the packets hold that the transports have and did not acknowledge yet."""
-        return sum(session.in_flight_bytes for session in self.rooms.values())
+        return sum(session.in_flight_bytes for session in self._rooms.values())
 
     @property
     def credits(self) -> int:
         """Further packets that every open room would take now."""
-        return min((session.credits for session in self.rooms.values() if session.sending), default=0)
+        return min((session.credits for session in self._rooms.values() if session.sending), default=0)
 
     @property
     def unacknowledged(self) -> int:
         """Packets that wait for credit or for an acknowledgement, in all rooms."""
-        return sum(session.unacknowledged for session in self.rooms.values())
+        return sum(session.unacknowledged for session in self._rooms.values())
 
     def has_credit(self, *, reliable: bool = True) -> bool:
         """Whether a packet sent now goes straight to the transports of all open rooms."""
-        rooms = [session for session in self.rooms.values() if session.sending]
+        rooms = [session for session in self._rooms.values() if session.sending]
         return bool(rooms) and all(session.has_credit(reliable=reliable) for session in rooms)
 
     def traffic(self, who: PeerId) -> PeerTraffic | None:
         """What came from a peer, in the room where its abuse score is highest; None: no room knows it."""
-        known = [traffic for session in self.rooms.values() if (traffic := session.traffic(who)) is not None]
+        known = [traffic for session in self._rooms.values() if (traffic := session.traffic(who)) is not None]
         return max(known, key=lambda traffic: traffic.abuse, default=None)
 
     # --- profiles
 
-    def request_profile(self, who: PeerId, version: int = 0, *, now: float | None = None) -> bool:
+    def request_profile(self, who: PeerId, version: int = 0, *, now: float | None) -> bool:
         """Ask a peer for its own profile, in the first room that has it; see RoomSession.request_profile."""
-        for link, there in self.peers.ids(who).items():
-            session = self.rooms.get(link)
+        for link, there in self._presence.ids(who).items():
+            session = self._rooms.get(link)
             if session is not None and session.sending:
-                asked = session.request_profile(there, version, now=now)
-                self._settle_rooms()
-                return asked
+                return session.request_profile(there, version, now=now)
         msg = "no room has this peer: ask between PeerJoined and PeerLeft"
         raise LocalProtocolError(msg)
 
     def profile(self, who: PeerId) -> Profile | None:
         """The profile that a peer sent, the newest of its versions; None: none, or it was forgotten."""
-        known = [profile for session in self.rooms.values() if (profile := session.profile(who)) is not None]
+        known = [profile for session in self._rooms.values() if (profile := session.profile(who)) is not None]
         return max(known, key=lambda profile: profile.version, default=None)
 
     # --- tracks
 
-    def subscribe(self, track: Track | str, *, wanted: bool = True, now: float | None = None) -> bool:
+    def subscribe(self, track: Track | str, *, wanted: bool = True, now: float | None) -> bool:
         """Receive a track, or stop receiving it, in whichever room it is; see RoomSession.subscribe."""
-        rooms = [session for session in self.rooms.values() if session.state in RECEIVING]
+        rooms = [session for session in self._rooms.values() if session.state in RECEIVING]
         if not rooms:
             msg = "no room is open: subscribe between RoomOpened and RoomClosed"
             raise LocalProtocolError(msg)
@@ -114,18 +102,13 @@ class RoomsView(Intents):
                 known.append(session.subscribe(track, wanted=wanted, now=now))
             except PermissionMissing as error:
                 denied.append(error)
-        self._settle_rooms()
         if not known:
             raise denied[0]
         return any(known)
 
     def room_with(self, track: Track | str) -> int | None:
         """The number of the link of the room in which somebody offers this track; None: nobody does any more."""
-        return next((link for link, session in self.rooms.items() if session.has_track(track)), None)
-
-    def check_publish(self, source: TrackSource) -> None:
-        """May we publish a track from this source somewhere?  Raises what ``room_to_publish`` raises."""
-        self.room_to_publish(source)
+        return next((link for link, session in self._rooms.items() if session.has_track(track)), None)
 
     def room_to_publish(self, source: TrackSource) -> int:
         """The number of the link of the room in which a track from this source is published: the first that allows it.
@@ -133,7 +116,7 @@ class RoomsView(Intents):
         LocalProtocolError: no room is open, or none has tracks; PermissionMissing: no token allows it.
         """
         problem: CommsError = LocalProtocolError("no room is open: publish after RoomOpened")
-        for link, session in self.rooms.items():
+        for link, session in self._rooms.items():
             try:
                 session.check_publish(source)
             except (LocalProtocolError, PermissionMissing) as error:
@@ -144,12 +127,26 @@ class RoomsView(Intents):
         raise problem
 
 
+class Rooms(Protocol):
+    """Whoever has several rooms: a MergedRooms, a WorldSession."""
+
+    @property
+    def rooms(self) -> Mapping[int, RoomSession]:
+        """The sessions of all rooms that are not closed, by the number of their link, in the order of joining."""
+        ...
+
+    @property
+    def peers(self) -> Presence:
+        """Who is in any of the rooms."""
+        ...
+
+
 class PeersOfRooms:
     """Who is in any of several rooms.  Reads like a mapping from PeerId to Peer, as the table of one room does."""
 
     __slots__ = ("_view",)
 
-    def __init__(self, view: RoomsView) -> None:
+    def __init__(self, view: Rooms) -> None:
         self._view = view
 
     def get(self, who: PeerId) -> Peer | None:

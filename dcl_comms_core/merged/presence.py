@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from dcl_comms_core.peers import PeerId
 from dcl_comms_core.proto import rfc4
 
 if TYPE_CHECKING:
@@ -11,7 +12,6 @@ if TYPE_CHECKING:
 
     from dcl_comms_core.events import PeerMoved, ProfileAnnounced
     from dcl_comms_core.limits import Limits
-    from dcl_comms_core.peers import PeerId
 
 __all__ = ["Presence"]
 
@@ -21,9 +21,10 @@ _NOWHERE: Final[Mapping[int, PeerId]] = {}
 class _Whereabouts:
     """One peer."""
 
-    __slots__ = ("announced", "clock", "ids", "moved_in", "source_at")
+    __slots__ = ("announced", "clock", "ids", "moved_in", "source_at", "who")
 
-    def __init__(self) -> None:
+    def __init__(self, who: PeerId) -> None:
+        self.who = who
         self.ids: dict[int, PeerId] = {}
         """The rooms that it is in, by link, and how each of them writes its identity."""
         self.moved_in: int | None = None
@@ -45,37 +46,38 @@ class Presence:
     __slots__ = ("_late", "_peers", "_silence")
 
     def __init__(self, limits: Limits) -> None:
-        self._peers: dict[PeerId, _Whereabouts] = {}
+        self._peers: dict[str, _Whereabouts] = {}
+        """By PeerId.key: a text is looked up without a call of Python."""
         self._silence = limits.source_seconds
         self._late = limits.late_seconds
 
     def __contains__(self, who: object) -> bool:
-        return who in self._peers
+        return isinstance(who, PeerId) and who.key in self._peers
 
     def __iter__(self) -> Iterator[PeerId]:
-        return iter(tuple(self._peers))
+        return iter([peer.who for peer in self._peers.values()])
 
     def __len__(self) -> int:
         return len(self._peers)
 
     def ids(self, who: PeerId) -> Mapping[int, PeerId]:
         """The rooms that a peer is in, by link, each with the identity exactly as it is written there."""
-        peer = self._peers.get(who)
+        peer = self._peers.get(who.key)
         return _NOWHERE if peer is None else peer.ids
 
     # --- rooms tell
 
     def join(self, link: int, who: PeerId) -> bool:
         """A room has this peer.  True: it is the first."""
-        peer = self._peers.get(who)
+        peer = self._peers.get(who.key)
         if peer is None:
-            peer = self._peers[who] = _Whereabouts()
+            peer = self._peers[who.key] = _Whereabouts(who)
         peer.ids[link] = who
         return len(peer.ids) == 1
 
     def leave(self, link: int, who: PeerId) -> bool:
         """A room has this peer no longer.  True: it was the last."""
-        peer = self._peers[who]
+        peer = self._peers[who.key]
         del peer.ids[link]
         if peer.moved_in == link:
             # Somebody who comes back there may count from another origin.
@@ -84,7 +86,7 @@ class Presence:
             peer.announced = None
         if peer.ids:
             return False
-        del self._peers[who]
+        del self._peers[who.key]
         return True
 
     def lose(self, link: int) -> list[PeerId]:
@@ -98,7 +100,7 @@ class Presence:
         Explorers send each movement to all their rooms, with the same time of their own clock; what another room
         brings must be later than what was told, or so much earlier that the clock started again.
         """
-        peer = None if event.sender is None else self._peers.get(event.sender)
+        peer = None if event.sender is None else self._peers.get(event.sender.key)
         if peer is None:
             return True
         if source:
@@ -107,7 +109,8 @@ class Presence:
             return False
         message = event.message
         clock = message.timestamp if isinstance(message, rfc4.Movement) else float(message.index)
-        if peer.moved_in not in {None, link} and 0.0 <= peer.clock - clock < self._late:
+        last = peer.moved_in
+        if last is not None and last != link and 0.0 <= peer.clock - clock < self._late:
             if source:
                 peer.moved_in = link
             return False
@@ -116,7 +119,7 @@ class Presence:
 
     def announce(self, link: int, event: ProfileAnnounced) -> bool:
         """A profile's version came.  False: another room told it; each room repeats it every few seconds."""
-        peer = None if event.sender is None else self._peers.get(event.sender)
+        peer = None if event.sender is None else self._peers.get(event.sender.key)
         if peer is None:
             return True
         if peer.announced is not None and peer.announced[1] == event.version and peer.announced[0] != link:

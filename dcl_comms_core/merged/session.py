@@ -2,7 +2,7 @@
 
 A peer has joined when the first room has it and is gone when the last one lost it.  Chat, emotes and reactions that
 come through several rooms are told once, and so are movements and profile versions.  What we say goes where the
-explorers send it, and movements go out at their pace (see ``dcl_comms_core.merged.fan_out``):
+explorers send it, and movements go out at their pace (see ``dcl_comms_core.merged.showing``):
 
 ==========================================  ===================================================
 packet                                      goes to
@@ -22,91 +22,118 @@ label of its room; RoomClosed ends that room, not the others.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Unpack
 
-from dcl_comms_core import events as ev
-from dcl_comms_core.adapters.seats import seat_of
 from dcl_comms_core.errors import LocalProtocolError
+from dcl_comms_core.events import RoomClosed
 from dcl_comms_core.inputs import ClockSet, LinkRef
-from dcl_comms_core.limits import DEFAULT_LIMITS
-from dcl_comms_core.merged.fan_out import Child, Spreading
-from dcl_comms_core.merged.handover import Following, Wish
+from dcl_comms_core.merged.children import Child, Children
+from dcl_comms_core.merged.fan_out import FanOut
+from dcl_comms_core.merged.handover import Handover, Wish
 from dcl_comms_core.merged.maker import RoomMaker
-from dcl_comms_core.merged.overview import RoomsView
+from dcl_comms_core.merged.news import News
+from dcl_comms_core.merged.overview import Overview
+from dcl_comms_core.merged.presence import Presence
 from dcl_comms_core.merged.roles import AVATAR, RoomRole
+from dcl_comms_core.merged.showing import Showing
 from dcl_comms_core.merged.signatures import Requests
+from dcl_comms_core.peers import EVERYONE
 from dcl_comms_core.room.incoming.dedupe import Seen
-from dcl_comms_core.room.options import Delivery, Subscribe
-from dcl_comms_core.room.session import RoomSession
+from dcl_comms_core.room.options import RoomOptions
+from dcl_comms_core.room.outgoing.intents import Intents, check_version
+from dcl_comms_core.room.output import Output
 from dcl_comms_core.room.ws_room import WsRoomSession
-from dcl_comms_core.states import RETRY, CloseReason, RoomState, Timer
+from dcl_comms_core.states import RETRY, CloseReason, Timer
+from dcl_comms_core.tools.clock import Clock
 from dcl_comms_core.tools.timers import earliest
 
 if TYPE_CHECKING:
+    from collections import Counter
     from collections.abc import Iterable, Mapping
 
     from dcl_comms_core.adapters.connection_string import Adapter
     from dcl_comms_core.adapters.url_guard import Place
     from dcl_comms_core.commands import Command
+    from dcl_comms_core.events import Event, WarningCode
     from dcl_comms_core.identity.auth_chain import AuthChain
     from dcl_comms_core.identity.guard import ChallengeGuard
-    from dcl_comms_core.inputs import Input
-    from dcl_comms_core.limits import Limits
-    from dcl_comms_core.merged.presence import Presence
+    from dcl_comms_core.inputs import Input, Track, TrackSource
     from dcl_comms_core.merged.sources import MovementSource
-    from dcl_comms_core.packets.movement import MovementCodec
-    from dcl_comms_core.peers import PeerId
-    from dcl_comms_core.room.options import SubscribePolicy
-    from dcl_comms_core.tools.backoff import Backoff
+    from dcl_comms_core.peers import Addressees, PeerId
+    from dcl_comms_core.proto import rfc4
+    from dcl_comms_core.room.incoming.allowances import PeerTraffic
+    from dcl_comms_core.room.incoming.profiles import Profile
+    from dcl_comms_core.room.options import RoomSettings
+    from dcl_comms_core.room.session import RoomSession
 
 __all__ = ["MergedRooms", "RoomRole"]
 
 
-class MergedRooms(Spreading, RoomsView):
+class MergedRooms(Intents):
     """One view of several rooms, which come and go.
 
-    All options but ``limits`` are those of the sessions that ``join`` makes.  ``address`` (the wallet's) and ``guard``
-    (what may be signed, and where) are for ws-rooms, which can't be joined without them.
+    ``settings``: those of :class:`~dcl_comms_core.room.options.RoomOptions`, or of ``options`` what is to be different:
+    for the sessions that ``join`` makes.  ``address`` (the wallet's) and ``guard`` (what may be signed, and where) are
+    for ws-rooms, which can't be joined without them.  ``clock``: of a session that has this one within, which says
+    itself what its stamps count from.
     """
 
-    def __init__(  # noqa: PLR0913 - settings, each by its name
+    def __init__(
         self,
         *,
-        limits: Limits = DEFAULT_LIMITS,
-        entropy: int = 0,
-        reconnect: Backoff | None = None,
-        delivery: Delivery = Delivery.EVENTS,
-        subscribe: SubscribePolicy = Subscribe.ALL,
-        announce: bool = True,
-        movement_codec: MovementCodec | None = None,
-        profile_version: int | None = None,
-        silent: bool = False,
         address: str | None = None,
         guard: ChallengeGuard | None = None,
+        clock: Clock | None = None,
+        options: RoomOptions | None = None,
+        **settings: Unpack[RoomSettings],
     ) -> None:
-        super().__init__(limits, profile_version=profile_version, silent=silent)
-        self.seen = Seen(limits.seen_messages)
+        chosen = RoomOptions.of(options, settings)
+        limits = chosen.limits
+        super().__init__(limits, Clock() if clock is None else clock)
+        self.seen = Seen(limits.seen_messages) if chosen.seen is None else chosen.seen
         """What was told already: for sessions that are made elsewhere and taken in with ``add``."""
-        self._maker = RoomMaker(
-            limits=limits,
-            entropy=entropy,
-            reconnect=reconnect,
-            delivery=delivery,
-            subscribe=subscribe,
-            announce=announce,
-            codec=movement_codec,
-            seen=self.seen,
-            address=address,
-            guard=guard,
+        self._silent = chosen.silent
+        self._maker = RoomMaker(replace(chosen, seen=self.seen), address, guard)
+        self._output = Output("", self.clock)
+        self._children = Children()
+        self._rooms = self._children.rooms
+        self._presence = Presence(limits)
+        self._overview = Overview(self._rooms, self._presence)
+        self._fan_out = FanOut(self._children, self._presence, self._output, self.clock)
+        self._showing = Showing(
+            self._children, self._fan_out, self.clock, version=chosen.profile_version, silent=chosen.silent
         )
         self._requests = Requests[WsRoomSession](limits.rooms)
+        self._news = News(
+            self._output,
+            self._presence,
+            self._requests,
+            clock=self.clock if clock is None else None,
+            over=self._children.remove,
+        )
+        self._handover = Handover(
+            self._children,
+            limits,
+            join=lambda wish, role: self.join(wish.adapter, role, within=wish.within),
+            leave=lambda session, drain: self._depart(session.link.link, drain),
+        )
         self._links = 0
-        # The island's stands first: of two rooms that wait for one place it gets it.
-        self._following = {RoomRole.ISLAND: self._new_following()}
-        self._commands: list[Command] = []
-        self._opened_once = False
+        self._last: int | None = None
+        """The link of the room whose packets came last and were not taken yet: what comes of them goes before what
+        comes of anything else."""
 
     # --- the rooms
+
+    @property
+    def counters(self) -> Counter[str]:
+        """How often: late, moved_twice, announced_twice, not_sent; the rooms' own sessions count the rest.
+
+        That is news of a room that is gone, movements and profile versions that were told already, and packets of ours
+        that a room did not take.
+        """
+        self._take_last()
+        return self._output.counters
 
     @property
     def peers(self) -> Presence:
@@ -116,11 +143,18 @@ class MergedRooms(Spreading, RoomsView):
     @property
     def rooms(self) -> Mapping[int, RoomSession]:
         """The sessions of all rooms that are not closed, by the number of their link, in the order of joining."""
-        return {link: child.session for link, child in self._children.items() if isinstance(child.session, RoomSession)}
+        return self._rooms.copy()
+
+    @property
+    def restless(self) -> bool:
+        """Whether ``commands()`` and ``events()`` may have anything that was not there when they were called last."""
+        children = self._children
+        return bool(children.news or children.seen or children.sources or self._output.events or self._output.commands)
 
     def rooms_of(self, who: PeerId) -> tuple[str, ...]:
         """The labels of the rooms that a peer is in, the one that it came to first before the others."""
-        return tuple(self._children[link].session.room for link in self._presence.ids(who))
+        children = map(self._children.get, self._presence.ids(who))
+        return tuple(child.session.room for child in children if child is not None)
 
     def new_link(self) -> int:
         """A number for a link that no room of this view had before."""
@@ -130,7 +164,7 @@ class MergedRooms(Spreading, RoomsView):
     @property
     def links(self) -> tuple[int, ...]:
         """The numbers of the links of all rooms and sources that are not closed."""
-        return tuple(self._children)
+        return self._children.links
 
     def go(self, adapter: Adapter, role: RoomRole, *, within: Place | None = None, now: float | None = None) -> None:
         """Be in this room instead of the one that the last ``go`` of this role led to.
@@ -142,21 +176,15 @@ class MergedRooms(Spreading, RoomsView):
         ``held_up``.  ``within``: where the server
         is that named the room, None: the user did.  LocalProtocolError: no room can be joined with this adapter.
         """
-        self.clock.pass_time(now)
+        self._begin(now)
         self._maker.check(adapter)
-        if role not in self._following:
-            self._following[role] = self._new_following()
-        self._following[role].want(Wish(adapter, within))
+        self._handover.want(role, Wish(adapter, within))
         self._settle()
-
-    def _new_following(self) -> Following:
-        return Following(lambda session, drain: self._depart(session.link.link, drain))
 
     def withdraw(self, role: RoomRole, *, drain: float | None = None, now: float | None = None) -> None:
         """Be in no room that a ``go`` of this role led to, nor on the way to one."""
-        self.clock.pass_time(now)
-        if role in self._following:
-            self._following[role].withdraw(drain)
+        self._begin(now)
+        self._handover.withdraw(role, drain)
         self._settle()
 
     def goal(self, role: RoomRole) -> Adapter | None:
@@ -164,31 +192,14 @@ class MergedRooms(Spreading, RoomsView):
 
         After a change that failed it is the old room again, if that is still there.
         """
-        following = self._following.get(role)
-        return None if following is None else following.goal
+        return self._handover.goal(role)
 
     def held_up(self, role: RoomRole, *, by: RoomRole) -> bool:
         """Whether the room of one role can't be had beside that of another one.
 
         They have one place for the two of them, or Limits.rooms are there without those that are being left.
         """
-        first, second = self._following.get(role), self._following.get(by)
-        goal = None if first is None else first.goal
-        if first is None or second is None or goal is None:
-            return False
-        wanted = () if second.goal is None else (second.goal,)
-        if seat_of(goal) in {seat_of(adapter) for adapter in (*wanted, *second.held)}:
-            return True
-        leaving = sum(session.state is RoomState.CLOSING for session in self.rooms.values())
-        return first.pending and bool(second.held) and len(self._children) - leaving >= self.limits.rooms
-
-    def _settle(self) -> None:
-        """Join, leave and send what follows from what happened."""
-        for role, following in self._following.items():
-            wish = following.settle({seat_of(session.adapter) for session in self.rooms.values()})
-            if wish is not None and len(self._children) < self.limits.rooms:
-                following.joined(self.join(wish.adapter, role, within=wish.within))
-        self._walk()
+        return self._handover.held_up(role, by=by)
 
     def join(
         self,
@@ -205,7 +216,7 @@ class MergedRooms(Spreading, RoomsView):
         """
         self._maker.check(adapter)
         label = role.value if room is None else room
-        version = self._version if role in AVATAR else None
+        version = self._showing.version if role in AVATAR else None
         silent = self._silent and role in AVATAR
         session = self._maker.make(adapter, label, self.new_link(), within, version, silent=silent)
         self._add(Child(session, role, version), now)
@@ -227,7 +238,7 @@ class MergedRooms(Spreading, RoomsView):
         self._add(Child(source, RoomRole.SOURCE), now)
 
     def _add(self, child: Child, now: float | None) -> None:
-        self.clock.pass_time(now)
+        self._begin(now)
         if child.link in self._children:
             msg = f"link {child.link} is in use: take a number from new_link()"
             raise LocalProtocolError(msg)
@@ -237,41 +248,40 @@ class MergedRooms(Spreading, RoomsView):
         if self.clock.unix_offset is not None:
             child.session.receive(ClockSet(unix_offset=self.clock.unix_offset), now=self.clock.now)
         child.session.open(now=self.clock.now)
-        self._children[child.link] = child
+        self._children.add(child)
         self._take(child)
 
     def leave(self, link: int, *, drain: float | None = None, now: float | None = None) -> None:
         """Leave one room, or end one source; see RoomSession.close.  One that is gone by now needs nothing."""
-        self.clock.pass_time(now)
+        self._begin(now)
         self._depart(link, drain)
         self._settle()
 
     def _depart(self, link: int, drain: float | None) -> None:
         child = self._children.get(link)
-        if child is not None:
-            child.session.close(drain=drain, now=self.clock.now)
-            if not isinstance(child.session, RoomSession):
-                drain = self.limits.drain_seconds if drain is None else max(drain, 0.0)
-                by = self.clock.now + drain + self.limits.close_seconds
-                child.leave_by = by if child.leave_by is None else min(by, child.leave_by)
-            self._take(child)
+        if child is None:
+            return
+        child.session.close(drain=drain, now=self.clock.now)
+        if child.room is None:
+            drain = self.limits.drain_seconds if drain is None else max(drain, 0.0)
+            self._children.give_until(child, self.clock.now + drain + self.limits.close_seconds)
+        self._take(child)
 
     def close(self, *, drain: float | None = None, now: float | None = None) -> None:
         """Leave all rooms.  It is over when the last RoomClosed came."""
-        self.clock.pass_time(now)
-        for following in self._following.values():
-            following.forget()
-        for link in tuple(self._children):
+        self._begin(now)
+        self._handover.forget()
+        for link in self._children.links:
             self._depart(link, drain)
 
     # --- signatures of ws-rooms
 
     def provide_signature(self, request: int, chain: AuthChain, *, now: float | None = None) -> None:
         """Answer SignatureNeeded; see WsRoomSession.provide_signature."""
-        self.clock.pass_time(now)
+        self._begin(now)
         asked = self._requests.find(request)
         if asked is None:
-            self.counters["late"] += 1
+            self._output.counters["late"] += 1
         else:
             session, number = asked
             session.provide_signature(number, chain, now=self.clock.now)
@@ -279,15 +289,49 @@ class MergedRooms(Spreading, RoomsView):
 
     def refuse_signature(self, request: int, detail: str = "", *, now: float | None = None) -> None:
         """Answer SignatureNeeded: nobody will sign.  RoomClosed(NOT_SIGNED) follows."""
-        self.clock.pass_time(now)
+        self._begin(now)
         asked = self._requests.find(request)
         if asked is None:
-            self.counters["late"] += 1
+            self._output.counters["late"] += 1
         else:
             session, number = asked
             session.refuse_signature(number, detail, now=self.clock.now)
             self._take_all()
             self._settle()
+
+    # --- to the rooms
+
+    def check_sending(self, now: float | None = None) -> None:
+        """May we move?  LocalProtocolError: no room is open; PermissionMissing: none of them lets us."""
+        self._begin(now)
+        self._fan_out.check(AVATAR)
+
+    def put(
+        self, messages: list[tuple[bytes, tuple[str, ...] | None, str]], *, reliable: bool, now: float | None
+    ) -> None:
+        """Give packets to the rooms that they are for.  What ``send_bytes`` ends in."""
+        self._begin(now)
+        self._fan_out.put(messages, reliable=reliable)
+
+    def walk(self, movement: rfc4.Movement) -> None:
+        """Be there, in all rooms."""
+        self._showing.walk(movement)
+
+    def announce_profile(self, version: int, *, to: Addressees = EVERYONE, now: float | None = None) -> None:
+        """Tell the version of our profile, now and from now on, in these rooms and in those to come.
+
+        Once, if ``to`` names some or we are silent.
+        """
+        if to is not EVERYONE:
+            super().announce_profile(version, to=to, now=now)
+            return
+        check_version(version)
+        self._begin(now)
+        self._showing.announce(version)
+
+    def warn(self, code: WarningCode, text: str) -> None:
+        """Tell a Warning."""
+        self._output.warn(code, text)
 
     # --- the vocabulary
 
@@ -303,27 +347,31 @@ class MergedRooms(Spreading, RoomsView):
         source: int | None = None,
     ) -> None:
         """Take a packet of a room's current link: what ``receive(DataReceived(...))`` does, without the object."""
-        self.clock.pass_time(now)
-        child = self._children.get(link)
-        if child is None or not isinstance(child.session, RoomSession):
-            self.counters["late"] += 1
+        if link != self._last:
+            self._take_last()
+        clock = self.clock
+        if now != clock.now:
+            clock.pass_time(now)
+        room = self._rooms.get(link)
+        if room is None:
+            self._output.counters["late"] += 1
             return
-        child.session.receive_data(sender, data, reliable=reliable, topic=topic, now=self.clock.now, source=source)
-        self._take(child)
+        self._last = link
+        room.receive_data(sender, data, reliable=reliable, topic=topic, now=clock.now, source=source)
 
     def receive_acknowledged(self, tokens: Iterable[int], *, link: int, now: float) -> None:
         """Take acknowledgements of packets of a room's current link, none of which failed."""
-        self.clock.pass_time(now)
+        self._begin(now)
         child = self._children.get(link)
-        if child is None or not isinstance(child.session, RoomSession):
-            self.counters["late"] += 1
+        if child is None or child.room is None:
+            self._output.counters["late"] += 1
             return
-        child.session.receive_acknowledged(tokens, now=self.clock.now)
+        child.room.receive_acknowledged(tokens, now=self.clock.now)
         self._take(child)
 
     def receive(self, inp: Input, *, now: float) -> None:
         """Take a fact from outside, and give it to the room whose link it names."""
-        self.clock.pass_time(now)
+        self._begin(now)
         if isinstance(inp, ClockSet):
             self._set_clock(inp)
             return
@@ -333,7 +381,7 @@ class MergedRooms(Spreading, RoomsView):
             raise LocalProtocolError(msg)
         child = self._children.get(link.link)
         if child is None:
-            self.counters["late"] += 1
+            self._output.counters["late"] += 1
             return
         child.session.receive(inp, now=self.clock.now)
         self._take(child)
@@ -341,13 +389,13 @@ class MergedRooms(Spreading, RoomsView):
 
     def _set_clock(self, inp: ClockSet) -> None:
         self.clock.set_unix(inp.unix_offset)
-        for child in self._children.values():
+        for child in self._children:
             child.session.receive(inp, now=self.clock.now)
 
     def handle_timeout(self, now: float) -> None:
         """Let time pass, in all rooms."""
-        self.clock.pass_time(now)
-        for child in tuple(self._children.values()):
+        self._begin(now)
+        for child in self._children:
             child.session.handle_timeout(self.clock.now)
             self._take(child)
             if child.leave_by is not None and child.leave_by <= self.clock.now and child.link in self._children:
@@ -357,15 +405,13 @@ class MergedRooms(Spreading, RoomsView):
     def _give_up(self, child: Child) -> None:
         """Be done with a source that was told to close and does not say that it did."""
         room, reason, detail = child.session.room, CloseReason.CLIENT, "the source did not confirm its end"
-        end = ev.RoomClosed(at=self.clock.now, room=room, reason=reason, retry=RETRY[reason], detail=detail)
-        self._forget(child, end)
-        self._events.append(end)
+        end = RoomClosed(at=self.clock.now, room=room, reason=reason, retry=RETRY[reason], detail=detail)
+        self._news.tell(child, [end])
 
     def deadline(self) -> float | None:
         """When to call ``handle_timeout`` at the latest: the earliest of the rooms' deadlines and our own."""
-        times = [self._movement_due(), *(child.leave_by for child in self._children.values())]
-        times += [child.session.deadline() for child in self._children.values()]
-        return min((time for time in times if time is not None), default=None)
+        theirs, ours = self._children.deadline(), self._showing.due
+        return theirs if ours is None or (theirs is not None and theirs <= ours) else ours
 
     @property
     def deadline_reason(self) -> Timer | None:
@@ -373,80 +419,134 @@ class MergedRooms(Spreading, RoomsView):
         deadline = self.deadline()
         if deadline is None:
             return None
-        if deadline == self._movement_due():
+        if deadline == self._showing.due:
             return Timer.MOVE
-        if deadline in {child.leave_by for child in self._children.values()}:
+        if deadline in {child.leave_by for child in self._children}:
             return Timer.CLOSE
-        child = next(child for child in self._children.values() if child.session.deadline() == deadline)
-        return child.session.deadline_reason if isinstance(child.session, RoomSession) else None
+        child = next(child for child in self._children if child.session.deadline() == deadline)
+        return None if child.room is None else child.room.deadline_reason
 
     @property
     def timers(self) -> Mapping[Timer, float]:
         """Every timer that runs, the rooms' too, and when the first of each name is due."""
-        theirs = [timer for room in self.rooms.values() for timer in room.timers.items()]
-        ours = [(Timer.CLOSE, child.leave_by) for child in self._children.values()]
-        return earliest([*theirs, *ours, (Timer.MOVE, self._movement_due())])
+        theirs = [timer for room in self._rooms.values() for timer in room.timers.items()]
+        ours = [(Timer.CLOSE, child.leave_by) for child in self._children]
+        return earliest([*theirs, *ours, (Timer.MOVE, self._showing.due)])
 
     def commands(self) -> list[Command]:
         """Take everything that the transports are to do; ``link.link`` says which."""
         self._take_all()
-        commands, self._commands = self._commands, []
-        return commands
+        return self._output.take_commands()
 
-    def events(self) -> list[ev.Event]:
+    def events(self) -> list[Event]:
         """Take everything that happened, in order."""
         self._take_all()
-        events, self._events = self._events, []
-        return events
+        return self._output.take_events()
 
     # --- from the rooms
 
+    def _begin(self, now: float | None) -> None:
+        """What every call begins with."""
+        self._take_last()
+        self.clock.pass_time(now)
+
+    def _settle(self) -> None:
+        """Join, leave and send what follows from what happened."""
+        self._handover.settle()
+        self._showing.send()
+
+    def _take_last(self) -> None:
+        if self._last is not None:
+            child = self._children.get(self._last)
+            if child is not None:
+                self._take(child)
+            self._last = None
+
     def _take_all(self) -> None:
-        for child in tuple(self._children.values()):
+        self._take_last()
+        for child in self._children.with_news():
             self._take(child)
 
     def _take(self, child: Child) -> None:
         """Take what a room has for us, and leave out what another one told."""
         session = child.session
-        self._commands += session.commands()
-        for event in session.events():
-            if isinstance(event, ev.SignatureNeeded) and isinstance(session, WsRoomSession):
-                self._events.append(self._requests.ask(session, event))
-                continue
-            if isinstance(event, ev.RoomClosed):
-                self._forget(child, event)
-            if self._is_news(child, event):
-                self._events.append(event)
-        self._look(child)
+        commands = session.commands()
+        if commands:
+            self._output.commands += commands
+        events = session.events()
+        if events:
+            self._news.tell(child, events)
+        self._children.taken(child, changed=bool(commands))
+        if child.flows is not child.flowed:
+            self._showing.look(child)
 
-    def _forget(self, child: Child, end: ev.RoomClosed) -> None:
-        """Nobody is met through it any more."""
-        del self._children[child.link]
-        gone = self._presence.lose(child.link)
-        self._events += [ev.PeerLeft(at=end.at, room=end.room, sender=who) for who in gone]
+    # --- credit, profiles, tracks: over all rooms
 
-    def _settle_rooms(self) -> None:
+    @property
+    def sending(self) -> bool:
+        """Whether any room takes packets."""
+        return self._overview.sending
+
+    @property
+    def waiting(self) -> int:
+        """Packets that wait for credit, in all rooms."""
+        return self._overview.waiting
+
+    @property
+    def waiting_bytes(self) -> int:
+        """What the packets that wait for credit hold."""
+        return self._overview.waiting_bytes
+
+    @property
+    def in_flight_bytes(self) -> int:
+        """What the packets hold that the transports have and did not acknowledge yet."""
+        return self._overview.in_flight_bytes
+
+    @property
+    def credits(self) -> int:
+        """Further packets that every open room would take now."""
+        return self._overview.credits
+
+    @property
+    def unacknowledged(self) -> int:
+        """Packets that wait for credit or for an acknowledgement, in all rooms."""
+        return self._overview.unacknowledged
+
+    def has_credit(self, *, reliable: bool = True) -> bool:
+        """Whether a packet sent now goes straight to the transports of all open rooms."""
+        return self._overview.has_credit(reliable=reliable)
+
+    def traffic(self, who: PeerId) -> PeerTraffic | None:
+        """What came from a peer, in the room where its abuse score is highest; None: no room knows it."""
+        return self._overview.traffic(who)
+
+    def request_profile(self, who: PeerId, version: int = 0, *, now: float | None = None) -> bool:
+        """Ask a peer for its own profile, in the first room that has it; see RoomSession.request_profile."""
+        asked = self._overview.request_profile(who, version, now=now)
         self._take_all()
+        return asked
 
-    def _is_news(self, child: Child, event: ev.Event) -> bool:
-        match event:
-            case ev.PeerMoved():
-                news = self._presence.move(child.link, event, source=child.role is RoomRole.SOURCE)
-                self.counters["moved_twice"] += not news
-                return news
-            case ev.PeerJoined():
-                return self._presence.join(child.link, event.sender)
-            case ev.PeerLeft():
-                return self._presence.leave(child.link, event.sender)
-            case ev.ProfileAnnounced():
-                news = self._presence.announce(child.link, event)
-                self.counters["announced_twice"] += not news
-                return news
-            case ev.RoomOpened() if not self._opened_once:
-                self._opened_once = True
-                self.clock.origin = event.at
-            case ev.Reconnected() if event.attempt:
-                child.new = True
-            case _:
-                pass
-        return True
+    def profile(self, who: PeerId) -> Profile | None:
+        """The profile that a peer sent, the newest of its versions; None: none, or it was forgotten."""
+        return self._overview.profile(who)
+
+    def subscribe(self, track: Track | str, *, wanted: bool = True, now: float | None = None) -> bool:
+        """Receive a track, or stop receiving it, in whichever room it is; see RoomSession.subscribe."""
+        known = self._overview.subscribe(track, wanted=wanted, now=now)
+        self._take_all()
+        return known
+
+    def room_with(self, track: Track | str) -> int | None:
+        """The number of the link of the room in which somebody offers this track; None: nobody does any more."""
+        return self._overview.room_with(track)
+
+    def check_publish(self, source: TrackSource) -> None:
+        """May we publish a track from this source somewhere?  Raises what ``room_to_publish`` raises."""
+        self._overview.room_to_publish(source)
+
+    def room_to_publish(self, source: TrackSource) -> int:
+        """The number of the link of the room in which a track from this source is published: the first that allows it.
+
+        LocalProtocolError: no room is open, or none has tracks; PermissionMissing: no token allows it.
+        """
+        return self._overview.room_to_publish(source)

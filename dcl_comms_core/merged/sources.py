@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from dcl_comms_core.inputs import Input, LinkRef
     from dcl_comms_core.peers import Addressees
 
-__all__ = ["IslandSource", "MovementSource", "Signing"]
+__all__ = ["IslandSource", "MovementSource", "Preferring", "Signing"]
 
 
 class IslandSource(Protocol):
@@ -83,6 +83,15 @@ class Signing(Protocol):
 
     def refuse_signature(self, request: int, detail: str = "", *, now: float | None = None) -> None:
         """Nobody will sign."""
+        ...
+
+
+@runtime_checkable
+class Preferring(Protocol):
+    """What can be told which island we would rather be on."""
+
+    def set_desired_room(self, island: str | None, *, now: float | None = None) -> None:
+        """Prefer an island, of those that are near; None: any.  It is remembered."""
         ...
 
 

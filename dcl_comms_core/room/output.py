@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from dcl_comms_core.events import Warning as WarningEvent
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from dcl_comms_core.commands import Command
     from dcl_comms_core.events import Event, WarningCode
     from dcl_comms_core.tools.clock import Clock
@@ -18,10 +20,10 @@ __all__ = ["Output"]
 class Output:
     """Filled by a session's parts, in order; emptied by its ``commands()`` and ``events()``.
 
-    Its lists stay the same ones, so parts may hold on to them.
+    Its lists stay the same.
     """
 
-    __slots__ = ("_clock", "commands", "counters", "events", "room")
+    __slots__ = ("_clock", "commands", "counters", "events", "room", "watcher")
 
     def __init__(self, room: str, clock: Clock) -> None:
         self._clock = clock
@@ -30,6 +32,14 @@ class Output:
         self.commands: list[Command] = []
         self.events: list[Event] = []
         self.counters: Counter[str] = Counter()
+        self.watcher: Callable[[], object] | None = None
+        """Called at the beginning of whatever may give something, or another deadline: for who has many sessions and
+        does not want to ask each of them all the time."""
+
+    def touch(self) -> None:
+        """Something may come of what follows."""
+        if self.watcher is not None:
+            self.watcher()
 
     def take_commands(self) -> list[Command]:
         """Drain the commands for the transport, in order."""

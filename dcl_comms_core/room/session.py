@@ -289,6 +289,7 @@ class RoomSession(Intents):
 
     def open(self, *, now: float | None = None) -> None:
         """Join the room.  The answer is RoomOpened or RoomClosed."""
+        self.output.touch()
         self.clock.pass_time(now)
         if not self.lifecycle.may(RoomTrigger.OPEN):
             msg = f"the session is {self.state.value}: make a new RoomSession to join again"
@@ -302,6 +303,7 @@ class RoomSession(Intents):
 
         Closing again is allowed and may only shorten the wait.  RoomClosed(CLIENT) follows.
         """
+        self.output.touch()
         self.clock.pass_time(now)
         drain = self.limits.drain_seconds if drain is None else max(drain, 0.0)
         if not isfinite(drain):
@@ -373,6 +375,7 @@ class RoomSession(Intents):
 
     def handle_timeout(self, now: float) -> None:  # noqa: C901 - one flat dispatch
         """Let time pass.  Calling it too early or too often does nothing."""
+        self.output.touch()
         self.clock.pass_time(now)
         while (timer := self._timers.pop_due(self.clock.now)) is not None:
             if timer is Timer.CONNECT:
@@ -416,16 +419,19 @@ class RoomSession(Intents):
 
     def put(self, messages: Messages, *, reliable: bool, now: float | None) -> None:
         """Check and queue packets: all or none.  What ``send_bytes`` ends in."""
+        self.output.touch()
         self.clock.pass_time(now)
         self._outbound.check()
         self._outbound.put(messages, reliable=reliable)
 
     def walk(self, movement: rfc4.Movement) -> None:
         """Send a movement when it is due.  What ``move`` ends in."""
+        self.output.touch()
         self._walking.put(movement)
 
     def warn(self, code: ev.WarningCode, text: str) -> None:
         """Report a Warning event."""
+        self.output.touch()
         self.output.warn(code, text)
 
     def announce_profile(self, version: int, *, to: Addressees = EVERYONE, now: float | None = None) -> None:
@@ -466,6 +472,7 @@ class RoomSession(Intents):
         False: there is no such track any more.  LocalProtocolError: the room is not open; PermissionMissing: the token
         does not grant it.  Joining anew, where all tracks are offered anew, asks the policy again.
         """
+        self.output.touch()
         self.clock.pass_time(now)
         return self._tracks.subscribe(track, wanted=wanted)
 
@@ -496,10 +503,14 @@ class RoomSession(Intents):
         source: int | None = None,
     ) -> None:
         """Take a packet of the current link: what ``receive(DataReceived(...))`` does, without the object."""
+        watcher = self.output.watcher
+        if watcher is not None:
+            watcher()
         self._receive(sender, data, reliable, topic, now, source)
 
     def receive(self, inp: Input, *, now: float) -> None:  # noqa: C901, PLR0912 - one flat dispatch
         """Take a fact from outside.  LocalProtocolError: not an input, or the host gave a time that is not finite."""
+        self.output.touch()
         self.clock.pass_time(now)
         if isinstance(inp, ClockSet):
             self.clock.set_unix(inp.unix_offset)
@@ -557,6 +568,7 @@ class RoomSession(Intents):
 
         What ``receive(SendAcknowledged(...))`` does for each, without the objects.
         """
+        self.output.touch()
         self.clock.pass_time(now)
         self._acknowledge_all(tokens)
         self._continue_closing()

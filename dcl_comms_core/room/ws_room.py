@@ -149,12 +149,14 @@ class WsRoomSession(RoomSession):
         LocalProtocolError: the chain signs another payload; InvalidAuthChain: it has expired (by ClockSet), or is
         malformed; PacketTooLarge: no server would take it.  Then nothing was sent, and another may be given.
         """
+        self.output.touch()
         self.clock.pass_time(now)
         if not self._handshake.provide(request, chain, now=self.clock.now, unix_now=self.clock.unix_now()):
             self.output.counters["late"] += 1
 
     def refuse_signature(self, request: int, detail: str = "", *, now: float | None = None) -> None:
         """Answer SignatureNeeded: nobody will sign.  RoomClosed(NOT_SIGNED) follows."""
+        self.output.touch()
         self.clock.pass_time(now)
         failure = self._handshake.refuse(request, detail)
         if failure is None:
@@ -171,6 +173,7 @@ class WsRoomSession(RoomSession):
 
     def receive(self, inp: Input, *, now: float) -> None:
         """Take a fact from outside.  LocalProtocolError: not an input, or the host gave a time that is not finite."""
+        self.output.touch()
         self.clock.pass_time(now)
         if isinstance(inp, FrameReceived):
             if inp.link != self.link or self._handshake.stage is Stage.IDLE or self.state is RoomState.CLOSED:

@@ -27,8 +27,9 @@ class Retries:
         """How often it was tried again since it last was stable."""
 
     def entered(self, now: float) -> None:
-        """We are in."""
-        self._since = now
+        """We are in; who was before stays so."""
+        if self._since is None:
+            self._since = now
 
     def over(self, now: float) -> None:
         """We are out; counting begins anew if we had been in for long enough."""
@@ -39,6 +40,11 @@ class Retries:
     def may(self, retry: Retry) -> bool:
         """Whether the same is worth another attempt, and one is left."""
         return retry is Retry.BACKOFF and self.left
+
+    @property
+    def any(self) -> bool:
+        """Whether anything is ever tried again."""
+        return self._backoff is not None and self._backoff.attempts > 0
 
     @property
     def left(self) -> bool:
@@ -56,3 +62,8 @@ class Retries:
         """Count an attempt.  Seconds to wait before it; 0 without a policy."""
         self.attempt += 1
         return 0.0 if self._backoff is None else self._backoff.pause(self.attempt, self._prng)
+
+    def reset(self) -> None:
+        """It is not wanted any more; if it is again, nothing was tried yet."""
+        self.attempt = 0
+        self._since = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from dcl_comms_core.states import STAY_TRANSITIONS, CloseReason, Retry, StayState, StayTrigger, Timer
-from dcl_comms_core.tools.backoff import Backoff
+from dcl_comms_core.tools.retries import Retries
 from dcl_comms_core.tools.timers import earliest
 from dcl_comms_core.world.discovery import Setback
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from dcl_comms_core.limits import Limits
     from dcl_comms_core.merged.roles import RoomRole
     from dcl_comms_core.states import WayState
+    from dcl_comms_core.tools.backoff import Backoff
     from dcl_comms_core.tools.prng import Prng
     from dcl_comms_core.world.discovery import Way
 
@@ -35,22 +36,7 @@ class Standing(NamedTuple):
 class Stay:
     """The books of one role.  What follows from them is done by the WorldSession."""
 
-    __slots__ = (
-        "_attempts",
-        "_pauses",
-        "_prng",
-        "_seconds",
-        "_since",
-        "_stable",
-        "adapter",
-        "attempt",
-        "due",
-        "lost_by",
-        "role",
-        "state",
-        "until",
-        "way",
-    )
+    __slots__ = ("_retries", "_seconds", "adapter", "due", "lost_by", "role", "state", "until", "way")
 
     def __init__(self, role: RoomRole, way: Way, *, backoff: Backoff | None, prng: Prng, limits: Limits) -> None:
         self.role = role
@@ -62,21 +48,27 @@ class Stay:
         """When the next search begins."""
         self.until: float | None = None
         """When the search, or the joining of what it found, is given up."""
-        self.attempt = 0
         self.lost_by: Setback | None = None
         """Why its last room ended."""
-        self._attempts = 0 if backoff is None else backoff.attempts
-        self._pauses = Backoff() if backoff is None else backoff
-        self._prng = prng
-        self._stable = limits.stable_seconds
+        self._retries = Retries(backoff, prng, limits.stable_seconds)
         self._seconds = limits.seek_seconds
-        self._since: float | None = None
+
+    @property
+    def attempt(self) -> int:
+        """How often it was searched again since we last were in for long enough."""
+        return self._retries.attempt
 
     @property
     def standing(self) -> Standing:
         """All of it that others may know."""
         timers = ((Timer.REQUEST, self.way.deadline), (Timer.SEEK, self.due), (Timer.ENTER, self.until))
         return Standing(self.state, self.way.state, earliest(timers))
+
+    @property
+    def deadline(self) -> float | None:
+        """When the first of its timers is due."""
+        times = (self.way.deadline, self.due, self.until)
+        return min((time for time in times if time is not None), default=None)
 
     def seek(self, now: float, seconds: float) -> None:
         """A search begins, which has to have led into the room within so many seconds."""
@@ -103,31 +95,30 @@ class Stay:
         """We are in."""
         self._move(StayTrigger.ENTERED)
         self.until = None
-        if self._since is None:
-            self._since = now
+        self._retries.entered(now)
 
     def may_return(self, setback: Setback, now: float, *, inside: bool) -> bool:
         """Whether it helps to search again, and is allowed: as long as we are ``inside`` a room, however often."""
-        # Who is let in and at once lost again is no better off than who is not let in.
-        if self._since is not None and now - self._since >= self._stable:
-            self.attempt = 0
-        self._since = None
-        return setback.retry is not Retry.NEVER and (self.attempt < self._attempts or (inside and self._attempts > 0))
+        self._retries.over(now)
+        return setback.retry is not Retry.NEVER and (self._retries.left or (inside and self._retries.any))
 
     def lost(self, setback: Setback, now: float) -> None:
         """Search again after a pause."""
         self._move(StayTrigger.LOST)
         self.way.stop()
         self.adapter = self.until = None
-        self.attempt += 1
-        self.due = now + max(self._pauses.pause(self.attempt, self._prng), setback.pause)
+        self.due = now + max(self._retries.pause(), setback.pause)
+
+    def begin_anew(self) -> None:
+        """It is wanted as if it had never been tried."""
+        self._retries.attempt = 0
 
     def stop(self) -> None:
         """It is not wanted any more."""
         self._move(StayTrigger.STOP)
         self.way.stop()
-        self.due = self.until = self.adapter = self.lost_by = self._since = None
-        self.attempt = 0
+        self.due = self.until = self.adapter = self.lost_by = None
+        self._retries.reset()
 
     def _move(self, trigger: StayTrigger) -> None:
         self.state = STAY_TRANSITIONS[self.state, trigger]

@@ -15,53 +15,62 @@ from __future__ import annotations
 
 from dataclasses import replace
 from math import isfinite
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Unpack
 
 from dcl_comms_core import events as ev
 from dcl_comms_core.adapters.about import read_target
-from dcl_comms_core.adapters.connection_string import Adapter, ArchipelagoAdapter, SignedLoginAdapter
+from dcl_comms_core.adapters.connection_string import SignedLoginAdapter
 from dcl_comms_core.errors import CommsError, LocalProtocolError
 from dcl_comms_core.handshake.archipelago import ArchipelagoSession
 from dcl_comms_core.identity.auth_chain import require_address
 from dcl_comms_core.identity.guard import ChallengeGuard
 from dcl_comms_core.inputs import ClockSet, Fetched, FetchFailed, LinkRef
-from dcl_comms_core.limits import DEFAULT_LIMITS
 from dcl_comms_core.merged.roles import RoomRole
 from dcl_comms_core.merged.session import MergedRooms
 from dcl_comms_core.packets.motion import check_position
 from dcl_comms_core.peers import EVERYONE, PeerId
 from dcl_comms_core.room.incoming.profiles import build_profile
-from dcl_comms_core.room.options import Delivery, Subscribe
-from dcl_comms_core.room.outgoing.intents import check_version
-from dcl_comms_core.states import WORLD_TRANSITIONS, RoomState, StayState, Timer, WorldTrigger
+from dcl_comms_core.room.options import RoomOptions
+from dcl_comms_core.room.outgoing.intents import Intents, check_version
+from dcl_comms_core.room.output import Output
+from dcl_comms_core.states import RoomState, StayState, Timer, WorldTrigger
+from dcl_comms_core.tools.clock import Clock
+from dcl_comms_core.tools.prng import Prng
 from dcl_comms_core.tools.timers import earliest
 from dcl_comms_core.tools.urls import request_url
 from dcl_comms_core.world.discovery import Way
-from dcl_comms_core.world.rejoining import JOINABLE, OVER, Seeking
+from dcl_comms_core.world.islands import IslandService
+from dcl_comms_core.world.lifecycle import Lifecycle
+from dcl_comms_core.world.listening import Listening
+from dcl_comms_core.world.membership import Stay
+from dcl_comms_core.world.rejoining import JOINABLE, Rejoining
+from dcl_comms_core.world.scenes import Scenes
+from dcl_comms_core.world.waiting import Waiting
 
 if TYPE_CHECKING:
     from collections import Counter
     from collections.abc import Callable, Iterable, Mapping
 
+    from dcl_comms_core.adapters.about import Realm
+    from dcl_comms_core.adapters.connection_string import Adapter, ArchipelagoAdapter
+    from dcl_comms_core.adapters.url_guard import Place
     from dcl_comms_core.commands import Command
     from dcl_comms_core.identity.auth_chain import AuthChain
-    from dcl_comms_core.inputs import Input
-    from dcl_comms_core.limits import Limits
+    from dcl_comms_core.inputs import Input, Track, TrackSource
+    from dcl_comms_core.merged.presence import Presence
     from dcl_comms_core.merged.sources import IslandSource, MovementSource
-    from dcl_comms_core.packets.movement import MovementCodec
     from dcl_comms_core.peers import Addressees
     from dcl_comms_core.proto import rfc4
-    from dcl_comms_core.room.options import SubscribePolicy
-    from dcl_comms_core.tools.backoff import Backoff
+    from dcl_comms_core.room.incoming.allowances import PeerTraffic
+    from dcl_comms_core.room.incoming.profiles import Profile
+    from dcl_comms_core.room.options import RoomSettings
+    from dcl_comms_core.room.session import RoomSession
     from dcl_comms_core.world.membership import Standing
 
 __all__ = ["WorldSession"]
 
-_ROOM_ATTEMPTS: Final = 3
-"""How often a room is joined anew with the token that it had, before a fresh one is asked for."""
 
-
-class WorldSession(Seeking):
+class WorldSession(Intents):
     """A whole presence in a realm.  Makes no connection, reads no clock, starts nothing.
 
     ``target``: a realm's http(s) URL, a connection string, or an Adapter.  ``address``: the wallet's; None: there is
@@ -70,17 +79,18 @@ class WorldSession(Seeking):
     ``gatekeeper``: who gives scenes' rooms, a URL to post to; None: the realm's own, ``<realm>/get-scene-adapter``, if
     the realm is not on the internet, else :data:`GATEKEEPER`.  ``realm_name``: what the gatekeeper knows the realm as;
     None: a world's name, else ``main``.  ``is_guest``: the wallet is a throw-away one.  ``islands``: makes an
-    IslandSource of the island service's adapter and a link's number; None: ArchipelagoSession.  ``reconnect``: how to
-    come back into what was lost, None for never; the first attempt at the island's or world's room is never repeated.
-    ``entropy``: seeds the jitter of the pauses.  ``heartbeat``: seconds between two of them.  The rest is a
-    RoomSession's.
+    IslandSource of the island service's adapter and a link's number; None: ArchipelagoSession.
+    ``heartbeat``: seconds between two of the island service's.  ``settings``: those of
+    :class:`~dcl_comms_core.room.options.RoomOptions`, or of ``options`` what is to be different; ``reconnect`` says how
+    to come back into what was lost, None for never; the first attempt at the island's or world's room is never
+    repeated.
 
     Events are those of all its sessions: RoomClosed ends one room ("island", which is also a world's, or "scene"),
     RealmClosed the session with the island service ("realm"), and WorldClosed all.  The wall clock has to be set
     (ClockSet) before ``open()`` where requests may have to be signed.
     """
 
-    def __init__(  # noqa: PLR0913 - settings, each by its name
+    def __init__(
         self,
         target: str | Adapter,
         *,
@@ -91,17 +101,12 @@ class WorldSession(Seeking):
         realm_name: str | None = None,
         is_guest: bool = False,
         islands: Callable[[ArchipelagoAdapter, int], IslandSource] | None = None,
-        limits: Limits = DEFAULT_LIMITS,
-        entropy: int = 0,
-        reconnect: Backoff | None = None,
         heartbeat: float = 1.0,
-        delivery: Delivery = Delivery.EVENTS,
-        subscribe: SubscribePolicy = Subscribe.ALL,
-        announce: bool = True,
-        movement_codec: MovementCodec | None = None,
-        profile_version: int | None = None,
-        silent: bool = False,
+        options: RoomOptions | None = None,
+        **settings: Unpack[RoomSettings],
     ) -> None:
+        chosen = RoomOptions.of(options, settings)
+        limits, backoff = chosen.limits, chosen.reconnect
         where = read_target(target, limits)
         check_position(position)
         if address is not None:
@@ -111,58 +116,111 @@ class WorldSession(Seeking):
         if guard is None:
             named = where if isinstance(where, str) else getattr(where, "url", None)
             guard = ChallengeGuard(limits=limits).allowing(*(url for url in (named, gatekeeper) if url is not None))
-        again = reconnect
-        if reconnect is not None and not isinstance(where, JOINABLE):
-            again = replace(reconnect, attempts=min(reconnect.attempts, _ROOM_ATTEMPTS))
-        super().__init__(
-            where,
-            MergedRooms(
-                limits=limits,
-                entropy=entropy,
-                reconnect=again,
-                delivery=delivery,
-                subscribe=subscribe,
-                announce=announce,
-                movement_codec=movement_codec,
-                profile_version=profile_version,
-                silent=silent,
+        super().__init__(limits, Clock())
+        again = backoff
+        if backoff is not None and not isinstance(where, JOINABLE):
+            again = replace(backoff, attempts=min(backoff.attempts, limits.rejoin_attempts))
+        merged = MergedRooms(address=address, guard=guard, clock=self.clock, options=replace(chosen, reconnect=again))
+
+        def source(adapter: ArchipelagoAdapter, link: int, within: Place | None) -> IslandSource | None:
+            if islands is not None:
+                return islands(adapter, link)
+            if address is None:
+                return None
+            return ArchipelagoSession(
+                adapter,
                 address=address,
                 guard=guard,
-            ),
-            address=address,
-            guard=guard,
+                link=link,
+                limits=limits,
+                entropy=chosen.entropy + link,
+                reconnect=backoff,
+                heartbeat=heartbeat,
+                within=within,
+            )
+
+        def stay(role: RoomRole) -> Stay:
+            way = Way(link=merged.new_link(), room=role.value, limits=limits, guard=guard, address=address)
+            return Stay(role, way, backoff=backoff, prng=prng, limits=limits)
+
+        prng = Prng(chosen.entropy)
+        self._target = where
+        self._signs = address is not None
+        self._merged = merged
+        self._output = Output("", self.clock)
+        self._lifecycle = Lifecycle()
+        self._island, self._scene = stay(RoomRole.ISLAND), stay(RoomRole.SCENE)
+        self._islands = IslandService(
+            self.clock,
+            limits,
+            make=source,
+            new_link=merged.new_link,
+            foreign=islands is not None,
             position=position,
-            gatekeeper=gatekeeper,
-            realm_name=realm_name,
-            is_guest=is_guest,
-            islands=islands,
-            limits=limits,
-            entropy=entropy,
-            reconnect=reconnect,
-            heartbeat=heartbeat,
         )
+        self._scenes = Scenes(where, gatekeeper=gatekeeper, realm_name=realm_name, is_guest=is_guest)
+        self._waiting = Waiting(merged, self.clock)
+        self._rejoining = Rejoining(
+            where,
+            (self._island, self._scene),
+            merged=merged,
+            islands=self._islands,
+            scenes=self._scenes,
+            lifecycle=self._lifecycle,
+            output=self._output,
+            clock=self.clock,
+            limits=limits,
+            signs=self._signs,
+        )
+        self._listening = Listening(
+            merged=merged,
+            islands=self._islands,
+            rejoining=self._rejoining,
+            waiting=self._waiting,
+            lifecycle=self._lifecycle,
+            output=self._output,
+            clock=self.clock,
+            requests=limits.rooms + 3,
+            own_credentials=isinstance(where, JOINABLE),
+        )
+        self._deadline: float | None = None
 
     # --- what the world may ask
 
     @property
     def state(self) -> RoomState:
         """Where the session stands: OPEN while it is in the island's or world's room, WAITING while it returns."""
-        return self._state
+        return self._lifecycle.state
 
     @property
     def identity(self) -> PeerId | None:
         """Who we are, as a server said; None before the first of them did."""
-        return self._identity
+        return self._listening.identity
 
     @property
     def island(self) -> ev.IslandChanged | None:
         """The newest island that we were told of.  Its connection string may be spent."""
-        return self._island_news
+        return self._islands.news
 
     @property
     def position(self) -> ev.Vector3:
         """Where we are, in metres."""
-        return self._position
+        return self._islands.position
+
+    @property
+    def realm(self) -> Realm | None:
+        """What the realm's ``/about`` said last; None: it was not asked, or did not answer."""
+        return self._island.way.realm
+
+    @property
+    def rooms(self) -> Mapping[int, RoomSession]:
+        """The sessions of all rooms that are not closed, by the number of their link: for reading."""
+        return self._merged.rooms
+
+    @property
+    def peers(self) -> Presence:
+        """Who is in any of the rooms."""
+        return self._merged.peers
 
     @property
     def counters(self) -> Counter[str]:
@@ -171,11 +229,10 @@ class WorldSession(Seeking):
         And late, returns (searches after a loss), skipped (movements and the like
         that waited for a room which then did not take them).
         """
-        total = self._counts + self._merged.counters
+        total = self._output.counters + self._merged.counters
         for session in self.rooms.values():
             total.update(session.counters)
-        if isinstance(self._source, ArchipelagoSession):
-            total.update(self._source.counters)
+        total.update(self._islands.counters)
         total["late"] += self._island.way.late + self._scene.way.late
         return total
 
@@ -191,8 +248,8 @@ class WorldSession(Seeking):
         Those of a source of another make are its own business.
         """
         stays = [timer for stay in self.standing.values() for timer in stay.timers.items()]
-        theirs: Mapping[Timer, float] = getattr(self._source, "timers", {})
-        return earliest([*stays, *theirs.items(), *self._merged.timers.items(), (Timer.CLOSE, self._source_by)])
+        theirs = [*self._islands.timers.items(), *self._merged.timers.items()]
+        return earliest([*stays, *theirs, (Timer.CLOSE, self._islands.by)])
 
     def rooms_of(self, who: PeerId) -> tuple[str, ...]:
         """The labels of the rooms that a peer is in."""
@@ -203,14 +260,14 @@ class WorldSession(Seeking):
     def open(self, *, now: float | None = None) -> None:
         """Begin.  RoomOpened("island") says that we are in; WorldClosed, that we can't be."""
         self.clock.pass_time(now)
-        if (self._state, WorldTrigger.OPEN) not in WORLD_TRANSITIONS:
-            msg = f"the session is {self._state.value}: make a new WorldSession to begin again"
+        if not self._lifecycle.may(WorldTrigger.OPEN):
+            msg = f"the session is {self.state.value}: make a new WorldSession to begin again"
             raise LocalProtocolError(msg)
         self._check_clock(signs=isinstance(self._target, str | SignedLoginAdapter))
-        self._move(WorldTrigger.OPEN)
+        self._lifecycle.move(WorldTrigger.OPEN)
         self.clock.origin = self.clock.now
-        self._seek(self._island)
-        self._pump()
+        self._rejoining.seek(self._island)
+        self._listening.pump()
 
     def close(self, *, drain: float | None = None, now: float | None = None) -> None:
         """Leave all rooms and the island service; see RoomSession.close.  It is over when WorldClosed came."""
@@ -218,10 +275,10 @@ class WorldSession(Seeking):
         if drain is not None and not isfinite(drain):
             msg = "drain is a finite number of seconds"
             raise LocalProtocolError(msg)
-        self._move(WorldTrigger.CLOSE)
-        if self._state is RoomState.CLOSING:
-            self._shut(drain)
-        self._pump()
+        self._lifecycle.move(WorldTrigger.CLOSE)
+        if self.state is RoomState.CLOSING:
+            self._rejoining.shut(drain)
+        self._listening.pump()
 
     # --- signatures
 
@@ -232,33 +289,33 @@ class WorldSession(Seeking):
         malformed; PacketTooLarge: no server would take it.  Then nothing was sent, and another may be given.
         """
         self.clock.pass_time(now)
-        asked = self._requests.find(request)
+        asked = self._listening.requests.find(request)
         if asked is None:
-            self._counts["late"] += 1
+            self._output.counters["late"] += 1
             return
         owner, number = asked
         if isinstance(owner, Way):
-            owner.provide(number, chain, self.clock.now, self._unix_now())
+            owner.provide(number, chain, self.clock.now, self._rejoining.unix_now)
         else:
             owner.provide_signature(number, chain, now=self.clock.now)
-        self._pump()
+        self._listening.pump()
 
     def refuse_signature(self, request: int, detail: str = "", *, now: float | None = None) -> None:
         """Answer SignatureNeeded: nobody will sign.  What needed it is over, with NOT_SIGNED: the scene, or all."""
         self.clock.pass_time(now)
-        asked = self._requests.find(request)
+        asked = self._listening.requests.find(request)
         if asked is None:
-            self._counts["late"] += 1
+            self._output.counters["late"] += 1
             return
         owner, number = asked
         if isinstance(owner, Way):
             stay = self._island if owner is self._island.way else self._scene
-            self._outcome(stay, owner.refuse(number, detail))
+            self._rejoining.outcome(stay, owner.refuse(number, detail))
         else:
             owner.refuse_signature(number, detail, now=self.clock.now)
-        self._refusing = True
-        self._pump()
-        self._refusing = False
+        self._rejoining.refusing = True
+        self._listening.pump()
+        self._rejoining.refusing = False
 
     # --- where we are
 
@@ -266,16 +323,28 @@ class WorldSession(Seeking):
         """Be somewhere, in metres (x east, y up, z north), without telling the rooms: for who only watches."""
         self.clock.pass_time(now)
         check_position(position)
-        self._position = ev.Vector3(*position)
-        if self._source is not None and self._state not in OVER:
-            self._source.set_position(self._position, now=self.clock.now)
-            self._pump()
+        where = ev.Vector3(*position)
+        if self._lifecycle.over:
+            self._islands.position = where
+        else:
+            self._islands.move(where)
+            self._listening.pump()
+
+    def set_desired_room(self, island: str | None, *, now: float | None = None) -> None:
+        """Prefer an island, by its id, of those that are near; None: any.  The service may put us on it, or not.
+
+        It is remembered, before there is an island service and when that is asked anew.  Realms without islands, and
+        sources of another make that have no such verb, are told nothing.  PacketTooLarge: no server would take it.
+        """
+        self.clock.pass_time(now)
+        self._islands.prefer(island)
+        self._listening.pump()
 
     def check_moving(self, now: float | None = None) -> None:
         """May we move?  LocalProtocolError: not any more.  Before a room is open, movements wait for it."""
         self.clock.pass_time(now)
-        if self._state in OVER:
-            msg = f"the session is {self._state.value}: move before close()"
+        if self._lifecycle.over:
+            msg = f"the session is {self.state.value}: move before close()"
             raise LocalProtocolError(msg)
 
     def walk(self, movement: rfc4.Movement) -> None:
@@ -283,9 +352,8 @@ class WorldSession(Seeking):
         where = (movement.position_x, movement.position_y, movement.position_z)
         check_position(where)
         self.set_position(where)
-        self._movement = movement
-        self._walk()
-        self._pump()
+        self._waiting.walk(movement)
+        self._listening.pump()
 
     def check_sending(self, now: float | None = None) -> None:
         """May we move?  LocalProtocolError: no room is open; PermissionMissing: none of them lets us."""
@@ -301,51 +369,28 @@ class WorldSession(Seeking):
         Before the realm is known it waits.
         """
         self.clock.pass_time(now)
-        if self._state in OVER or self._state is RoomState.NEW:
-            msg = f"the session is {self._state.value}: enter scenes between open() and close()"
+        if self._lifecycle.over or self.state is RoomState.NEW:
+            msg = f"the session is {self.state.value}: enter scenes between open() and close()"
             raise LocalProtocolError(msg)
         self._check_clock(signs=True)
         x, y = parcel
-        if self._wanted_scene is None or self._wanted_scene[0] != scene_id or self._scene.state is StayState.AWAY:
-            self._wanted_scene = scene_id, (x, y)
-            self._scene.attempt = 0
-            self._enter_wanted_scene()
-            self._pump()
+        wanted = self._scenes.wanted
+        if wanted is None or wanted[0] != scene_id or self._scene.state is StayState.AWAY:
+            self._scenes.wanted = scene_id, (x, y)
+            self._scene.begin_anew()
+            self._rejoining.enter_scene()
+            self._listening.pump()
 
     def leave_scene(self, *, drain: float | None = None, now: float | None = None) -> None:
         """Be in no scene's room any more."""
         self.clock.pass_time(now)
-        self._wanted_scene = None
-        self._moved = True
+        self._scenes.wanted = None
+        self._lifecycle.moved = True
         self._scene.stop()
         self._merged.withdraw(RoomRole.SCENE, drain=drain, now=self.clock.now)
-        self._pump()
+        self._listening.pump()
 
     # --- the vocabulary
-
-    def receive(self, inp: Input, *, now: float) -> None:
-        """Take a fact from outside, and give it to the session whose link it names."""
-        self.clock.pass_time(now)
-        if self._stale:
-            self._pump()
-        if isinstance(inp, ClockSet):
-            self._merged.receive(inp, now=self.clock.now)
-            self.clock.set_unix(inp.unix_offset)
-            if self._source is not None:
-                self._source.receive(inp, now=self.clock.now)
-            return
-        link = getattr(inp, "link", None)
-        stay = self._stay_of(link)
-        if stay is not None:
-            if not isinstance(inp, Fetched | FetchFailed):
-                msg = f"the answer to a Fetch is Fetched or FetchFailed, not {type(inp).__name__}"
-                raise LocalProtocolError(msg)
-            self._outcome(stay, stay.way.receive(inp, self.clock.now, self._unix_now()))
-        elif self._source is not None and isinstance(link, LinkRef) and link.link == self._source_link:
-            self._source.receive(inp, now=self.clock.now)
-        else:
-            self._merged.receive(inp, now=self.clock.now)
-        self._pump()
 
     def receive_data(
         self,
@@ -359,54 +404,57 @@ class WorldSession(Seeking):
         source: int | None = None,
     ) -> None:
         """Take a packet of a room's current link: what ``receive(DataReceived(...))`` does, without the object."""
-        self.clock.pass_time(now)
-        self._stale = True
-        self._merged.receive_data(
-            sender, data, link=link, reliable=reliable, topic=topic, now=self.clock.now, source=source
-        )
+        self._merged.receive_data(sender, data, link=link, reliable=reliable, topic=topic, now=now, source=source)
 
     def receive_acknowledged(self, tokens: Iterable[int], *, link: int, now: float) -> None:
         """Take acknowledgements of packets of a room's current link, none of which failed."""
+        self._merged.receive_acknowledged(tokens, link=link, now=now)
+
+    def receive(self, inp: Input, *, now: float) -> None:
+        """Take a fact from outside, and give it to the session whose link it names."""
         self.clock.pass_time(now)
-        self._stale = True
-        self._merged.receive_acknowledged(tokens, link=link, now=self.clock.now)
+        self._listening.catch_up()
+        if isinstance(inp, ClockSet):
+            self._merged.receive(inp, now=self.clock.now)
+            self._islands.receive(inp)
+            return
+        link = getattr(inp, "link", None)
+        stay = self._stay_of(link)
+        if stay is not None:
+            if not isinstance(inp, Fetched | FetchFailed):
+                msg = f"the answer to a Fetch is Fetched or FetchFailed, not {type(inp).__name__}"
+                raise LocalProtocolError(msg)
+            self._rejoining.outcome(stay, stay.way.receive(inp, self.clock.now, self._rejoining.unix_now))
+        elif self._islands.source is not None and isinstance(link, LinkRef) and link.link == self._islands.link:
+            self._islands.receive(inp)
+        else:
+            self._merged.receive(inp, now=self.clock.now)
+        self._listening.pump()
 
     def handle_timeout(self, now: float) -> None:
         """Let time pass.  Calling it too early or too often does nothing."""
         self.clock.pass_time(now)
-        if self._stale:
-            self._pump()
-        if self._source is not None:
-            self._source.handle_timeout(self.clock.now)
+        self._listening.catch_up()
+        self._islands.handle_timeout()
         self._merged.handle_timeout(self.clock.now)
-        # A room may move and tell nothing of it.
-        self._moved = True
-        self._pump()
-        for stay in (self._island, self._scene):
-            self._outcome(stay, stay.way.timed_out(self.clock.now))
-            self._outcome(stay, stay.timed_out(self.clock.now))
-            if stay.due is not None and stay.due <= self.clock.now:
-                self._seek(stay)
-        self._pump()
-        source = self._source
-        if source is not None and self._source_by is not None and self._source_by <= self.clock.now:
-            self._give_up_source(source)
+        # A room that begins to be joined anew tells nothing, and takes no packets.
+        self._lifecycle.moved = True
+        self._listening.pump()
+        self._rejoining.handle_timeout()
+        self._listening.pump()
+        source, end = self._islands.source, self._islands.overdue()
+        if source is not None and end is not None:
+            self._listening.hear(source, [end])
+            self._listening.pump()
 
     def deadline(self) -> float | None:
         """When to call ``handle_timeout`` at the latest; None: not needed.  May change with any other call."""
-        source, island, scene = self._source, self._island, self._scene
-        times = (
-            self._merged.deadline(),
-            None if source is None else source.deadline(),
-            island.way.deadline,
-            scene.way.deadline,
-            island.due,
-            scene.due,
-            island.until,
-            scene.until,
-            self._source_by,
-        )
-        return min((time for time in times if time is not None), default=None)
+        if self._listening.moved or self._islands.foreign:
+            self._listening.moved = False
+            times = (self._island.deadline, self._scene.deadline, self._islands.deadline())
+            self._deadline = min((time for time in times if time is not None), default=None)
+        ours, rooms = self._deadline, self._merged.deadline()
+        return rooms if ours is None or (rooms is not None and rooms <= ours) else ours
 
     @property
     def deadline_reason(self) -> Timer | None:
@@ -421,22 +469,19 @@ class WorldSession(Seeking):
             return Timer.SEEK
         if deadline in {stay.until for stay in stays}:
             return Timer.ENTER
-        if deadline == self._source_by:
+        if deadline == self._islands.by:
             return Timer.CLOSE
-        merged = self._merged.deadline() == deadline
-        return self._merged.deadline_reason if merged else getattr(self._source, "deadline_reason", None)
+        return self._merged.deadline_reason if self._merged.deadline() == deadline else self._islands.reason
 
     def commands(self) -> list[Command]:
         """Take everything that the transports are to do, in order; ``link`` says which."""
-        self._pump()
-        commands, self._commands = self._commands, []
-        return commands
+        self._listening.catch_up()
+        return self._output.take_commands()
 
     def events(self) -> list[ev.Event]:
         """Take everything that happened, in order."""
-        self._pump()
-        events, self._events = self._events, []
-        return events
+        self._listening.catch_up()
+        return self._output.take_events()
 
     # --- to the rooms
 
@@ -447,26 +492,24 @@ class WorldSession(Seeking):
         """
         self.clock.pass_time(now)
         check_version(version)
-        if to is EVERYONE and not self._merged.sending:
-            self._version = version
+        if to is EVERYONE:
+            self._waiting.announce(version)
         else:
             self._merged.announce_profile(version, to=to, now=self.clock.now)
-        self._pump()
+        self._listening.pump()
 
     def offer_profile(self, version: int, serialized: str, *, base_url: str = "", now: float | None = None) -> None:
         """Announce a profile and answer those who ask for it, in all rooms, in those to come too."""
         build_profile(serialized, base_url)
         self.announce_profile(version, now=now)
-        self._offer = version, serialized, base_url
-        for session in self.rooms.values():
-            self._present_to(session)
-        self._pump()
+        self._waiting.offer(version, serialized, base_url)
+        self._listening.pump()
 
     def attach(self, make: Callable[[int], MovementSource], *, now: float | None = None) -> None:
         """Listen to a movement source, which is made of a link's number; see MergedRooms.attach."""
         self.clock.pass_time(now)
         self._merged.attach(make(self._merged.new_link()), now=self.clock.now)
-        self._pump()
+        self._listening.pump()
 
     def put(
         self, messages: list[tuple[bytes, tuple[str, ...] | None, str]], *, reliable: bool, now: float | None
@@ -480,11 +523,96 @@ class WorldSession(Seeking):
                 self._merged.send_bytes(data, to=to, reliable=reliable, topic=topic, now=self.clock.now)
             except CommsError as error:
                 refused.append(error)
-        self._pump()
+        self._listening.pump()
         if refused and len(refused) == len(messages):
             raise refused[0]
         for reason in refused:
             self.warn(ev.WarningCode.SEND_FAILED, str(reason))
 
-    def _settle_rooms(self) -> None:
-        self._pump()
+    def warn(self, code: ev.WarningCode, text: str) -> None:
+        """Tell a Warning."""
+        self._output.warn(code, text)
+
+    # --- credit, profiles, tracks: over all rooms
+
+    @property
+    def sending(self) -> bool:
+        """Whether any room takes packets."""
+        return self._merged.sending
+
+    @property
+    def waiting(self) -> int:
+        """Packets that wait for credit, in all rooms."""
+        return self._merged.waiting
+
+    @property
+    def waiting_bytes(self) -> int:
+        """What the packets that wait for credit hold."""
+        return self._merged.waiting_bytes
+
+    @property
+    def in_flight_bytes(self) -> int:
+        """What the packets hold that the transports have and did not acknowledge yet."""
+        return self._merged.in_flight_bytes
+
+    @property
+    def credits(self) -> int:
+        """Further packets that every open room would take now."""
+        return self._merged.credits
+
+    @property
+    def unacknowledged(self) -> int:
+        """Packets that wait for credit or for an acknowledgement, in all rooms."""
+        return self._merged.unacknowledged
+
+    def has_credit(self, *, reliable: bool = True) -> bool:
+        """Whether a packet sent now goes straight to the transports of all open rooms."""
+        return self._merged.has_credit(reliable=reliable)
+
+    def traffic(self, who: PeerId) -> PeerTraffic | None:
+        """What came from a peer, in the room where its abuse score is highest; None: no room knows it."""
+        return self._merged.traffic(who)
+
+    def request_profile(self, who: PeerId, version: int = 0, *, now: float | None = None) -> bool:
+        """Ask a peer for its own profile, in the first room that has it; see RoomSession.request_profile."""
+        asked = self._merged.request_profile(who, version, now=now)
+        self._listening.pump()
+        return asked
+
+    def profile(self, who: PeerId) -> Profile | None:
+        """The profile that a peer sent, the newest of its versions; None: none, or it was forgotten."""
+        return self._merged.profile(who)
+
+    def subscribe(self, track: Track | str, *, wanted: bool = True, now: float | None = None) -> bool:
+        """Receive a track, or stop receiving it, in whichever room it is; see RoomSession.subscribe."""
+        known = self._merged.subscribe(track, wanted=wanted, now=now)
+        self._listening.pump()
+        return known
+
+    def room_with(self, track: Track | str) -> int | None:
+        """The number of the link of the room in which somebody offers this track; None: nobody does any more."""
+        return self._merged.room_with(track)
+
+    def check_publish(self, source: TrackSource) -> None:
+        """May we publish a track from this source somewhere?  Raises what ``room_to_publish`` raises."""
+        self._merged.room_to_publish(source)
+
+    def room_to_publish(self, source: TrackSource) -> int:
+        """The number of the link of the room in which a track from this source is published: the first that allows it.
+
+        LocalProtocolError: no room is open, or none has tracks; PermissionMissing: no token allows it.
+        """
+        return self._merged.room_to_publish(source)
+
+    # --- small help
+
+    def _stay_of(self, link: object) -> Stay | None:
+        for stay in (self._island, self._scene):
+            if isinstance(link, LinkRef) and link.link == stay.way.link:
+                return stay
+        return None
+
+    def _check_clock(self, *, signs: bool) -> None:
+        if signs and self._signs and self.clock.unix_offset is None:
+            msg = "signed requests need the wall clock: receive(ClockSet(unix_offset=...)) first"
+            raise LocalProtocolError(msg)

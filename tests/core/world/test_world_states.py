@@ -22,9 +22,8 @@ from dcl_comms_core import (
 )
 from dcl_comms_core.states import StayTrigger, WayTrigger, WorldTrigger
 from dcl_comms_core.world import discovery as way
+from dcl_comms_core.world import lifecycle
 from dcl_comms_core.world import membership as stay
-from dcl_comms_core.world import rejoining as seeking
-from dcl_comms_core.world import session as world
 
 if TYPE_CHECKING:
     from rigs.core.world import Citizen
@@ -53,8 +52,7 @@ def tables(monkeypatch: pytest.MonkeyPatch) -> dict[str, Watched]:
     }
     monkeypatch.setattr(stay, "STAY_TRANSITIONS", watched["stay"])
     monkeypatch.setattr(way, "WAY_TRANSITIONS", watched["way"])
-    monkeypatch.setattr(seeking, "WORLD_TRANSITIONS", watched["world"])
-    monkeypatch.setattr(world, "WORLD_TRANSITIONS", watched["world"])
+    monkeypatch.setattr(lifecycle, "WORLD_TRANSITIONS", watched["world"])
     return watched
 
 
