@@ -87,7 +87,7 @@ class Children:
         self.news: set[int] = set()
         """The links of rooms that were told something since we looked at them last."""
         self.seen: set[int] = set()
-        """Those that we looked at since, and that may still have something which was not taken."""
+        """Those that may have something which was not taken, and of which we know when they are due."""
 
     def __len__(self) -> int:
         return len(self._all)
@@ -115,7 +115,7 @@ class Children:
             self.sources[link] = child
         else:
             self.rooms[link] = child.room
-            child.room.output.watcher = partial(self.news.add, link)
+            child.room.watch(partial(self.news.add, link))
             self.news.add(link)
 
     def remove(self, child: Child) -> None:
@@ -125,7 +125,7 @@ class Children:
         if child.room is None:
             del self.sources[link]
         else:
-            child.room.output.watcher = None
+            child.room.watch(None)
             del self.rooms[link]
         for links in (self.news, self.seen, self._walkers):
             links.discard(link)

@@ -45,7 +45,6 @@ class News:
         self._over = over
         self._on: ByType[Callable[[Child, Any], bool]] = ByType(
             {
-                ev.PeerMoved: self._moved,
                 ev.PeerJoined: self._joined,
                 ev.PeerLeft: self._left,
                 ev.ProfileAnnounced: self._announced,
@@ -58,19 +57,17 @@ class News:
 
     def tell(self, child: Child, events: Iterable[ev.Event]) -> None:
         """Pass on what is news."""
-        told, on = self._output.events, self._on
+        told, on, move = self._output.events, self._on, self._presence.move
         for event in events:
-            handler = on[type(event)]
-            if handler is None or handler(child, event):
+            if isinstance(event, ev.PeerMoved):  # by far the most
+                if move(child.link, event, source=child.is_source):
+                    told.append(event)
+                else:
+                    self._output.counters["moved_twice"] += 1
+            elif (handler := on[type(event)]) is None or handler(child, event):
                 told.append(event)
 
     # --- whether an event is told
-
-    def _moved(self, child: Child, event: ev.PeerMoved) -> bool:
-        if self._presence.move(child.link, event, source=child.is_source):
-            return True
-        self._output.counters["moved_twice"] += 1
-        return False
 
     def _joined(self, child: Child, event: ev.PeerJoined) -> bool:
         return self._presence.join(child.link, event.sender)

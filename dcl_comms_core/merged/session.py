@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING, Unpack
 from dcl_comms_core.errors import LocalProtocolError
 from dcl_comms_core.events import RoomClosed
 from dcl_comms_core.inputs import ClockSet, LinkRef
+from dcl_comms_core.merged.arrivals import Arrivals
 from dcl_comms_core.merged.children import Child, Children
 from dcl_comms_core.merged.fan_out import FanOut
 from dcl_comms_core.merged.handover import Handover, Wish
@@ -96,13 +97,14 @@ class MergedRooms(Intents):
         self._silent = chosen.silent
         self._maker = RoomMaker(replace(chosen, seen=self.seen), address, guard)
         self._output = Output("", self.clock)
-        self._children = Children()
-        self._rooms = self._children.rooms
+        self.children = Children()
+        """The rooms and sources: for reading."""
+        self._rooms = self.children.rooms
         self._presence = Presence(limits)
         self._overview = Overview(self._rooms, self._presence)
-        self._fan_out = FanOut(self._children, self._presence, self._output, self.clock)
+        self._fan_out = FanOut(self.children, self._presence, self._output, self.clock)
         self._showing = Showing(
-            self._children, self._fan_out, self.clock, version=chosen.profile_version, silent=chosen.silent
+            self.children, self._fan_out, self.clock, version=chosen.profile_version, silent=chosen.silent
         )
         self._requests = Requests[WsRoomSession](limits.rooms)
         self._news = News(
@@ -110,18 +112,17 @@ class MergedRooms(Intents):
             self._presence,
             self._requests,
             clock=self.clock if clock is None else None,
-            over=self._children.remove,
+            over=self.children.remove,
         )
         self._handover = Handover(
-            self._children,
+            self.children,
             limits,
             join=lambda wish, role: self.join(wish.adapter, role, within=wish.within),
             leave=lambda session, drain: self._depart(session.link.link, drain),
         )
+        self.arrivals = Arrivals(self.children, self._output, self.clock, self._take)
+        """Where packets of rooms go that came in: what ``receive_data`` does, for who calls it all the time."""
         self._links = 0
-        self._last: int | None = None
-        """The link of the room whose packets came last and were not taken yet: what comes of them goes before what
-        comes of anything else."""
 
     # --- the rooms
 
@@ -132,7 +133,7 @@ class MergedRooms(Intents):
         That is news of a room that is gone, movements and profile versions that were told already, and packets of ours
         that a room did not take.
         """
-        self._take_last()
+        self.arrivals.settle()
         return self._output.counters
 
     @property
@@ -145,15 +146,9 @@ class MergedRooms(Intents):
         """The sessions of all rooms that are not closed, by the number of their link, in the order of joining."""
         return self._rooms.copy()
 
-    @property
-    def restless(self) -> bool:
-        """Whether ``commands()`` and ``events()`` may have anything that was not there when they were called last."""
-        children = self._children
-        return bool(children.news or children.seen or children.sources or self._output.events or self._output.commands)
-
     def rooms_of(self, who: PeerId) -> tuple[str, ...]:
         """The labels of the rooms that a peer is in, the one that it came to first before the others."""
-        children = map(self._children.get, self._presence.ids(who))
+        children = map(self.children.get, self._presence.ids(who))
         return tuple(child.session.room for child in children if child is not None)
 
     def new_link(self) -> int:
@@ -164,7 +159,7 @@ class MergedRooms(Intents):
     @property
     def links(self) -> tuple[int, ...]:
         """The numbers of the links of all rooms and sources that are not closed."""
-        return self._children.links
+        return self.children.links
 
     def go(self, adapter: Adapter, role: RoomRole, *, within: Place | None = None, now: float | None = None) -> None:
         """Be in this room instead of the one that the last ``go`` of this role led to.
@@ -239,16 +234,16 @@ class MergedRooms(Intents):
 
     def _add(self, child: Child, now: float | None) -> None:
         self._begin(now)
-        if child.link in self._children:
+        if child.link in self.children:
             msg = f"link {child.link} is in use: take a number from new_link()"
             raise LocalProtocolError(msg)
-        if len(self._children) >= self.limits.rooms:
-            msg = f"{len(self._children)} rooms are joined already (Limits.rooms): leave one"
+        if len(self.children) >= self.limits.rooms:
+            msg = f"{len(self.children)} rooms are joined already (Limits.rooms): leave one"
             raise LocalProtocolError(msg)
         if self.clock.unix_offset is not None:
             child.session.receive(ClockSet(unix_offset=self.clock.unix_offset), now=self.clock.now)
         child.session.open(now=self.clock.now)
-        self._children.add(child)
+        self.children.add(child)
         self._take(child)
 
     def leave(self, link: int, *, drain: float | None = None, now: float | None = None) -> None:
@@ -258,20 +253,20 @@ class MergedRooms(Intents):
         self._settle()
 
     def _depart(self, link: int, drain: float | None) -> None:
-        child = self._children.get(link)
+        child = self.children.get(link)
         if child is None:
             return
         child.session.close(drain=drain, now=self.clock.now)
         if child.room is None:
             drain = self.limits.drain_seconds if drain is None else max(drain, 0.0)
-            self._children.give_until(child, self.clock.now + drain + self.limits.close_seconds)
+            self.children.give_until(child, self.clock.now + drain + self.limits.close_seconds)
         self._take(child)
 
     def close(self, *, drain: float | None = None, now: float | None = None) -> None:
         """Leave all rooms.  It is over when the last RoomClosed came."""
         self._begin(now)
         self._handover.forget()
-        for link in self._children.links:
+        for link in self.children.links:
             self._depart(link, drain)
 
     # --- signatures of ws-rooms
@@ -347,22 +342,12 @@ class MergedRooms(Intents):
         source: int | None = None,
     ) -> None:
         """Take a packet of a room's current link: what ``receive(DataReceived(...))`` does, without the object."""
-        if link != self._last:
-            self._take_last()
-        clock = self.clock
-        if now != clock.now:
-            clock.pass_time(now)
-        room = self._rooms.get(link)
-        if room is None:
-            self._output.counters["late"] += 1
-            return
-        self._last = link
-        room.receive_data(sender, data, reliable=reliable, topic=topic, now=clock.now, source=source)
+        self.arrivals.receive(sender, data, link, reliable, topic, now, source)
 
     def receive_acknowledged(self, tokens: Iterable[int], *, link: int, now: float) -> None:
         """Take acknowledgements of packets of a room's current link, none of which failed."""
         self._begin(now)
-        child = self._children.get(link)
+        child = self.children.get(link)
         if child is None or child.room is None:
             self._output.counters["late"] += 1
             return
@@ -379,7 +364,7 @@ class MergedRooms(Intents):
         if not isinstance(link, LinkRef):
             msg = f"receive() takes an input of dcl_comms_core.inputs, not {type(inp).__name__}"
             raise LocalProtocolError(msg)
-        child = self._children.get(link.link)
+        child = self.children.get(link.link)
         if child is None:
             self._output.counters["late"] += 1
             return
@@ -389,16 +374,16 @@ class MergedRooms(Intents):
 
     def _set_clock(self, inp: ClockSet) -> None:
         self.clock.set_unix(inp.unix_offset)
-        for child in self._children:
+        for child in self.children:
             child.session.receive(inp, now=self.clock.now)
 
     def handle_timeout(self, now: float) -> None:
         """Let time pass, in all rooms."""
         self._begin(now)
-        for child in self._children:
+        for child in self.children:
             child.session.handle_timeout(self.clock.now)
             self._take(child)
-            if child.leave_by is not None and child.leave_by <= self.clock.now and child.link in self._children:
+            if child.leave_by is not None and child.leave_by <= self.clock.now and child.link in self.children:
                 self._give_up(child)
         self._settle()
 
@@ -410,7 +395,7 @@ class MergedRooms(Intents):
 
     def deadline(self) -> float | None:
         """When to call ``handle_timeout`` at the latest: the earliest of the rooms' deadlines and our own."""
-        theirs, ours = self._children.deadline(), self._showing.due
+        theirs, ours = self.children.deadline(), self._showing.due
         return theirs if ours is None or (theirs is not None and theirs <= ours) else ours
 
     @property
@@ -421,16 +406,16 @@ class MergedRooms(Intents):
             return None
         if deadline == self._showing.due:
             return Timer.MOVE
-        if deadline in {child.leave_by for child in self._children}:
+        if deadline in {child.leave_by for child in self.children}:
             return Timer.CLOSE
-        child = next(child for child in self._children if child.session.deadline() == deadline)
+        child = next(child for child in self.children if child.session.deadline() == deadline)
         return None if child.room is None else child.room.deadline_reason
 
     @property
     def timers(self) -> Mapping[Timer, float]:
         """Every timer that runs, the rooms' too, and when the first of each name is due."""
         theirs = [timer for room in self._rooms.values() for timer in room.timers.items()]
-        ours = [(Timer.CLOSE, child.leave_by) for child in self._children]
+        ours = [(Timer.CLOSE, child.leave_by) for child in self.children]
         return earliest([*theirs, *ours, (Timer.MOVE, self._showing.due)])
 
     def commands(self) -> list[Command]:
@@ -443,11 +428,16 @@ class MergedRooms(Intents):
         self._take_all()
         return self._output.take_events()
 
+    def take(self) -> tuple[list[Command], list[Event]]:
+        """What ``commands()`` and ``events()`` give, in one call."""
+        self._take_all()
+        return self._output.take_commands(), self._output.take_events()
+
     # --- from the rooms
 
     def _begin(self, now: float | None) -> None:
         """What every call begins with."""
-        self._take_last()
+        self.arrivals.settle()
         self.clock.pass_time(now)
 
     def _settle(self) -> None:
@@ -455,17 +445,12 @@ class MergedRooms(Intents):
         self._handover.settle()
         self._showing.send()
 
-    def _take_last(self) -> None:
-        if self._last is not None:
-            child = self._children.get(self._last)
-            if child is not None:
-                self._take(child)
-            self._last = None
-
     def _take_all(self) -> None:
-        self._take_last()
-        for child in self._children.with_news():
-            self._take(child)
+        self.arrivals.settle()
+        children = self.children
+        if children.news or children.seen or children.sources:
+            for child in children.with_news():
+                self._take(child)
 
     def _take(self, child: Child) -> None:
         """Take what a room has for us, and leave out what another one told."""
@@ -476,7 +461,7 @@ class MergedRooms(Intents):
         events = session.events()
         if events:
             self._news.tell(child, events)
-        self._children.taken(child, changed=bool(commands))
+        self.children.taken(child, changed=bool(commands))
         if child.flows is not child.flowed:
             self._showing.look(child)
 

@@ -33,8 +33,7 @@ class Output:
         self.events: list[Event] = []
         self.counters: Counter[str] = Counter()
         self.watcher: Callable[[], object] | None = None
-        """Called at the beginning of whatever may give something, or another deadline: for who has many sessions and
-        does not want to ask each of them all the time."""
+        """Called at the beginning of whatever may give something."""
 
     def touch(self) -> None:
         """Something may come of what follows."""
@@ -43,12 +42,16 @@ class Output:
 
     def take_commands(self) -> list[Command]:
         """Drain the commands for the transport, in order."""
+        if not self.commands:
+            return []
         commands = self.commands.copy()
         self.commands.clear()
         return commands
 
     def take_events(self) -> list[Event]:
         """Drain the events, in order."""
+        if not self.events:
+            return []
         events = self.events.copy()
         self.events.clear()
         return events

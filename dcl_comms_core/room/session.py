@@ -75,7 +75,7 @@ from dcl_comms_core.tools.timers import Timers
 
 if TYPE_CHECKING:
     from collections import Counter
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from dcl_comms_core.adapters.connection_string import Adapter
     from dcl_comms_core.commands import Command
@@ -162,7 +162,8 @@ class RoomSession(Intents):
             raw=raw,
         )
         door = self._inbound if tap is None else Tapping(tap, room, self.clock, self._inbound, self._outbound)
-        self._receive = door.receive
+        self.inbound: Inbound | Tapping = door
+        """Where packets go that came in, at once: what ``receive_data`` does, for who calls it all the time."""
         back = self._outbound if isinstance(door, Inbound) else door
         self._acknowledge, self._acknowledge_all = back.acknowledge, back.acknowledge_all
         self._tracks = Tracks(self.output, self.lifecycle, self._roster, token=token, policy=chosen.subscribe)
@@ -284,6 +285,14 @@ class RoomSession(Intents):
     def timers(self) -> Mapping[Timer, float]:
         """Every timer that runs, and when it is due."""
         return self._timers.due()
+
+    def watch(self, changed: Callable[[], object] | None) -> None:
+        """Have this called at the beginning of whatever may give commands, events or another deadline.
+
+        For who has many sessions and does not want to ask each of them all the time.  Packets that are given to
+        ``inbound`` itself are left out, unless the deadline changes.
+        """
+        self.output.watcher = self._timers.watcher = changed
 
     # --- opening and closing
 
@@ -506,7 +515,7 @@ class RoomSession(Intents):
         watcher = self.output.watcher
         if watcher is not None:
             watcher()
-        self._receive(sender, data, reliable, topic, now, source)
+        self.inbound.receive(sender, data, reliable, topic, now, source)
 
     def receive(self, inp: Input, *, now: float) -> None:  # noqa: C901, PLR0912 - one flat dispatch
         """Take a fact from outside.  LocalProtocolError: not an input, or the host gave a time that is not finite."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from dcl_comms_core.states import Timer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
 __all__ = ["Timers", "earlier", "earliest"]
 
@@ -35,7 +35,7 @@ class Timers:
     Of those that are due at the same time, the one goes first that Timer names first.
     """
 
-    __slots__ = ("_due", "deadline", "reason")
+    __slots__ = ("_due", "deadline", "reason", "watcher")
 
     def __init__(self) -> None:
         self._due = [inf] * len(_TIMERS)
@@ -43,6 +43,8 @@ class Timers:
         """When the earliest is due; None: none runs."""
         self.reason: Timer | None = None
         """The timer behind the deadline."""
+        self.watcher: Callable[[], object] | None = None
+        """Called when the deadline may be another one."""
 
     def arm(self, timer: Timer, when: float) -> None:
         """Set or move a timer."""
@@ -87,3 +89,5 @@ class Timers:
             self.reason = _TIMERS[due.index(first)]
         else:
             self.deadline = self.reason = None
+        if self.watcher is not None:
+            self.watcher()

@@ -42,8 +42,8 @@ class Listening:
     """
 
     __slots__ = (
-        "_clock", "_islands", "_known", "_lifecycle", "_merged", "_on", "_output", "_own_credentials", "_rejoining",
-        "_waiting", "identity", "moved", "requests",
+        "_children", "_clock", "_islands", "_known", "_lifecycle", "_merged", "_on", "_output", "_own_credentials",
+        "_rejoining", "_waiting", "identity", "moved", "requests",
     )  # fmt: skip
 
     def __init__(
@@ -60,6 +60,7 @@ class Listening:
         own_credentials: bool,
     ) -> None:
         self._merged = merged
+        self._children = merged.children
         self._islands = islands
         self._rejoining = rejoining
         self._waiting = waiting
@@ -91,11 +92,14 @@ class Listening:
 
     def catch_up(self) -> None:
         """Take what came since the last call of a verb: packets, or what a room or a source was told by others."""
+        children = self._children
         if self._islands.foreign:
             self.pump()
-        elif self._merged.restless:
-            self._output.commands += self._merged.commands()
-            if self.hear(self._merged, self._merged.events()):
+        elif children.news or children.seen or children.sources:
+            commands, events = self._merged.take()
+            if commands:
+                self._output.commands += commands
+            if self.hear(self._merged, events):
                 self.pump()
 
     def pump(self) -> None:
@@ -120,9 +124,9 @@ class Listening:
         if source is not None:
             commands += source.commands()
             heard.append((source, source.events()))
-        if merged.restless:
-            commands += merged.commands()
-            heard.append((merged, merged.events()))
+        theirs, events = merged.take()
+        commands += theirs
+        heard.append((merged, events))
         moves = False
         for owner, events in heard:
             moves = self.hear(owner, events) or moves

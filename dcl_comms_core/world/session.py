@@ -147,6 +147,7 @@ class WorldSession(Intents):
         self._target = where
         self._signs = address is not None
         self._merged = merged
+        self._arrivals = merged.arrivals
         self._output = Output("", self.clock)
         self._lifecycle = Lifecycle()
         self._island, self._scene = stay(RoomRole.ISLAND), stay(RoomRole.SCENE)
@@ -404,7 +405,7 @@ class WorldSession(Intents):
         source: int | None = None,
     ) -> None:
         """Take a packet of a room's current link: what ``receive(DataReceived(...))`` does, without the object."""
-        self._merged.receive_data(sender, data, link=link, reliable=reliable, topic=topic, now=now, source=source)
+        self._arrivals.receive(sender, data, link, reliable, topic, now, source)
 
     def receive_acknowledged(self, tokens: Iterable[int], *, link: int, now: float) -> None:
         """Take acknowledgements of packets of a room's current link, none of which failed."""
