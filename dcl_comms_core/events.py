@@ -160,7 +160,12 @@ class Reconnected(_Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CredentialsNeeded(_Event):
-    """A new connection string is needed: the last one is spent.  From sessions that can take one."""
+    """A room that was open ends, and its token is spent: a new connection string is needed.  Its RoomClosed follows.
+
+    Ask whoever gave the last one, and be there with the new one: a new RoomSession, ``go`` or ``join`` of a
+    MergedRooms, a new WorldSession.  A WorldSession that knows itself whom to ask (a realm, an island service, a
+    gatekeeper) does so and does not tell this; and where the answer to ``open()`` is RoomClosed, its ``retry`` says it.
+    """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -377,6 +377,8 @@ class Actor:
             case ev.Reconnected():
                 only(self.repairing, "Reconnected without Reconnecting")
                 self.repairing = self.joining_anew = False
+            case ev.CredentialsNeeded():
+                only(self.opened, "CredentialsNeeded before RoomOpened")
             case ev.Warning():
                 pass
             case _:

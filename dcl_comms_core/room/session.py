@@ -67,7 +67,7 @@ from dcl_comms_core.room.outgoing.walking import Walking
 from dcl_comms_core.room.output import Output
 from dcl_comms_core.room.tapping import TappedCarrier, Tapping
 from dcl_comms_core.room.tracks import Tracks
-from dcl_comms_core.states import RETRY, CloseReason, RoomState, RoomTrigger, Timer
+from dcl_comms_core.states import RETRY, CloseReason, Retry, RoomState, RoomTrigger, Timer
 from dcl_comms_core.tools.clock import Clock
 from dcl_comms_core.tools.prng import Prng
 from dcl_comms_core.tools.retries import Retries
@@ -663,5 +663,7 @@ class RoomSession(Intents):
         self._inbound.forget_movements()
         self._timers.clear()
         self._outbound.finish()
-        closed = ev.RoomClosed(at=self.clock.now, room=self.room, reason=reason, retry=RETRY[reason], detail=detail)
-        self.output.events.append(closed)
+        at, room, retry = self.clock.now, self.room, RETRY[reason]
+        if retry is Retry.FRESH_CREDENTIALS and self._token is not None and self._opened_once:
+            self.output.events.append(ev.CredentialsNeeded(at=at, room=room))
+        self.output.events.append(ev.RoomClosed(at=at, room=room, reason=reason, retry=retry, detail=detail))

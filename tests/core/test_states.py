@@ -13,6 +13,7 @@ from dcl_comms_core import (
     ROOM_TRANSITIONS,
     ClockSet,
     CloseReason,
+    CredentialsNeeded,
     LinkClosed,
     LinkFailed,
     LinkOpened,
@@ -108,7 +109,8 @@ def test_refused(state: RoomState) -> None:
     else:
         rig.timer()
     assert rig.session.state is ROOM_TRANSITIONS[state, RoomTrigger.REFUSED]
-    (closed,) = rig.take_events()
+    *needed, closed = rig.take_events()
+    assert [type(event) for event in needed] == ([] if state is RoomState.NEW else [CredentialsNeeded])
     assert (closed.reason, closed.retry) == (CloseReason.TOKEN_EXPIRED, Retry.FRESH_CREDENTIALS)
 
 

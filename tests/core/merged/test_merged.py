@@ -15,6 +15,7 @@ from dcl_comms_core import (
     ClockSet,
     CloseReason,
     CommandCompleted,
+    CredentialsNeeded,
     Delivery,
     LinkClosed,
     LinkFailed,
@@ -449,6 +450,22 @@ def test_links_are_told_apart_and_late_news_of_rooms_that_are_gone_is_counted() 
     assert [(type(event), event.reason) for event in merged.events()] == [(RoomClosed, CloseReason.CLIENT)]
     assert merged.deadline() is None
     merged.close()
+
+
+def test_fresh_credentials_are_asked_for_under_the_name_of_their_room_and_go_takes_them() -> None:
+    merged = MergedRooms()
+    merged.receive(ClockSet(unix_offset=UNIX), now=0.0)
+    merged.go(livekit(), RoomRole.ISLAND, now=0.0)
+    (opening,) = merged.commands()
+    merged.receive(LinkOpened(link=opening.link, identity="me", room="x"), now=0.0)
+    merged.events()
+    merged.receive(LinkClosed(link=opening.link, reason=CloseReason.ROOM_DELETED), now=1.0)
+    assert [(type(event), event.room) for event in merged.events()] == [
+        (CredentialsNeeded, "island"),
+        (RoomClosed, "island"),
+    ]
+    merged.go(livekit(), RoomRole.ISLAND, now=2.0)
+    assert OpenLink in [type(command) for command in merged.commands()]
 
 
 def test_a_room_that_is_refused_is_over_at_once() -> None:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from rigs.core.room import ME, STEADY, Rig, at, kinds, livekit, people, wire
 
 from dcl_comms_core import (
+    RETRY,
     Backoff,
     Chat,
     ChatReceived,
@@ -19,6 +20,7 @@ from dcl_comms_core import (
     CloseReason,
     CommandCompleted,
     CommandFailed,
+    CredentialsNeeded,
     DataReceived,
     Limits,
     LinkClosed,
@@ -43,6 +45,7 @@ from dcl_comms_core import (
     RoomState,
     SendData,
     SetAttributes,
+    SimulatorAdapter,
     Subscribe,
     Timer,
     TrackSource,
@@ -565,6 +568,23 @@ def test_what_would_be_harmful_is_not_tried_again() -> None:
         assert [(event.reason, event.retry) for event in rig.take_events()] == [(reason, Retry.NEVER)]
 
 
+@pytest.mark.parametrize("reason", list(CloseReason))
+def test_fresh_credentials_are_asked_for_once_a_token_that_let_us_in_is_spent(reason: CloseReason) -> None:
+    spent = RETRY[reason] is Retry.FRESH_CREDENTIALS
+    rig = Rig(livekit()).join()
+    rig.take_events()
+    rig.lose(reason)
+    assert [type(event) for event in rig.take_events()] == [CredentialsNeeded] * spent + [RoomClosed]
+    # Whoever was never let in has the answer to open(), and where there is no token there are no fresh ones.
+    rig = Rig(livekit()).open()
+    rig.tell(LinkFailed, reason=reason)
+    assert [type(event) for event in rig.take_events()] == [RoomClosed]
+    rig = Rig(SimulatorAdapter("x")).join()
+    rig.take_events()
+    rig.lose(reason)
+    assert [type(event) for event in rig.take_events()] == [RoomClosed]
+
+
 def test_the_token_expires_while_waiting() -> None:
     rig = Rig(livekit(ttl=3.0), reconnect=STEADY).join()
     rig.pass_time(2.5)
@@ -573,7 +593,8 @@ def test_the_token_expires_while_waiting() -> None:
     rig.take_events()
     rig.take_commands(object)
     rig.timer()
-    (closed,) = rig.take_events()
+    needed, closed = rig.take_events()
+    assert (type(needed), needed.room, needed.at) == (CredentialsNeeded, "main", closed.at)
     assert (closed.reason, closed.retry) == (CloseReason.TOKEN_EXPIRED, Retry.FRESH_CREDENTIALS)
     assert rig.take_commands(object) == []
     assert rig.session.counters["dropped"] == 2

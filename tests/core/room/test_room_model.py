@@ -25,6 +25,7 @@ from dcl_comms_core import (
     ClockSet,
     CloseLink,
     CloseReason,
+    CredentialsNeeded,
     Journal,
     Limits,
     LinkClosed,
@@ -169,12 +170,13 @@ class Model(RuleBasedStateMachine):
             self.state = "connecting" if error is None else self.state
             assert self.settle() == []
 
-    def refused(self) -> bool:
+    def refused(self, *, again: bool = False) -> bool:
         """The token is no good any more: that is looked at before each attempt."""
         if self.now + self.offset < TTL:
             return False
         self.closed()
-        (end,) = self.settle()
+        *needed, end = self.settle()
+        assert [type(event) for event in needed] == [CredentialsNeeded] * again
         assert (type(end), end.reason) == (RoomClosed, CloseReason.TOKEN_EXPIRED)
         return True
 
@@ -257,7 +259,7 @@ class Model(RuleBasedStateMachine):
         assert reason is TIMERS[self.state]
         assert self.call("handle_timeout", self.now) is None
         if reason is Timer.RETRY:
-            if not self.refused():
+            if not self.refused(again=True):
                 self.state = "connecting"
                 assert self.settle() == []
         elif reason in (Timer.CONNECT, Timer.REPAIR):

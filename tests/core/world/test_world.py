@@ -8,13 +8,14 @@ from typing import Any
 import pytest
 from rigs.core.chains import NOW, ROOT
 from rigs.core.tokens import make_token
-from rigs.core.world import GATE, REALM, STEADY, Citizen, Universe, about, end, said
+from rigs.core.world import GATE, REALM, STEADY, Citizen, Universe, about, end, in_a_world, said
 
 from dcl_comms_core import (
     Backoff,
     CancelFetch,
     ChallengeGuard,
     ChatReceived,
+    ClientPacket,
     ClockSet,
     CloseReason,
     Fetch,
@@ -25,6 +26,7 @@ from dcl_comms_core import (
     LocalProtocolError,
     OpenLink,
     OpenSocket,
+    PacketTooLarge,
     PeerId,
     PeerJoined,
     Place,
@@ -34,12 +36,14 @@ from dcl_comms_core import (
     RoomClosed,
     RoomOpened,
     RoomState,
+    SendFrame,
     SimulatorAdapter,
     SocketClosed,
     Timer,
     WarningCode,
     WorldClosed,
     WorldSession,
+    decode_message,
 )
 from dcl_comms_core.events import Warning as WarningEvent
 from dcl_comms_core.testing import MemoryIslands
@@ -452,3 +456,35 @@ def test_who_signs_where_may_be_told() -> None:
     alice = here.citizen(guard=ChallengeGuard(["other.example"]))
     here.run(1.0)
     assert end(alice) == (CloseReason.SIGNING_REFUSED, Retry.NEVER)
+
+
+# --- which island we would rather be on
+
+
+def heartbeats(citizen: Citizen) -> list[str | None]:
+    """Which island the last one wished for, and those before."""
+    frames = [decode_message(ClientPacket, command.data) for command in citizen.asked(SendFrame)]
+    return [frame.heartbeat.desired_room for frame in frames if frame.heartbeat is not None]
+
+
+def test_an_island_is_preferred_before_there_is_a_service_and_after() -> None:
+    here = Universe()
+    alice = here.visitor(reconnect=STEADY)
+    alice.call("set_desired_room", "I9")
+    with pytest.raises(PacketTooLarge):
+        alice.call("set_desired_room", "I" * 16_384)
+    alice.call("open")
+    here.run(5.0)
+    assert set(heartbeats(alice)) == {"I9"}
+    alice.call("set_desired_room", None)
+    here.run(2.0)
+    assert heartbeats(alice)[-1] is None
+    alice.replays()
+
+
+def test_a_world_without_islands_takes_the_wish_all_the_same() -> None:
+    here = Universe()
+    alice = in_a_world(here)
+    alice.call("set_desired_room", "I9")
+    here.run(5.0)
+    assert alice.session.state is RoomState.OPEN

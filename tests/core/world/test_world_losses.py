@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import pytest
+from rigs.core.chains import identity, key
 from rigs.core.world import GATE, LIVEKIT, LOGIN, STEADY, Citizen, Universe, end, in_a_world, news, said, settled
 
 from dcl_comms_core import (
     Backoff,
     CloseReason,
+    CredentialsNeeded,
     Faults,
     Fetch,
     IslandChanged,
@@ -54,6 +56,21 @@ def test_a_world_room_that_is_deleted_is_asked_for_anew() -> None:
     events = [event for event in alice.take(RoomClosed, Reconnecting, RoomOpened) if event.room == "island"]
     assert [type(event) for event in events] == [RoomClosed, Reconnecting, RoomOpened]
     alice.replays()
+
+
+def test_who_fetches_fresh_credentials_asks_nobody_for_them_and_who_was_given_a_token_does() -> None:
+    here = Universe()
+    alice = in_a_world(here, reconnect=STEADY)
+    here.rooms["world"].delete(now=here.clock.now)
+    here.run(5.0)
+    assert alice.session.state is RoomState.OPEN
+    assert alice.take(CredentialsNeeded) == []
+    bob = here.citizen(here.mint("X", identity(root=key(2)).address), number=2)
+    here.run(1.0)
+    here.rooms["X"].delete(now=here.clock.now)
+    here.run(0.1)
+    told = [(type(event), event.room) for event in bob.take(CredentialsNeeded, RoomClosed)]
+    assert told == [(CredentialsNeeded, "island"), (RoomClosed, "island")]
 
 
 def test_a_room_is_joined_with_its_old_token_first_and_then_with_a_fresh_one() -> None:

@@ -1,0 +1,288 @@
+"""Parts of a world by themselves: its lifecycle, a stay, the island service, scenes, what waits, what is got back."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from rigs.core.sockets import GUARD, ME, REALM
+
+from dcl_comms_core import (
+    GATEKEEPER,
+    ArchipelagoAdapter,
+    ArchipelagoSession,
+    Backoff,
+    ChallengeGuard,
+    ClockSet,
+    IslandChanged,
+    LinkOpened,
+    MergedRooms,
+    OfflineAdapter,
+    PacketTooLarge,
+    Place,
+    Reconnecting,
+    Retry,
+    RoomClosed,
+    RoomRole,
+    RoomState,
+    SendData,
+    SimulatorAdapter,
+    WarningCode,
+    decode,
+)
+from dcl_comms_core.events import Warning as WarningEvent
+from dcl_comms_core.limits import Limits
+from dcl_comms_core.proto import rfc4
+from dcl_comms_core.room.output import Output
+from dcl_comms_core.states import CloseReason, StayState, WorldTrigger
+from dcl_comms_core.testing import MemoryIslands
+from dcl_comms_core.tools.clock import Clock
+from dcl_comms_core.tools.prng import Prng
+from dcl_comms_core.tools.retries import Retries
+from dcl_comms_core.world.discovery import Found, Setback, Way
+from dcl_comms_core.world.islands import IslandService
+from dcl_comms_core.world.lifecycle import Lifecycle
+from dcl_comms_core.world.membership import Stay
+from dcl_comms_core.world.rejoining import Rejoining
+from dcl_comms_core.world.scenes import Scenes
+from dcl_comms_core.world.waiting import Waiting
+
+if TYPE_CHECKING:
+    from dcl_comms_core import Adapter
+
+LIMITS = Limits()
+STEADY = Backoff(initial=1.0, factor=2.0, maximum=8.0, jitter=0.0, attempts=2)
+
+
+def stay(role: RoomRole = RoomRole.ISLAND, backoff: Backoff | None = STEADY) -> Stay:
+    way = Way(link=1, room=role.value, limits=LIMITS, guard=ChallengeGuard(), address=None)
+    return Stay(role, way, backoff=backoff, prng=Prng(0), limits=LIMITS)
+
+
+class Source(MemoryIslands):
+    """One that can be told which island we would rather be on."""
+
+    desired: str | None = None
+
+    def set_desired_room(self, island: str | None, *, now: float | None = None) -> None:
+        self.desired = island
+
+
+def islands(source: Any, clock: Clock | None = None) -> IslandService:
+    return IslandService(
+        Clock() if clock is None else clock,
+        LIMITS,
+        make=lambda _adapter, _link, _within: source,
+        new_link=lambda: 7,
+        foreign=True,
+        position=(1.0, 2.0, 3.0),
+    )
+
+
+# --- trying again
+
+
+def test_one_policy_counts_from_when_we_first_were_in() -> None:
+    retries = Retries(STEADY, Prng(0), 30.0)
+    assert (retries.any, Retries(None, Prng(0), 30.0).any) == (True, False)
+    assert [retries.pause(), retries.pause(), retries.left] == [1.0, 2.0, False]
+    retries.entered(0.0)
+    retries.entered(29.0)  # another room, and we were in all the time
+    retries.over(30.0)
+    assert (retries.attempt, retries.left) == (0, True)
+    retries.pause()
+    retries.entered(40.0)
+    retries.reset()
+    retries.over(100.0)
+    assert retries.attempt == 0
+
+
+def test_a_stay_may_return_so_often_or_without_end_while_we_are_inside() -> None:
+    here, setback = stay(), Setback.of(CloseReason.NETWORK)
+    for attempt in (1, 2):
+        here.seek(0.0, 10.0)
+        assert here.deadline == 10.0
+        assert here.may_return(setback, 0.0, inside=False)
+        here.lost(setback._replace(pause=5.0), 0.0)
+        assert (here.attempt, here.due, here.deadline) == (attempt, 5.0, 5.0)
+    assert not here.may_return(setback, 0.0, inside=False)
+    assert here.may_return(setback, 0.0, inside=True)
+    assert not here.may_return(setback._replace(retry=Retry.NEVER), 0.0, inside=True)
+    assert not stay(backoff=None).may_return(setback, 0.0, inside=True)
+    here.begin_anew()
+    assert here.may_return(setback, 0.0, inside=False)
+    here.stop()
+    assert (here.state, here.deadline) == (StayState.AWAY, None)
+
+
+def test_a_world_moves_by_its_table() -> None:
+    lifecycle = Lifecycle()
+    assert (lifecycle.may(WorldTrigger.LOST), lifecycle.over, lifecycle.moved) == (False, False, False)
+    lifecycle.move(WorldTrigger.CLOSE)
+    assert (lifecycle.state, lifecycle.over, lifecycle.moved) == (RoomState.CLOSING, True, True)
+
+
+# --- the island service
+
+
+def test_a_source_is_told_where_we_are_and_the_island_that_we_want_from_the_beginning() -> None:
+    source = Source()
+    service = islands(source)
+    service.prefer("I5")
+    assert (service.take(), service.deadline(), service.overdue()) == (([], []), None, None)
+    assert service.begin(REALM, None)
+    assert (service.link, source.desired) == (7, "I5")
+    (told,) = service.take()[1]
+    assert isinstance(told, IslandChanged)
+    service.prefer(None)
+    assert source.desired is None
+    with pytest.raises(PacketTooLarge):
+        service.prefer("I" * 16_384)
+    assert (service.place, service.reason, service.timers, service.counters) == (None, None, {}, {})
+
+
+def test_a_source_that_can_not_be_told_of_an_island_is_not() -> None:
+    service = islands(MemoryIslands())
+    service.prefer("I5")
+    assert service.begin(REALM, None)
+    service.prefer("I6")
+
+
+def test_without_a_wallet_there_is_no_source() -> None:
+    assert not islands(None).begin(REALM, None)
+
+
+def test_a_source_that_was_told_to_close_has_so_long_for_it() -> None:
+    clock, source = Clock(), ArchipelagoSession(REALM, address=ME, guard=GUARD)
+    clock.set_unix(1.0e9)
+    service = islands(source, clock)
+    service.close()
+    assert service.begin(REALM, None)
+    service.close()
+    service.close()
+    assert service.deadline() == LIMITS.close_seconds
+    clock.pass_time(LIMITS.close_seconds)
+    end = service.overdue()
+    assert end is not None
+    assert (end.room, end.reason) == ("realm", CloseReason.CLIENT)
+    source.counters["heartbeats"] += 1
+    service.over()
+    assert (service.source, service.deadline(), service.counters["heartbeats"]) == (None, None, 1)
+    service.receive(ClockSet(unix_offset=0.0))
+    service.handle_timeout()
+
+
+# --- scenes
+
+
+@pytest.mark.parametrize(
+    ("target", "gatekeeper", "place", "url"),
+    [
+        ("https://realm.example", None, Place.PUBLIC, GATEKEEPER),
+        ("https://realm.example", None, None, GATEKEEPER),
+        ("http://127.0.0.1:8000", None, Place.LOOPBACK, "http://127.0.0.1:8000/get-scene-adapter"),
+        (SimulatorAdapter("x"), None, Place.LOOPBACK, GATEKEEPER),
+        ("https://realm.example", "https://gate.example/", Place.LOOPBACK, "https://gate.example/"),
+    ],
+)
+def test_who_is_asked_for_a_scenes_room(
+    target: str | Adapter, gatekeeper: str | None, place: Place | None, url: str
+) -> None:
+    scenes = Scenes(target, gatekeeper=gatekeeper, realm_name=None, is_guest=True)
+    assert scenes.gatekeeper(place).url == url
+    assert scenes.metadata("bafk", (1, 2), None)["realmName"] == "main"
+    assert scenes.login["isGuest"] is True
+
+
+# --- what waits
+
+
+def test_what_waits_for_a_room_is_given_to_the_first_and_the_offer_to_each() -> None:
+    merged = MergedRooms(announce=False)
+    waiting = Waiting(merged, merged.clock)
+    waiting.walk(rfc4.Movement(position_x=5.0))
+    waiting.announce(4)
+    waiting.offer(4, "{}", "")
+    merged.join(SimulatorAdapter("x"), RoomRole.ISLAND, now=0.0)
+    (opening,) = merged.commands()
+    merged.receive(LinkOpened(link=opening.link, identity="me", room="x"), now=0.0)
+    waiting.opened("island")
+    kinds = [
+        [name for name in ("movement", "profile_version") if getattr(decode(command.data), name) is not None]
+        for command in merged.commands()
+        if isinstance(command, SendData)
+    ]
+    assert kinds == [["movement"], ["profile_version"], ["profile_version"]]
+    waiting.opened("scene")
+    assert merged.commands() == []
+
+
+# --- what is got back
+
+
+class Desk:
+    """Two stays, and all that decides about them."""
+
+    def __init__(self, target: str | Adapter = "https://realm.example", *, signs: bool = False) -> None:
+        self.merged = MergedRooms(announce=False)
+        self.clock = self.merged.clock
+        self.output = Output("", self.clock)
+        self.lifecycle = Lifecycle()
+        self.lifecycle.move(WorldTrigger.OPEN)
+        self.scenes = Scenes(target, gatekeeper=None, realm_name=None, is_guest=False)
+        self.islands = islands(Source(), self.clock)
+        self.island, self.scene = stay(), stay(RoomRole.SCENE)
+        self.rejoining = Rejoining(
+            target,
+            (self.island, self.scene),
+            merged=self.merged,
+            islands=self.islands,
+            scenes=self.scenes,
+            lifecycle=self.lifecycle,
+            output=self.output,
+            clock=self.clock,
+            limits=LIMITS,
+            signs=signs,
+        )
+
+
+def test_the_first_way_into_a_world_is_not_repeated_and_a_later_one_is_after_a_pause() -> None:
+    desk, setback = Desk(), Setback.of(CloseReason.TIMEOUT)
+    desk.rejoining.seek(desk.island)
+    desk.rejoining.outcome(desk.island, setback)
+    assert (desk.lifecycle.state, desk.lifecycle.setback) == (RoomState.CLOSING, setback)
+    desk = Desk()
+    desk.lifecycle.opened_once = True
+    desk.rejoining.seek(desk.island)
+    desk.rejoining.outcome(desk.island, setback)
+    (told,) = desk.output.events
+    assert isinstance(told, Reconnecting)
+    assert (told.room, told.attempt, desk.output.counters["returns"]) == ("island", 1, 1)
+    desk.rejoining.setback(desk.island, setback, told=True)
+    assert desk.output.events == [told]
+
+
+def test_a_scene_that_can_not_be_entered_is_over_and_the_rest_goes_on() -> None:
+    desk = Desk(SimulatorAdapter("x"))
+    desk.scenes.wanted = "bafk", (0, 0)
+    desk.rejoining.enter_scene()  # there is no wallet to ask for it with
+    (told,) = desk.output.events
+    assert isinstance(told, RoomClosed)
+    assert (told.room, told.reason, desk.scenes.wanted) == ("scene", CloseReason.NO_WALLET, None)
+    assert desk.lifecycle.state is RoomState.CONNECTING
+
+
+def test_where_a_way_leads() -> None:
+    desk = Desk()
+    desk.rejoining.seek(desk.island)
+    desk.rejoining.outcome(desk.island, Found(ArchipelagoAdapter("wss://realm.example/ws"), None))
+    assert desk.islands.source is not None
+    desk.rejoining.outcome(desk.island, Found(SimulatorAdapter("I1"), None))
+    assert str(desk.merged.goal(RoomRole.ISLAND)) == "simulator:I1"
+    assert not desk.rejoining.follow()
+    offline = Desk()
+    offline.rejoining.seek(offline.island)
+    offline.rejoining.outcome(offline.island, Found(OfflineAdapter("offline"), None))
+    (told,) = offline.output.events
+    assert isinstance(told, WarningEvent)
+    assert (told.code, offline.island.state) == (WarningCode.OFFLINE, StayState.IN)
