@@ -1,4 +1,7 @@
-"""RoomSession: bytes in, event out, beside the decoding that it can't do without; and with 1, 50 and 500 peers."""
+"""RoomSession: bytes in, event out, beside the decoding that it can't do without; and with 1, 50 and 500 peers.
+
+A WorldSession beside the RoomSession that is within: what it costs to be one of several, a turn of the pump at a time.
+"""
 
 from __future__ import annotations
 
@@ -8,16 +11,23 @@ from itertools import count, islice
 from statistics import median
 from typing import TYPE_CHECKING
 
+from dcl_comms_drivers.connection.world_link import Door
+
 from dcl_comms_core import (
     Chat,
+    Limits,
     LinkOpened,
+    MergedRooms,
     Movement,
     Packet,
     Participant,
     PeerId,
     PeerMoved,
+    RoomRole,
     RoomSession,
     Scene,
+    SimulatorAdapter,
+    WorldSession,
     decode,
     encode,
     parse_connection_string,
@@ -26,6 +36,10 @@ from dcl_comms_core.events import MovementKind, Vector3
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from dcl_comms_drivers.loops.host import Session
+
+    from dcl_comms_core import LinkRef
 
 Row = dict[str, object]
 
@@ -104,6 +118,74 @@ def time_floor(data: bytes) -> float:
     return time.perf_counter() - start
 
 
+class Turns:
+    """A session with one peer that moves, turned as ``loops/pump.py`` does it; ``per_turn`` packets wait each time."""
+
+    def __init__(self, session: Session, receive: Callable[..., None], per_turn: int) -> None:
+        self.session = session
+        self.receive = receive
+        self.per_turn = per_turn
+        self.now = 1.0
+
+    def slice(self) -> float:
+        """Seconds for a slice of a batch."""
+        session, receive, now, per_turn, told = self.session, self.receive, self.now, self.per_turn, 0
+        sender, data = f"0x{0:040x}", PACKETS["movement"]
+        start = time.perf_counter()
+        for _ in range(SLICE // per_turn):
+            now += per_turn / 20
+            for _ in range(per_turn):
+                receive(sender, data, now=now)
+            deadline = session.deadline()
+            if deadline is not None and deadline <= now:
+                session.handle_timeout(now)
+            while session.commands():
+                pass
+            events = session.events()
+            told += len(events)
+            while session.commands():
+                pass
+            session.deadline()
+        elapsed = time.perf_counter() - start
+        self.now = now
+        assert told == SLICE
+        return elapsed
+
+
+def _enter(session: WorldSession | MergedRooms) -> list[LinkRef]:
+    """The links of its rooms, which are open from now on."""
+    links = [command.link for command in session.commands()]
+    for link in links:
+        opened = LinkOpened(link=link, identity="me", room="r", participants=(Participant(identity=f"0x{0:040x}"),))
+        session.receive(opened, now=0.0)
+    session.commands()
+    session.events()
+    return links
+
+
+def room_turns(per_turn: int) -> Turns:
+    """Of one room."""
+    session = open_session(1)
+    return Turns(session, session.receive_data, per_turn)
+
+
+def world_turns(per_turn: int) -> Turns:
+    """Of a world, whose room delivers through its door."""
+    session = WorldSession("simulator:bench", announce=False)
+    session.open(now=0.0)
+    (link,) = _enter(session)
+    return Turns(session, Door(session, link.link).receive_data, per_turn)
+
+
+def merged_turns(rooms: int) -> Turns:
+    """Of several rooms, of which one is spoken in."""
+    session = MergedRooms(announce=False, limits=Limits(rooms=rooms))
+    for number in range(rooms):
+        session.join(SimulatorAdapter(f"r{number}"), RoomRole.OTHER if number else RoomRole.ISLAND, now=0.0)
+    link = _enter(session)[0].link
+    return Turns(session, partial(session.receive_data, link=link), 1)
+
+
 def _in_turn(ours: Callable[[], float], baseline: Callable[[], float]) -> tuple[float, float]:
     """One round: seconds a packet of both, slice by slice in turn."""
     pairs = [(ours(), baseline()) for _ in range(SLICES)]
@@ -139,4 +221,15 @@ def run(rounds: int = 7, only: str = "") -> list[Row]:
             data = PACKETS["movement"]
             pairs = [_in_turn(partial(many.slice, data), partial(few.slice, data)) for _ in range(rounds)]
             rows.append(_row(case, "1 peer", pairs))
+    for per_turn, name in ((1, "one packet"), (TURN, f"{TURN} packets")):
+        case = f"world, {name} a turn"
+        if only in case:
+            world, room = world_turns(per_turn), room_turns(per_turn)
+            pairs = [_in_turn(world.slice, room.slice) for _ in range(rounds)]
+            rows.append(_row(case, "the room alone, the same turn", pairs))
+    case = "16 rooms, one packet a turn"
+    if only in case:
+        many, one = merged_turns(16), merged_turns(1)
+        pairs = [_in_turn(many.slice, one.slice) for _ in range(rounds)]
+        rows.append(_row(case, "1 room", pairs))
     return rows
