@@ -18,17 +18,17 @@ class Arrivals:
     """Gives packets to the room of their link, and remembers which one it was.
 
     What comes of them is taken later, many at a time: before a packet goes to another room, or ``settle`` is called.
-    So it goes before what comes of anything else, as if it were taken at once.  ``take``: takes what a room has.
+    So it goes before what comes of anything else, as if it were taken at once.  ``take``: takes what packets brought.
     """
 
-    __slots__ = ("_children", "_clock", "_last", "_link", "_output", "_receive", "_take")
+    __slots__ = ("_children", "_clock", "_link", "_output", "_receive", "_take", "last")
 
     def __init__(self, children: Children, output: Output, clock: Clock, take: Callable[[Child], None]) -> None:
         self._children = children
         self._output = output
         self._clock = clock
         self._take = take
-        self._last: Child | None = None
+        self.last: Child | None = None
         """Whose packets came last, and were not taken yet."""
         self._link: int | None = None
         self._receive: Callable[[str | None, bytes, bool, str, float, int | None], object]
@@ -42,22 +42,21 @@ class Arrivals:
         clock = self._clock
         if now != clock.now:
             clock.pass_time(now)
-        if self._last is None:
+        if self.last is None:
             self._output.counters["late"] += 1
         else:
             self._receive(sender, data, reliable, topic, clock.now, source)
 
     def settle(self) -> None:
         """Take what came of the last ones."""
-        last = self._last
+        last = self.last
         if last is not None:
-            self._last = self._link = None
+            self.last = self._link = None
             self._take(last)
 
     def _turn_to(self, link: int) -> None:
         self.settle()
         child = self._children.get(link)
         if child is not None and child.room is not None:
-            self._last, self._link = child, link
+            self.last, self._link = child, link
             self._receive = child.room.inbound.receive
-            self._children.seen.add(link)

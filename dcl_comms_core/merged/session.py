@@ -120,7 +120,7 @@ class MergedRooms(Intents):
             join=lambda wish, role: self.join(wish.adapter, role, within=wish.within),
             leave=lambda session, drain: self._depart(session.link.link, drain),
         )
-        self.arrivals = Arrivals(self.children, self._output, self.clock, self._take)
+        self.arrivals = Arrivals(self.children, self._output, self.clock, self._take_packets)
         """Where packets of rooms go that came in: what ``receive_data`` does, for who calls it all the time."""
         self._links = 0
 
@@ -431,7 +431,8 @@ class MergedRooms(Intents):
     def take(self) -> tuple[list[Command], list[Event]]:
         """What ``commands()`` and ``events()`` give, in one call."""
         self._take_all()
-        return self._output.take_commands(), self._output.take_events()
+        output = self._output
+        return output.take_commands() if output.commands else [], output.take_events()
 
     # --- from the rooms
 
@@ -451,6 +452,14 @@ class MergedRooms(Intents):
         if children.news or children.seen or children.sources:
             for child in children.with_news():
                 self._take(child)
+
+    def _take_packets(self, child: Child) -> None:
+        """Take what came of packets, which change nothing else: not when it is due, nor whether packets flow."""
+        room, children = child.room, self.children
+        if room is None or room.output.commands or child.link in children.news or child.link in children.seen:
+            self._take(child)
+        else:
+            self._news.tell(child, room.output.take_events())
 
     def _take(self, child: Child) -> None:
         """Take what a room has for us, and leave out what another one told."""

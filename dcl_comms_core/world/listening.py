@@ -42,8 +42,8 @@ class Listening:
     """
 
     __slots__ = (
-        "_children", "_clock", "_islands", "_known", "_lifecycle", "_merged", "_on", "_output", "_own_credentials",
-        "_rejoining", "_waiting", "identity", "moved", "requests",
+        "_arrivals", "_children", "_clock", "_islands", "_known", "_lifecycle", "_merged", "_on", "_output",
+        "_own_credentials", "_rejoining", "_waiting", "identity", "moved", "requests",
     )  # fmt: skip
 
     def __init__(
@@ -60,6 +60,7 @@ class Listening:
         own_credentials: bool,
     ) -> None:
         self._merged = merged
+        self._arrivals = merged.arrivals
         self._children = merged.children
         self._islands = islands
         self._rejoining = rejoining
@@ -95,7 +96,7 @@ class Listening:
         children = self._children
         if self._islands.foreign:
             self.pump()
-        elif children.news or children.seen or children.sources:
+        elif self._arrivals.last is not None or children.news or children.seen or children.sources:
             commands, events = self._merged.take()
             if commands:
                 self._output.commands += commands
