@@ -76,7 +76,7 @@ class Listening:
         self.identity: PeerId | None = None
         """Who we are, as a server said."""
         self.moved = False
-        """May anything but the rooms be due at another time by now?"""
+        """May something be due at another time by now?  Beside rooms that were told something since: those say so."""
         self._on: ByType[Callable[[Owner, Any], bool]] = ByType(
             {
                 ev.SignatureNeeded: self._on_signature,
@@ -96,7 +96,11 @@ class Listening:
         children = self._children
         if self._islands.foreign:
             self.pump()
-        elif self._arrivals.last is not None or children.news or children.seen or children.sources:
+            return
+        others = children.news or children.seen or children.sources
+        if others or self._arrivals.last is not None:
+            if others:
+                self.moved = True
             commands, events = self._merged.take()
             if commands:
                 self._output.commands += commands

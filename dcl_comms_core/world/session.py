@@ -410,6 +410,7 @@ class WorldSession(Intents):
     def receive_acknowledged(self, tokens: Iterable[int], *, link: int, now: float) -> None:
         """Take acknowledgements of packets of a room's current link, none of which failed."""
         self._merged.receive_acknowledged(tokens, link=link, now=now)
+        self._listening.moved = True
 
     def receive(self, inp: Input, *, now: float) -> None:
         """Take a fact from outside, and give it to the session whose link it names."""
@@ -450,12 +451,13 @@ class WorldSession(Intents):
 
     def deadline(self) -> float | None:
         """When to call ``handle_timeout`` at the latest; None: not needed.  May change with any other call."""
-        if self._listening.moved or self._islands.foreign:
-            self._listening.moved = False
-            times = (self._island.deadline, self._scene.deadline, self._islands.deadline())
+        listening, children = self._listening, self._merged.children
+        if listening.moved or children.news or children.sources or self._islands.foreign:
+            listening.moved = False
+            merged, islands = self._merged.deadline(), self._islands.deadline()
+            times = (self._island.deadline, self._scene.deadline, islands, merged)
             self._deadline = min((time for time in times if time is not None), default=None)
-        ours, rooms = self._deadline, self._merged.deadline()
-        return rooms if ours is None or (rooms is not None and rooms <= ours) else ours
+        return self._deadline
 
     @property
     def deadline_reason(self) -> Timer | None:
@@ -477,7 +479,7 @@ class WorldSession(Intents):
     def commands(self) -> list[Command]:
         """Take everything that the transports are to do, in order; ``link`` says which."""
         self._listening.catch_up()
-        return self._output.take_commands()
+        return self._output.take_commands() if self._output.commands else []
 
     def events(self) -> list[ev.Event]:
         """Take everything that happened, in order."""
