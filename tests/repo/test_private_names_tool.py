@@ -170,6 +170,14 @@ def test_the_inside_of_messages_is_exempt(found, path):
     assert found({path: "def f(message):\n    return message._anything\n"})[0] == []
 
 
+@pytest.mark.parametrize(("user", "uses"), [("tests/core/codec/test_wire.py", 0), ("tests/core/test_wire.py", 2)])
+def test_who_tests_the_inside_of_messages_may_reach_into_it(found, user, uses):
+    wire = "class Wire:\n    def __init__(self):\n        self._size = 1\n\ndef _text():\n    return 1\n"
+    text = f"from {CORE}.codec.wire import Wire, _text\nprint(Wire()._size)\n"
+    told, _ = found({f"{CORE}/codec/__init__.py": "", f"{CORE}/codec/wire.py": wire, user: text})
+    assert len(told) == uses
+
+
 def test_the_packages_of_native_and_generated_code_may_be_imported(found):
     text = f"from {CORE}.codec._native import _speedups\nfrom {CORE}.proto._gen.tables import TABLES\n"
     assert found({f"{CORE}/codec/_native/__init__.py": "", "tests/rig.py": text})[0] == []
