@@ -7,16 +7,18 @@ known that it will be needed, and not before.
 
 from __future__ import annotations
 
+import gc
 import threading
-from contextlib import suppress
-from typing import TYPE_CHECKING
+from contextlib import contextmanager, suppress
+from importlib import import_module
+from typing import TYPE_CHECKING, Final
 
 from dcl_comms_core.adapters.connection_string import LiveKitAdapter, WsRoomAdapter
 from dcl_comms_core.identity.login import AuthIdentity
 from dcl_comms_drivers.livekit.choice import load_livekit
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Generator
 
     from dcl_comms_core.adapters.connection_string import Adapter
     from dcl_comms_drivers.livekit.choice import LiveKitVia
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
     """A function that takes long once, and its arguments."""
 
 __all__ = ["Ahead", "for_livekit", "for_requests", "needed_by", "ready", "take_steps"]
+
+_WHEEL: Final = ("numpy", "google.protobuf.descriptor_pb2", "livekit.rtc")
 
 _done: set[Step] = set()
 
@@ -43,14 +47,32 @@ class Ahead:
 
     def _run(self) -> None:
         try:
-            for step in self._steps:
-                # What goes wrong is raised to whoever needs it and does it again, or does without.
-                with suppress(Exception):
-                    step[0](*step[1:])
-                    _done.add(step)
+            with _no_collections():
+                for step in self._steps:
+                    # What goes wrong is raised to whoever needs it and does it again, or does without.
+                    with suppress(Exception):
+                        step[0](*step[1:])
+                        _done.add(step)
+                    gc.collect(0)
         finally:
             self.over = True
             self._then()
+
+
+@contextmanager
+def _no_collections() -> Generator[None]:
+    """No whole garbage collection, which so many new objects would provoke although none of them is garbage.
+
+    It holds all threads for the 15-25 ms that it takes to look at every object of the process.  One of the new objects
+    alone, after each step, takes 1-5 ms.
+    """
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def ready(steps: tuple[Step, ...]) -> bool:
@@ -80,13 +102,18 @@ def needed_by(where: str | Adapter, options: Options) -> tuple[Step, ...]:
 
 
 def for_livekit(via: LiveKitVia | None) -> tuple[Step, ...]:
-    """What LiveKit's first room needs."""
-    return ((load_livekit, via),)
+    """What LiveKit's first room needs: what the wheel will import, in parts, and then the link."""
+    return *((_load, part) for part in _WHEEL), (load_livekit, via)
 
 
 def for_requests(*, own_tls: bool) -> tuple[Step, ...]:
     """What requests and WebSockets need; ``own_tls``: not this machine's certificate authorities."""
     return ((_load_net,),) if own_tls else ((_load_net,), (_load_authorities,))
+
+
+def _load(module: str) -> None:
+    with suppress(ImportError):
+        import_module(module)
 
 
 def _load_net() -> object:
