@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cache, partial
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING
 
 from dcl_comms_core.adapters.about import read_target
 from dcl_comms_core.adapters.connection_string import (
@@ -29,9 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from dcl_comms_core.limits import Limits
-    from dcl_comms_core.packets.movement import MovementCodec
-    from dcl_comms_core.room.options import Delivery
-    from dcl_comms_core.tools.backoff import Backoff
+    from dcl_comms_core.room.options import RoomSettings
     from dcl_comms_drivers.connection.journal_file import NewSession
     from dcl_comms_drivers.loops.host import Host, Link
     from dcl_comms_drivers.loops.network import Runner
@@ -39,16 +37,6 @@ if TYPE_CHECKING:
     from dcl_comms_drivers.settings import Options
 
 __all__ = ["Links", "new_session", "resolve"]
-
-
-class _RoomOptions(TypedDict):
-    limits: Limits
-    entropy: int
-    reconnect: Backoff | None
-    delivery: Delivery
-    profile_version: int | None
-    silent: bool
-    movement_codec: MovementCodec | None
 
 
 def resolve(target: str | Adapter, limits: Limits) -> str | Adapter:
@@ -64,7 +52,7 @@ def new_session(
     where: str | Adapter, options: Options, new: NewSession, *, entropy: int
 ) -> tuple[RoomSession | WorldSession, WorldSession | None]:
     """The session of one room, or of a realm, which is given a second time then.  ``new`` makes it of its class."""
-    common: _RoomOptions = {
+    common: RoomSettings = {
         "limits": options.limits,
         "entropy": entropy,
         "reconnect": options.reconnect,
@@ -72,13 +60,17 @@ def new_session(
         "profile_version": options.profile_version,
         "silent": options.silent,
         "movement_codec": options.movement_codec,
+        "subscribe": options.subscribe,
+        "tap": options.tap,
     }
+    # A realm's rooms have one of their own.
+    single: RoomSettings = {**common, "seen": options.seen}
     if isinstance(where, LiveKitAdapter | SimulatorAdapter):
-        return new(RoomSession, where, seen=options.seen, subscribe=options.subscribe, **common), None
+        return new(RoomSession, where, **single), None
     if isinstance(where, WsRoomAdapter):
         address = address_of(options.wallet, "a ws-room")
         guard = options.guard or ChallengeGuard(limits=options.limits).allowing(where.url)
-        return new(WsRoomSession, where, address=address, guard=guard, seen=options.seen, **common), None
+        return new(WsRoomSession, where, address=address, guard=guard, **single), None
     realm = new(
         WorldSession,
         where,
@@ -89,7 +81,6 @@ def new_session(
         realm_name=options.realm_name,
         is_guest=options.is_guest,
         heartbeat=options.heartbeat,
-        subscribe=options.subscribe,
         **common,
     )
     return realm, realm
