@@ -13,7 +13,6 @@ chains, also where they come back inside of other texts and bytes.  Doing it aga
 
 from __future__ import annotations
 
-import re
 from base64 import b64decode, b64encode
 from collections.abc import Iterable, Mapping
 from dataclasses import fields, is_dataclass
@@ -44,6 +43,7 @@ from dcl_comms_core.proto._gen.tables import TABLES
 from dcl_comms_core.room.options import Delivery, Subscribe
 from dcl_comms_core.states import CloseReason
 from dcl_comms_core.tools.backoff import Backoff
+from dcl_comms_core.tools.secrets import TOKEN_BYTES, TOKEN_TEXT
 from dcl_comms_core.tools.urls import url_without_secrets
 
 __all__ = ["Opaque", "Placeholders", "read_value"]
@@ -51,11 +51,6 @@ __all__ = ["Opaque", "Placeholders", "read_value"]
 _LARGEST: Final = 1 << 64
 _SHORTEST_SECRET: Final = 16
 """Characters.  A shorter one would be found in harmless text; it is replaced in its own place all the same."""
-# The base64url of "{" is "e" and one of "w", "x", "y", "z".  Possessive, and tried at the beginning of a run only: the
-# time is that of reading the text once, whatever is in it.
-_JWT: Final = r"(?<![A-Za-z0-9_-])(e[w-z][A-Za-z0-9_-]{6,}+\.[A-Za-z0-9_-]{2,}+\.)([A-Za-z0-9_-]++)"
-_TOKEN_TEXT: Final = re.compile(_JWT)
-_TOKEN_BYTES: Final = re.compile(_JWT.encode())
 
 _MADE_OF: Final[Mapping[type, tuple[str, ...]]] = {
     PeerId: ("text",),
@@ -107,13 +102,13 @@ class Placeholders:
         """A text without secrets, as long as it was."""
         for secret, placeholder in self._secrets.items():
             text = text.replace(secret, placeholder)
-        return _TOKEN_TEXT.sub(lambda match: match[1] + "A" * len(match[2]), text)
+        return TOKEN_TEXT.sub(lambda match: match[0][: match.start(2) - match.start()] + "A" * len(match[2]), text)
 
     def data(self, data: bytes) -> bytes:
         """The same of bytes."""
         for secret, placeholder in self._secrets.items():
             data = data.replace(secret.encode(errors="surrogatepass"), placeholder.encode())
-        return _TOKEN_BYTES.sub(lambda match: match[1] + b"A" * len(match[2]), data)
+        return TOKEN_BYTES.sub(lambda match: match[0][: match.start(2) - match.start()] + b"A" * len(match[2]), data)
 
     def write(self, value: object) -> object:  # noqa: C901, PLR0911, PLR0912 - one flat table of kinds
         """A value that ``json.dumps`` takes, for anything."""

@@ -6,19 +6,17 @@ Arguments of a process are visible to every user of the machine, so a token has 
 from __future__ import annotations
 
 import os
-import re
 import sys
 from typing import Final
 
 from dcl_comms_core.limits import DEFAULT_LIMITS
+from dcl_comms_core.tools.secrets import has_token
 from dcl_comms_station.exits import Exit, Failed
 
 __all__ = ["TARGET_VARIABLE", "find_target"]
 
 TARGET_VARIABLE: Final = "DCL_COMMS_TARGET"
 """The environment variable that stands for an absent TARGET."""
-
-_SECRET: Final = re.compile(r"access_token=.|eyJ[\w-]+\.[\w-]+\.", re.IGNORECASE | re.ASCII)
 
 
 def find_target(argument: str | None) -> str:
@@ -33,7 +31,7 @@ def find_target(argument: str | None) -> str:
         if not text:
             raise Failed(Exit.USAGE, f"no target: give one, or - for the first line of stdin, or set {TARGET_VARIABLE}")
         return text
-    if _SECRET.search(argument):
+    if has_token(argument):
         print(
             "dcl-comms: warning: a token in the arguments can be seen by every user of this machine: "
             f"use - or {TARGET_VARIABLE}",

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from enum import Enum
-from typing import Final
 
 from dcl_comms_core.errors import CommsError
+from dcl_comms_core.tools.secrets import without_tokens
 
 __all__ = ["EngineProblem", "EngineUnavailable", "redact"]
-
-# The first two parts of a JWT are JSON objects, and base64 of "{" is "e" and one of "yw".
-_JWT: Final = re.compile(r"\be[yw][A-Za-z0-9_-]{4,}\.e[yw][A-Za-z0-9_-]{4,}(\.[A-Za-z0-9_-]*)?")
-_PARAMETER: Final = re.compile(r"(access_token=)[^&\s\"']+", re.IGNORECASE)
 
 
 class EngineProblem(Enum):
@@ -45,4 +40,4 @@ def redact(text: str, token: str = "") -> str:
     """
     if token:
         text = text.replace(token, "***")
-    return _JWT.sub("***", _PARAMETER.sub(r"\1***", text))
+    return without_tokens(text)
