@@ -19,6 +19,7 @@ from dcl_comms_core import (
     RoomRole,
     RoomState,
     SendData,
+    SignatureNeeded,
     SimulatorAdapter,
     WsRoomSession,
     decode,
@@ -117,6 +118,14 @@ def test_a_peer_that_two_rooms_have_comes_and_goes_once_and_a_room_that_ends_tak
         (PeerLeft, bob),
         (RoomClosed, None),
     ]
+
+
+def test_only_a_session_that_takes_a_signature_gets_a_number_of_ours_for_it() -> None:
+    desk = Desk()
+    news = News(desk.output, desk.presence, Requests[WsRoomSession](1), clock=None, over=lambda _child: None)
+    asked = SignatureNeeded(at=1.0, room="r", payload="dcl-x", request=9)
+    news.tell(opened(1), [asked])
+    assert desk.output.events == [asked]
 
 
 def test_a_change_of_rooms_waits_until_there_is_a_place() -> None:
