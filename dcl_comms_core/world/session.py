@@ -503,7 +503,7 @@ class WorldSession(Intents):
 
     def offer_profile(self, version: int, serialized: str, *, base_url: str = "", now: float | None = None) -> None:
         """Announce a profile and answer those who ask for it, in all rooms, in those to come too."""
-        build_profile(serialized, base_url)
+        build_profile(serialized, base_url, self.limits.offered_profile_bytes)
         self.announce_profile(version, now=now)
         self._waiting.offer(version, serialized, base_url)
         self._listening.pump()

@@ -1,8 +1,9 @@
-"""What README.md and docs/realm.md show of connect() runs in a realm."""
+"""What README.md, docs/realm.md and docs/tap.md show of connect() runs in a realm."""
 
 from __future__ import annotations
 
 import re
+import sys
 import threading
 from pathlib import Path
 
@@ -53,3 +54,12 @@ def test_the_first_example_of_the_readme(dcl_realm, companion):
     dcl_realm.ban(other.chats[0].sender.text)
     bot.join(30)
     assert not bot.is_alive()
+
+
+def test_the_program_of_the_taps_page(dcl_realm, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["tap.py", dcl_realm.url])
+    run("docs/tap.md", dcl_realm.url)
+    *steps, counts = capsys.readouterr().out.splitlines()
+    assert {"Fetch", "Fetched", "IslandChanged", "RoomOpened", "WorldClosed"} <= {line.split()[-1] for line in steps}
+    assert "'island: sent': 1" in counts
+    assert "'island: taken': 1" in counts

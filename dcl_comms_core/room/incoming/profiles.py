@@ -14,7 +14,6 @@ from urllib.parse import urlsplit
 
 from dcl_comms_core.codec import encode
 from dcl_comms_core.errors import PacketTooLarge
-from dcl_comms_core.limits import DEFAULT_LIMITS
 from dcl_comms_core.proto import rfc4
 from dcl_comms_core.room.event_size import text_weight
 from dcl_comms_core.tools.json_text import read_json
@@ -126,9 +125,7 @@ def _weight(profile: Profile | ProfileReceived) -> int:
     return text_weight(profile.serialized) + text_weight(profile.base_url)
 
 
-def build_profile(
-    serialized: str, base_url: str, limit: int = DEFAULT_LIMITS.offered_profile_bytes
-) -> rfc4.ProfileResponse:
+def build_profile(serialized: str, base_url: str, limit: int) -> rfc4.ProfileResponse:
     """The answer to those who ask for our profile.  PacketTooLarge: its packet would take more bytes than ``limit``."""
     profile = rfc4.ProfileResponse(serialized_profile=serialized, base_url=base_url)
     size = len(encode(rfc4.Packet(profile_response=profile)))

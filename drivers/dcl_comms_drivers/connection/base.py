@@ -210,6 +210,11 @@ class BaseConnection:
         self._world("set_position").set_position(position, now=self.driver.host.now())
         self.driver.after()
 
+    def set_desired_room(self, island: str | None) -> None:
+        """Say which island we would rather be on, from now on; None: any.  See ``WorldSession.set_desired_room``."""
+        self._world("set_desired_room").set_desired_room(island, now=self.driver.host.now())
+        self.driver.after()
+
     def _world(self, what: str) -> WorldSession:
         if self.driver.realm is None:
             msg = f"{what}() is for a realm: this connection is one room"
