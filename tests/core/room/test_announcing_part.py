@@ -104,7 +104,7 @@ def test_a_version_that_fits_no_packet_is_refused() -> None:
 
 def test_who_asks_for_our_profile_is_answered_once_in_ten_seconds() -> None:
     bench = Bench()
-    profile = build_profile('{"version": 7}', "https://content.example.com")
+    profile = build_profile('{"version": 7}', "https://content.example.com", 60_000)
     bench.announcing.offer(profile)
     for now in (0.0, 9.0, 10.0):
         bench.at(now).answer(asked_for(ME.text.upper()))
@@ -114,7 +114,7 @@ def test_who_asks_for_our_profile_is_answered_once_in_ten_seconds() -> None:
 def test_profiles_of_others_or_that_we_do_not_offer_are_not_ours_to_give() -> None:
     bench = Bench()
     bench.announcing.answer(asked_for(ME.text))
-    bench.announcing.offer(build_profile("{}", ""))
+    bench.announcing.offer(build_profile("{}", "", 60_000))
     bench.announcing.answer(asked_for("0xother"))
     bench.lifecycle.identity = None
     bench.announcing.answer(asked_for(ME.text))
