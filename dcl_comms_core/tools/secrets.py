@@ -15,7 +15,7 @@ _REST: Final = rf"\.(?:{_CHARACTER}{{2,}}+\.|{_OBJECT}{_CHARACTER}{{2,}}+)"
 # A header may follow other characters of its kind, as in "access_token%3DeyJ".  Each run of such characters is looked
 # at once, and only where the rest follows it: the time is that of reading the text, whatever is in it.
 _TOKEN: Final = (
-    rf"(?<!{_CHARACTER})(?={_CHARACTER}++{_REST})(?:{_CHARACTER}*?(?=ey[A-L])|{_CHARACTER}*?-|)"
+    rf"(?<!{_CHARACTER})(?={_CHARACTER}++{_REST})(?:|{_CHARACTER}*?(?=ey[A-L])|{_CHARACTER}*?-)"
     rf"({_OBJECT}{_CHARACTER}{{3,}}+{_REST})({_CHARACTER}*+)"
 )
 TOKEN_TEXT: Final = re.compile(_TOKEN)
