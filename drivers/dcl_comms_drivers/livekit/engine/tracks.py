@@ -18,15 +18,15 @@ from abc import ABC, abstractmethod
 from collections import deque
 from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, cast
 
 from dcl_comms_core.errors import LocalProtocolError
 from dcl_comms_drivers.livekit.engine import requests
 from dcl_comms_drivers.livekit.engine.buffers import Hold
 from dcl_comms_drivers.livekit.engine.engine import NativeRefusal
-from dcl_comms_drivers.livekit.engine.ffi import FfiEvent, FfiRequest
-from dcl_comms_drivers.livekit.engine.translate import SOURCES
+from dcl_comms_drivers.livekit.engine.ffi import FfiEvent, FfiRequest, track_pb2
 from dcl_comms_drivers.livekit.errors import redact
+from dcl_comms_drivers.livekit.sources import NUMBERS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -91,7 +91,7 @@ class Source(ABC):
                 self.mute(muted=True)
             publish.local_participant_handle = self.room.me
             publish.track_handle = self._track
-            publish.options.source = SOURCES[source]
+            publish.options.source = cast("track_pb2.TrackSource.ValueType", NUMBERS[source])
             self.set_options(publish.options)
             publish.request_async_id = async_id = self.engine.next_id()
             self.room.call(request, async_id, self._published)

@@ -4,23 +4,13 @@ from __future__ import annotations
 
 from typing import Final
 
-from dcl_comms_core.inputs import Participant, Track, TrackKind, TrackSource
+from dcl_comms_core.inputs import Participant, Track, TrackKind
 from dcl_comms_drivers.livekit.engine.ffi import participant_pb2, track_pb2
+from dcl_comms_drivers.livekit.sources import source_of
 
-__all__ = ["SOURCES", "participant", "track"]
+__all__ = ["participant", "track"]
 
 _KINDS: Final = {track_pb2.KIND_AUDIO: TrackKind.AUDIO, track_pb2.KIND_VIDEO: TrackKind.VIDEO}
-
-SOURCES: Final = {
-    TrackSource.UNKNOWN: track_pb2.SOURCE_UNKNOWN,
-    TrackSource.CAMERA: track_pb2.SOURCE_CAMERA,
-    TrackSource.MICROPHONE: track_pb2.SOURCE_MICROPHONE,
-    TrackSource.SCREEN_SHARE: track_pb2.SOURCE_SCREENSHARE,
-    TrackSource.SCREEN_SHARE_AUDIO: track_pb2.SOURCE_SCREENSHARE_AUDIO,
-}
-"""The engine's number of each source."""
-
-_BY_NUMBER: Final = {number: source for source, number in SOURCES.items()}
 
 
 def participant(info: participant_pb2.ParticipantInfo) -> Participant:
@@ -33,5 +23,5 @@ def track(info: track_pb2.TrackPublicationInfo) -> Track | None:
     kind = _KINDS.get(info.kind)
     if kind is None:
         return None
-    source = _BY_NUMBER.get(info.source, TrackSource.UNKNOWN)
+    source = source_of(info.source)
     return Track(sid=info.sid, kind=kind, source=source, name=info.name, muted=info.muted)

@@ -20,27 +20,16 @@ from dcl_comms_core.inputs import (
     TrackDetached,
     TrackKind,
     TrackMuteChanged,
-    TrackSource,
     TrackVanished,
 )
+from dcl_comms_drivers.livekit.sources import source_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
-__all__ = ["SOURCES", "SdkMembers"]
+__all__ = ["SdkMembers"]
 
 _KINDS: Final = {rtc.TrackKind.KIND_AUDIO: TrackKind.AUDIO, rtc.TrackKind.KIND_VIDEO: TrackKind.VIDEO}
-
-SOURCES: Final = {
-    TrackSource.UNKNOWN: rtc.TrackSource.SOURCE_UNKNOWN,
-    TrackSource.CAMERA: rtc.TrackSource.SOURCE_CAMERA,
-    TrackSource.MICROPHONE: rtc.TrackSource.SOURCE_MICROPHONE,
-    TrackSource.SCREEN_SHARE: rtc.TrackSource.SOURCE_SCREENSHARE,
-    TrackSource.SCREEN_SHARE_AUDIO: rtc.TrackSource.SOURCE_SCREENSHARE_AUDIO,
-}
-"""The SDK's number of each source."""
-
-_BY_NUMBER: Final = {number: source for source, number in SOURCES.items()}
 
 
 class SdkMembers:
@@ -122,7 +111,7 @@ class SdkMembers:
         track = Track(
             sid=publication.sid,
             kind=kind,
-            source=_BY_NUMBER.get(publication.source, TrackSource.UNKNOWN),
+            source=source_of(publication.source),
             name=publication.name,
             muted=publication.muted,
         )

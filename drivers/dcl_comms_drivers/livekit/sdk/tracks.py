@@ -5,12 +5,12 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections import deque
 from functools import partial
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from livekit import rtc
 
 from dcl_comms_core.errors import LocalProtocolError
-from dcl_comms_drivers.livekit.sdk.members import SOURCES
+from dcl_comms_drivers.livekit.sources import NUMBERS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -82,7 +82,7 @@ class SdkSource(ABC, Generic[N]):
         if muted:
             track.mute()
         options = self.options()
-        options.source = SOURCES[source]
+        options.source = cast("rtc.TrackSource.ValueType", NUMBERS[source])
         try:
             publication = await self.room.room.local_participant.publish_track(track, options)
         except Exception as error:  # noqa: BLE001 - the SDK's errors are not exported and have no base in common
