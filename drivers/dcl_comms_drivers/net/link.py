@@ -183,7 +183,7 @@ class NetLink:
         return True
 
     def burst(self, work: Callable[[], None]) -> None:
-        """Let a socket's task deliver; see ``Inbox``."""
+        """Let a socket's task deliver; see ``SocketInbox``."""
         if self._turn is None:
             work()
             return

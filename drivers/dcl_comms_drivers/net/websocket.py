@@ -6,7 +6,6 @@ holds up nothing but its own messages.  Everything here belongs to the net's thr
 
 from __future__ import annotations
 
-import logging
 import ssl
 from collections import deque
 from functools import partial
@@ -19,6 +18,7 @@ from dcl_comms_core.states import CloseReason
 from dcl_comms_drivers.extras import needs
 from dcl_comms_drivers.net.dial import dial, tls_failed
 from dcl_comms_drivers.net.frames import Splitter, pack
+from dcl_comms_drivers.unheard import UNHEARD
 
 with needs("net"):
     from websockets.client import ClientProtocol
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from dcl_comms_drivers.loops.network import Net, Stream, Task
     from dcl_comms_drivers.net.dial import NetOptions
 
-__all__ = ["Inbox", "Socket"]
+__all__ = ["Socket", "SocketInbox"]
 
 _BATCH_BYTES: Final = 262_144
 """What is given to the stream at once."""
@@ -57,11 +57,8 @@ _BY_STATUS: Final = {
     410: CloseReason.NOT_FOUND,
 }
 
-# websockets would log frames, and with them auth chains and tokens.
-_SILENT = logging.Logger("websockets, unheard", logging.ERROR)  # noqa: LOG001 - nobody's settings shall turn it on
 
-
-class Inbox(Protocol):
+class SocketInbox(Protocol):
     """Where a socket delivers, in the net's thread."""
 
     def deliver(self, inp: Input) -> None:
@@ -91,7 +88,7 @@ class Socket:
         self,
         net: Net,
         command: OpenSocket,
-        inbox: Inbox,
+        inbox: SocketInbox,
         options: NetOptions,
     ) -> None:
         self._net = net
@@ -211,7 +208,7 @@ class Socket:
             WebSocketURI(target.secure, target.host, target.port, path, query),
             subprotocols=[Subprotocol(offered)] if offered else None,
             max_size=self._limits.socket_bytes,
-            logger=_SILENT,
+            logger=UNHEARD,
         )
 
     async def _shake_hands(self, stream: Stream, protocol: ClientProtocol) -> None:

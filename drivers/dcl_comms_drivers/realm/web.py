@@ -9,7 +9,6 @@ outside: empty close frames, a cut without one after a message that is too large
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
@@ -19,6 +18,7 @@ from dcl_comms_core.inputs import ClockSet, FrameReceived, LinkRef, SocketClosed
 from dcl_comms_core.packets.envelope import WEBSOCKET_MAX_FRAME
 from dcl_comms_core.states import CloseReason
 from dcl_comms_drivers.extras import needs
+from dcl_comms_drivers.unheard import UNHEARD
 
 with needs("realm"):
     import h11
@@ -47,8 +47,6 @@ _NOT_FOUND: Final = 404
 _SWITCHING: Final = 101
 _SILENT_PERIODS: Final = 3
 _DISCARD_SECONDS: Final = 1.0
-# websockets would log frames, and with them auth chains.
-_SILENT = logging.Logger("websockets, unheard", logging.ERROR)  # noqa: LOG001 - nobody's settings shall turn it on
 
 
 class Web:
@@ -260,7 +258,7 @@ class _Socket:
         self._writer = writer
         self._link = web.new_link()
         self._protocol = ServerProtocol(
-            max_size=WEBSOCKET_MAX_FRAME, logger=_SILENT, select_subprotocol=_first_subprotocol
+            max_size=WEBSOCKET_MAX_FRAME, logger=UNHEARD, select_subprotocol=_first_subprotocol
         )
         self._pieces: list[bytes] = []
         # Frames are dropped at the limit, so beyond it are only pongs: then nothing more is read until they are out.
