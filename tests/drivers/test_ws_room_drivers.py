@@ -14,7 +14,7 @@ from types import SimpleNamespace
 import pytest
 import trio
 from dcl_comms_drivers.asyncio import connect
-from dcl_comms_drivers.connection.signing import Signing
+from dcl_comms_drivers.connection.signing import Logins
 from dcl_comms_drivers.connection.surroundings import Surroundings
 from dcl_comms_drivers.settings import Options
 from dcl_comms_drivers.wallet import DisposableWallet, LocalWallet, log_in
@@ -154,7 +154,7 @@ def test_a_wallet_that_never_answers_can_be_given_up(kit, ws_rooms):
 def test_a_wallet_that_was_given_up_is_asked_nothing_more():
     """By the turns that a connection still has after the wallet refused."""
     calls = []
-    signing = Signing(ONE, SimpleNamespace(call=calls.append), lambda: None, time.time, DEFAULT_LIMITS)
+    signing = Logins(ONE, SimpleNamespace(call=calls.append), lambda: None, time.time, DEFAULT_LIMITS)
     signing.abandon()
     before = len(calls)
     assert not signing.ready()

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from dcl_comms_drivers.loops.network import Net, Runner, Task
     from dcl_comms_drivers.wallet.wallets import Wallet
 
-__all__ = ["Asking", "Signing", "address_of"]
+__all__ = ["Asking", "Logins", "address_of"]
 
 
 class Asking(Protocol):
@@ -49,7 +49,7 @@ def address_of(wallet: Wallet | AuthIdentity | None, what: str) -> str:
     return address
 
 
-class Signing:
+class Logins:
     """One wallet at work.  All of it is called in the loop's thread; ``wake`` is called from the net's.
 
     ``wallet``: a wallet, or a login that somebody made already, which is never renewed.  ``unix_now``: the wall clock.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from dcl_comms_core.adapters.connection_string import Adapter, WsRoomAdapter
 from dcl_comms_drivers.connection.opening import Links
-from dcl_comms_drivers.connection.signing import Signing
+from dcl_comms_drivers.connection.signing import Logins
 from dcl_comms_drivers.connection.world_link import WorldLink
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ class Carried(NamedTuple):
     """What carries a session."""
 
     link: Link
-    signing: Signing | None = None
+    signing: Logins | None = None
     """The wallet at work, where somebody may ask for a signature."""
 
 
@@ -58,7 +58,7 @@ class Surroundings:
         net, runner = links.net()
         signing = None
         if options.wallet is not None:
-            signing = Signing(options.wallet, runner, wake, self.unix_now, options.limits)
+            signing = Logins(options.wallet, runner, wake, self.unix_now, options.limits)
         return Carried(net if realm is None else WorldLink(realm, net, links.late_room), signing)
 
     def seen(self, events: list[Event]) -> None:
