@@ -22,7 +22,7 @@ from dcl_comms_station.options import (
     SECONDS,
     at_option,
     loop_option,
-    make_presence,
+    make_visitor,
     place_options,
     read_point,
     timeout_option,
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from dcl_comms_core.events import Event
-    from dcl_comms_station.presence import Point
+    from dcl_comms_station.visitor import Point
 
 __all__ = ["Commands", "cli"]
 
@@ -140,12 +140,12 @@ def tail(  # noqa: PLR0913 - options, each by its name
 ) -> None:
     """Print what happens in a room, or in a realm around us, one line for each event."""
     where = find_target(target)
-    presence = make_presence(wallet, at, scene, parcel)
+    visitor = make_visitor(wallet, at, scene, parcel)
     write = _write_json if as_json else _write_line
     run(
         get_loop(loop),
         lambda on: tail_room(
-            on, where, write, packets=packets, seconds=seconds, count=count, patience=timeout, presence=presence
+            on, where, write, packets=packets, seconds=seconds, count=count, patience=timeout, visitor=visitor
         ),
     )
 
@@ -183,8 +183,8 @@ def say(
     if len(targets) > 1:
         raise click.UsageError("one TARGET and one TEXT: quote a text that has blanks in it")
     where = find_target(targets[0] if targets else None)
-    presence = make_presence(wallet, at, scene, parcel)
-    run(get_loop(loop), lambda on: say_in_room(on, where, text, to, wait=wait, patience=timeout, presence=presence))
+    visitor = make_visitor(wallet, at, scene, parcel)
+    run(get_loop(loop), lambda on: say_in_room(on, where, text, to, wait=wait, patience=timeout, visitor=visitor))
 
 
 @cli.command(
@@ -220,11 +220,11 @@ def walk(
     if not points:
         raise click.UsageError("where to? give one point or more, as X,Y,Z")
     where = find_target(None if is_point else given)
-    presence = make_presence(wallet)
+    visitor = make_visitor(wallet)
     write = _write_json if as_json else _write_line
     run(
         get_loop(loop),
-        lambda on: walk_along(on, where, points, write, speed=speed, stay=stay, patience=timeout, presence=presence),
+        lambda on: walk_along(on, where, points, write, speed=speed, stay=stay, patience=timeout, visitor=visitor),
     )
 
 
@@ -281,10 +281,10 @@ def doctor(
 
     where = find_target(target)
     form = as_json if as_json_ else as_lines
-    presence = make_presence(wallet, at)
+    visitor = make_visitor(wallet, at)
     findings = run(
         get_loop(loop),
-        lambda on: examine(on, where, lambda one: _print(form(one)), seconds=timeout, presence=presence),
+        lambda on: examine(on, where, lambda one: _print(form(one)), seconds=timeout, visitor=visitor),
     )
     return verdict(findings)
 

@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING, Final, TypeVar
 import click
 
 from dcl_comms_station.loops import LOOPS
-from dcl_comms_station.presence import Presence
+from dcl_comms_station.visitor import Visitor
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from dcl_comms_station.presence import Point
+    from dcl_comms_station.visitor import Point
 
 __all__ = [
     "SECONDS",
     "at_option",
     "loop_option",
-    "make_presence",
+    "make_visitor",
     "place_options",
     "read_point",
     "timeout_option",
@@ -100,10 +100,10 @@ def place_options(command: _Command) -> _Command:
     return command
 
 
-def make_presence(
+def make_visitor(
     wallet: str | None, at: Point | None = None, scene: str | None = None, parcel: tuple[int, int] | None = None
-) -> Presence:
+) -> Visitor:
     """What the options say together.  UsageError: a scene without a parcel, or a parcel without a scene."""
     if (scene is None) is not (parcel is None):
         raise click.UsageError("--scene and --parcel go together")
-    return Presence(key_file=wallet, at=at, scene=None if scene is None or parcel is None else (scene, parcel))
+    return Visitor(key_file=wallet, at=at, scene=None if scene is None or parcel is None else (scene, parcel))

@@ -13,7 +13,7 @@ from dcl_comms_core.peers import EVERYONE, PeerId
 from dcl_comms_core.room.session import Delivery
 from dcl_comms_station.clean import clean
 from dcl_comms_station.exits import CLOSE_EXITS, AddresseeMissing, Exit, Failed
-from dcl_comms_station.presence import NOBODY
+from dcl_comms_station.visitor import NOBODY
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from dcl_comms_core.events import Event
     from dcl_comms_core.peers import Peer
     from dcl_comms_station.loops import Loop
-    from dcl_comms_station.presence import Presence
+    from dcl_comms_station.visitor import Visitor
 
 __all__ = ["say", "tail"]
 
@@ -37,18 +37,18 @@ async def tail(
     seconds: float | None = None,
     count: int | None = None,
     patience: float = 20.0,
-    presence: Presence = NOBODY,
+    visitor: Visitor = NOBODY,
 ) -> None:
     """Write a room's or a realm's events until it is over, ``seconds`` have passed or ``count`` are written.
 
     ``patience``: seconds until the (first) room must be open.
     """
-    settings = presence.settings(target)
+    settings = visitor.settings(target)
     delivery = Delivery.PACKETS if packets else Delivery.EVENTS
     settings |= {"timeout": patience, "delivery": delivery, "subscribe": Subscribe.NONE}
     async with loop.connect(target, **settings) as room, loop.limit(seconds):
-        if presence.scene is not None:
-            room.enter_scene(*presence.scene)
+        if visitor.scene is not None:
+            room.enter_scene(*visitor.scene)
         left = count
         async for event in room:
             write(event)
@@ -66,19 +66,19 @@ async def say(
     *,
     wait: float = 10.0,
     patience: float = 20.0,
-    presence: Presence = NOBODY,
+    visitor: Visitor = NOBODY,
 ) -> None:
     """Join, write to everybody or privately to each of ``to`` once they are there, and leave.
 
     AddresseeMissing: somebody was not there within ``wait`` seconds; nothing was sent then.
     """
-    settings = presence.settings(target)
+    settings = visitor.settings(target)
     # Words without a name are worth little: rather wait, on a busy server, until it has told others who we are.
     limits = Limits(announce_seconds=patience / 4)
     settings |= {"timeout": patience, "reconnect": False, "subscribe": Subscribe.NONE, "limits": limits}
     async with loop.connect(target, **settings) as room:
-        if presence.scene is not None:
-            room.enter_scene(*presence.scene)
+        if visitor.scene is not None:
+            room.enter_scene(*visitor.scene)
             await _await_scene(loop, room, patience)
         addressees = await _await_peers(loop, room, to, wait) if to else EVERYONE
         try:

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Final
 from dcl_comms_drivers.settings import Subscribe
 
 from dcl_comms_core.states import RoomState
-from dcl_comms_station.presence import NOBODY
+from dcl_comms_station.visitor import NOBODY
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from dcl_comms_core.events import Event
     from dcl_comms_station.loops import Loop
-    from dcl_comms_station.presence import Point, Presence
+    from dcl_comms_station.visitor import Point, Visitor
 
 __all__ = ["steps", "walk"]
 
@@ -56,13 +56,13 @@ async def walk(
     speed: float,
     stay: float = 3.0,
     patience: float = 20.0,
-    presence: Presence = NOBODY,
+    visitor: Visitor = NOBODY,
 ) -> None:
     """Be at the first point, go to the others, stand ``stay`` seconds at the last, and leave; ``write`` what happens.
 
     ``speed`` is in m/s.  A room that is lost for a while is not waited for: the walk goes on.
     """
-    settings = presence.settings(target)
+    settings = visitor.settings(target)
     settings |= {"position": points[0], "timeout": patience, "subscribe": Subscribe.NONE}
     async with loop.connect(target, **settings) as room:
         began = time.monotonic()

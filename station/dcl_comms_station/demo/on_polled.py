@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from dcl_comms_drivers.media.feeds import Reader
     from dcl_comms_drivers.media.frames import AudioFrame
 
-    from dcl_comms_station.demo.place import Ticket
+    from dcl_comms_station.demo.venue import Ticket
 
 __all__ = ["play"]
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from threading import Event
 
     from dcl_comms_core import Track
-    from dcl_comms_station.demo.place import Ticket
+    from dcl_comms_station.demo.venue import Ticket
 
 __all__ = ["play"]
 

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Final, cast
 from dcl_comms_station.clean import clean
 from dcl_comms_station.demo import on_asyncio, on_polled, on_trio
 from dcl_comms_station.demo.part import Part
-from dcl_comms_station.demo.place import find_place
 from dcl_comms_station.demo.script import CAST
 from dcl_comms_station.demo.transcript import Transcript
+from dcl_comms_station.demo.venue import find_venue
 from dcl_comms_station.demo.verdict import judge, table
 from dcl_comms_station.exits import Interrupted
 from dcl_comms_station.loops import signals_interrupt
@@ -20,7 +20,7 @@ from dcl_comms_station.loops import signals_interrupt
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from dcl_comms_station.demo.place import Place, Ticket
+    from dcl_comms_station.demo.venue import Ticket, Venue
 
 __all__ = ["perform"]
 
@@ -36,22 +36,22 @@ def perform(*, memory: bool, seconds: float, write: Callable[[str], object] = pr
     """
     with signals_interrupt() as seen:
         try:
-            with find_place(memory=memory) as place:
-                return _perform(place, seconds, Transcript(write))
+            with find_venue(memory=memory) as venue:
+                return _perform(venue, seconds, Transcript(write))
         except KeyboardInterrupt:
             raise Interrupted(seen[0] if seen else signal.SIGINT) from None
 
 
-def _perform(place: Place, seconds: float, transcript: Transcript) -> bool:
-    identities = {name: ticket.identity for name, ticket in place.tickets.items()}
-    parts = [Part(role, identities, transcript, sound=place.sound, whispers=place.whispers) for role in CAST]
-    for line in place.news:
+def _perform(venue: Venue, seconds: float, transcript: Transcript) -> bool:
+    identities = {name: ticket.identity for name, ticket in venue.tickets.items()}
+    parts = [Part(role, identities, transcript, sound=venue.sound, whispers=venue.whispers) for role in CAST]
+    for line in venue.news:
         transcript.plain(line)
     transcript.plain(", ".join(f"{role.name} is on {role.loop}" for role in CAST) + ".")
     transcript.plain()
-    crashed = _play(parts, place.tickets, seconds, transcript)
+    crashed = _play(parts, venue.tickets, seconds, transcript)
     transcript.plain()
-    checks = judge(parts, islands=place.islands, whispers=place.whispers, sound=place.sound)
+    checks = judge(parts, islands=venue.islands, whispers=venue.whispers, sound=venue.sound)
     for line in table(parts, checks):
         transcript.plain(line)
     passed = not crashed and all(check.passed for check in checks)

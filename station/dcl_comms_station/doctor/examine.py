@@ -13,23 +13,23 @@ from dcl_comms_core.adapters.connection_string import (
 )
 from dcl_comms_core.errors import CommsError, ConnectionStringProblem, InvalidConnectionString
 from dcl_comms_station.clean import clean
-from dcl_comms_station.doctor.findings import Finding, Good, Problem, Skipped, Stage, Status
+from dcl_comms_station.doctor.endpoint import endpoint_of, endpoint_of_url
+from dcl_comms_station.doctor.findings import Finding, Good, Problem, Skipped, Status, Trial
 from dcl_comms_station.doctor.net import get_net
 from dcl_comms_station.doctor.network import Reaching
-from dcl_comms_station.doctor.place import place_of, place_of_url
 from dcl_comms_station.doctor.realm import RealmVisit
 from dcl_comms_station.doctor.room import Visit, unexpected
 from dcl_comms_station.doctor.token import judge
 from dcl_comms_station.exits import Exit
-from dcl_comms_station.presence import NOBODY
+from dcl_comms_station.visitor import NOBODY
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from dcl_comms_core.adapters.connection_string import Adapter
-    from dcl_comms_station.doctor.place import Place
+    from dcl_comms_station.doctor.endpoint import Endpoint
     from dcl_comms_station.loops import Loop
-    from dcl_comms_station.presence import Presence
+    from dcl_comms_station.visitor import Visitor
 
 __all__ = ["examine"]
 
@@ -43,19 +43,19 @@ _SLOW: Final = "a firewall may swallow what we send, or the server is overloaded
 
 
 class _Examination:
-    def __init__(self, loop: Loop, text: str, seconds: float, presence: Presence) -> None:
+    def __init__(self, loop: Loop, text: str, seconds: float, visitor: Visitor) -> None:
         self._loop = loop
-        self._presence = presence
+        self._visitor = visitor
         self._text = text
         self._seconds = seconds
         self._adapter: Adapter | None = None
-        self._place: Place | None = None
+        self._endpoint: Endpoint | None = None
 
     async def parse(self) -> Good:
         text = self._text
         if text.startswith(("http://", "https://")):
             try:
-                self._place = place_of_url(text.partition("?")[0], "/about")
+                self._endpoint = endpoint_of_url(text.partition("?")[0], "/about")
             except ValueError:
                 raise Problem(Exit.USAGE, "not the URL of a server", _COPY) from None
             return Good("the URL of a realm")
@@ -64,14 +64,14 @@ class _Examination:
         except InvalidConnectionString as error:
             fix = _STRING_FIXES.get(error.problem, _COPY)
             raise Problem(Exit.USAGE, clean(str(error), limit=200), fix) from None
-        self._presence.check(self._adapter)
-        self._place = place_of(self._adapter)
+        self._visitor.check(self._adapter)
+        self._endpoint = endpoint_of(self._adapter)
         return Good(f"of the kind {self._adapter.protocol}:")
 
-    def stages(self) -> tuple[list[Stage], list[Callable[[], object]], Visit | RealmVisit | None]:
+    def stages(self) -> tuple[list[Trial], list[Callable[[], object]], Visit | RealmVisit | None]:
         """What follows once the target is known, what is to be closed at the end, and the stay in a room."""
-        adapter, place = self._adapter, self._place
-        stages: list[Stage] = []
+        adapter, endpoint = self._adapter, self._endpoint
+        stages: list[Trial] = []
         last = "string"
         closing: list[Callable[[], object]] = []
         visit: Visit | RealmVisit | None = None
@@ -81,40 +81,40 @@ class _Examination:
             async def read_token() -> Good:
                 return judge(token)
 
-            stages.append(Stage("token", read_token))
-        if place is not None:
-            reaching = Reaching(get_net(self._loop.name), place, "" if token is None else token.reveal(), time.time)
+            stages.append(Trial("token", read_token))
+        if endpoint is not None:
+            reaching = Reaching(get_net(self._loop.name), endpoint, "" if token is None else token.reveal(), time.time)
             closing.append(reaching.close)
             stages += [
-                Stage("name", reaching.look_up),
-                Stage("tcp", reaching.connect, ("name",)),
-                *([Stage("tls", reaching.secure, ("tcp",))] if place.secure else []),
+                Trial("name", reaching.look_up),
+                Trial("tcp", reaching.connect, ("name",)),
+                *([Trial("tls", reaching.secure, ("tcp",))] if endpoint.secure else []),
             ]
-            last = "tls" if place.secure else "tcp"
+            last = "tls" if endpoint.secure else "tcp"
             # The others take a WebSocket or a POST, and may have nothing to say to a plain question.
             if adapter is None or token is not None:
-                stages.append(Stage("http", reaching.ask, (last,)))
+                stages.append(Trial("http", reaching.ask, (last,)))
                 last = "http"
         if isinstance(adapter, LiveKitAdapter | SimulatorAdapter):
             visit = Visit(self._loop, adapter, self._seconds)
             is_real = isinstance(adapter, LiveKitAdapter)
             if is_real:
-                stages.append(Stage("engine", visit.start_engine))
+                stages.append(Trial("engine", visit.start_engine))
             needed = ("token", "http", "engine") if is_real else ()
             stages += [
-                Stage("join", visit.join, needed, is_limited=False),
-                Stage("announced", visit.await_announcement, ("join",)),
-                Stage("packets", visit.send, ("announced",)),
-                Stage("leave", visit.leave, ("join",)),
+                Trial("join", visit.join, needed, is_limited=False),
+                Trial("announced", visit.await_announcement, ("join",)),
+                Trial("packets", visit.send, ("announced",)),
+                Trial("leave", visit.leave, ("join",)),
             ]
         elif isinstance(adapter, OfflineAdapter):
-            stages.append(Stage("join", _offline))
+            stages.append(Trial("join", _offline))
         else:
-            visit = RealmVisit(self._loop, self._text, adapter, self._presence, self._seconds)
+            visit = RealmVisit(self._loop, self._text, adapter, self._visitor, self._seconds)
             stages += visit.way_in(last)
         return stages, closing, visit
 
-    async def run(self, stage: Stage, done: dict[str, Status]) -> Finding:
+    async def run(self, stage: Trial, done: dict[str, Status]) -> Finding:
         missing = [name for name in stage.needs if done.get(name) not in {Status.OK, Status.WARNING}]
         if missing:
             return Finding(stage=stage.name, status=Status.SKIPPED, detail=f"needs {', '.join(missing)}")
@@ -158,18 +158,18 @@ async def _offline() -> Good:
 
 
 async def examine(
-    loop: Loop, text: str, write: Callable[[Finding], None], *, seconds: float, presence: Presence = NOBODY
+    loop: Loop, text: str, write: Callable[[Finding], None], *, seconds: float, visitor: Visitor = NOBODY
 ) -> list[Finding]:
     """Run every stage that there is for a target, each for at most ``seconds``; ``write`` gets each finding at once."""
-    examination = _Examination(loop, text, seconds, presence)
+    examination = _Examination(loop, text, seconds, visitor)
     findings: list[Finding] = []
 
-    async def step(stage: Stage) -> None:
+    async def step(stage: Trial) -> None:
         finding = await examination.run(stage, {finding.stage: finding.status for finding in findings})
         findings.append(finding)
         write(finding)
 
-    await step(Stage("string", examination.parse))
+    await step(Trial("string", examination.parse))
     if findings[0].status is not Status.OK:
         return findings
     stages, closing, visit = examination.stages()

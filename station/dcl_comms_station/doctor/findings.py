@@ -11,7 +11,7 @@ from dcl_comms_station.exits import Exit
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-__all__ = ["Finding", "Good", "Problem", "Skipped", "Stage", "Status", "verdict"]
+__all__ = ["Finding", "Good", "Problem", "Skipped", "Status", "Trial", "verdict"]
 
 
 class Status(Enum):
@@ -67,8 +67,8 @@ class Skipped(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Stage:
-    """One step, and the steps without which it makes no sense."""
+class Trial:
+    """One stage to be run, and the stages without which it makes no sense."""
 
     name: str
     run: Callable[[], Awaitable[Good]]

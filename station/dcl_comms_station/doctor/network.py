@@ -16,8 +16,9 @@ from dcl_comms_station.exits import Exit
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from dcl_comms_station.doctor.net import Address, Net, Stream
-    from dcl_comms_station.doctor.place import Place
+    from dcl_comms_drivers.loops.network import Net, Stream
+
+    from dcl_comms_station.doctor.endpoint import Endpoint
 
 __all__ = ["Reaching"]
 
@@ -58,38 +59,41 @@ _USE_WS: Final = "the port speaks no TLS: write ws:// (or http://), or give the 
 class Reaching:
     """A server on the way to being reached: each stage goes on where the last one stopped."""
 
-    def __init__(self, net: Net, place: Place, token: str, unix_now: Callable[[], float]) -> None:
+    def __init__(self, net: Net, endpoint: Endpoint, token: str, unix_now: Callable[[], float]) -> None:
         self._net = net
-        self._place = place
+        self._endpoint = endpoint
         self._token = token
         self._unix_now = unix_now
-        self._addresses: list[Address] = []
+        self._addresses: list[str] = []
+        self._address = ""
+        """Of these, the one that takes connections."""
         self._stream: Stream | None = None
 
     async def look_up(self) -> Good:
         """The name's addresses."""
-        place = self._place
+        endpoint = self._endpoint
         try:
-            self._addresses = await self._net.resolve(place.host, place.port)
+            self._addresses = await self._net.resolve(endpoint.host, endpoint.port)
         except (gaierror, UnicodeError) as error:
             raise Problem(
                 Exit.NETWORK,
-                f"{_shown(place.host)} has no address: {_words(error)}",
+                f"{_shown(endpoint.host)} has no address: {_words(error)}",
                 "check the spelling of the host, and this machine's name server and network",
             ) from None
-        return Good(", ".join(dict.fromkeys(address for address, _ in self._addresses)))
+        return Good(", ".join(self._addresses))
 
     async def connect(self) -> Good:
         """A TCP connection to the first address that takes one."""
         failure: OSError | None = None
+        host, port = self._endpoint.host, self._endpoint.port
         for address in self._addresses:
             try:
-                self._stream = await self._net.connect(address)
+                self._stream = await self._net.dial(address, port, tls=None, host=host)
             except OSError as error:
                 failure = error
             else:
-                return Good(f"{address[0]} port {address[1]}")
-        port = self._place.port
+                self._address = address
+                return Good(f"{address} port {port}")
         raise Problem(
             Exit.NETWORK,
             f"nothing takes connections at port {port}: {_words(failure)}",
@@ -97,10 +101,11 @@ class Reaching:
         )
 
     async def secure(self) -> Good:
-        """TLS, with a certificate that is checked."""
-        stream = self._open_stream()
+        """TLS, with a certificate that is checked, on a connection of its own."""
+        self.close()
+        host, port = self._endpoint.host, self._endpoint.port
         try:
-            await stream.start_tls(ssl.create_default_context(), self._place.host)
+            self._stream = await self._net.dial(self._address, port, tls=ssl.create_default_context(), host=host)
         except ssl.SSLCertVerificationError as error:
             text = error.verify_message or str(error)
             fix = next((fix for piece, fix in _CERTIFICATE if piece in text), "look at the server's certificate")
@@ -116,9 +121,11 @@ class Reaching:
 
     async def ask(self) -> Good:
         """An HTTP request, and what its answer says of path, token and clock."""
-        place, stream = self._place, self._open_stream()
+        endpoint, stream = self._endpoint, self._open_stream()
         authorization = f"Authorization: Bearer {self._token}\r\n" if self._token else ""
-        request = f"GET {place.path} HTTP/1.1\r\nHost: {place.authority}\r\n{authorization}Connection: close\r\n\r\n"
+        request = (
+            f"GET {endpoint.path} HTTP/1.1\r\nHost: {endpoint.authority}\r\n{authorization}Connection: close\r\n\r\n"
+        )
         head = b""
         try:
             await stream.send(request.encode("ascii", "replace"))
@@ -134,14 +141,14 @@ class Reaching:
     def close(self) -> None:
         """Close what is open."""
         if self._stream is not None:
-            self._stream.close()
+            self._stream.abort()
 
     def _open_stream(self) -> Stream:
         assert self._stream is not None  # noqa: S101 - the stages before this one did not fail
         return self._stream
 
     def _silence(self) -> str:
-        return "check that this port is the server's" if self._place.secure else f"if {_USE_WSS}"
+        return "check that this port is the server's" if self._endpoint.secure else f"if {_USE_WSS}"
 
     def _judge(self, head: bytes) -> Good:
         if head.startswith(_TLS_ALERT):
@@ -167,7 +174,7 @@ class Reaching:
             detail = f"status {status}: the realm says that it is not healthy"
             raise Problem(Exit.NETWORK, detail, "try again later, or another realm")
         elif status in _SERVER_ERRORS or status == _NOT_FOUND:
-            raise Problem(Exit.NETWORK, f"status {status} for {_shown(self._place.path)}", _advice(status))
+            raise Problem(Exit.NETWORK, f"status {status} for {_shown(self._endpoint.path)}", _advice(status))
         return Good(f"status {status}", warning)
 
     def _judge_livekit(self, status: int, body: str, clock: str) -> None:
@@ -186,7 +193,7 @@ class Reaching:
             raise Problem(
                 Exit.PROTOCOL, "status 400: the server misses something in the token", "it needs an identity and a room"
             )
-        raise Problem(Exit.NETWORK, f"status {status} for {_shown(self._place.path)}", _advice(status))
+        raise Problem(Exit.NETWORK, f"status {status} for {_shown(self._endpoint.path)}", _advice(status))
 
     def _skew(self, start: str) -> float | None:
         """Seconds that our clock is ahead of the server's."""

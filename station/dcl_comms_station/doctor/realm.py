@@ -15,10 +15,10 @@ from dcl_comms_core.errors import InvalidRealm
 from dcl_comms_core.events import IslandChanged, RealmOpened, RoomClosed, RoomOpened, WorldClosed
 from dcl_comms_core.states import CloseReason, RoomState
 from dcl_comms_station.clean import clean
-from dcl_comms_station.doctor.findings import Good, Problem, Skipped, Stage
+from dcl_comms_station.doctor.findings import Good, Problem, Skipped, Trial
 from dcl_comms_station.doctor.token import judge
 from dcl_comms_station.exits import CLOSE_EXITS, Exit
-from dcl_comms_station.presence import open_wallet
+from dcl_comms_station.visitor import open_wallet
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from dcl_comms_core.adapters.connection_string import Adapter
     from dcl_comms_core.events import Event
     from dcl_comms_station.loops import Loop
-    from dcl_comms_station.presence import Presence
+    from dcl_comms_station.visitor import Visitor
 
 __all__ = ["RealmVisit"]
 
@@ -58,48 +58,48 @@ _Found = TypeVar("_Found")
 class RealmVisit:
     """One stay in a realm, or in what else asks for a wallet.  ``adapter`` None: ``target`` is a realm's URL."""
 
-    def __init__(self, loop: Loop, target: str, adapter: Adapter | None, presence: Presence, patience: float) -> None:
+    def __init__(self, loop: Loop, target: str, adapter: Adapter | None, visitor: Visitor, patience: float) -> None:
         self._loop = loop
         self._target = target
         self._adapter = adapter
-        self._presence = presence
+        self._visitor = visitor
         self._patience = patience
         self._room: polled.PolledConnection | None = None
         self._events: list[Event] = []
 
-    def way_in(self, *needs: str) -> list[Stage]:
+    def way_in(self, *needs: str) -> list[Trial]:
         """The stages until it is known what the realm is."""
-        stages = [Stage("wallet", self.log_in, needs)]
-        return stages if self._adapter is not None else [*stages, Stage("about", self.read_about, ("wallet",))]
+        stages = [Trial("wallet", self.log_in, needs)]
+        return stages if self._adapter is not None else [*stages, Trial("about", self.read_about, ("wallet",))]
 
-    def inside(self) -> list[Stage]:
+    def inside(self) -> list[Trial]:
         """The stages after that; none if it is not known."""
         match self._adapter:
             case None:
                 return []
             case OfflineAdapter():
-                return [Stage("leave", self.leave)]
+                return [Trial("leave", self.leave)]
             case ArchipelagoAdapter():
                 stages = [
-                    Stage("service", self.await_service, ("wallet",)),
-                    Stage("island", self.await_island, ("service",)),
-                    Stage("token", self.judge_token, ("island",)),
+                    Trial("service", self.await_service, ("wallet",)),
+                    Trial("island", self.await_island, ("service",)),
+                    Trial("token", self.judge_token, ("island",)),
                 ]
                 needs = "island"
             case _:
                 stages, needs = [], "wallet"
         return [
             *stages,
-            Stage("join", self.await_room, (needs,)),
-            Stage("announced", self.await_announcement, ("join",)),
-            Stage("leave", self.leave, ("join",)),
+            Trial("join", self.await_room, (needs,)),
+            Trial("announced", self.await_announcement, ("join",)),
+            Trial("leave", self.leave, ("join",)),
         ]
 
     async def log_in(self) -> Good:
         """The wallet signs a login."""
         where = self._adapter or self._target
-        wallet = open_wallet(where, self._presence.key_file)
-        at = self._presence.at or (0.0, 0.0, 0.0)
+        wallet = open_wallet(where, self._visitor.key_file)
+        at = self._visitor.at or (0.0, 0.0, 0.0)
         room = self._room = polled.open(
             self._target,
             wallet=wallet,
@@ -112,7 +112,7 @@ class RealmVisit:
             return Good("none", 'where a signature is asked for it takes one: pip install "dcl-comms[wallet]"')
         await self._until(lambda: room.state is not RoomState.NEW or None)
         who = clean(wallet.address)
-        return Good(f"{who}, a key of yours" if self._presence.key_file else f"{who}, a guest")
+        return Good(f"{who}, a key of yours" if self._visitor.key_file else f"{who}, a guest")
 
     async def read_about(self) -> Good:
         """What the realm says of itself."""

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from dcl_comms_drivers.settings import Settings
 
-__all__ = ["Place", "Ticket", "find_place", "memory_place"]
+__all__ = ["Ticket", "Venue", "find_venue", "memory_venue"]
 
 
 _NET: Final = ("dcl_comms_drivers.net.link", "dcl_comms_drivers.loops.on_asyncio", "dcl_comms_drivers.loops.on_trio")
@@ -32,7 +32,7 @@ class Ticket:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class Venue:
     """Where they meet, and what there is."""
 
     news: tuple[str, ...]
@@ -44,7 +44,7 @@ class Place:
     sound: bool
 
 
-def memory_place() -> Place:
+def memory_venue() -> Venue:
     """The in-memory room."""
     room = f"demo-{secrets.token_hex(4)}"
     tickets: dict[str, Ticket] = {}
@@ -53,18 +53,18 @@ def memory_place() -> Place:
         identity = f"0x{secrets.token_hex(20)}"
         tickets[role.name] = Ticket(target=f"simulator:{room}?identity={identity}", identity=identity, settings={})
     news = "Over the in-memory room, as asked.", "There is no sound in memory: the tone is left out."
-    return Place(news=news, tickets=tickets, islands=False, whispers=True, sound=False)
+    return Venue(news=news, tickets=tickets, islands=False, whispers=True, sound=False)
 
 
 @contextmanager
-def find_place(*, memory: bool) -> Generator[Place]:
+def find_venue(*, memory: bool) -> Generator[Venue]:
     """A realm for the length of the block; stderr says so if there is no livekit-server.  ``memory``: no realm.
 
     ModuleNotFoundError: the extras ``realm``, ``net`` and ``wallet`` are not all installed.  EngineUnavailable: there
     is a livekit-server, and no client for it.
     """
     if memory:
-        yield memory_place()
+        yield memory_venue()
         return
     from dcl_comms_drivers.realm.embedded import RealmSettings, realm_in_thread  # noqa: PLC0415 - the extras
     from dcl_comms_drivers.wallet import DisposableWallet  # noqa: PLC0415
@@ -94,4 +94,4 @@ def find_place(*, memory: bool) -> Generator[Place]:
             else (f"Over a private realm at {realm.url}, and a private livekit-server at {server.url}.",)
         )
         real = server is not None
-        yield Place(news=news, tickets=tickets, islands=True, whispers=real, sound=real)
+        yield Venue(news=news, tickets=tickets, islands=True, whispers=real, sound=real)

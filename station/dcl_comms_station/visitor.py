@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
-from dcl_comms_drivers.connection.opening import resolve
-
-from dcl_comms_core.adapters.connection_string import LiveKitAdapter, SimulatorAdapter, WsRoomAdapter
+from dcl_comms_core.adapters.about import read_target
+from dcl_comms_core.adapters.connection_string import LiveKitAdapter, OfflineAdapter, SimulatorAdapter, WsRoomAdapter
 from dcl_comms_core.limits import DEFAULT_LIMITS
 from dcl_comms_station.exits import Exit, Failed
 
@@ -18,14 +17,14 @@ if TYPE_CHECKING:
 
     from dcl_comms_core.adapters.connection_string import Adapter
 
-__all__ = ["NOBODY", "Point", "Presence", "open_wallet"]
+__all__ = ["NOBODY", "Point", "Visitor", "open_wallet"]
 
 Point = tuple[float, float, float]
 """Metres: x east, y up, z north."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Presence:
+class Visitor:
     """What the options say.  A room that a connection string names asks for none of it."""
 
     key_file: str | None = None
@@ -40,9 +39,10 @@ class Presence:
         InvalidConnectionString: the target is none.  Failed(USAGE): an option is not for this target, or its file holds
         no key.  ModuleNotFoundError: there is no wallet, as the extra is not installed.
         """
-        where = resolve(target, DEFAULT_LIMITS)
+        where = read_target(target, DEFAULT_LIMITS)
         self.check(where)
-        if isinstance(where, LiveKitAdapter | SimulatorAdapter):
+        # Nobody is asked who it is there; of offline: the drivers say that nobody is met.
+        if isinstance(where, LiveKitAdapter | SimulatorAdapter | OfflineAdapter):
             return {}
         settings: Settings = {"wallet": open_wallet(where, self.key_file)}
         if self.at is not None:
@@ -62,7 +62,7 @@ class Presence:
             raise Failed(Exit.USAGE, f"{option} is for realms, not for {kind}")
 
 
-NOBODY = Presence()
+NOBODY = Visitor()
 """A guest, at the origin."""
 
 

@@ -11,14 +11,14 @@ from dcl_comms_core.adapters.connection_string import LiveKitAdapter
 if TYPE_CHECKING:
     from dcl_comms_core.adapters.connection_string import Adapter
 
-__all__ = ["Place", "place_of", "place_of_url"]
+__all__ = ["Endpoint", "endpoint_of", "endpoint_of_url"]
 
 _PORTS: Final = {"wss": 443, "https": 443, "ws": 80, "http": 80}
 _SECURE: Final = frozenset({"wss", "https"})
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Endpoint:
     """A server."""
 
     host: str
@@ -33,20 +33,20 @@ class Place:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
-def place_of_url(url: str, more: str = "") -> Place:
-    """The place of an http, https, ws or wss URL; ``more`` is put behind its path.  ValueError: it has none."""
+def endpoint_of_url(url: str, more: str = "") -> Endpoint:
+    """The endpoint of an http, https, ws or wss URL; ``more`` is put behind its path.  ValueError: it has none."""
     parts = urlsplit(url)
     host, path = parts.hostname, quote(parts.path.rstrip("/") + more, safe="/%:@!$&'()*+,;=~") or "/"
     if not host:
         msg = "a URL without a host"
         raise ValueError(msg)
-    return Place(host, parts.port or _PORTS[parts.scheme], parts.scheme in _SECURE, path)
+    return Endpoint(host, parts.port or _PORTS[parts.scheme], parts.scheme in _SECURE, path)
 
 
-def place_of(adapter: Adapter) -> Place | None:
-    """The place of an adapter's server; None: it needs none."""
+def endpoint_of(adapter: Adapter) -> Endpoint | None:
+    """The endpoint of an adapter's server; None: it needs none."""
     url = getattr(adapter, "url", None)
     if not isinstance(url, str):
         return None
     # Where a LiveKit server judges a token without letting anybody in.
-    return place_of_url(url, "/rtc/validate" if isinstance(adapter, LiveKitAdapter) else "")
+    return endpoint_of_url(url, "/rtc/validate" if isinstance(adapter, LiveKitAdapter) else "")
