@@ -28,12 +28,25 @@ _COMPACT: Final = 1_024
 class Unread:
     """The queue of unread events of one room."""
 
-    __slots__ = ("_bytes", "_events", "_head", "_limit", "_limit_bytes", "_notice", "_offset", "_places", "coalesced")
+    __slots__ = (
+        "_bytes",
+        "_events",
+        "_head",
+        "_limit",
+        "_limit_bytes",
+        "_notice",
+        "_offset",
+        "_places",
+        "_weights",
+        "coalesced",
+    )
 
     def __init__(self, limits: Limits) -> None:
         self._limit = limits.event_queue
         self._limit_bytes = limits.event_queue_bytes
         self._events: list[Event | None] = []
+        self._weights: list[int] = []
+        """Of each event in the list, beside it."""
         self._head = 0
         """Index of the first unread event in the list."""
         self._offset = 0
@@ -51,20 +64,24 @@ class Unread:
 
     def put(self, events: Iterable[Event]) -> None:
         """Add events, also beyond the limits: see ``full``."""
-        line, places = self._events, self._places
+        line, weights, places = self._events, self._weights, self._places
+        total = self._bytes
         for event in events:
-            self._bytes += weight(event)
+            size = weight(event)
+            total += size
             if type(event) is PeerMoved and event.sender is not None:
                 who = id(event.sender)
                 place = places.get(who)
                 if place is not None:
                     index = place - self._offset
-                    self._bytes -= weight(line[index])
-                    line[index] = event
+                    total -= weights[index]
+                    line[index], weights[index] = event, size
                     self.coalesced += 1
                     continue
                 places[who] = self._offset + len(line)
             line.append(event)
+            weights.append(size)
+        self._bytes = total
 
     def popleft(self) -> Event:
         """Take the first.  IndexError: there is none."""
@@ -79,6 +96,7 @@ class Unread:
         rest = [event for event in self._events[self._head :] if event is not None]
         taken: list[Event] = rest if self._notice is None else [self._notice, *rest]
         self._events.clear()
+        self._weights.clear()
         self._places.clear()
         self._head = self._offset = self._bytes = 0
         self._notice = None
@@ -87,7 +105,7 @@ class Unread:
     @property
     def full(self) -> bool:
         """Whether there is more than the limits allow."""
-        return len(self) > self._limit or self._bytes > self._limit_bytes
+        return self._bytes > self._limit_bytes or len(self) > self._limit
 
     def trim(self, at: float, room: str) -> int:
         """Drop the oldest events, until the rest and a LimitReached in their place are within the limits.
@@ -109,11 +127,11 @@ class Unread:
         assert event is not None  # noqa: S101 - places before the head only are empty
         line[head] = None
         self._head = head + 1
-        self._bytes -= weight(event)
+        self._bytes -= self._weights[head]
         if type(event) is PeerMoved and event.sender is not None:
             del self._places[id(event.sender)]
         if self._head >= _COMPACT and self._head * 2 >= len(line):
-            del line[: self._head]
+            del line[: self._head], self._weights[: self._head]
             self._offset += self._head
             self._head = 0
         return event

@@ -89,9 +89,10 @@ class WaitingConnection(BaseConnection):
         elif not self._reading:
             await self._loop.checkpoint()
         self._check_reader()
-        if not self._unread:
-            raise StopAsyncIteration
-        return self._unread.popleft()
+        try:
+            return self._unread.popleft()
+        except IndexError:
+            raise StopAsyncIteration from None
 
     def batches(self) -> Batches:
         """All events that are there, as lists: for whoever handles thousands a second."""
