@@ -17,7 +17,7 @@ from rigs.core.tokens import make_token
 from rigs.drivers.serving import serving
 
 BOTH_LOOPS = pytest.mark.parametrize("loop", sorted(LOOPS))
-TOKEN = make_token()
+TOKEN = make_token(ttl=86_400.0)  # made when tests are collected, and they may run for long
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 7\r\n%s\r\nsuccess"
 
 
