@@ -57,6 +57,8 @@ class Unacceptable(Exception):
         self.reason = reason
 
 
+_made: Final = object.__new__
+
 # What comes often is built without its constructor, which takes three times as long; who reads sets the size.
 
 
@@ -68,7 +70,7 @@ def _position(
     # A sum of single-precision numbers can't overflow here: it is finite exactly when every part is.
     if not isfinite(x + y + z + rotation):
         raise Unacceptable(RejectReason.NOT_FINITE)
-    event = object.__new__(PeerMoved)
+    event = _made(PeerMoved)
     event.at = at
     event.room = room
     event.sender = sender
@@ -105,7 +107,7 @@ def _movement(
         + message.point_at_z
     ):
         raise Unacceptable(RejectReason.NOT_FINITE)
-    event = object.__new__(PeerMoved)
+    event = _made(PeerMoved)
     event.at = at
     event.room = room
     event.sender = sender
@@ -122,7 +124,7 @@ def _movement(
 def _chat(at: float, room: str, sender: PeerId | None, private: bool, topic: str, message: rfc4.Chat) -> ChatReceived:
     if not isfinite(message.timestamp):
         raise Unacceptable(RejectReason.NOT_FINITE)
-    event = object.__new__(ChatReceived)
+    event = _made(ChatReceived)
     event.at = at
     event.room = room
     event.sender = sender
@@ -138,7 +140,7 @@ def _chat(at: float, room: str, sender: PeerId | None, private: bool, topic: str
 def _scene(
     at: float, room: str, sender: PeerId | None, private: bool, _topic: str, message: rfc4.Scene
 ) -> SceneMessageReceived:
-    event = object.__new__(SceneMessageReceived)
+    event = _made(SceneMessageReceived)
     event.at = at
     event.room = room
     event.sender = sender

@@ -164,6 +164,7 @@ class RoomSession(Intents):
         door = self._inbound if tap is None else Tapping(tap, room, self.clock, self._inbound, self._outbound)
         self.inbound: Inbound | Tapping = door
         """Where packets go that came in, at once: what ``receive_data`` does, for who calls it all the time."""
+        self._receive: Callable[[str | None, bytes, bool, str, float, int | None], object] = door.receive
         back = self._outbound if isinstance(door, Inbound) else door
         self._acknowledge, self._acknowledge_all = back.acknowledge, back.acknowledge_all
         self._tracks = Tracks(self.output, self.lifecycle, self._roster, token=token, policy=chosen.subscribe)
@@ -293,6 +294,13 @@ class RoomSession(Intents):
         ``inbound`` itself are left out, unless the deadline changes.
         """
         self.output.watcher = self._timers.watcher = changed
+        self._receive = self.inbound.receive if changed is None else self._receive_watched
+
+    def _receive_watched(
+        self, sender: str | None, data: bytes, reliable: bool, topic: str, now: float, source: int | None
+    ) -> object:
+        self.output.touch()
+        return self.inbound.receive(sender, data, reliable, topic, now, source)
 
     # --- opening and closing
 
@@ -512,10 +520,7 @@ class RoomSession(Intents):
         source: int | None = None,
     ) -> None:
         """Take a packet of the current link: what ``receive(DataReceived(...))`` does, without the object."""
-        watcher = self.output.watcher
-        if watcher is not None:
-            watcher()
-        self.inbound.receive(sender, data, reliable, topic, now, source)
+        self._receive(sender, data, reliable, topic, now, source)
 
     def receive(self, inp: Input, *, now: float) -> None:  # noqa: C901, PLR0912 - one flat dispatch
         """Take a fact from outside.  LocalProtocolError: not an input, or the host gave a time that is not finite."""

@@ -35,8 +35,8 @@ class Inbound:
     """Receives packets.  ``raw``: delivers them undecoded, and charges no allowance."""
 
     __slots__ = (
-        "_by_text", "_clock", "_events", "_guards", "_lifecycle", "_limits", "_line", "_output", "_raw", "_reader",
-        "_roster", "_timers", "our_topic", "received", "received_bytes",
+        "_by_text", "_clock", "_events", "_guards", "_lifecycle", "_limits", "_line", "_output", "_raw", "_read",
+        "_reader", "_roster", "_timers", "our_topic", "received", "received_bytes",
     )  # fmt: skip
 
     def __init__(
@@ -60,6 +60,7 @@ class Inbound:
         self._guards = roster.guards
         self._by_text = roster.guards.by_text
         self._reader = reader
+        self._read = reader.read
         self._limits = limits
         self._raw = raw
         self._line: deque[Guard] = deque()
@@ -76,12 +77,12 @@ class Inbound:
         clock = self._clock
         if now != clock.now:
             clock.pass_time(now)
+            now = clock.now
         # Not "in RECEIVING": the hash of an enum's member is a function of Python.
         state = self._lifecycle.state
         if state is not _OPEN and state is not _RECONNECTING:
             self._output.counters["late"] += 1
             return "late"
-        now = clock.now
         size = len(data)
         self.received += 1
         self.received_bytes += size
@@ -97,7 +98,7 @@ class Inbound:
         guard.received += 1
         guard.bytes += size
         private = topic != "" and topic.lower() == self.our_topic  # not is_private(): once per packet
-        event = self._reader.read(now, who, private, data, reliable, topic, guard)
+        event = self._read(now, who, private, data, reliable, topic, guard)
         if event is None:
             why = self._reader.let_go
             if not why:
