@@ -299,6 +299,8 @@ class Actor:
             if link.phase not in {"opening", "open"}:
                 raise Broken(f"{self.name}: CloseLink for a link that is {link.phase}")
             link.phase = "told"
+            # A link that is given up takes with it what was not acknowledged.
+            link.in_flight.clear()
             self.gone.append(link.ref)
         elif link.phase != "open":
             raise Broken(f"{self.name}: {type(command).__name__} for a link that is {link.phase}")
