@@ -15,10 +15,9 @@ that there is a frame or the end.  Frames nobody polls push out the oldest, coun
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections import deque
 from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
 
 from dcl_comms_core.errors import LocalProtocolError
 from dcl_comms_drivers.livekit.engine import requests
@@ -26,6 +25,7 @@ from dcl_comms_drivers.livekit.engine.buffers import Hold
 from dcl_comms_drivers.livekit.engine.engine import NativeRefusal
 from dcl_comms_drivers.livekit.engine.ffi import FfiEvent, FfiRequest, track_pb2
 from dcl_comms_drivers.livekit.errors import redact
+from dcl_comms_drivers.livekit.received import NOT_RECEIVED, Frames
 from dcl_comms_drivers.livekit.sources import NUMBERS
 
 if TYPE_CHECKING:
@@ -161,7 +161,7 @@ class Source(ABC):
             self.on_ready()
 
 
-class Sink(ABC, Generic[F]):
+class Sink(Frames[F]):
     """The frames of one remote track, the newest ``max_frames`` of those that nobody polled.
 
     LocalProtocolError: we don't receive the track, or ``max_frames`` is less than 1.
@@ -173,39 +173,17 @@ class Sink(ABC, Generic[F]):
     def __init__(self, room: Room, track_sid: str, max_frames: int) -> None:
         track = room.members.track_handle(track_sid)
         if track is None:
-            msg = "we don't receive this track: wait for TrackSubscribed, and subscribe where that isn't automatic"
-            raise LocalProtocolError(msg)
+            raise LocalProtocolError(NOT_RECEIVED)
         if max_frames < 1:
             msg = f"max_frames is at least 1, not {max_frames}"
             raise LocalProtocolError(msg)
-        self.on_ready: Callable[[], None] | None = None
-        self.ended = False
-        """Nothing more will come, except what can still be polled."""
-        self.dropped = 0
-        """Frames that were pushed out because nobody polled."""
+        super().__init__(room, max_frames)
         self._room = room
         self._engine = room.engine
-        self._frames: deque[F] = deque()
-        self._max_frames = max_frames
-        self._told = False
-        self._closed = False
         request = FfiRequest()
         handle_of = self._ask(request, track)
         self._stream = self._engine.open_stream(request, handle_of, self._on_event)
-        room.on_over.append(self._over)
-
-    def poll(self) -> F | None:
-        """Take the oldest frame; None when there is none."""
-        try:
-            return self._frames.popleft()
-        except IndexError:
-            return None
-
-    def close(self) -> None:
-        """Stop reading.  May be repeated."""
-        if not self._closed:
-            self._room.on_over.remove(self._over)
-            self._over()
+        room.on_over.append(self.over)
 
     @abstractmethod
     def _ask(self, request: FfiRequest, track: int) -> Callable[[Any], int]:
@@ -219,16 +197,9 @@ class Sink(ABC, Generic[F]):
         """What gives a native frame back when the last view of it dies."""
         return Hold(partial(self._engine.release, handle))
 
-    def _over(self) -> None:
-        self.ended = self._closed = True
+    def _end(self) -> None:
         # Frames may still be on their way; the stream's last event is its end.
         self._engine.drop(self._stream)
-        self._ready()
-
-    def _ready(self) -> None:
-        self._told = False
-        if self.on_ready is not None:
-            self.on_ready()
 
     # -- on the engine's threads
 
@@ -240,16 +211,9 @@ class Sink(ABC, Generic[F]):
             if news.WhichOneof("message") != "frame_received":
                 self._engine.detach_stream(news.stream_handle)
                 self.ended = True
-            elif self._closed:
+            elif self.closed:
                 self._engine.discard(event)
                 return
             else:
-                self._keep(self._frame(news.frame_received))
-        if not self._told:
-            self._told = True
-            self._room.in_loop(self._ready)
-
-    def _keep(self, frame: F) -> None:
-        if len(self._frames) >= self._max_frames and self.poll() is not None:
-            self.dropped += 1
-        self._frames.append(frame)
+                self.keep(self._frame(news.frame_received))
+        self.tell()

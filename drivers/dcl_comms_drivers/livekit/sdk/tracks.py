@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections import deque
 from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from livekit import rtc
 
 from dcl_comms_core.errors import LocalProtocolError
+from dcl_comms_drivers.livekit.received import NOT_RECEIVED, Frames
 from dcl_comms_drivers.livekit.sources import NUMBERS
 
 if TYPE_CHECKING:
@@ -138,51 +138,21 @@ class SdkSource(ABC, Generic[N]):
             self.on_ready()
 
 
-class SdkSink(ABC, Generic[F]):
+class SdkSink(Frames[F]):
     """The frames of one remote track, the newest ``max_frames`` of those that nobody polled."""
 
     def __init__(self, room: SdkRoom, track_sid: str, max_frames: int) -> None:
         track = room.members.track(track_sid)
         if track is None:
-            msg = "we don't receive this track: wait for TrackSubscribed, and subscribe where that isn't automatic"
-            raise LocalProtocolError(msg)
-        self.on_ready: Callable[[], None] | None = None
-        self.ended = False
-        """Nothing more will come, except what can still be polled."""
-        self.dropped = 0
-        """Frames that were pushed out because nobody polled."""
+            raise LocalProtocolError(NOT_RECEIVED)
+        super().__init__(room, max_frames)
         self._room = room
-        self._frames: deque[F] = deque()
-        self._max_frames = max_frames
-        self._told = False
-        self._stopped = False
         self._stream: rtc.AudioStream | rtc.VideoStream | None = None
-        room.on_over.append(self._over)
+        room.on_over.append(self.over)
         room.in_thread(lambda: room.run(self._listen, track_sid, track))
 
-    def poll(self) -> F | None:
-        """Take the oldest frame; None when there is none."""
-        try:
-            return self._frames.popleft()
-        except IndexError:
-            return None
-
-    def close(self) -> None:
-        """Stop reading.  May be repeated."""
-        if not self._stopped:
-            self._room.on_over.remove(self._over)
-            self._over()
-
-    def _over(self) -> None:
-        self._stopped = True
-        self.ended = True
+    def _end(self) -> None:
         self._room.in_thread(self._stop)
-        self._ready()
-
-    def _ready(self) -> None:
-        self._told = False
-        if self.on_ready is not None:
-            self.on_ready()
 
     # -- in the SDK's thread
 
@@ -195,27 +165,20 @@ class SdkSink(ABC, Generic[F]):
         """The frame that an event of the stream holds."""
 
     async def _listen(self, sid: str, track: rtc.RemoteTrack) -> None:
-        if self._stopped:
+        if self.closed:
             return
-        stream = self._stream = self._open(track, self._max_frames)
+        stream = self._stream = self._open(track, self.max_frames)
         # The SDK's stream keeps the track alive, and so does not end with it.
         self._room.members.when_detached(sid, self._stop)
         try:
             async for event in stream:
-                if len(self._frames) >= self._max_frames and self.poll() is not None:
-                    self.dropped += 1
-                self._frames.append(self._frame(event))
-                self._tell()
+                self.keep(self._frame(event))
+                self.tell()
         finally:
             self.ended = True
-            self._tell()
+            self.tell()
             await stream.aclose()
 
     def _stop(self) -> None:
         if self._stream is not None:
             self._room.run(self._stream.aclose)
-
-    def _tell(self) -> None:
-        if not self._told:
-            self._told = True
-            self._room.in_loop(self._ready)
