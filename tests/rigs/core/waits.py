@@ -55,18 +55,20 @@ def machines(session: Any) -> Iterator[Machine]:
         yield Machine(f"{name}'s handshake", session.stage, STAGE_WAITS, lambda: session.timers)
 
 
-def check(session: Any) -> None:
+def check(session: Any) -> list[Machine]:
     """Each machine that waits has a timer of those that the tables name, and the session a deadline no later."""
-    for name, state, bounds, ask in machines(session):
+    found = list(machines(session))
+    deadline = session.deadline()
+    for name, state, bounds, ask in found:
         bound = bounds[state]
         if isinstance(bound, str):
             continue
         timers = ask()
         due = [timers[timer] for timer in bound if timer in timers]
         assert due, f"{name} waits in {state} with {dict(timers)}"
-        deadline = session.deadline()
         assert deadline is not None, f"{name} waits in {state} without a deadline"
         assert deadline <= min(due), (name, state)
+    return found
 
 
 def longest(timer: Timer, limits: Limits, backoff: Backoff | None, drain: float) -> float:
@@ -98,9 +100,8 @@ class Watch:
 
     def look(self, session: Any, now: float, *, news: bool) -> None:
         """``news``: it told something since the last look."""
-        check(session)
         before, self._since = self._since, {}
-        for name, state, bounds, _ in machines(session):
+        for name, state, bounds, _ in check(session):
             known = before.get(name)
             since = now if news or known is None or known[0] is not state else known[1]
             self._since[name] = state, since
