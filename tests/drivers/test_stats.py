@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from itertools import count
 
 import pytest
@@ -150,17 +149,13 @@ def test_over_livekit(kit, livekit_room, monkeypatch):
             assert sent.sent_bytes == got.received_bytes
             assert (sent.lost, got.lost) == ({}, {})
             assert sent.round_trip is None
-            # The transport looks every few seconds; at first it does not know.
-            end = time.monotonic() + 15.0
-            while sent.round_trip is None:
-                assert time.monotonic() < end
-                alice.request_stats()
-                await alice.read_for(0.1)
-                sent = alice.stats
+            # The way was checked before the first packet went over it.
             sent = await kit.within(10, alice.refresh_stats)
-            # Between two processes of one machine.
-            assert 0.0 < sent.round_trip < 1.0
-            assert sent.round_trip_at <= alice.connection.driver.host.now()
+            # Within a machine it may be less than the millisecond that LiveKit counts in.
+            assert 0.0 <= sent.round_trip < 1.0
+            first = sent.round_trip_at
+            sent = await kit.within(10, alice.refresh_stats)
+            assert first < sent.round_trip_at <= alice.connection.driver.host.now()
 
             def asked(*_):
                 raise AssertionError("reading stats asks the engine")

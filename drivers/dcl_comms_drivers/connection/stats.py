@@ -65,7 +65,10 @@ class Stats:
     reconnects: int
     """How often a lost connection was restored, by the transport itself or by joining anew."""
     round_trip: float | None
-    """Seconds to the server and back, as last measured after ``refresh_stats`` or ``request_stats``; None: never."""
+    """Seconds to the server and back, as last measured after ``refresh_stats`` or ``request_stats``; None: never.
+
+    LiveKit measures every few seconds, in whole milliseconds: 0.0 is less than one.
+    """
     round_trip_at: float | None
     """When that was, in seconds of the clock that events have in ``at``."""
 

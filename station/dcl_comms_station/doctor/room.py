@@ -110,7 +110,7 @@ class Visit:
         stats = await room.refresh_stats()
         if stats.send_failed:
             raise Problem(Exit.NETWORK, "the transport refused a packet", "see the log of the server")
-        there = "" if stats.round_trip is None else f"; {stats.round_trip * 1e3:.1f} ms to the server and back"
+        there = "" if stats.round_trip is None else f"; {_milliseconds(stats.round_trip)} to the server and back"
         return Good(f"a lossy and a reliable packet accepted{there}", seconds=seconds, not_shown=_NOT_SHOWN)
 
     async def leave(self) -> Good:
@@ -128,6 +128,10 @@ class Visit:
     def _opened(self) -> WaitingConnection:
         assert self._room is not None  # noqa: S101 - joining did not fail
         return self._room
+
+
+def _milliseconds(seconds: float) -> str:
+    return f"{seconds * 1e3:.1f} ms" if seconds else "less than 1 ms"
 
 
 def unexpected(error: Exception) -> Problem | None:

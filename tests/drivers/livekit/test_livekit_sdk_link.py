@@ -122,12 +122,12 @@ def test_a_bug_of_ours_in_the_sdks_thread_reaches_the_application(room, monkeypa
 def test_the_round_trip_is_measured(room, player):
     player.join(room.connection_string("me"))
     answers = []
-    while not answers or answers[-1] is None:  # at first the transport has not measured it yet
+    while not answers or answers[-1] is None:  # at first no check may have been answered
         asked = len(answers) + 1
         player.link.measure(answers.append)
         player.until(lambda asked=asked: True if len(answers) == asked else None)
-        player.rest(0.1)
-    assert 0.0 < answers[-1] < 1.0
+    # Within a machine it may be less than the millisecond that LiveKit counts in.
+    assert 0.0 <= answers[-1] < 1.0
 
 
 def test_the_environment_decides_where_the_program_does_not(room, monkeypatch):

@@ -15,8 +15,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from dcl_comms_drivers.livekit.counters import Counters
 from dcl_comms_drivers.livekit.engine import requests
-from dcl_comms_drivers.livekit.engine.counters import Counters
 from dcl_comms_drivers.livekit.engine.engine import NativeRefusal
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ class Drain:
         if self._done:
             return
         now = self._room.now
-        counters = Counters.of(event)
+        counters = Counters.of(event.get_session_stats.result.publisher_stats)
         if self._figures != (counters.bytes_sent, counters.packets_received):
             self._figures = (counters.bytes_sent, counters.packets_received)
             self._still_since = now

@@ -104,7 +104,7 @@ FIELDS: Final[Mapping[str, str]] = {
     "RtcStats.CandidatePair": "rtc candidate_pair",
     "RtcStatsData": "id",
     "TransportStats": "bytes_sent packets_received selected_candidate_pair_id",
-    "CandidatePairStats": "current_round_trip_time",
+    "CandidatePairStats": "current_round_trip_time responses_received",
     "PublishTrackRequest": "local_participant_handle track_handle options request_async_id",
     "TrackPublishOptions": "source simulcast video_encoding",
     "VideoEncoding": "max_bitrate max_framerate",

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, ClassVar, Final
 from dcl_comms_core.limits import DEFAULT_LIMITS
 from dcl_comms_drivers.livekit.base import RoomLink
 from dcl_comms_drivers.livekit.engine.audio import AudioSink, AudioSource
-from dcl_comms_drivers.livekit.engine.counters import measure_round_trip
 from dcl_comms_drivers.livekit.engine.engine import Engine, NativeRefusal
+from dcl_comms_drivers.livekit.engine.measuring import measure_round_trip
 from dcl_comms_drivers.livekit.engine.room import Room
 from dcl_comms_drivers.livekit.engine.video import VideoSink, VideoSource
 from dcl_comms_drivers.media.frames import AudioTrack, VideoFormat, VideoTrack

@@ -10,10 +10,12 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final
 
+from dcl_comms_drivers.livekit.counters import Counters
+
 if TYPE_CHECKING:
     from livekit import rtc
 
-__all__ = ["figures", "until_sent"]
+__all__ = ["counters", "until_sent"]
 
 _POLL_SECONDS: Final = 0.04
 _STILL_SECONDS: Final = 0.15
@@ -27,24 +29,19 @@ async def until_sent(room: rtc.Room, size: int) -> None:
     sent_before, still_since = -1, clock()
     while room.isconnected():
         try:
-            sent, round_trip = await figures(room)
+            counted = await counters(room)
         except RuntimeError:
-            # The SDK's word for a room that has ended meanwhile.
             return
         now = clock()
-        if sent != sent_before:
-            sent_before, still_since = sent, now
-        if sent >= size:
+        if counted.bytes_sent != sent_before:
+            sent_before, still_since = counted.bytes_sent, now
+        if counted.bytes_sent >= size:
             settled_by = settled_by or now + _SETTLE_SECONDS
-            if now >= settled_by or now - still_since >= _STILL_SECONDS + round_trip:
+            if now >= settled_by or now - still_since >= _STILL_SECONDS + (counted.round_trip or 0.0):
                 return
         await asyncio.sleep(_POLL_SECONDS)
 
 
-async def figures(room: rtc.Room) -> tuple[int, float]:
-    """Bytes that the transport sent, and its round trip in seconds."""
-    sent, round_trip = 0, 0.0
-    for entry in (await room.get_rtc_stats()).publisher_stats:
-        sent += entry.transport.transport.bytes_sent
-        round_trip = max(round_trip, entry.candidate_pair.candidate_pair.current_round_trip_time)
-    return sent, round_trip
+async def counters(room: rtc.Room) -> Counters:
+    """What the transports counted up to now.  RuntimeError, the SDK's word: the room has ended."""
+    return Counters.of((await room.get_rtc_stats()).publisher_stats)

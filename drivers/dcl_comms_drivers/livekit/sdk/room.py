@@ -35,7 +35,7 @@ from dcl_comms_core.states import CloseReason
 from dcl_comms_drivers.livekit.errors import redact
 from dcl_comms_drivers.livekit.reasons import connect_failure, disconnect_reason
 from dcl_comms_drivers.livekit.rejoin import GHOSTS, SETTLE_SECONDS, Who
-from dcl_comms_drivers.livekit.sdk.drain import figures, until_sent
+from dcl_comms_drivers.livekit.sdk.drain import counters, until_sent
 from dcl_comms_drivers.livekit.sdk.members import SdkMembers
 from dcl_comms_drivers.livekit.sdk.thread import SdkThread
 from dcl_comms_drivers.loops.mailbox import Mailbox
@@ -318,11 +318,10 @@ class SdkRoom:
     async def measure(self, then: Callable[[float | None], None]) -> None:
         """Answer with the seconds that it is to the server and back."""
         try:
-            _, round_trip = await figures(self.room)
+            round_trip = (await counters(self.room)).round_trip
         except RuntimeError:
-            # The SDK's word for a room that has ended meanwhile.
-            round_trip = 0.0
-        self.in_loop(partial(then, round_trip or None))
+            round_trip = None
+        self.in_loop(partial(then, round_trip))
 
     def _subscribe(self, sid: str, *, wanted: bool) -> None:
         publication = self.members.publication(sid)
