@@ -10,7 +10,7 @@ THREE := -n 3 --dist worksteal
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test check bench fuzz soak nightly test-all ci-deps env coverage mutants conformance native bench-readme generate compare-protocol news clean
+.PHONY: demo test check bench fuzz soak luck nightly test-all ci-deps env coverage mutants conformance native bench-readme generate compare-protocol news clean
 
 env: $(VENV)/.ready
 
@@ -97,6 +97,10 @@ conformance: env
 # An hour, unless SECONDS says otherwise.
 soak: env
 	$(BIN)/python benchmarks/soak.py $(if $(filter-out file default,$(origin SECONDS)),--seconds $(SECONDS))
+
+# Ten minutes of it, unless SECONDS says otherwise; the next call goes on.
+luck: env
+	$(BIN)/python .ci/tools/luck.py $(if $(filter-out file default,$(origin SECONDS)),--seconds $(SECONDS))
 
 nightly: env
 	@.ci/nightly
