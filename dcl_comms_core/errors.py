@@ -1,7 +1,8 @@
 """Every exception of dcl-comms, in one place.
 
 All of them derive from :class:`CommsError`.  None carries a secret: texts describe what is wrong with an
-access token, an auth chain or a key, and never repeat it.
+access token, an auth chain or a key, and never repeat it.  An interpreter prints them where nobody catches them, so
+what they repeat of others is made safe for a terminal.
 
 ===========================  =====================================================================
 exception                    raised when
@@ -33,6 +34,8 @@ from __future__ import annotations
 
 from enum import Enum
 from typing import TYPE_CHECKING
+
+from dcl_comms_core.printable import clean
 
 if TYPE_CHECKING:
     from dcl_comms_core.states import CloseReason, Retry
@@ -71,6 +74,9 @@ __all__ = [
 
 class CommsError(Exception):
     """Base of every exception that dcl-comms raises on purpose."""
+
+    def __str__(self) -> str:
+        return clean(super().__str__())
 
 
 class ConnectionStringProblem(Enum):
@@ -128,7 +134,7 @@ class PermissionMissing(TokenError):
         self.detail = detail
 
     def __str__(self) -> str:
-        return f"the access token does not grant {self.grant}" + (f": {self.detail}" if self.detail else "")
+        return _told(f"the access token does not grant {self.grant}", self.detail)
 
 
 class AuthChainProblem(Enum):
@@ -271,7 +277,7 @@ class DecodeError(CommsError, ValueError):
         self.offset = offset
 
     def __str__(self) -> str:
-        return f"{self.reason} at byte {self.offset}"
+        return clean(f"{self.reason} at byte {self.offset}")
 
 
 class EncodeError(CommsError, ValueError):
@@ -323,8 +329,8 @@ class ConnectionLost(CommsError):
 
     def __str__(self) -> str:
         text = f"connection lost: {self.reason.value} (retry: {self.retry.value})"
-        return f"{text}: {self.detail}" if self.detail else text
+        return _told(text, self.detail)
 
 
 def _told(problem: str, detail: str) -> str:
-    return f"{problem}: {detail}" if detail else problem
+    return clean(f"{problem}: {detail}" if detail else problem)

@@ -106,6 +106,8 @@ class WarningCode(Enum):
     messages and reactions, and show no avatar of ours."""
     SCENE_MESSAGE_LARGE = "scene message large"
     """A scene message is beyond Limits.scene_warn_bytes: Unity clients drop it.  Said once."""
+    JOURNAL_STOPPED = "journal stopped"
+    """The file of ``journal=`` can't be written any more: what comes from here on is not recorded."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

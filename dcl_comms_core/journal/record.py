@@ -38,6 +38,7 @@ from dcl_comms_core.journal.differences import differences, shown
 from dcl_comms_core.journal.values import Opaque, Placeholders, read_value
 from dcl_comms_core.limits import DEFAULT_LIMITS
 from dcl_comms_core.merged.session import MergedRooms
+from dcl_comms_core.printable import clean
 from dcl_comms_core.proto import WireMessage
 from dcl_comms_core.room.session import RoomSession
 from dcl_comms_core.room.ws_room import WsRoomSession
@@ -84,7 +85,8 @@ class Difference:
     """What was expected and what came, for people."""
 
     def __str__(self) -> str:
-        return "\n  ".join((f"step {self.step} (line {self.line}): {self.call}", *self.lines))
+        # What a file says may be anybody's; each of these is one line, and stays one.
+        return "\n  ".join(map(clean, (f"step {self.step} (line {self.line}): {self.call}", *self.lines)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

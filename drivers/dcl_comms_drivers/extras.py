@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dcl_comms_core.errors import LocalProtocolError
+from dcl_comms_core.printable import clean
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -24,7 +25,7 @@ class ExtraMissing(LocalProtocolError, ModuleNotFoundError):
         self.extra = extra
 
     def __str__(self) -> str:
-        return f'{self.name} is not installed: pip install "dcl-comms[{self.extra}]"'
+        return clean(f'{self.name} is not installed: pip install "dcl-comms[{self.extra}]"')
 
 
 class needs:  # noqa: N801 - reads as a statement

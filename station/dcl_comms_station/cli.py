@@ -12,7 +12,6 @@ import click
 
 from dcl_comms_core.journal.record import Journal
 from dcl_comms_core.limits import DEFAULT_LIMITS
-from dcl_comms_station.clean import clean
 from dcl_comms_station.decoding import decode_hex, decode_lines
 from dcl_comms_station.exits import Exit, Interrupted, explain
 from dcl_comms_station.forms import dump, plain_event
@@ -31,6 +30,7 @@ from dcl_comms_station.options import (
 from dcl_comms_station.rooms import say as say_in_room
 from dcl_comms_station.rooms import tail as tail_room
 from dcl_comms_station.targets import TARGET_VARIABLE, find_target
+from dcl_comms_station.terminal import complain, put
 from dcl_comms_station.tokens import describe_token, plain_token, read_token, refusal
 from dcl_comms_station.walking import walk as walk_along
 
@@ -47,10 +47,6 @@ archipelago:, signed-login:, ws-room: or simulator:), - to read it from the firs
 take it from {TARGET_VARIABLE}."""
 
 
-def _complain(text: str) -> None:
-    print(f"dcl-comms: {text}", file=sys.stderr, flush=True)
-
-
 def _answer(error: BaseException) -> int | None:
     """Say what went wrong, in one line; returns the exit code, None for a bug of ours."""
     match error:
@@ -58,7 +54,7 @@ def _answer(error: BaseException) -> int | None:
             error.show()
             return error.exit_code
         case click.ClickException():
-            _complain(f"error: {clean(error.format_message())}")
+            complain(f"error: {error.format_message()}")
             return error.exit_code
         case Interrupted():
             return error.exit_code
@@ -67,7 +63,7 @@ def _answer(error: BaseException) -> int | None:
         case _:
             known = explain(error)
             if known is not None:
-                _complain(f"error: {known[1]}")
+                complain(f"error: {known[1]}")
             return None if known is None else known[0]
 
 
@@ -151,11 +147,11 @@ def tail(  # noqa: PLR0913 - options, each by its name
 
 
 def _write_json(event: Event) -> None:
-    print(dump({"time": round(time.time(), 6), **plain_event(event)}), flush=True)
+    put(dump({"time": round(time.time(), 6), **plain_event(event)}))
 
 
 def _write_line(event: Event) -> None:
-    print(line(event, time.strftime("%H:%M:%S")), flush=True)
+    put(line(event, time.strftime("%H:%M:%S")))
 
 
 @cli.command(epilog=_TARGET_HELP)
@@ -233,13 +229,9 @@ def walk(
 def decode(*, hex_: str) -> int:
     """Decode a Packet's bytes, given in hex, or each line of standard input; print kind and fields as JSON."""
     if hex_ == "-":
-        return decode_lines(sys.stdin, _print, _complain)
-    _print(decode_hex(hex_))
+        return decode_lines(sys.stdin, put, complain)
+    put(decode_hex(hex_))
     return Exit.OK
-
-
-def _print(text: str) -> None:
-    print(text, flush=True)
 
 
 @cli.command(
@@ -254,10 +246,9 @@ def token(*, target: str | None, as_json: bool, check: bool) -> int:
     parsed = read_token(find_target(target))
     now = time.time()
     if as_json:
-        print(dump(plain_token(parsed, now)))
+        put(dump(plain_token(parsed, now)))
     else:
-        for text in describe_token(parsed, now):
-            print(text)
+        put(*describe_token(parsed, now))
     return Exit.REFUSED if check and refusal(parsed, now) is not None else Exit.OK
 
 
@@ -284,7 +275,7 @@ def doctor(
     visitor = make_visitor(wallet, at)
     findings = run(
         get_loop(loop),
-        lambda on: examine(on, where, lambda one: _print(form(one)), seconds=timeout, visitor=visitor),
+        lambda on: examine(on, where, lambda one: put(*form(one).split("\n")), seconds=timeout, visitor=visitor),
     )
     return verdict(findings)
 
@@ -297,7 +288,7 @@ def replay(*, file: TextIO) -> int:
     A journal is what connect(..., journal=FILE) wrote.  The exit code is 1 where it goes otherwise.
     """
     result = Journal.read(file.read(DEFAULT_LIMITS.journal_bytes + 1)).replay()
-    _print(str(result))
+    put(*str(result).split("\n"))
     return Exit.OK if result.identical else Exit.FAILED
 
 
@@ -312,7 +303,7 @@ def realm(*, livekit: bool | None, port: int) -> None:
 
     with signals_interrupt() as seen:
         try:
-            host_realm(_print, livekit=livekit, port=port)
+            host_realm(put, livekit=livekit, port=port)
         except KeyboardInterrupt:
             raise Interrupted(seen[0] if seen else signal.SIGINT) from None
 

@@ -102,7 +102,7 @@ class Failed(CommsError):
         self.text = text
 
     def __str__(self) -> str:
-        return self.text
+        return clean(self.text)
 
 
 class AddresseeMissing(Failed):

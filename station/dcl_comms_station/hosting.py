@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from contextlib import nullcontext
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
@@ -11,8 +10,8 @@ from typing import TYPE_CHECKING
 from dcl_comms_drivers.realm.embedded import EmbeddedRealm
 from dcl_comms_drivers.realm.livekit_server import LiveKitServer, ServerProblem, ServerUnavailable
 
-from dcl_comms_station.clean import clean
 from dcl_comms_station.exits import Exit, Failed
+from dcl_comms_station.terminal import complain
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,7 +41,7 @@ def find_livekit(*, required: bool = False) -> LiveKitServer | None:
     except ServerUnavailable as error:
         if required:
             raise Failed(Exit.NETWORK, str(error)) from None
-        print(f"dcl-comms: {clean(str(error))}: so rooms are ws-rooms", file=sys.stderr)
+        complain(f"{error}: so rooms are ws-rooms")
         return None
 
 
@@ -76,7 +75,8 @@ async def _serve(write: Callable[[str], object], server: LiveKitServer | None, p
             f"  {realm.scene_adapter_url} (POST, signed)",
             f"  ws-room:ws{realm.url.removeprefix('http')}/rooms/NAME",
         )
-        write("\n".join(lines))
+        for one in lines:
+            write(one)
         await asyncio.Event().wait()
     finally:
         await realm.down()

@@ -12,6 +12,7 @@ from typing import Final
 from dcl_comms_core.limits import DEFAULT_LIMITS
 from dcl_comms_core.tools.secrets import has_token
 from dcl_comms_station.exits import Exit, Failed
+from dcl_comms_station.terminal import complain
 
 __all__ = ["TARGET_VARIABLE", "find_target"]
 
@@ -32,9 +33,7 @@ def find_target(argument: str | None) -> str:
             raise Failed(Exit.USAGE, f"no target: give one, or - for the first line of stdin, or set {TARGET_VARIABLE}")
         return text
     if has_token(argument):
-        print(
-            "dcl-comms: warning: a token in the arguments can be seen by every user of this machine: "
-            f"use - or {TARGET_VARIABLE}",
-            file=sys.stderr,
+        complain(
+            f"warning: a token in the arguments can be seen by every user of this machine: use - or {TARGET_VARIABLE}"
         )
     return argument

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import pickle
 
 import pytest
@@ -109,3 +110,27 @@ def test_the_abstract_error_is_one_of_its_two_kinds() -> None:
     for cls in (LocalProtocolError, RemoteProtocolError):
         with pytest.raises(ProtocolError):
             raise cls("x")
+
+
+def every_kind(kind=CommsError):
+    for one in kind.__subclasses__():
+        yield one
+        yield from every_kind(one)
+
+
+@pytest.mark.parametrize("kind", [kind for kind in every_kind() if kind.__module__.startswith("dcl_comms")])
+def test_what_an_exception_repeats_of_others_steers_no_terminal(kind):
+    if kind is ProtocolError:
+        return
+    evil = "\x1b[2J\u202e\u2028one\ntwo\x07"
+    given = {"str": evil, "int": 1, "Retry": Retry.NEVER, "CloseReason": CloseReason.NETWORK}
+    parameters = list(inspect.signature(kind.__init__).parameters.values())[1:]
+    args = [
+        given[one.annotation]
+        if one.annotation in given
+        else next(iter(getattr(inspect.getmodule(kind), one.annotation)))
+        for one in parameters
+        if one.kind is one.POSITIONAL_OR_KEYWORD
+    ] or [evil]
+    text = str(kind(*args))
+    assert text.isprintable()

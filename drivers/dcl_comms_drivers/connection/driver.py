@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
-from dcl_comms_core.events import RoomClosed, WorldClosed
+from dcl_comms_core.events import RoomClosed, WarningCode, WorldClosed
+from dcl_comms_core.events import Warning as WarningEvent
 from dcl_comms_core.inputs import ClockSet
 from dcl_comms_core.states import RoomState
 from dcl_comms_drivers.connection.inbox import Inbox
@@ -50,11 +51,13 @@ class Driver:
         self._surroundings = surroundings
         self._changed = changed
         self._progressed = progressed
-        self._wake_pending = False
+        # Nobody has a turn before ``start``.
+        self._wake_pending = True
         self._round_trip: tuple[float, float] | None = None
         self.answers = 0
         """How often the round trip was answered for, be it that it is not known."""
-        self._journal = JournalFile(options.journal, options.limits)
+        self._journal = JournalFile(options.journal, options.limits, stopped=self.wake)
+        self._journal_told = False
         try:
             self.session, self.realm = new_session(
                 where, options, self._journal.session, entropy=surroundings.entropy()
@@ -84,7 +87,7 @@ class Driver:
         self.session.receive(ClockSet(unix_offset=self._surroundings.unix_now() - now), now=now)
         if self._signing is None:
             self.session.open(now=now)
-        self.guarded(self._step)
+        self.turn()
 
     def wake(self) -> None:
         """Thread-safe: have a turn soon."""
@@ -135,6 +138,14 @@ class Driver:
                 self.session.open(now=now)
             signing.answer(cast("Asking", self.session), now)
         self._pump.turn()
+        self._tell_of_journal()
+
+    def _tell_of_journal(self) -> None:
+        text = self._journal.problem
+        if text is None or self._journal_told or self.ended:
+            return
+        self._journal_told = True
+        self._take([WarningEvent(at=self.host.now(), room="", code=WarningCode.JOURNAL_STOPPED, text=text)])
 
     def _take(self, events: list[Event]) -> None:
         self._surroundings.seen(events)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from enum import Enum
 
 from dcl_comms_core.errors import CommsError
+from dcl_comms_core.printable import clean
 from dcl_comms_core.tools.secrets import without_tokens
 
 __all__ = ["EngineProblem", "EngineUnavailable", "redact"]
@@ -30,7 +31,7 @@ class EngineUnavailable(CommsError):
         self.detail = detail
 
     def __str__(self) -> str:
-        return f"{self.problem.value}: {self.detail}" if self.detail else self.problem.value
+        return clean(f"{self.problem.value}: {self.detail}" if self.detail else self.problem.value)
 
 
 def redact(text: str, token: str = "") -> str:

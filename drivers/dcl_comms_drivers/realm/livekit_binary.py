@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from dcl_comms_core.errors import CommsError
+from dcl_comms_core.printable import clean
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -64,7 +65,7 @@ class ServerUnavailable(CommsError):
         self.detail = detail
 
     def __str__(self) -> str:
-        return f"{self.problem.value}: {self.detail}" if self.detail else self.problem.value
+        return clean(f"{self.problem.value}: {self.detail}" if self.detail else self.problem.value)
 
 
 def cache_dir() -> Path:
@@ -115,7 +116,7 @@ def _cached() -> Path:
 
 
 def _to_stderr(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)  # noqa: T201  # progress of a long build is what stderr is for
+    print(clean(line), file=sys.stderr, flush=True)  # noqa: T201  # progress of a long build is what stderr is for
 
 
 @contextmanager

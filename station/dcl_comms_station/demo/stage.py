@@ -16,6 +16,7 @@ from dcl_comms_station.demo.venue import find_venue
 from dcl_comms_station.demo.verdict import judge, table
 from dcl_comms_station.exits import Interrupted
 from dcl_comms_station.loops import signals_interrupt
+from dcl_comms_station.terminal import put
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -29,7 +30,7 @@ _LEAVING_SECONDS: Final = 15.0
 _GLANCE_SECONDS: Final = 0.1
 
 
-def perform(*, memory: bool, seconds: float, write: Callable[[str], object] = print) -> bool:
+def perform(*, memory: bool, seconds: float, write: Callable[[str], object] = put) -> bool:
     """Play, write transcript and verdict; True: every check passed.
 
     ``seconds`` bounds the play, not the start of a server.  Interrupted: a signal ended it.

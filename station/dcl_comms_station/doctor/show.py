@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from dcl_comms_core.printable import clean
 from dcl_comms_station.forms import dump
 
 if TYPE_CHECKING:
@@ -17,10 +18,10 @@ _INDENT: Final = " " * 31
 def as_lines(finding: Finding) -> str:
     """How it went, which stage, how long it took, what was found; and below, what to do."""
     took = "" if finding.seconds is None else f"{finding.seconds * 1e3:.1f} ms"
-    text = f"{finding.status.value:<8} {finding.stage:<10} {took:>10}  {finding.detail}"
+    text = f"{finding.status.value:<8} {finding.stage:<10} {took:>10}  {clean(finding.detail)}"
     for mark, more in (("->", finding.fix), ("not shown:", finding.not_shown)):
         if more:
-            text += f"\n{_INDENT}{mark} {more}"
+            text += f"\n{_INDENT}{mark} {clean(more)}"
     return text
 
 
