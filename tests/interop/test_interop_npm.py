@@ -6,20 +6,18 @@ Node, npm and a registry are needed; without them the tests skip with the reason
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import json
-import os
 import random
-import shutil
 import subprocess
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from dcl_comms_drivers.asyncio import fetch
 from dcl_comms_drivers.wallet.ethereum import EthereumKey
 from rigs.core.chains import EPHEMERAL, EXPIRES, NOW, OTHER, ROOT, VERIFIER, identity
+from rigs.interop.npm import installed
 
 from dcl_comms_core import (
     AuthChain,
@@ -31,54 +29,17 @@ from dcl_comms_core import (
     signed_fetch_headers,
 )
 
-if TYPE_CHECKING:
-    pass
-
 HERE = Path(__file__).parent
-CACHE = HERE.parents[1] / ".cache"
 
 pytestmark = [pytest.mark.node, pytest.mark.timeout(180)]
 
 Ask = "Callable[[list[dict[str, Any]]], list[Any]]"
 
 
-def unavailable(reason: str) -> None:
-    if os.environ.get("REQUIRE_NODE") == "1":
-        pytest.fail(reason)
-    pytest.skip(reason)
-
-
 @pytest.fixture(scope="session")
-def packages() -> Path:
-    """The folder with the reference's packages: in .cache/, under a name that changes when package.json does."""
-    node, npm = shutil.which("node"), shutil.which("npm")
-    if node is None or npm is None:
-        unavailable("there is no node or no npm here")
-    wanted = (HERE / "package.json").read_bytes()
-    folder = CACHE / f"npm-{hashlib.sha256(wanted).hexdigest()[:12]}"
-    if not (folder / ".ready").exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / "package.json").write_bytes(wanted)
-        quiet = ["--no-audit", "--no-fund", "--no-package-lock", "--ignore-scripts", "--loglevel=error"]
-        patience = ["--fetch-retries=1", "--fetch-timeout=20000"]
-        done = subprocess.run(
-            [str(npm), "install", *quiet, *patience],
-            cwd=folder,
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
-        if done.returncode:
-            code = next((line for line in done.stderr.splitlines() if " code " in line), "it said no code")
-            unavailable(f"npm could not install the packages of tests/interop/package.json: {code}")
-        (folder / ".ready").touch()
-    return folder
-
-
-@pytest.fixture(scope="session")
-def ask(packages: Path) -> Ask:
+def ask() -> Ask:
     """Ask the reference a list of questions, in one process."""
+    packages = installed("crypto")
 
     def asking(questions: list[dict[str, Any]]) -> list[Any]:
         done = subprocess.run(
