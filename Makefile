@@ -22,7 +22,7 @@ $(VENV)/.ready: pyproject.toml .ci/make-env $(NATIVE)
 	@touch $@
 
 demo: env
-	@$(BIN)/dcl-comms demo
+	@$(BIN)/dcl-comms demo --build
 
 test: env
 	@# Without it the tests that need it skip with the reason, or fail where REQUIRE_LIVEKIT=1.

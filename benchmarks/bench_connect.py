@@ -73,7 +73,7 @@ def imports_alone(loop: str) -> float:
 def cases(stack: ExitStack) -> Iterator[tuple[str, str, Callable[[], str]]]:
     """Name, loop and a fresh target; no target: imports."""
     address = stack.enter_context(realm())
-    server = stack.enter_context(LiveKitServer.start())
+    server = stack.enter_context(LiveKitServer.start(build=True))
     number = count()
     targets: dict[str, Callable[[], str]] = {
         "livekit:": lambda: server.connection_string(f"bot-{next(number)}", "first-connect"),

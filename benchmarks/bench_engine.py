@@ -259,7 +259,7 @@ CASES = {
 
 def run(rounds: int = 7, only: str = "") -> list[Row]:
     """Every case whose name has ``only`` in it."""
-    with LiveKitServer.start() as server:
+    with LiveKitServer.start(build=True) as server:
         return [row for name, bench in CASES.items() if only in name for row in bench(server, rounds)]
 
 

@@ -168,7 +168,7 @@ def run(rounds: int = 7, only: str = "") -> Iterator[Row]:
     kinds = [kind for kind in KINDS if kind != "rtc-node" or node() is not None]
     if "rtc-node" not in kinds:
         print("(without @livekit/rtc-node: it needs Node and npm)", file=sys.stderr)
-    with LiveKitServer.start() as server:
+    with LiveKitServer.start(build=True) as server:
         for name, size, reliable, window, count in CASES:
             if only in name:
                 yield from _rows(name, count, kinds, _rounds(server, kinds, size, reliable, window, count, rounds))

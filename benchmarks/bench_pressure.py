@@ -226,7 +226,7 @@ def run(rounds: int = 7, only: str = "") -> Iterator[Row]:
             )
     case = "LiveKit, flood of movements"
     if only in case:
-        with LiveKitServer.start() as server:
+        with LiveKitServer.start(build=True) as server:
             number = count()
 
             def one(flood: str | None) -> Result:

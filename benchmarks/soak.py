@@ -228,7 +228,7 @@ def soak(seconds: float) -> int:
     counts: Counter[str] = Counter()
     ends: list[str] = []
     samples: list[tuple[float, float]] = []
-    with LiveKitServer.start() as server:
+    with LiveKitServer.start(build=True) as server:
         # Threads and descriptors that the engine keeps for good exist after this.
         wave(Run(server, time.monotonic() + 3.0, stay))
         before = settled()

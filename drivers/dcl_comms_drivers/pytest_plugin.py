@@ -17,9 +17,15 @@ if TYPE_CHECKING:
     from dcl_comms_drivers.realm.livekit_server import LiveKitServer
     from dcl_comms_drivers.wallet.wallets import DisposableWallet
 
-__all__ = ["dcl_livekit", "dcl_realm", "dcl_wallet", "pytest_configure"]
+__all__ = ["dcl_livekit", "dcl_realm", "dcl_wallet", "pytest_addoption", "pytest_configure"]
 
 _MARK = "dcl_realm(livekit=False, **settings): how the realm of dcl_realm is; settings are RealmSettings's."
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """What has to be asked for."""
+    help_ = "a livekit-server that is nowhere is downloaded and compiled for dcl_livekit, once, for minutes"
+    parser.getgroup("dcl-comms").addoption("--dcl-build", action="store_true", help=help_)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -28,15 +34,15 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 @pytest.fixture(scope="session")
-def dcl_livekit() -> Generator[LiveKitServer]:
+def dcl_livekit(pytestconfig: pytest.Config) -> Generator[LiveKitServer]:
     """A private livekit-server, one for the session.
 
-    Skips where there is none, as it is not built here; fails where REQUIRE_LIVEKIT=1.
+    Skips where there is none, as it is built with ``pytest --dcl-build`` only; fails where REQUIRE_LIVEKIT=1.
     """
     from dcl_comms_drivers.realm.livekit_server import LiveKitServer, ServerUnavailable  # noqa: PLC0415 - see above
 
     try:
-        server = LiveKitServer.start(build=False)
+        server = LiveKitServer.start(build=pytestconfig.getoption("--dcl-build"))
     except ServerUnavailable as error:
         if os.environ.get("REQUIRE_LIVEKIT") == "1":
             pytest.fail(str(error))

@@ -20,6 +20,7 @@ from dcl_comms_station.loops import get_loop, run, signals_interrupt
 from dcl_comms_station.options import (
     SECONDS,
     at_option,
+    build_option,
     loop_option,
     make_visitor,
     place_options,
@@ -296,14 +297,18 @@ def replay(*, file: TextIO) -> int:
 @click.option(
     "--livekit/--ws-room", default=None, help="Rooms of a livekit-server, or ws-rooms; LiveKit if there is one."
 )
+@build_option
 @click.option("--port", type=click.IntRange(0, 65_535), default=0, show_default=True, help="0: any that is free.")
-def realm(*, livekit: bool | None, port: int) -> None:
-    """Run a whole realm on loopback until Ctrl-C: /about, islands, scene rooms, ws-rooms, and a livekit-server."""
+def realm(*, livekit: bool | None, build: bool, port: int) -> None:
+    """Run a whole realm on loopback until Ctrl-C: /about, islands, scene rooms, ws-rooms, and a livekit-server.
+
+    The livekit-server is the one of LIVEKIT_SERVER, on PATH, or built before.
+    """
     from dcl_comms_station.hosting import host_realm  # noqa: PLC0415 - for this command only
 
     with signals_interrupt() as seen:
         try:
-            host_realm(put, livekit=livekit, port=port)
+            host_realm(put, livekit=livekit, build=build, port=port)
         except KeyboardInterrupt:
             raise Interrupted(seen[0] if seen else signal.SIGINT) from None
 
@@ -311,11 +316,12 @@ def realm(*, livekit: bool | None, port: int) -> None:
 @cli.command(short_help="Watch three peers meet, and check every packet.")
 @click.option("--memory", is_flag=True, help="Run over the in-memory room: no realm, no livekit-server.")
 @click.option("--seconds", type=SECONDS, default=60.0, show_default=True, help="The longest that it may take.")
-def demo(*, memory: bool, seconds: float) -> int:
+@build_option
+def demo(*, memory: bool, seconds: float, build: bool) -> int:
     """Three peers on three kinds of loop meet on one island of a realm; every packet is checked.
 
     Realm and livekit-server are private ones on this machine; without a livekit-server the island is a ws-room.
     """
     from dcl_comms_station.demo.stage import perform  # noqa: PLC0415 - three loops' libraries, for this command only
 
-    return Exit.OK if perform(memory=memory, seconds=seconds) else Exit.FAILED
+    return Exit.OK if perform(memory=memory, seconds=seconds, build=build) else Exit.FAILED

@@ -20,24 +20,24 @@ if TYPE_CHECKING:
 __all__ = ["find_livekit", "host_realm"]
 
 
-def host_realm(write: Callable[[str], object], *, livekit: bool | None, port: int) -> None:
-    """Serve a realm until KeyboardInterrupt.  ``livekit`` None: if there is a livekit-server.
+def host_realm(write: Callable[[str], object], *, livekit: bool | None, build: bool, port: int) -> None:
+    """Serve a realm until KeyboardInterrupt.  ``livekit`` None: if there is a livekit-server, or ``build`` makes one.
 
     Failed: no livekit-server where one is wanted, or the port is taken.
     """
-    server = None if livekit is False else find_livekit(required=livekit is True)
+    server = None if livekit is False else find_livekit(required=livekit is True, build=build)
     holder: AbstractContextManager[object] = nullcontext() if server is None else server
     with holder:
         asyncio.run(_serve(write, server, port))
 
 
-def find_livekit(*, required: bool = False) -> LiveKitServer | None:
-    """Start a livekit-server, which is built if need be and can be; None: there is none, as stderr says.
+def find_livekit(*, required: bool = False, build: bool = False) -> LiveKitServer | None:
+    """Start a livekit-server, with ``build`` one that is built if need be; None: there is none, as stderr says.
 
     Failed(NETWORK): there is none, and it is ``required``.
     """
     try:
-        return _start_livekit()
+        return _start_livekit(build=build)
     except ServerUnavailable as error:
         if required:
             raise Failed(Exit.NETWORK, str(error)) from None
@@ -45,11 +45,11 @@ def find_livekit(*, required: bool = False) -> LiveKitServer | None:
         return None
 
 
-def _start_livekit() -> LiveKitServer:
+def _start_livekit(*, build: bool) -> LiveKitServer:
     if find_spec("livekit") is None:
         hint = 'not looked for, as the client is missing: pip install "dcl-comms[livekit]"'
         raise ServerUnavailable(ServerProblem.NOT_FOUND, hint)
-    return LiveKitServer.start()
+    return LiveKitServer.start(build=build)
 
 
 async def _serve(write: Callable[[str], object], server: LiveKitServer | None, port: int) -> None:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = [
     "SECONDS",
     "at_option",
+    "build_option",
     "loop_option",
     "make_visitor",
     "place_options",
@@ -86,6 +87,15 @@ def at_option(command: _Command) -> _Command:
         type=read_point,
         metavar="X,Y,Z",
         help="In a realm: where to be, in metres; the origin if not given.",
+    )(command)
+
+
+def build_option(command: _Command) -> _Command:
+    """``--build``."""
+    return click.option(
+        "--build",
+        is_flag=True,
+        help="Download and compile livekit-server, once, if there is none: needs Go, some minutes and 75 MB.",
     )(command)
 
 

@@ -202,7 +202,7 @@ def test_a_part_does_not_take_a_stranger_for_a_colleague():
 def test_without_a_livekit_server_the_islands_are_ws_rooms(monkeypatch, capsys):
     from dcl_comms_drivers.realm.livekit_server import ServerProblem, ServerUnavailable
 
-    def unavailable():
+    def unavailable(**_how):
         raise ServerUnavailable(ServerProblem.NO_GO, "install Go")
 
     monkeypatch.setattr(hosting.LiveKitServer, "start", unavailable)

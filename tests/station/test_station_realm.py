@@ -90,7 +90,7 @@ def test_a_port_that_is_taken(run_process):
 def test_without_a_livekit_server_it_says_so(monkeypatch, capsys, what, word):
     from dcl_comms_drivers.realm.livekit_server import ServerProblem, ServerUnavailable
 
-    def unavailable():
+    def unavailable(**_how):
         raise ServerUnavailable(ServerProblem.NO_GO, "install Go")
 
     if what == "server":

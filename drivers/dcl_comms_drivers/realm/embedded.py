@@ -155,7 +155,8 @@ class Controls(ABC):
 class EmbeddedRealm(Controls):
     """A realm on the running asyncio loop, for the length of an ``async with`` block.
 
-    ``port`` 0: any that is free.  Entering raises ServerUnavailable (``livekit=True`` and no livekit-server) or OSError
+    ``port`` 0: any that is free.  ``build`` with ``livekit=True``: a livekit-server that is nowhere is downloaded and
+    compiled, once, for minutes.  Entering raises ServerUnavailable (``livekit=True`` and no livekit-server) or OSError
     (the port is taken).
     """
 
@@ -163,11 +164,13 @@ class EmbeddedRealm(Controls):
         self,
         *,
         livekit: LiveKitServer | bool = False,
+        build: bool = False,
         port: int = 0,
         settings: RealmSettings | None = None,
         limits: Limits = DEFAULT_LIMITS,
     ) -> None:
         self._wants_livekit = livekit is True
+        self._build = build
         self.livekit = livekit if isinstance(livekit, LiveKitServer) else None
         self._port = port
         self._settings = settings
@@ -178,7 +181,7 @@ class EmbeddedRealm(Controls):
 
     async def __aenter__(self) -> Self:
         if self._wants_livekit:
-            self.livekit = await asyncio.to_thread(LiveKitServer.start, build=False)
+            self.livekit = await asyncio.to_thread(LiveKitServer.start, build=self._build)
         try:
             await self.up()
         except BaseException:
@@ -313,12 +316,13 @@ class RealmInThread(Controls):
 def realm_in_thread(
     *,
     livekit: LiveKitServer | bool = False,
+    build: bool = False,
     port: int = 0,
     settings: RealmSettings | None = None,
     limits: Limits = DEFAULT_LIMITS,
 ) -> Generator[RealmInThread]:
     """Run a realm for the length of a ``with`` block; the arguments are EmbeddedRealm's.  Blocks while it starts."""
-    realm = EmbeddedRealm(livekit=livekit, port=port, settings=settings, limits=limits)
+    realm = EmbeddedRealm(livekit=livekit, build=build, port=port, settings=settings, limits=limits)
     ready = threading.Event()
     failure: list[BaseException] = []
     handles: list[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = []

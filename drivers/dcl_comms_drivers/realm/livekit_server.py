@@ -45,6 +45,10 @@ _TERM_GRACE_SECONDS: Final = 0.5
 _KILL_SECONDS: Final = 5.0
 _SUPERVISOR: Final = Path(__file__).with_name("supervisor.py")
 _HTTP_OK: Final = 200
+_HOW_TO_GET_IT: Final = (
+    "name one in LIVEKIT_SERVER or put it on PATH; or have it built once with Go, some minutes and 75 MB, by "
+    "dcl-comms realm --build, python -m dcl_comms_drivers.realm.livekit_binary, or build=True"
+)
 _DISCARD_PORT: Final = 9
 
 
@@ -74,14 +78,15 @@ class LiveKitServer:
         cls,
         program: Path | None = None,
         *,
-        build: bool = True,
+        build: bool = False,
         empty_timeout: int = 300,
         departure_timeout: int = 20,
         node_ip: str = _HOST,
     ) -> Self:
         """Start a server and return it once it has proved to be ours.
 
-        ``program`` is found, or with ``build`` built, when it is not given.  The timeouts are whole seconds after which
+        ``program`` is found when it is not given, or with ``build`` downloaded and compiled, which takes minutes the
+        first time.  The timeouts are whole seconds after which
         the server closes a room that nobody joined, or that everybody left.  ``node_ip`` is where clients are told to
         send media, when something forwards that to loopback.  Raises ServerUnavailable.
         """
@@ -89,8 +94,7 @@ class LiveKitServer:
             program = find_server()
         if program is None:
             if not build:
-                hint = "set LIVEKIT_SERVER, or run python -m dcl_comms_drivers.realm.livekit_binary to build it once"
-                raise ServerUnavailable(ServerProblem.NOT_FOUND, hint)
+                raise ServerUnavailable(ServerProblem.NOT_FOUND, _HOW_TO_GET_IT)
             program = build_server()
         server = cls(program, empty_timeout=empty_timeout, departure_timeout=departure_timeout, node_ip=node_ip)
         try:

@@ -30,14 +30,15 @@ _LEAVING_SECONDS: Final = 15.0
 _GLANCE_SECONDS: Final = 0.1
 
 
-def perform(*, memory: bool, seconds: float, write: Callable[[str], object] = put) -> bool:
+def perform(*, memory: bool, seconds: float, build: bool = False, write: Callable[[str], object] = put) -> bool:
     """Play, write transcript and verdict; True: every check passed.
 
-    ``seconds`` bounds the play, not the start of a server.  Interrupted: a signal ended it.
+    ``seconds`` bounds the play, not the start of a server, which ``build`` makes if there is none.  Interrupted: a
+    signal ended it.
     """
     with signals_interrupt() as seen:
         try:
-            with find_venue(memory=memory) as venue:
+            with find_venue(memory=memory, build=build) as venue:
                 return _perform(venue, seconds, Transcript(write))
         except KeyboardInterrupt:
             raise Interrupted(seen[0] if seen else signal.SIGINT) from None

@@ -57,8 +57,10 @@ def memory_venue() -> Venue:
 
 
 @contextmanager
-def find_venue(*, memory: bool) -> Generator[Venue]:
+def find_venue(*, memory: bool, build: bool = False) -> Generator[Venue]:
     """A realm for the length of the block; stderr says so if there is no livekit-server.  ``memory``: no realm.
+
+    ``build``: a livekit-server that is nowhere is built.
 
     ModuleNotFoundError: the extras ``realm``, ``net`` and ``wallet`` are not all installed.  EngineUnavailable: there
     is a livekit-server, and no client for it.
@@ -71,7 +73,7 @@ def find_venue(*, memory: bool) -> Generator[Venue]:
 
     from dcl_comms_station.hosting import find_livekit  # noqa: PLC0415
 
-    server = find_livekit()
+    server = find_livekit(build=build)
     # Before there are three threads that want them at once, in which not every importer is safe (pytest's is not).
     for name in _NET if server is None else (*_NET, "dcl_comms_drivers.livekit.engine.link"):
         import_module(name)

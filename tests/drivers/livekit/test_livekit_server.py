@@ -6,6 +6,7 @@ import base64
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from dcl_comms_drivers.realm import livekit_binary
+from dcl_comms_drivers.realm.embedded import realm_in_thread
 from dcl_comms_drivers.realm.livekit_binary import build_server, cache_dir, find_server
 from dcl_comms_drivers.realm.livekit_server import LiveKitServer, ServerProblem, ServerUnavailable
 from dcl_comms_drivers.realm.mint import PLAYER_GRANTS, mint_admin_token, mint_token
@@ -239,9 +241,9 @@ def test_then_the_path_then_the_cache(clean: Path) -> None:
 
 def test_not_building_says_how_to(clean: Path) -> None:
     with pytest.raises(ServerUnavailable) as caught:
-        LiveKitServer.start(build=False)
+        LiveKitServer.start()
     assert caught.value.problem is ServerProblem.NOT_FOUND
-    assert "livekit_binary" in str(caught.value)
+    assert all(way in str(caught.value) for way in ("LIVEKIT_SERVER", "PATH", "--build", "livekit_binary"))
 
 
 @pytest.mark.parametrize(
@@ -299,20 +301,160 @@ def test_two_processes_build_it_once(clean: Path) -> None:
     assert (cache_dir() / "calls").read_text().count("\n") == 1
 
 
-def test_the_cache_is_that_of_the_checkout_or_of_the_user(clean: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_cache_is_that_of_the_checkout_with_this_code_or_of_the_user(
+    clean: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.delenv("DCL_COMMS_CACHE")
-    checkout = clean / "checkout"
-    (checkout / "dcl_comms_core").mkdir(parents=True)
-    (checkout / "pyproject.toml").touch()
-    (checkout / "tests").mkdir()
-    monkeypatch.chdir(checkout / "tests")
-    assert cache_dir() == checkout / ".cache"
-    monkeypatch.chdir(clean)
+    monkeypatch.chdir(a_checkout(clean / "another") / "tests")
+    assert cache_dir() == Path(__file__).parents[3] / ".cache"
+    monkeypatch.setattr(livekit_binary, "__file__", str(clean / "site-packages/dcl_comms_drivers/realm/x.py"))
     monkeypatch.setenv("XDG_CACHE_HOME", str(clean / "xdg"))
     assert cache_dir() == clean / "xdg" / "dcl-comms"
     monkeypatch.delenv("XDG_CACHE_HOME")
     monkeypatch.setenv("HOME", str(clean))
     assert cache_dir() == clean / ".cache" / "dcl-comms"
+    # As the specification of these folders wants it.
+    monkeypatch.setenv("XDG_CACHE_HOME", "xdg")
+    assert cache_dir() == clean / ".cache" / "dcl-comms"
+
+
+# -- whose program it is
+
+
+def a_checkout(folder: Path) -> Path:
+    """What looks like a checkout of this project, with a server in its cache that leaves a mark."""
+    for name in ("dcl_comms_core", ".cache", "tests"):
+        (folder / name).mkdir(parents=True)
+    (folder / "pyproject.toml").touch()
+    program(folder / ".cache" / "livekit-server-1.13.5", f": > {folder}/marked")
+    return folder
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["-m", "dcl_comms_station", "realm", "--livekit"],
+        ["-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "dcl_comms_drivers.pytest_plugin", "test_it.py"],
+        ["-c", "from dcl_comms_drivers.realm.livekit_server import LiveKitServer as S; S.start()"],
+    ],
+    ids=["command", "fixture", "program"],
+)
+def test_nothing_of_a_folder_above_the_working_directory_is_run(tmp_path: Path, command: list[str]) -> None:
+    """CWE-426, by way of everything that starts a server; our own checkout's cache may have one, so we are in none."""
+    drivers = Path(livekit_binary.__file__).parents[1]
+    shutil.copytree(drivers, tmp_path / "site" / drivers.name)
+    folder = a_checkout(tmp_path / "somebodys")
+    below = folder / "tests"
+    (below / "test_it.py").write_text("def test_it(dcl_livekit): pass\n")
+    (below / "livekit-server").symlink_to(folder / ".cache" / "livekit-server-1.13.5")
+    env = {name: value for name, value in os.environ.items() if name not in {"LIVEKIT_SERVER", "REQUIRE_LIVEKIT"}}
+    # Entries of PATH that mean the working directory are no better.
+    env |= {"PATH": ":.:tests", "HOME": str(tmp_path), "PYTHONPATH": str(tmp_path / "site")}
+    env |= {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "XDG_CACHE_HOME": "", "DCL_COMMS_CACHE": ""}
+    done = subprocess.run(
+        [sys.executable, *command], cwd=below, env=env, capture_output=True, text=True, check=False, timeout=50
+    )
+    assert not (folder / "marked").exists()
+    told = done.stdout + done.stderr
+    assert "--build" in told or "1 skipped" in told, told
+
+
+@pytest.mark.parametrize("wide", [0o775, 0o757, 0o777], ids=oct)
+@pytest.mark.parametrize("what", ["folder", "program"])
+def test_what_others_may_write_to_is_not_run(clean: Path, what: str, wide: int) -> None:
+    cache_dir().mkdir(mode=0o755)
+    cached = program(cache_dir() / "livekit-server-1.13.5", "exit 0")
+    assert find_server() == cached
+    (cached if what == "program" else cache_dir()).chmod(wide)
+    for find in (find_server, build_server):
+        with pytest.raises(ServerUnavailable, match="others may write") as caught:
+            find()
+        assert caught.value.problem is ServerProblem.NOT_TRUSTED
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
+@pytest.mark.parametrize("what", ["folder", "program", "link"])
+def test_what_belongs_to_somebody_else_is_not_run(clean: Path, what: str) -> None:
+    kept = clean / "kept"
+    kept.mkdir()
+    cache_dir().symlink_to(kept)  # as that of a worktree, to the one that all share
+    cached = program(cache_dir() / "livekit-server-1.13.5", "exit 0")
+    assert find_server() == cached
+    os.chown({"folder": kept, "program": cached, "link": cache_dir()}[what], 12345, 12345, follow_symlinks=False)
+    with pytest.raises(ServerUnavailable, match="somebody else"):
+        find_server()
+
+
+def test_a_program_that_is_named_is_looked_at_too(clean: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    mine = program(clean / "mine", "exit 0")
+    monkeypatch.setenv("LIVEKIT_SERVER", str(mine))
+    mine.chmod(0o757)
+    with pytest.raises(ServerUnavailable, match="others may write"):
+        find_server()
+    mine.chmod(0o755)
+    clean.chmod(0o757)
+    with pytest.raises(ServerUnavailable, match="everybody may write"):
+        find_server()
+    clean.chmod(0o1777)  # sticky, as the temporary folder
+    assert find_server() == mine
+    monkeypatch.setenv("LIVEKIT_SERVER", "mine")
+    assert find_server() == mine  # by PATH
+
+
+@pytest.mark.parametrize("variable", ["LIVEKIT_SERVER", "DCL_COMMS_CACHE"])
+def test_what_would_be_another_in_each_working_directory_is_refused(
+    clean: Path, monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    monkeypatch.chdir(clean)
+    program(clean / "livekit-server-1.13.5", "exit 0")
+    monkeypatch.setenv(variable, "./livekit-server-1.13.5" if variable == "LIVEKIT_SERVER" else ".")
+    with pytest.raises(ServerUnavailable, match=f"{variable} has to be an absolute path"):
+        find_server()
+
+
+def test_a_program_on_the_path_of_which_nobody_is_master(clean: Path) -> None:
+    on_path = program(clean / "livekit-server", "exit 0")
+    on_path.chmod(0o777)
+    with pytest.raises(ServerUnavailable, match="others may write"):
+        find_server()
+
+
+def test_a_build_is_nobody_elses_whatever_the_umask(clean: Path) -> None:
+    fake_go(clean, BUILDS)
+    before = os.umask(0o000)
+    try:
+        path = build_server(progress=lambda _: None)
+    finally:
+        os.umask(before)
+    assert find_server() == path
+    assert [oct(one.stat().st_mode & 0o777) for one in (path, path.parent)] == ["0o755", "0o755"]
+
+
+def test_a_cache_that_can_not_be_made(clean: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DCL_COMMS_CACHE", str(program(clean / "a file", "")))
+    with pytest.raises(ServerUnavailable, match="no folder") as caught:
+        build_server()
+    assert caught.value.problem is ServerProblem.BUILD_FAILED
+
+
+@pytest.mark.parametrize("how", ["start", "realm"])
+def test_it_is_built_only_when_that_is_asked_for(clean: Path, how: str) -> None:
+    fake_go(clean, BUILDS.replace("echo x >", "echo exit 3 >"))
+
+    def begin(**options: bool) -> None:
+        with pytest.raises(ServerUnavailable) as caught:
+            if how == "start":
+                LiveKitServer.start(**options)
+            else:
+                with realm_in_thread(livekit=True, **options):
+                    pass
+        problems.append(caught.value.problem)
+
+    problems: list[ServerProblem] = []
+    begin()
+    assert not cache_dir().exists()
+    begin(build=True)
+    assert problems == [ServerProblem.NOT_FOUND, ServerProblem.NOT_STARTED]
 
 
 # -- tokens
