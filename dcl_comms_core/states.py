@@ -142,7 +142,7 @@ class CloseReason(Enum):
     ROOM_DELETED = "the room was deleted"
     TOKEN_EXPIRED = "the access token has expired"
     TOKEN_NOT_YET_VALID = "the access token is not valid yet"
-    AUTHENTICATION = "the server did not accept the access token"
+    AUTHENTICATION = "the server did not accept the access token, or the signature"
     PERMISSION = "the access token does not permit joining"
     NOT_FOUND = "no comms server at this URL"
     BAD_REQUEST = "the server did not understand the request"
@@ -162,6 +162,8 @@ class CloseReason(Enum):
     SIGNING_REFUSED = "the server asks for a signature that we don't give"
     NO_WALLET = "a signature is needed, and there is no wallet"
     DENIED = "access denied"
+    WRONG_SECRET = "the world's password was not given, or is another one"
+    BLOCKED = "refused, and not for what this wallet is: by a firewall or a proxy, or whoever asks"
     THROTTLED = "too many requests"
     CLOCK = "this machine's clock differs from the server's"
     ROOM_TAKEN = "our room of another role needs its place"
@@ -195,6 +197,8 @@ RETRY: Final[Mapping[CloseReason, Retry]] = MappingProxyType(
         CloseReason.SIGNING_REFUSED: Retry.NEVER,
         CloseReason.NO_WALLET: Retry.NEVER,
         CloseReason.DENIED: Retry.NEVER,
+        CloseReason.WRONG_SECRET: Retry.NEVER,
+        CloseReason.BLOCKED: Retry.BACKOFF,
         CloseReason.THROTTLED: Retry.BACKOFF,
         CloseReason.CLOCK: Retry.FRESH_CREDENTIALS,
         CloseReason.ROOM_TAKEN: Retry.BACKOFF,

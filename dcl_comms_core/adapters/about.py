@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, cast
 
 from dcl_comms_core.adapters.answers import Refusal, RefusalReason, refusal
 from dcl_comms_core.adapters.connection_string import Adapter, ArchipelagoAdapter, parse_connection_string
+from dcl_comms_core.adapters.wording import NOTHING_SAID, read_words
 from dcl_comms_core.errors import InvalidConnectionString, InvalidRealm, LocalProtocolError, RealmProblem
 from dcl_comms_core.limits import DEFAULT_LIMITS, Limits
 from dcl_comms_core.tools.json_text import json_object
@@ -141,9 +142,11 @@ def read_about(
         try:
             return parse_about(body, url=url, limits=limits)
         except InvalidRealm as error:
-            return Refusal(reason=RefusalReason.MALFORMED, status=status, detail=str(error))
+            words = read_words(body, limits.answer_chars) if error.problem is RealmProblem.NOT_JSON else NOTHING_SAID
+            detail = ": ".join(filter(None, (str(error), words.shown)))
+            return Refusal(reason=RefusalReason.MALFORMED, status=status, detail=detail)
     document = json_object(body, limits.answer_chars, limits.nesting)
-    return refusal(status, headers, document, unix_now=unix_now, limits=limits)
+    return refusal(status, headers, body, document, unix_now=unix_now, limits=limits, signed=False)
 
 
 def _object(values: _Object, key: str) -> _Object:

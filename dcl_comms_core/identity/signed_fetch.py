@@ -1,7 +1,9 @@
 """Signed requests: headers that prove to an HTTP service which wallet asks, for one method, path and minute.
 
-What is signed is ``method:path:timestamp:metadata`` in lower case; query and body are not (ADR-44).  Servers refuse
-a request that is more than 60 s old by their clock, whatever ours says: ``unix_now`` is the caller's business.
+What is signed is ``method:path:timestamp:metadata``: method and path in lower case, the metadata as it is sent; query
+and body are not (ADR-44 as amended in 2026).  Services that were not renewed since want the metadata in lower case too:
+that is the older form, ``folded``.  No one signature suits both.  Servers refuse a request that is more than 60 s old
+or new by their clock, whatever ours says: ``unix_now`` is the caller's business.
 """
 
 from __future__ import annotations
@@ -47,16 +49,18 @@ def signed_fetch_headers(
     unix_now: float,
     metadata: Mapping[str, object] | str | None = None,
     guard: ChallengeGuard | None = None,
+    folded: bool = False,
 ) -> dict[str, str]:
     """Return the headers of a signed request.  They are a password for a minute: don't log them.
 
     ``metadata`` is a mapping, or the JSON text of an object, which keeps its blanks; it is escaped to ASCII.  Request
     ``request_url(url)``, whose path is the one that is signed.  With a ``guard`` only hosts that it allows.
+    ``folded``: in the older form, for a service that answers 401 to the one of today.
 
     Raises IdentityExpired, SigningRefused, InvalidConnectionString (``url`` is no http(s) URL, or has dot segments in
     its path), LocalProtocolError (metadata that is no JSON object, a method that is no word).
     """
-    request = unsigned_request(method, url, unix_now=unix_now, metadata=metadata, guard=guard)
+    request = unsigned_request(method, url, unix_now=unix_now, metadata=metadata, guard=guard, folded=folded)
     identity.check(unix_now=unix_now)
     return request.headers(identity.sign(request.payload))
 
@@ -87,6 +91,7 @@ def unsigned_request(
     unix_now: float,
     metadata: Mapping[str, object] | str | None = None,
     guard: ChallengeGuard | None = None,
+    folded: bool = False,
 ) -> UnsignedRequest:
     """Return what has to be signed for a request: see :func:`signed_fetch_headers`, which raises the same."""
     address = request_url(url)
@@ -100,7 +105,8 @@ def unsigned_request(
         msg = "an HTTP method is one word, such as GET or POST"
         raise LocalProtocolError(msg)
     text = _metadata_text({} if metadata is None else metadata)
-    return UnsignedRequest(address, f"{method}:{_path(address)}:{now}:{text}".lower(), text, now)
+    payload = f"{method}:{_path(address)}:".lower() + f"{now}:{text.lower() if folded else text}"
+    return UnsignedRequest(address, payload, text, now)
 
 
 def login_metadata(*, is_guest: bool = False, secret: str | None = None) -> dict[str, object]:

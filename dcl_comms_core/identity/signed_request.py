@@ -1,7 +1,9 @@
 """Signed requests from their other end: who asks, if the headers prove it (ADR-44).
 
-Judged as ``@dcl/platform-crypto-middleware`` judges them: the same statuses and first words.  A timestamp may lie
-ahead by any time and behind by a minute.  Stricter: metadata is a JSON object, and the timestamp plain decimal digits.
+Judged as ``@dcl/crypto-middleware`` judges them: the same statuses and first words.  A timestamp may lie a minute ahead
+or behind.  Both forms of the payload are taken, the metadata as it was sent and the older one in lower case; only the
+first says in which case it was written, so compare what decides something in any case.  Stricter: metadata is a JSON
+object, and the timestamp plain decimal digits.
 """
 
 from __future__ import annotations
@@ -61,14 +63,26 @@ def read_signed_request(
     if not isinstance(metadata, dict):
         return RequestRefused(400, "Invalid chain metadata")
     # Before any signature is looked at.
-    if int(stamp) + _VALID_MILLIS < unix_now * 1000.0:
-        return RequestRefused(401, "Expired signature: this server's clock is more than a minute ahead")
-    payload = f"{method}:{path}:{stamp}:{metadata_text}".lower()
+    untimely = _untimely(int(stamp) - unix_now * 1000.0)
+    if untimely:
+        return RequestRefused(401, untimely)
+    payload = f"{method}:{path}:".lower() + f"{stamp}:{metadata_text}"
+    if chain.payload != payload:
+        payload = payload.lower()
     try:
         address = chain.validate(payload, unix_now=unix_now, verifier=verifier)
     except InvalidAuthChain as error:
         return RequestRefused(401, f"Invalid signature: {error.problem.value}")
     return SignedRequest(address, cast("dict[str, object]", metadata))
+
+
+def _untimely(ahead: float) -> str:
+    """What is wrong with a timestamp that is this many milliseconds ahead of our clock; "": nothing is."""
+    if ahead < -_VALID_MILLIS:
+        return "Expired signature: this server's clock is more than a minute ahead"
+    if ahead > _VALID_MILLIS:
+        return "Invalid signature: its timestamp is in the future: this server's clock is more than a minute behind"
+    return ""
 
 
 def _chain(headers: Mapping[str, str], limits: Limits) -> AuthChain | None:

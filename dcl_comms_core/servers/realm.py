@@ -275,7 +275,9 @@ class RealmServer:
         )
         if isinstance(asks, RequestRefused):
             return _error(asks.status, asks.text)
-        if asks.metadata.get("signer") == _SCENES_SIGNER:
+        # In any case: the older form of a signature does not say which it was.
+        signers = (str(value).lower() for key, value in asks.metadata.items() if key.lower() == "signer")
+        if _SCENES_SIGNER in signers:
             return _error(400, "Invalid metadata")
         if asks.address in rules.denied:
             return _error(401, "Access denied, deny-listed wallet")

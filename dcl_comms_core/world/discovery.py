@@ -20,6 +20,7 @@ from dcl_comms_core.identity.auth_chain import require_answer
 from dcl_comms_core.identity.signed_fetch import unsigned_request
 from dcl_comms_core.inputs import FetchFailed, LinkRef
 from dcl_comms_core.states import RETRY, WAY_TRANSITIONS, CloseReason, Retry, WayState, WayTrigger
+from dcl_comms_core.tools.urls import host_and_port
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from dcl_comms_core.inputs import Fetched
     from dcl_comms_core.limits import Limits
 
-__all__ = ["Found", "Setback", "Way"]
+__all__ = ["Found", "OlderForms", "Setback", "Way"]
 
 
 class Setback(NamedTuple):
@@ -62,15 +63,50 @@ class Found(NamedTuple):
 Outcome = Found | Setback | None
 
 
-class Way:
-    """One way after another; its methods give what it led to, None while it is not at its end."""
+class OlderForms:
+    """Hosts whose services take signed requests in the older form only, as far as they were asked.
 
-    def __init__(self, *, link: int, room: str, limits: Limits, guard: ChallengeGuard, address: str | None) -> None:
+    As many as there may be on a way (``adapter_hops``); the one that was noted first is forgotten for another.
+    """
+
+    __slots__ = ("_hosts", "_most")
+
+    def __init__(self, limits: Limits) -> None:
+        self._hosts: dict[str, None] = {}
+        self._most = limits.adapter_hops
+
+    def wanted(self, url: str) -> bool:
+        """Whether the service at this URL is to be asked in the older form."""
+        return host_and_port(url) in self._hosts
+
+    def note(self, url: str, *, older: bool) -> None:
+        """The service at this URL takes this form."""
+        host = host_and_port(url)
+        self._hosts.pop(host, None)
+        if older:
+            self._hosts[host] = None
+            if len(self._hosts) > self._most:
+                del self._hosts[next(iter(self._hosts))]
+
+
+class Way:
+    """One way after another; its methods give what it led to, None while it is not at its end.
+
+    ``older``: shared by the ways of a session.
+    """
+
+    def __init__(
+        self, *, link: int, room: str, limits: Limits, guard: ChallengeGuard, address: str | None, older: OlderForms
+    ) -> None:
         self._link = LinkRef(link, 0)
         self._room = room
         self._limits = limits
         self._guard = guard
         self._address = address
+        self._older = older
+        self._asked = ""
+        self._folded = self._second = False
+        """Whether the request is signed in the older form; whether another form was tried before."""
         self._metadata: Mapping[str, object] = {}
         self._url = ""
         self._within: Place | None = None
@@ -162,7 +198,13 @@ class Way:
                 return Setback(CloseReason.PROTOCOL, retry, str(error))
             resolution = Resolution(chosen, limits=self._limits)
         else:
-            resolution.answer(read_answer(inp.status, headers, inp.body, unix_now=unix_now, limits=self._limits))
+            answer = read_answer(inp.status, headers, inp.body, unix_now=unix_now, limits=self._limits)
+            misread = isinstance(answer, Refusal) and answer.reason is RefusalReason.SIGNATURE
+            if misread and not self._second:
+                return self._sign(self._asked, now, unix_now, folded=not self._folded)
+            if not misread:
+                self._older.note(self._asked, older=self._folded)
+            resolution.answer(answer)
         return self._resolve(resolution, now, unix_now)
 
     def provide(self, request: int, chain: AuthChain, now: float, unix_now: float) -> None:
@@ -190,20 +232,22 @@ class Way:
     def _resolve(self, resolution: Resolution, now: float, unix_now: float) -> Outcome:
         self._resolution = resolution
         if resolution.request is not None:
-            return self._sign(resolution.request.url, now, unix_now)
+            url = resolution.request.url
+            return self._sign(url, now, unix_now, folded=self._older.wanted(url), first=True)
         result = resolution.result
         if isinstance(result, Adapter):
             self._over()
             return Found(result, self._within)
         return self._refused(result or Refusal(reason=RefusalReason.MALFORMED))
 
-    def _sign(self, url: str, now: float, unix_now: float) -> Setback | None:
+    def _sign(self, url: str, now: float, unix_now: float, *, folded: bool, first: bool = False) -> Setback | None:
+        self._asked, self._folded, self._second = url, folded, not first
         if self._address is None:
             self._over()
             return Setback.of(CloseReason.NO_WALLET, "a connection string is given for a signed request only")
         try:
             self._unsigned = unsigned_request(
-                "POST", url, unix_now=unix_now, metadata=self._metadata, guard=self._guard
+                "POST", url, unix_now=unix_now, metadata=self._metadata, guard=self._guard, folded=folded
             )
         except SigningRefused as error:
             self._over()

@@ -38,7 +38,7 @@ from dcl_comms_core.tools.clock import Clock
 from dcl_comms_core.tools.prng import Prng
 from dcl_comms_core.tools.timers import earliest
 from dcl_comms_core.tools.urls import request_url
-from dcl_comms_core.world.discovery import Way
+from dcl_comms_core.world.discovery import OlderForms, Way
 from dcl_comms_core.world.islands import IslandService
 from dcl_comms_core.world.lifecycle import Lifecycle
 from dcl_comms_core.world.listening import Listening
@@ -140,10 +140,10 @@ class WorldSession(Intents):
             )
 
         def stay(role: RoomRole) -> Stay:
-            way = Way(link=merged.new_link(), room=role.value, limits=limits, guard=guard, address=address)
+            way = Way(link=merged.new_link(), room=role.value, limits=limits, guard=guard, address=address, older=older)
             return Stay(role, way, backoff=backoff, prng=prng, limits=limits)
 
-        prng = Prng(chosen.entropy)
+        prng, older = Prng(chosen.entropy), OlderForms(limits)
         self._target = where
         self._signs = address is not None
         self._merged = merged

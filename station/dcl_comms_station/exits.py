@@ -80,6 +80,8 @@ CLOSE_EXITS: Final[Mapping[CloseReason, Exit]] = MappingProxyType(
         CloseReason.SIGNING_REFUSED: Exit.REFUSED,
         CloseReason.NO_WALLET: Exit.REFUSED,
         CloseReason.DENIED: Exit.REFUSED,
+        CloseReason.WRONG_SECRET: Exit.REFUSED,
+        CloseReason.BLOCKED: Exit.REFUSED,
         CloseReason.THROTTLED: Exit.REFUSED,
         CloseReason.CLOCK: Exit.REFUSED,
         CloseReason.ROOM_TAKEN: Exit.REFUSED,

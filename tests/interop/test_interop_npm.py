@@ -22,8 +22,11 @@ from rigs.interop.npm import installed
 from dcl_comms_core import (
     AuthChain,
     InvalidAuthChain,
+    Refusal,
+    RefusalReason,
     login_metadata,
     login_payload,
+    read_answer,
     request_url,
     scene_metadata,
     signed_fetch_headers,
@@ -203,19 +206,22 @@ def test_the_middleware_accepts_our_requests(ask: Ask) -> None:
     ]  # fmt: skip
     asked = [("POST", url, None, 0.0) for url in URLS]
     asked += [("get", URLS[2], extra, seconds) for extra in metadata for seconds in (-50.0, 50.0)]
-    questions = [
-        {
-            "ask": "request",
-            "method": method,
-            "url": request_url(url),
-            "headers": signed_fetch_headers(me, method, url, unix_now=now + seconds, metadata=extra),
-        }
-        for method, url, extra, seconds in asked
-    ]
-    for question, answer in zip(questions, ask(questions), strict=True):
-        assert answer["ok"], (question["url"], answer)
+
+    def question(kind: str, method: str, url: str, extra: Any, seconds: float) -> dict[str, Any]:
+        headers = signed_fetch_headers(
+            me, method, url, unix_now=now + seconds, metadata=extra, folded=kind == "request"
+        )
+        return {"ask": kind, "method": method, "url": request_url(url), "headers": headers}
+
+    # This one is of before 2026.
+    older = [question("request", *one) for one in asked]
+    for sent, answer in zip(older, ask(older), strict=True):
+        assert answer["ok"], (sent["url"], answer)
         assert answer["auth"] == ROOT.address.lower()
-        assert answer["authMetadata"] == json.loads(question["headers"]["x-identity-metadata"])
+        assert answer["authMetadata"] == json.loads(sent["headers"]["x-identity-metadata"])
+    today = [question("verbatim", *one) for one in asked]
+    for sent, answer in zip(today, ask(today), strict=True):
+        assert answer["ok"], (sent["url"], answer)
 
 
 def test_the_middleware_refuses_what_it_should(ask: Ask) -> None:
@@ -223,6 +229,7 @@ def test_the_middleware_refuses_what_it_should(ask: Ask) -> None:
     me = identity(expires=now + 3600.0)
     good = signed_fetch_headers(me, "POST", URLS[1], unix_now=now)
     old = signed_fetch_headers(me, "POST", URLS[1], unix_now=now - 70.0)
+    capitals = signed_fetch_headers(me, "POST", URLS[1], unix_now=now, metadata=login_metadata())
     question = {"ask": "request", "method": "POST", "url": URLS[1], "headers": good}
     answers = ask(
         [
@@ -230,10 +237,15 @@ def test_the_middleware_refuses_what_it_should(ask: Ask) -> None:
             {**question, "method": "GET"},
             {**question, "url": URLS[0]},
             {**question, "headers": good | {"x-identity-metadata": '{"a":1}'}},
+            {**question, "headers": capitals},
             {**question, "headers": old},
         ]
     )
-    assert [answer.get("status", 200) for answer in answers] == [200, 401, 401, 401, 401]
+    assert [answer.get("status", 200) for answer in answers] == [200, 401, 401, 401, 401, 401]
+    # What it says of today's form is what has us sign in its own.
+    refused = read_answer(401, {}, json.dumps({"error": answers[-2]["message"]}), unix_now=now)
+    assert isinstance(refused, Refusal)
+    assert refused.reason is RefusalReason.SIGNATURE
     assert answers[-1]["message"].startswith("Expired signature")
 
 

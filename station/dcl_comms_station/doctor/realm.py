@@ -36,6 +36,9 @@ _STAGES: Final = 8.0
 _ADVICE: Final = {
     CloseReason.BANNED: "this wallet is banned here: ask those who run the realm, or use another wallet",
     CloseReason.DENIED: "this wallet is not let in: ask those who run the realm, or use another wallet (--wallet)",
+    CloseReason.WRONG_SECRET: "give the world's password: set DCL_COMMS_SECRET, or --secret FILE",
+    CloseReason.BLOCKED: "what stands before the service does not let us through, whatever the wallet: see its text, "
+    "try from another network, or ask those who run it",
     CloseReason.AUTHENTICATION: "the service does not take our signature or refuses this wallet: set this machine's "
     "clock, try another wallet (--wallet)",
     CloseReason.CLOCK: "set this machine's clock: signatures are good for a minute",

@@ -79,10 +79,10 @@ def test_any_adapter_may_come() -> None:
         (403, {"error": "User is banned from this scene"}, R.BANNED),
         (401, {"message": "Access denied, banned wallet"}, R.BANNED),
         (200, {"ok": False, "message": "You are BANNED"}, R.BANNED),
-        (401, {"error": "Access denied, invalid signed-fetch request"}, R.DENIED),
+        (401, {"error": "Access denied, invalid signed-fetch request"}, R.SIGNATURE),
         (401, {"ok": False, "message": "Access denied"}, R.DENIED),
         (403, {"error": "You are not allowed to access this world"}, R.DENIED),
-        (403, {}, R.DENIED),
+        (403, {}, R.BLOCKED),
         (451, {}, R.DENIED),
         (200, {"message": "no"}, R.DENIED),
         (401, {"ok": False, "message": "Expired signature: signature timestamp: 1, timestamp expiration: 2"}, R.CLOCK),
@@ -102,7 +102,7 @@ def test_any_adapter_may_come() -> None:
         # A text decides only where the status leaves it open, and only as a whole word.
         (404, {"error": "banned"}, R.NOT_FOUND),
         (500, {"error": "banned"}, R.UNAVAILABLE),
-        (403, {"error": "urban bandwidth"}, R.DENIED),
+        (403, {"error": "urban bandwidth"}, R.BLOCKED),
         (503, {"error": "fully booked elsewhere"}, R.UNAVAILABLE),
         # What makes no sense.
         (200, {}, R.MALFORMED),
@@ -117,7 +117,7 @@ def test_any_adapter_may_come() -> None:
         (-1, "", R.MALFORMED),
         (999, "", R.MALFORMED),
         (302, {"adapter": ROOM}, R.MALFORMED),
-        (401, {"adapter": ROOM}, R.DENIED),
+        (401, {"adapter": ROOM}, R.BLOCKED),
     ],
 )
 def test_refusals(status: int, body: object, reason: RefusalReason) -> None:
@@ -128,9 +128,10 @@ def test_refusals(status: int, body: object, reason: RefusalReason) -> None:
 
 def test_every_reason_says_what_may_help() -> None:
     assert set(REFUSAL_RETRY) == set(RefusalReason)
-    never = {R.BANNED, R.DENIED, R.NOT_FOUND, R.BAD_REQUEST, R.ENDLESS}
+    never = {R.BANNED, R.WRONG_SECRET, R.DENIED, R.NOT_FOUND, R.BAD_REQUEST, R.ENDLESS}
     assert {reason for reason, retry in REFUSAL_RETRY.items() if retry is Retry.NEVER} == never
-    assert REFUSAL_RETRY[R.CLOCK] is Retry.FRESH_CREDENTIALS
+    fresh = {reason for reason, retry in REFUSAL_RETRY.items() if retry is Retry.FRESH_CREDENTIALS}
+    assert fresh == {R.CLOCK, R.SIGNATURE}
 
 
 def test_what_helps_after_a_refusal_is_what_helps_after_its_close_reason_but_for_two() -> None:

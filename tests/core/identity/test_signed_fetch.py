@@ -36,7 +36,7 @@ def chain_in(sent: dict[str, str]) -> AuthChain:
 
 def test_what_is_signed_and_sent() -> None:
     sent = headers(metadata={"Key": "Ünï", "n": [1, None, True]})
-    payload = 'post:/a/b:1700000000000:{"key":"\\u00dcn\\u00ef","n":[1,null,true]}'
+    payload = 'post:/a/b:1700000000000:{"Key":"\\u00dcn\\u00ef","n":[1,null,true]}'
     assert chain_in(sent).payload == payload
     chain_in(sent).validate(payload, unix_now=NOW, verifier=VERIFIER)
     assert sent["x-identity-timestamp"] == "1700000000000"
@@ -50,6 +50,17 @@ def test_what_is_signed_and_sent() -> None:
     ]
 
 
+def test_the_older_form_folds_the_metadata_and_sends_it_as_it_is() -> None:
+    metadata = scene_metadata(scene_id="bafkreiABC", realm_name="main", parcel=(1, 2))
+    now, older = headers(metadata=metadata), headers(metadata=metadata, folded=True)
+    sent = now["x-identity-metadata"]
+    assert (older["x-identity-metadata"], older["x-identity-timestamp"]) == (sent, now["x-identity-timestamp"])
+    assert chain_in(now).payload == f"post:/a/b:1700000000000:{sent}"
+    assert chain_in(older).payload == f"post:/a/b:1700000000000:{sent.lower()}"
+    for one in (now, older):
+        chain_in(one).validate(chain_in(one).payload, unix_now=NOW, verifier=VERIFIER)
+
+
 def test_no_metadata_is_an_empty_object() -> None:
     assert headers()["x-identity-metadata"] == headers(metadata={})["x-identity-metadata"] == "{}"
 
@@ -61,7 +72,7 @@ def test_headers_are_ascii_and_mean_what_was_given(metadata: dict[str, object]) 
         assert value.isascii()
         assert value.isprintable()
     assert json.loads(sent["x-identity-metadata"]) == metadata
-    assert chain_in(sent).payload == f"post:/a/b:1700000000000:{sent['x-identity-metadata'].lower()}"
+    assert chain_in(sent).payload == f"post:/a/b:1700000000000:{sent['x-identity-metadata']}"
 
 
 @given(

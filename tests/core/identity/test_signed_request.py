@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -9,10 +10,14 @@ from rigs.core.chains import EPHEMERAL, NOW, OTHER, ROOT, VERIFIER, identity
 
 from dcl_comms_core import (
     DEFAULT_LIMITS,
+    Refusal,
+    RefusalReason,
     RequestRefused,
     SignedRequest,
     login_metadata,
+    read_answer,
     read_signed_request,
+    scene_metadata,
     signed_fetch_headers,
 )
 
@@ -46,12 +51,39 @@ def test_the_method_counts_in_any_case() -> None:
     assert isinstance(read(headers(), method="POST"), SignedRequest)
 
 
-@pytest.mark.parametrize(("seconds", "fine"), [(-86_400.0, True), (0.0, True), (60.0, True), (60.01, False)])
-def test_how_old_a_request_may_be(seconds: float, fine: bool) -> None:
+@pytest.mark.parametrize(
+    ("seconds", "first_words"),
+    [
+        (-86_400.0, "Invalid signature: its timestamp is in the future"),
+        (-60.01, "Invalid signature: its timestamp is in the future"),
+        (-60.0, None),
+        (0.0, None),
+        (60.0, None),
+        (60.01, "Expired signature"),
+    ],
+)
+def test_how_old_and_how_new_a_request_may_be(seconds: float, first_words: str | None) -> None:
     asks = read(headers(), now=NOW + seconds)
-    assert isinstance(asks, SignedRequest) is fine
-    if not fine:
-        assert (asks.status, asks.text.partition(":")[0]) == (401, "Expired signature")
+    assert isinstance(asks, SignedRequest) is (first_words is None)
+    if first_words is not None:
+        assert asks.status == 401
+        assert asks.text.startswith(first_words)
+        # And our own client makes of it what it is.
+        refused = read_answer(asks.status, {}, json.dumps({"error": asks.text}), unix_now=NOW)
+        assert isinstance(refused, Refusal)
+        assert refused.reason is RefusalReason.CLOCK
+
+
+@pytest.mark.parametrize("folded", [False, True])
+def test_both_forms_are_taken(folded: bool) -> None:
+    metadata = scene_metadata(scene_id="bafkreiABC", realm_name="Main", parcel=(1, 2))
+    asks = read(signed_fetch_headers(identity(), "POST", URL, unix_now=NOW, metadata=metadata, folded=folded))
+    assert asks == (ROOT.address.lower(), metadata)
+
+
+def test_who_signed_the_metadata_as_it_is_signed_its_case_too() -> None:
+    given = headers('{"signer":"A"}')
+    assert isinstance(read(given | {"x-identity-metadata": '{"Signer":"A"}'}), RequestRefused)
 
 
 def foreign_link() -> str:

@@ -39,7 +39,7 @@ from dcl_comms_core.testing import MemoryIslands
 from dcl_comms_core.tools.clock import Clock
 from dcl_comms_core.tools.prng import Prng
 from dcl_comms_core.tools.retries import Retries
-from dcl_comms_core.world.discovery import Found, Setback, Way
+from dcl_comms_core.world.discovery import Found, OlderForms, Setback, Way
 from dcl_comms_core.world.islands import IslandService
 from dcl_comms_core.world.lifecycle import Lifecycle
 from dcl_comms_core.world.membership import Stay
@@ -55,7 +55,8 @@ STEADY = Backoff(initial=1.0, factor=2.0, maximum=8.0, jitter=0.0, attempts=2)
 
 
 def stay(role: RoomRole = RoomRole.ISLAND, backoff: Backoff | None = STEADY) -> Stay:
-    way = Way(link=1, room=role.value, limits=LIMITS, guard=ChallengeGuard(), address=None)
+    older = OlderForms(LIMITS)
+    way = Way(link=1, room=role.value, limits=LIMITS, guard=ChallengeGuard(), address=None, older=older)
     return Stay(role, way, backoff=backoff, prng=Prng(0), limits=LIMITS)
 
 

@@ -214,6 +214,8 @@ class Universe:
         self.minted: dict[str, float] = {}
         self.banned: set[str] = set()
         self.place = Place.PUBLIC
+        self.folds = False
+        """Do its services take the older form of signed requests, and only that?"""
         self.archipelago = ArchipelagoServer(
             verifier=VERIFIER, mint=self.mint, banned=lambda address: address in self.banned, islands=Islands()
         )
@@ -265,12 +267,12 @@ class Universe:
         return answer
 
     def signer(self, request: Fetch) -> str:
-        """Who signed a request, really verified."""
+        """Who signed a request, really verified.  InvalidAuthChain: nobody did, in the form that is taken here."""
         headers = dict(request.headers)
         links = [headers[name] for name in sorted(headers) if name.startswith("x-identity-auth-chain-")]
         path = "/" + request.url.partition("://")[2].partition("/")[2].partition("?")[0]
         stamp, metadata = headers["x-identity-timestamp"], headers["x-identity-metadata"]
-        payload = f"{request.method}:{path}:{stamp}:{metadata}".lower()
+        payload = f"{request.method}:{path}:".lower() + f"{stamp}:{metadata.lower() if self.folds else metadata}"
         assert 0.0 <= self.unix - int(stamp) / 1000.0 < 60.0
         chain = AuthChain.from_json("[" + ",".join(links) + "]")
         return chain.validate(payload, unix_now=self.unix, verifier=VERIFIER)
