@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import nullcontext
 from importlib.util import find_spec
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from dcl_comms_drivers.realm.embedded import EmbeddedRealm
 from dcl_comms_drivers.realm.livekit_server import LiveKitServer, ServerProblem, ServerUnavailable
@@ -19,11 +19,13 @@ if TYPE_CHECKING:
 
 __all__ = ["find_livekit", "host_realm"]
 
+_GLANCE_SECONDS: Final = 0.5
+
 
 def host_realm(write: Callable[[str], object], *, livekit: bool | None, build: bool, port: int) -> None:
     """Serve a realm until KeyboardInterrupt.  ``livekit`` None: if there is a livekit-server, or ``build`` makes one.
 
-    Failed: no livekit-server where one is wanted, or the port is taken.
+    Failed: no livekit-server where one is wanted, one that ends by itself, or the port is taken.
     """
     server = None if livekit is False else find_livekit(required=livekit is True, build=build)
     holder: AbstractContextManager[object] = nullcontext() if server is None else server
@@ -77,6 +79,8 @@ async def _serve(write: Callable[[str], object], server: LiveKitServer | None, p
         )
         for one in lines:
             write(one)
-        await asyncio.Event().wait()
+        while server is None or not server.lost:
+            await asyncio.sleep(_GLANCE_SECONDS)
+        raise Failed(Exit.NETWORK, "livekit-server has ended by itself, and the realm's rooms with it")
     finally:
         await realm.down()

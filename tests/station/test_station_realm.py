@@ -52,6 +52,14 @@ def children(pid):
     return found
 
 
+def lives(pid):
+    """Whether it does something: who is nobody's child any more may stay for a while as a name."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except OSError:
+        return False
+
+
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_realm_of_ws_rooms_ends_cleanly(start_process, number, code):
     process = start_process("realm", "--ws-room")
@@ -76,6 +84,23 @@ def test_its_livekit_server_ends_with_it(start_process, livekit_server):
     while any(Path(f"/proc/{pid}").exists() for pid in family):
         assert time.monotonic() < end
         time.sleep(0.05)
+
+
+@pytest.mark.livekit
+@pytest.mark.parametrize(
+    ("whom", "number"),
+    [("supervisor", signal.SIGTERM), ("supervisor", signal.SIGKILL), ("livekit-server", signal.SIGKILL)],
+)
+def test_it_ends_with_its_livekit_server(start_process, livekit_server, whom, number):
+    """There is no orphan, and no realm without rooms."""
+    process = start_process("realm", "--livekit")
+    url_of(process)
+    supervisor, server = children(process.pid)
+    os.kill(server if whom == "livekit-server" else supervisor, number)
+    stderr = process.communicate(timeout=15)[1]
+    assert (process.returncode, stderr.count("\n"), "livekit-server has ended" in stderr) == (4, 1, True), stderr
+    assert not lives(supervisor)
+    assert not lives(server)
 
 
 def test_a_port_that_is_taken(run_process):

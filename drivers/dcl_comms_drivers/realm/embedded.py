@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Self, TypeVar
 from dcl_comms_core.errors import LocalProtocolError
 from dcl_comms_core.limits import DEFAULT_LIMITS
 from dcl_comms_core.servers.realm import RealmRules, RealmServer, RealmSettings
-from dcl_comms_drivers.realm.livekit_binary import ServerUnavailable
+from dcl_comms_drivers.realm.livekit_binary import ServerProblem, ServerUnavailable
 from dcl_comms_drivers.realm.livekit_server import LiveKitServer
 from dcl_comms_drivers.realm.web import HOST, Web
 from dcl_comms_drivers.wallet.wallets import verifier
@@ -42,6 +42,7 @@ __all__ = ["Controls", "EmbeddedRealm", "RealmInThread", "RealmSettings", "realm
 
 _T = TypeVar("_T")
 _MAKING_SECONDS = 60.0
+_GLANCE_SECONDS = 0.5
 
 
 class Controls(ABC):
@@ -157,7 +158,8 @@ class EmbeddedRealm(Controls):
 
     ``port`` 0: any that is free.  ``build`` with ``livekit=True``: a livekit-server that is nowhere is downloaded and
     compiled, once, for minutes.  Entering raises ServerUnavailable (``livekit=True`` and no livekit-server) or OSError
-    (the port is taken).
+    (the port is taken).  A livekit-server that ends by itself is noticed: the next verb raises ServerUnavailable
+    (ENDED), or the end of the block.
     """
 
     def __init__(
@@ -178,6 +180,8 @@ class EmbeddedRealm(Controls):
         self._rules = RealmRules()
         self._web: Web | None = None
         self._crash: Exception | None = None
+        self._glance: asyncio.TimerHandle | None = None
+        self._lost = False
 
     async def __aenter__(self) -> Self:
         if self._wants_livekit:
@@ -218,10 +222,15 @@ class EmbeddedRealm(Controls):
         )
         await web.serve(server)
         self._web = web
+        self._look_at_livekit()
 
     async def down(self) -> None:
         """Hang up on everybody and listen no more, as a server that crashed; livekit-server goes on."""
         web, self._web = self._web, None
+        if self._glance is not None:
+            self._glance.cancel()
+            self._glance = None
+            self._notice_loss()
         if web is not None:
             await web.stop()
 
@@ -237,6 +246,7 @@ class EmbeddedRealm(Controls):
 
     def do(self, action: Callable[[RealmServer, float], _T]) -> _T:
         """Do something with the realm's server, now; what it returns."""
+        self._notice_loss()
         self._raise_crash()
         web = self._web
         if web is None:
@@ -264,6 +274,15 @@ class EmbeddedRealm(Controls):
     async def _stop_livekit(self) -> None:
         if self._wants_livekit and self.livekit is not None:
             await asyncio.to_thread(self.livekit.stop)
+
+    def _notice_loss(self) -> None:
+        was_lost, self._lost = self._lost, self.livekit is not None and self.livekit.lost
+        if self._lost and not was_lost:
+            self._crashed(ServerUnavailable(ServerProblem.ENDED, "its rooms are gone; restart() starts it again"))
+
+    def _look_at_livekit(self) -> None:
+        self._notice_loss()
+        self._glance = asyncio.get_running_loop().call_later(_GLANCE_SECONDS, self._look_at_livekit)
 
     def _crashed(self, error: Exception) -> None:
         self._crash = self._crash or error

@@ -62,6 +62,7 @@ class ServerProblem(Enum):
     BUILD_FAILED = "livekit-server could not be built"
     NOT_STARTED = "livekit-server did not start"
     REFUSED = "livekit-server refused a request"
+    ENDED = "livekit-server has ended by itself"
 
 
 class ServerUnavailable(CommsError):

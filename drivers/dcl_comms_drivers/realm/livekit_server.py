@@ -4,9 +4,10 @@
         target = server.connection_string("0xalice", "plaza")
 
 Everything here blocks for as long as it takes and needs no event loop; call it before one runs, or in a thread.
-The key and the secret reach the server through its environment, never through arguments.  An authenticated request
-proves that the server that answers is the one that was started.  It ends by ``stop()``, at the end of the ``with``
-block, or when this process dies in whatever way (see ``supervisor.py``).
+The key and the secret reach the server through its environment, which has little else in it, and never through
+arguments.  No request is sent before the process that was started listens at its port.  It ends by ``stop()``, at the
+end of the ``with`` block, or when this process or the supervisor between them dies in whatever way (see
+``supervisor.py``).  A forked child may use it, and does not end it.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import contextlib
 import json
 import os
 import secrets
+import select
 import signal
 import socket
 import subprocess
@@ -26,6 +28,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self, cast
 from urllib.parse import quote
 
+from dcl_comms_core.errors import LocalProtocolError
+from dcl_comms_drivers.realm.listeners import listens
 from dcl_comms_drivers.realm.livekit_binary import ServerProblem, ServerUnavailable, build_server, find_server
 from dcl_comms_drivers.realm.mint import mint_admin_token, mint_token
 
@@ -50,6 +54,8 @@ _HOW_TO_GET_IT: Final = (
     "dcl-comms realm --build, python -m dcl_comms_drivers.realm.livekit_binary, or build=True"
 )
 _DISCARD_PORT: Final = 9
+_PASSED_ON: Final = ("HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "PATH", "TMPDIR", "TZ")
+"""Of our environment: LiveKit takes settings from it, and the rest is not its business."""
 
 
 class LiveKitServer:
@@ -70,6 +76,10 @@ class LiveKitServer:
         self._node_ip = node_ip
         self.udp_port = 0
         self._process: subprocess.Popen[bytes] | None = None
+        self._owner = os.getpid()
+        self._was_up = False
+        self._handle: int | None = None
+        """The process of ``pid`` and no other, also when that number is somebody else's; None: there is no such thing."""
         # Without a name: nothing is left of it, however we end.
         self._log = tempfile.TemporaryFile()  # noqa: SIM115  # closed by stop()
 
@@ -123,7 +133,18 @@ class LiveKitServer:
     @property
     def alive(self) -> bool:
         """Whether the process is running."""
-        return self._process is not None and self._process.poll() is None
+        if self._process is None:
+            return False
+        if self._handle is None:
+            return self._process.poll() is None
+        handle = select.poll()
+        handle.register(self._handle, select.POLLIN)
+        return not handle.poll(0)
+
+    @property
+    def lost(self) -> bool:
+        """Whether it ended, and not by our ``kill()`` or ``stop()``; until ``restart()``."""
+        return self._was_up and not self.alive
 
     def token(
         self,
@@ -178,6 +199,7 @@ class LiveKitServer:
 
     def kill(self) -> None:
         """End the server at once, as a crash would."""
+        self._require_own()
         self._end(b"K", _KILL_SECONDS)
 
     def restart(self) -> None:
@@ -189,7 +211,12 @@ class LiveKitServer:
                 raise ServerUnavailable(ServerProblem.NOT_STARTED, self._last_line())
 
     def stop(self) -> None:
-        """End the server: rooms are deleted first, because it would wait for their participants.  May be repeated."""
+        """End the server: rooms are deleted first, because it would wait for their participants.  May be repeated.
+
+        In a forked child it does nothing: the server is its parent's.
+        """
+        if os.getpid() != self._owner:
+            return
         if self.alive and self.port:
             with contextlib.suppress(ServerUnavailable):
                 for room in self.list_rooms():
@@ -198,6 +225,10 @@ class LiveKitServer:
         self._log.close()
 
     # -- the process
+
+    def _require_own(self) -> None:
+        if os.getpid() != self._owner:
+            raise LocalProtocolError("another process started this server: end it there, or start one of your own")
 
     def _start(self) -> None:
         # A port that is free now may be taken before the server binds it.
@@ -210,11 +241,12 @@ class LiveKitServer:
 
     def _launch(self) -> bool:
         """Start the process; False when it ended before it answered."""
-        env = {**os.environ, "LIVEKIT_CONFIG": self._config()}
+        env = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
+        env["LIVEKIT_CONFIG"] = self._config()
         self._log.seek(0)
         self._log.truncate()
         process = subprocess.Popen(  # noqa: S603  # our own supervisor and the program that the user chose
-            [sys.executable, "-I", "-S", str(_SUPERVISOR), str(self._program)],
+            [sys.executable, "-I", "-S", str(_SUPERVISOR), str(self._program), str(self._owner)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._log,
@@ -226,10 +258,12 @@ class LiveKitServer:
         assert process.stdout is not None  # noqa: S101  # it is a pipe
         first = process.stdout.readline()
         self.pid = int(first.split()[1]) if first.startswith(b"pid ") else 0
+        self._handle = _handle_of(self.pid)
         deadline = time.monotonic() + _START_SECONDS
         while process.poll() is None:
             with contextlib.suppress(ServerUnavailable):
                 self._ask("ListRooms", {})
+                self._was_up = True
                 return True
             if time.monotonic() > deadline:
                 break
@@ -238,6 +272,7 @@ class LiveKitServer:
         return False
 
     def _end(self, letter: bytes, grace: float) -> None:
+        self._was_up = False
         process = self._process
         if process is None:
             return
@@ -254,12 +289,15 @@ class LiveKitServer:
         try:
             process.wait(_KILL_SECONDS)
         except subprocess.TimeoutExpired:
-            # The supervisor hangs: it has not reaped its child, so the id is still that child's.
-            if self.pid:
-                os.kill(self.pid, signal.SIGKILL)
-            process.kill()
+            process.kill()  # it hangs
             process.wait()
         process.stdout.close()
+        if self._handle is not None:
+            # Whatever became of the supervisor.
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(self._handle, signal.SIGKILL)
+            os.close(self._handle)
+        self._handle = None
         self.pid = 0
 
     def _config(self) -> str:
@@ -293,10 +331,14 @@ class LiveKitServer:
     # -- its API
 
     def _ask(self, method: str, body: dict[str, str], **flags: bool) -> _Answer:
-        token = mint_admin_token(self.key, self.secret, room=body.get("room", ""))
-        headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
         connection = HTTPConnection(_HOST, self.port, timeout=_REQUEST_SECONDS)
         try:
+            # Before, so that nobody is disturbed, and after: who listens all the time is who was connected to.
+            self._require_listening(method)
+            connection.connect()
+            self._require_listening(method)
+            token = mint_admin_token(self.key, self.secret, room=body.get("room", ""))
+            headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
             connection.request("POST", f"/twirp/livekit.RoomService/{method}", json.dumps({**body, **flags}), headers)
             response = connection.getresponse()
             content = response.read()
@@ -311,6 +353,19 @@ class LiveKitServer:
             return cast("_Answer", json.loads(content))
         except ValueError:
             raise ServerUnavailable(ServerProblem.REFUSED, f"{method}: not JSON") from None
+
+    def _require_listening(self, method: str) -> None:
+        if not (self.pid and listens(_HOST, self.port, self.pid)):
+            raise ServerUnavailable(ServerProblem.REFUSED, f"{method}: it does not listen at its port")
+
+
+def _handle_of(pid: int) -> int | None:
+    if not pid:
+        return None
+    try:
+        return os.pidfd_open(pid)
+    except (AttributeError, OSError):
+        return None  # the system is too old, or no Linux; or it has ended already
 
 
 def _names(answer: _Answer, kind: str, field: str) -> list[str]:

@@ -8,9 +8,11 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -160,6 +162,126 @@ def test_it_dies_with_a_killed_owner_and_leaves_nothing(
         owner.send_signal(signal.SIGKILL)
         assert settle(lambda: not alive(pid), 2.5)
     assert list(tmp_path.iterdir()) == []
+
+
+def parent(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+
+
+@LINUX
+@pytest.mark.livekit
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGKILL])
+def test_it_dies_with_its_supervisor(private_livekit_server: LiveKitServer, number: signal.Signals) -> None:
+    server, pid = private_livekit_server, private_livekit_server.pid
+    assert (server.alive, server.lost) == (True, False)
+    os.kill(parent(pid), number)
+    assert settle(lambda: not alive(pid), 5.0)
+    assert settle(lambda: server.lost, 1.0)
+    server.restart()
+    assert (server.alive, server.lost, server.list_rooms()) == (True, False, [])
+    server.kill()
+    assert (server.alive, server.lost) == (False, False)
+
+
+@LINUX
+@pytest.mark.livekit
+def test_a_stopped_supervisor_keeps_nothing_alive(private_livekit_server: LiveKitServer) -> None:
+    pid = private_livekit_server.pid
+    supervisor = parent(pid)
+    os.kill(supervisor, signal.SIGSTOP)
+    private_livekit_server.stop()
+    assert not alive(pid)
+    assert not alive(supervisor)
+
+
+@LINUX
+def test_what_a_script_starts_ends_too(tmp_path: Path) -> None:
+    """A program that is named may be a script around it."""
+    script = program(tmp_path / "server", f"/bin/sleep 60 &\necho $! > {tmp_path}/pid\nexit 1")
+    with pytest.raises(ServerUnavailable):
+        LiveKitServer.start(script)
+    assert settle(lambda: not alive(int((tmp_path / "pid").read_text())), 1.0)
+
+
+def test_it_gets_little_of_our_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """LiveKit takes keys and addresses from there, and the rest is nobody's business."""
+    monkeypatch.setenv("LIVEKIT_KEYS", "key: secret")
+    monkeypatch.setenv("A_PASSWORD", "secret")
+    with pytest.raises(ServerUnavailable):
+        LiveKitServer.start(program(tmp_path / "server", f"env > {tmp_path}/env"))
+    names = {line.partition("=")[0] for line in (tmp_path / "env").read_text().splitlines()}
+    assert {"PATH", "LIVEKIT_CONFIG"} <= names
+    assert names <= {
+        "HOME",
+        "LANG",
+        "LC_ALL",
+        "LD_LIBRARY_PATH",
+        "LIVEKIT_CONFIG",
+        "PATH",
+        "PWD",
+        "SHLVL",
+        "TMPDIR",
+        "TZ",
+        "_",
+    }
+
+
+@LINUX
+@pytest.mark.livekit
+def test_a_stranger_on_its_port_is_told_nothing(private_livekit_server: LiveKitServer) -> None:
+    server, told, asked = private_livekit_server, [], threading.Event()
+
+    def listen(stranger: socket.socket) -> None:
+        while True:
+            try:
+                connection, _ = stranger.accept()
+            except OSError:
+                return
+            with connection:
+                connection.settimeout(0.2)
+                with suppress(OSError):
+                    told.append(connection.recv(4096))
+
+    server.kill()
+    with socket.create_server(("127.0.0.1", server.port)) as stranger:
+        thread = threading.Thread(target=listen, args=(stranger,))
+        thread.start()
+        with pytest.raises(ServerUnavailable):
+            server.list_rooms()
+        again = threading.Thread(target=lambda: (server.restart(), asked.set()))
+        again.start()
+        assert settle(lambda: server.pid != 0, 10.0)
+        assert not asked.wait(1.0)  # it can't have the port
+        stranger.shutdown(socket.SHUT_RDWR)
+        thread.join()
+    again.join()
+    assert [one for one in told if one] == []
+    assert server.list_rooms() == []
+
+
+@LINUX
+@pytest.mark.livekit
+def test_a_forked_child_ends_nothing(livekit_server: LiveKitServer) -> None:
+    """It may unwind our blocks, as sys.exit does, and use the server."""
+    owner, pid = owned_server(
+        """
+        from dcl_comms_core import LocalProtocolError
+        with server:
+            child = os.fork()
+            if child == 0:
+                try:
+                    server.kill()
+                except LocalProtocolError:
+                    sys.exit(0 if server.alive and server.list_rooms() == [] else 1)
+                sys.exit(2)
+            print(os.waitpid(child, 0)[1], flush=True)
+            print(int(server.alive and server.list_rooms() == []), flush=True)
+        """
+    )
+    with owner:
+        assert owner.stdout is not None
+        assert [owner.stdout.readline().strip() for _ in range(2)] == ["0", "1"]
+        assert settle(lambda: not alive(pid), 5.0)
 
 
 @LINUX

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 import socket
 import threading
 import time
@@ -11,7 +13,8 @@ from pathlib import Path
 import pytest
 from dcl_comms_drivers.asyncio import fetch
 from dcl_comms_drivers.realm.embedded import EmbeddedRealm, realm_in_thread
-from dcl_comms_drivers.realm.livekit_server import LiveKitServer, ServerUnavailable
+from dcl_comms_drivers.realm.livekit_server import LiveKitServer, ServerProblem, ServerUnavailable
+from rigs.drivers.livekit import settle
 from websockets.sync.client import connect
 
 from dcl_comms_core import (
@@ -127,6 +130,26 @@ def test_a_livekit_server_ends_with_a_realm_that_can_not_begin(livekit_server, m
     ):
         pytest.fail("the port was taken")
     assert not started[0].alive
+
+
+@pytest.mark.livekit
+def test_a_livekit_server_that_ends_by_itself_is_noticed(private_livekit_server):
+    server = private_livekit_server
+    with realm_in_thread(livekit=server) as realm:
+        server.kill()  # that was us
+        assert realm.peers == frozenset()
+        server.restart()
+        assert realm.peers == frozenset()
+        os.kill(server.pid, signal.SIGKILL)
+        assert settle(lambda: server.lost, 5.0)
+        with pytest.raises(ServerUnavailable) as told:
+            realm.peers  # noqa: B018 - any verb
+        assert told.value.problem is ServerProblem.ENDED
+        assert realm.peers == frozenset()  # it is told once
+    server.restart()
+    with pytest.raises(ServerUnavailable), realm_in_thread(livekit=server):
+        os.kill(server.pid, signal.SIGKILL)
+        assert settle(lambda: server.lost, 5.0)
 
 
 @pytest.mark.parametrize("where", ["request", "receive", "handle_timeout"])
