@@ -27,8 +27,14 @@ class SdkPeer:
         self.tell("connect", url=url, token=token, **options)
 
     def start(self, *arguments):
+        self.run(
+            [sys.executable, "-P", "-W", "ignore", self.script, *arguments]
+        )  # -P: livekit is the wheel, not the rig
+
+    def run(self, command):
+        """Whatever takes orders and reports as this does."""
         self._process = subprocess.Popen(
-            [sys.executable, "-P", "-W", "ignore", self.script, *arguments],  # -P: livekit is the wheel, not the rig
+            command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
