@@ -10,7 +10,7 @@ was to be signed (a challenge, a signed request)::
 
 Read as ``@dcl/crypto`` reads it, with five exceptions, each of which refuses more: a chain in which nothing is signed
 proves nothing, nothing may follow a signed payload, a signature has to be the one canonical (low-s) one, a login
-message's date is ISO 8601 with its time zone, and no key may stand twice in a link.
+message's date is ISO 8601 (UTC, where it has no time zone), and no key may stand twice in a link.
 
 Cryptography is not here: a :class:`Verifier` is given, ``dcl_comms_drivers.wallet.verifier()`` makes one.
 """
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 __all__ = [
+    "EPHEMERAL_LINKS",
     "PERSONAL_CHARS",
     "AuthChain",
     "AuthLink",
@@ -42,6 +43,7 @@ __all__ = [
     "canonical_signature",
     "ephemeral_link",
     "login_payload",
+    "read_login",
     "require_address",
     "require_answer",
 ]
@@ -66,7 +68,8 @@ class AuthLinkType(Enum):
     CONTRACT_SIGNED_ENTITY = "ECDSA_EIP_1654_SIGNED_ENTITY"
 
 
-_EPHEMERAL: Final = frozenset({AuthLinkType.EPHEMERAL, AuthLinkType.CONTRACT_EPHEMERAL})
+EPHEMERAL_LINKS: Final = frozenset({AuthLinkType.EPHEMERAL, AuthLinkType.CONTRACT_EPHEMERAL})
+"""Links in which an authority hands over to an ephemeral key."""
 _ENTITY: Final = frozenset({AuthLinkType.SIGNED_ENTITY, AuthLinkType.CONTRACT_SIGNED_ENTITY})
 _CONTRACT: Final = frozenset({AuthLinkType.CONTRACT_EPHEMERAL, AuthLinkType.CONTRACT_SIGNED_ENTITY})
 _TYPES: Final = {kind.value: kind for kind in AuthLinkType}
@@ -177,7 +180,7 @@ class AuthChain:
         """
         now = _now(unix_now)
         kinds = [link.type for link in self.links]
-        if kinds[-1] not in _ENTITY or not _EPHEMERAL.issuperset(kinds[1:-1]):
+        if kinds[-1] not in _ENTITY or not EPHEMERAL_LINKS.issuperset(kinds[1:-1]):
             raise InvalidAuthChain(AuthChainProblem.BAD_ORDER)
         if self.payload != payload:
             raise InvalidAuthChain(AuthChainProblem.WRONG_PAYLOAD)
@@ -203,10 +206,10 @@ class AuthChain:
         for link in self.links[1:]:
             message = link.payload
             following = message
-            if link.type in _EPHEMERAL:
+            if link.type in EPHEMERAL_LINKS:
                 # The reference drops CR before it looks: a login typed in on Windows was signed without.
                 message = message.replace("\r", "")
-                following, expires = _read_login(message)
+                following, expires = read_login(message)
                 if expires <= now:
                     raise InvalidAuthChain(AuthChainProblem.EXPIRED)
             yield ContractCheck(authority, message, _signature_bytes(link))
@@ -331,7 +334,7 @@ def _chain_address(text: str) -> str:
     return text.lower()
 
 
-def _read_login(message: str) -> tuple[str, int]:
+def read_login(message: str) -> tuple[str, int]:
     """Read a login message: ephemeral address in lower case, expiry in milliseconds.  The first line is free text."""
     lines = message.split("\n", 3)
     if not (len(lines) > 2 and lines[1].startswith(_EPHEMERAL_LINE) and lines[2].startswith(_EXPIRATION_LINE)):  # noqa: PLR2004  # three lines
@@ -339,7 +342,7 @@ def _read_login(message: str) -> tuple[str, int]:
     address = _chain_address(lines[1].removeprefix(_EPHEMERAL_LINE))
     expires = parse_iso_date(lines[2].removeprefix(_EXPIRATION_LINE))
     if expires is None:
-        raise InvalidAuthChain(AuthChainProblem.BAD_LOGIN, "its date is not ISO 8601 with a time zone")
+        raise InvalidAuthChain(AuthChainProblem.BAD_LOGIN, "its date is not ISO 8601")
     return address, expires
 
 

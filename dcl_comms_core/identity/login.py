@@ -13,12 +13,14 @@ from dcl_comms_core.errors import (
     LocalProtocolError,
 )
 from dcl_comms_core.identity.auth_chain import (
+    EPHEMERAL_LINKS,
     AuthChain,
     AuthLink,
     AuthLinkType,
     canonical_signature,
     ephemeral_link,
     login_payload,
+    read_login,
     require_address,
 )
 from dcl_comms_core.limits import DEFAULT_LIMITS, Limits
@@ -48,13 +50,16 @@ class AuthIdentity:
     _links: tuple[AuthLink, AuthLink]
     _signer: EphemeralSigner
 
-    def __init__(self, address: str, signature: str, *, expires: float, signer: EphemeralSigner) -> None:
+    def __init__(
+        self, address: str, signature: str, *, expires: float, signer: EphemeralSigner, login: str | None = None
+    ) -> None:
         """Take a login; the same as :meth:`from_signature`."""
         canonical = canonical_signature(signature)
         if canonical is None:
             msg = "the wallet's signature is not 0x and hex digits, or is not one of a key: 65 bytes, low s, v 27 or 28"
             raise LocalProtocolError(msg)
-        login = login_payload(signer.address, expires)
+        if login is None:
+            login = login_payload(signer.address, expires)
         self._links = AuthLink(AuthLinkType.SIGNER, require_address(address)), ephemeral_link(login, canonical)
         self._expires = expires
         self._signer = signer
@@ -68,6 +73,29 @@ class AuthIdentity:
         does that.  LocalProtocolError: something is malformed.
         """
         return cls(address, signature, expires=expires, signer=signer)
+
+    @classmethod
+    def from_chain(cls, login: AuthChain, *, signer: EphemeralSigner) -> AuthIdentity:
+        """Make an identity of a login that was made elsewhere: the wallet's link, and the one of what it signed.
+
+        Chains hold the login as it was signed, whatever its first line and its date look like; it says itself until
+        when it lasts.  ``signer`` is the ephemeral key that it names.  The signature is not verified here:
+        ``dcl_comms_drivers.wallet.read_identity`` does that.
+
+        LocalProtocolError: these are not the two links of a login, or it is of another key; InvalidAuthChain: its text
+        is no login's.
+        """
+        wallet, *rest = login.links
+        if len(rest) != 1 or rest[0].type not in EPHEMERAL_LINKS:
+            msg = "a login is two links, the wallet's and its word for a key: leave out what that key signed"
+            raise LocalProtocolError(msg)
+        # The reference drops CR before it looks.
+        ephemeral, millis = read_login(rest[0].payload.replace("\r", ""))
+        if ephemeral != signer.address.lower():
+            msg = "the login is for another ephemeral key than this signer's"
+            raise LocalProtocolError(msg)
+        expires, text = millis / 1000, rest[0].payload
+        return cls(wallet.payload, rest[0].signature, expires=expires, signer=signer, login=text)
 
     @property
     def address(self) -> str:

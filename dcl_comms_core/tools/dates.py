@@ -18,9 +18,10 @@ _FIRST: Final = -62_135_596_800_000
 _LAST: Final = 253_402_300_799_999
 """The first and the last millisecond of the years 1 to 9999."""
 
+# What JavaScript reads of it, but for hour 24 and days that a month does not have.
 _ISO = re.compile(
-    r"([0-9]{4})-([0-9]{2})-([0-9]{2})T([0-9]{2}):([0-9]{2}):([0-9]{2})(?:\.([0-9]{1,9}))?"
-    r"(?:Z|([+-])([0-9]{2}):([0-9]{2}))"
+    r"([0-9]{4}|\+[0-9]{6})-([0-9]{2})-([0-9]{2})"
+    r"(?:[Tt ]([0-9]{2}):([0-9]{2})(?::([0-9]{2})(?:\.([0-9]{1,9}))?)?(?:[Zz]|([+-])([0-9]{2}):?([0-9]{2}))?)?"
 )
 _MONTHS: Final = "janfebmaraprmayjunjulaugsepoctnovdec"
 _MONTH = r"([A-Za-z]{3})"
@@ -56,11 +57,15 @@ def iso_date(millis: int) -> str:
 
 
 def parse_iso_date(text: str) -> int | None:
-    """Read an ISO 8601 date with time and zone as milliseconds; None if it is none.  More digits are cut off."""
+    """Read an ISO 8601 date as milliseconds; None if it is none.
+
+    Without a zone it is UTC, as for servers in containers, which have no other; without a time it is midnight.  Digits
+    after milliseconds are cut off.
+    """
     match = _ISO.fullmatch(text)
     if match is None:
         return None
-    year, month, day, hour, minute, second = map(int, match.groups()[:6])
+    year, month, day, hour, minute, second = (int(group or 0) for group in match.groups()[:6])
     seconds = _unix(year, month, day, (hour, minute, second))
     offset = int(match[9] or 0) * 60 + int(match[10] or 0)
     if seconds is None or offset >= _MINUTES_A_DAY:

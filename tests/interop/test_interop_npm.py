@@ -21,6 +21,8 @@ from rigs.interop.npm import installed
 
 from dcl_comms_core import (
     AuthChain,
+    AuthLink,
+    AuthLinkType,
     InvalidAuthChain,
     Refusal,
     RefusalReason,
@@ -164,7 +166,6 @@ def stricter() -> list[tuple[str, str, str]]:
     def link(kind: str, payload: str, signed: str) -> dict[str, str]:
         return {"type": f"ECDSA_{kind}", "payload": payload, "signature": signed}
 
-    local_time = login.replace("Z", "")
     return [
         ("nothing is signed", json.dumps([{**signer, "payload": "dcl-0.x"}]), "dcl-0.x"),
         ("nothing but a login", json.dumps([signer, link("EPHEMERAL", login, ROOT.sign(login))]), EPHEMERAL.address),
@@ -172,9 +173,6 @@ def stricter() -> list[tuple[str, str, str]]:
             signer, link("SIGNED_ENTITY", OTHER.address, ROOT.sign(OTHER.address)),
             link("SIGNED_ENTITY", "p", OTHER.sign("p"))]), "p"),
         ("high s", json.dumps([signer, link("SIGNED_ENTITY", "p", flipped)]), "p"),
-        ("a date without a zone", json.dumps([
-            signer, link("EPHEMERAL", local_time, ROOT.sign(local_time)),
-            link("SIGNED_ENTITY", "p", EPHEMERAL.sign("p"))]), "p"),
     ]  # fmt: skip
 
 
@@ -184,6 +182,26 @@ def test_where_we_are_stricter(ask: Ask) -> None:
     for (what, chain, payload), answer in zip(cases, answers, strict=True):
         assert answer["ok"], what
         assert not we_accept(chain, payload, NOW), what
+
+
+DATES = [
+    "2030-06-15T12:34:56", "2030-06-15T12:34", "2030-06-15T12:34Z", "2030-06-15T12:34:56+0000", "2030-06-15t12:34:56z",
+    "2030-06-15T12:34:56.1234567", "2030-06-15", "2030-06-15 12:34:56", "+012030-06-15T12:34:56Z",
+    "12030-06-15T12:34:56Z", "2030-06-15T12:34:56+00", "2030-06-15T12Z", "2030-06-15T12:34:60Z", "in ten years",
+]  # fmt: skip
+
+
+def test_dates_are_read_as_javascript_reads_them_in_utc(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "UTC")
+    chains = []
+    for date in DATES:
+        login = f"Decentraland Login\nEphemeral address: {EPHEMERAL.address}\nExpiration: {date}"
+        links = (AuthLink(AuthLinkType.SIGNER, ROOT.address), AuthLink(AuthLinkType.EPHEMERAL, login, ROOT.sign(login)))
+        signed = AuthLink(AuthLinkType.SIGNED_ENTITY, "p", EPHEMERAL.sign("p"))
+        chains.append(AuthChain((*links, signed)).to_json())
+    theirs = [answer["ok"] for answer in ask([validation(chain, "p") for chain in chains])]
+    assert [we_accept(chain, "p", NOW) for chain in chains] == theirs
+    assert (theirs.count(True), theirs.count(False)) == (9, 5)
 
 
 URLS = [

@@ -5,13 +5,24 @@
     identity = await log_in(DisposableWallet())           # a guest
     identity = await log_in(LocalWallet(KEY))             # a key of yours
     identity = await log_in(LocalWallet.load("bot.key"))  # one that was saved
+    identity = read_identity(text)                        # a login that was made elsewhere
 
 A hardware or remote wallet is any object with an ``address`` and an ``async sign(message)``; it may take minutes.
 """
 
 from __future__ import annotations
 
+from dcl_comms_drivers.wallet.elsewhere import read_identity
 from dcl_comms_drivers.wallet.key_file import KeyFileRefused
 from dcl_comms_drivers.wallet.wallets import LIFETIME_SECONDS, DisposableWallet, LocalWallet, Wallet, log_in, verifier
 
-__all__ = ["LIFETIME_SECONDS", "DisposableWallet", "KeyFileRefused", "LocalWallet", "Wallet", "log_in", "verifier"]
+__all__ = [
+    "LIFETIME_SECONDS",
+    "DisposableWallet",
+    "KeyFileRefused",
+    "LocalWallet",
+    "Wallet",
+    "log_in",
+    "read_identity",
+    "verifier",
+]

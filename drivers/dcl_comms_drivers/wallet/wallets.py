@@ -29,6 +29,7 @@ __all__ = [
     "KeyFileRefused",
     "LocalWallet",
     "Wallet",
+    "is_signed_by",
     "log_in",
     "verifier",
 ]
@@ -164,7 +165,7 @@ async def log_in(
     login = login_payload(ephemeral.address, expires)
     signature = await wallet.sign(login)
     canonical = canonical_signature(signature)
-    if canonical is None or not _is_signed(address, login, canonical, contract):
+    if canonical is None or not is_signed_by(address, login, canonical, contract):
         msg = "the wallet gave something that is not its signature of the login"
         raise RemoteProtocolError(msg)
     identity = AuthIdentity.from_signature(address, canonical, expires=expires, signer=ephemeral)
@@ -172,9 +173,10 @@ async def log_in(
     return identity
 
 
-def _is_signed(
+def is_signed_by(
     address: str, login: str, signature: str, contract: Callable[[ContractCheck], bool | None] | None
 ) -> bool:
+    """Whether this wallet signed that login, in the canonical form; True of a contract wallet if nobody can tell."""
     raw = bytes.fromhex(signature[2:])
     if len(signature) == PERSONAL_CHARS:
         signer = recover(login, raw)

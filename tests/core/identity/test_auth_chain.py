@@ -248,7 +248,8 @@ def verdict(chain: AuthChain, **arguments: object) -> AuthChainProblem | None:
         ([(E, "", ROOT), (S, "p", EPHEMERAL)], P.BAD_LOGIN),
         ([(E, LOGIN.replace("address: ", "address:"), ROOT), (S, "p", EPHEMERAL)], P.BAD_LOGIN),
         ([(E, LOGIN.replace("Expiration: ", "Expires: "), ROOT), (S, "p", EPHEMERAL)], P.BAD_LOGIN),
-        ([(E, LOGIN.replace("Z", ""), ROOT), (S, "p", EPHEMERAL)], P.BAD_LOGIN),
+        ([(E, LOGIN.replace("Z", "Q"), ROOT), (S, "p", EPHEMERAL)], P.BAD_LOGIN),
+        ([(E, LOGIN.replace("Z", ""), ROOT), (S, "p", EPHEMERAL)], None),
         ([(E, LOGIN.replace("0x", "0y"), ROOT), (S, "p", EPHEMERAL)], P.BAD_ADDRESS),
     ],
 )  # fmt: skip

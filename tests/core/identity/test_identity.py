@@ -13,10 +13,13 @@ from rigs.core.chains import EPHEMERAL, EXPIRES, NOW, OTHER, ROOT, VERIFIER, ide
 
 from dcl_comms_core import (
     DECENTRALAND_HOSTS,
+    AuthChain,
     AuthIdentity,
+    AuthLink,
     AuthLinkType,
     ChallengeGuard,
     IdentityExpired,
+    InvalidAuthChain,
     InvalidConnectionString,
     Limits,
     LocalProtocolError,
@@ -68,6 +71,44 @@ def test_a_malformed_login_is_refused(arguments: dict[str, object], text: str) -
     good: dict[str, object] = {"address": ROOT.address, "signature": ROOT.sign(LOGIN), "expires": EXPIRES}
     with pytest.raises(LocalProtocolError, match=text):
         AuthIdentity.from_signature(**{**good, **arguments}, signer=EPHEMERAL)  # type: ignore[arg-type]  # on purpose
+
+
+def login_chain(text: str) -> AuthChain:
+    signature = ROOT.sign(text.replace("\r", ""))  # the reference drops CR before it looks
+    return AuthChain((AuthLink(AuthLinkType.SIGNER, ROOT.address), AuthLink(AuthLinkType.EPHEMERAL, text, signature)))
+
+
+@pytest.mark.parametrize(
+    ("text", "expires"),
+    [
+        (LOGIN, EXPIRES),
+        (LOGIN.replace("Decentraland Login", "Sign in to Decentraland, please \U0001f600"), EXPIRES),
+        (LOGIN.replace(EPHEMERAL.address, EPHEMERAL.address.lower()), EXPIRES),
+        (LOGIN.replace(".000Z", ""), EXPIRES),
+        (LOGIN.replace("\n", "\r\n"), EXPIRES),
+        (LOGIN + "\nand a fourth line", EXPIRES),
+    ],
+)
+def test_a_login_that_was_made_elsewhere_is_kept_as_it_was_signed(text: str, expires: float) -> None:
+    made = login_chain(text)
+    me = AuthIdentity.from_chain(made, signer=EPHEMERAL)
+    assert (me.address, me.ephemeral_address, me.expires) == (ROOT.address, EPHEMERAL.address, expires)
+    chain = me.sign("dcl-1")
+    assert chain.links[:2] == made.links
+    assert chain.validate("dcl-1", unix_now=NOW, verifier=VERIFIER) == ROOT.address.lower()
+
+
+def test_what_is_no_login_to_take_over() -> None:
+    whole = identity().sign("dcl-1")
+    alone = AuthChain(whole.links[:1])
+    entity = AuthChain((whole.links[0], AuthLink(AuthLinkType.SIGNED_ENTITY, LOGIN, ROOT.sign(LOGIN))))
+    for chain in (whole, alone, entity):
+        with pytest.raises(LocalProtocolError, match="two links"):
+            AuthIdentity.from_chain(chain, signer=EPHEMERAL)
+    with pytest.raises(LocalProtocolError, match="another ephemeral key"):
+        AuthIdentity.from_chain(login_chain(LOGIN), signer=OTHER)
+    with pytest.raises(InvalidAuthChain):
+        AuthIdentity.from_chain(login_chain("hello"), signer=EPHEMERAL)
 
 
 def test_a_signer_that_gives_no_signature_is_told_so() -> None:
