@@ -25,7 +25,8 @@ from dcl_comms_core.states import (
 from dcl_comms_core.limits import DEFAULT_LIMITS, Limits
 from dcl_comms_core.peers import EVERYONE, Addressees, Peer, PeerId
 from dcl_comms_core.inputs import (
-    ClockSet, CommandCompleted, CommandFailed, DataReceived, Fetched, FetchFailed, FrameReceived, LinkClosed,
+    ClockSet, CommandCompleted, CommandFailed, DataReceived, Fetched, FetchFailed, ForeignReceived,
+    FrameReceived, LinkClosed,
     LinkFailed, LinkOpened, LinkReconnected, LinkReconnecting, LinkRef, PacketsDropped, Participant, ParticipantJoined,
     ParticipantLeft, ParticipantUpdated, SendAcknowledged, SendsAcknowledged, SocketClosed, SocketOpened, SpeakersHeard,
     Track, TrackAppeared, TrackAttached, TrackDetached, TrackKind, TrackMuteChanged, TrackSource, TrackVanished,
@@ -139,7 +140,8 @@ __all__ = [
     "Claims", "ClientPacket", "ClockSet", "CloseLink", "CloseReason", "CloseSocket", "CommandCompleted",
     "CommandFailed", "CommsError", "ConnectionLost", "ConnectionStringProblem", "ContractCheck", "CredentialsNeeded",
     "CurrentStream", "DataReceived", "DecodeError", "Delivery", "Difference", "EncodeError", "EphemeralSigner",
-    "Faults", "Fetch", "FetchFailed", "Fetched", "FrameReceived", "GlideState", "Grants", "Heartbeat",
+    "Faults", "Fetch", "FetchFailed", "Fetched", "ForeignReceived",
+    "FrameReceived", "GlideState", "Grants", "Heartbeat",
     "IdentityExpired", "InvalidAuthChain", "InvalidConnectionString", "InvalidJournal", "InvalidRealm", "InvalidToken",
     "IslandChanged", "IslandChangedMessage", "IslandData", "IslandSource", "IslandStatusMessage", "Islands",
     "JoinIslandMessage", "Journal", "JournalProblem", "Kicked", "KickedMessage", "KickedReason", "LeftIslandMessage",

@@ -22,6 +22,7 @@ __all__ = [
     "DataReceived",
     "FetchFailed",
     "Fetched",
+    "ForeignReceived",
     "FrameReceived",
     "Input",
     "LinkClosed",
@@ -295,6 +296,21 @@ class PacketsDropped:
 
     link: LinkRef
     count: int
+    """0: none yet, because the link reads no further until there is room."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ForeignReceived:
+    """Somebody sent what is no packet of Decentraland's; the transport let it go, and says how much it was."""
+
+    link: LinkRef
+    sender: str | None
+    """None (or empty): the transport did not say, or it is the sum of several."""
+    what: str
+    """On LiveKit: ``stream``, ``transcription``, ``chat``, ``dtmf``."""
+    count: int
+    size: int
+    """Bytes, all together."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -378,6 +394,7 @@ LinkInput = (
     | TrackInput
     | SpeakersHeard
     | PacketsDropped
+    | ForeignReceived
 )
 """Any input that comes from a link."""
 

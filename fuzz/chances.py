@@ -142,6 +142,12 @@ def news(rng: Random, ref: LinkRef, ours: str) -> Any:
         inp.TrackMuteChanged: {"identity": who, "sid": sid, "muted": rng.random() < 0.5},
         inp.SpeakersHeard: {"identities": (who, ours)},
         inp.PacketsDropped: {"count": 3},
+        inp.ForeignReceived: {
+            "sender": rng.choice((None, who)),
+            "what": "stream",
+            "count": rng.choice((1, 100_000)),
+            "size": rng.choice((0, 1_000_000)),
+        },
     }.get(kind, {})
     return kind(link=ref, **fields)
 
@@ -151,4 +157,5 @@ NEWS: Final[tuple[type[Any], ...]] = (
     inp.LinkReconnected, inp.ParticipantJoined, inp.ParticipantUpdated, inp.ParticipantLeft, inp.DataReceived,
     inp.SendAcknowledged, inp.CommandCompleted, inp.CommandFailed, inp.TrackAppeared, inp.TrackVanished,
     inp.TrackAttached, inp.TrackDetached, inp.TrackMuteChanged, inp.SpeakersHeard, inp.PacketsDropped,
+    inp.ForeignReceived,
 )  # fmt: skip

@@ -34,6 +34,7 @@ from dcl_comms_core.inputs import (
     CommandCompleted,
     CommandFailed,
     DataReceived,
+    ForeignReceived,
     LinkClosed,
     LinkFailed,
     LinkInput,
@@ -564,6 +565,8 @@ class RoomSession(Intents):
                 self.output.events.append(
                     ev.LimitReached(at=self.clock.now, room=self.room, limit="inbox_bytes", value=limit)
                 )
+            case ForeignReceived():
+                self._inbound.foreign(inp)
             case ParticipantJoined():
                 self.output.events += self._roster.join(inp.participant, self.clock.now, inp.source)
                 self._announcing.welcome()

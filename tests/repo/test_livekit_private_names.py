@@ -159,9 +159,7 @@ def test_every_field_that_is_used_is_looked_up():
 
     messages = schema()
     missing = {
-        path.name: found
-        for path in ENGINE
-        if (found := list(unchecked(ast.parse(path.read_text()), messages, FIELDS)))
+        path.name: found for path in ENGINE if (found := list(unchecked(ast.parse(path.read_text()), messages, FIELDS)))
     }
     assert not missing
 

@@ -139,6 +139,21 @@ class Guard:
         self._paid[allowance] = until + (gap if gap > by_size else by_size)  # noqa: FURB136 - max() takes three times as long, for each packet
         return True
 
+    def admit_some(self, allowance: int, count: int, size: int, now: float) -> int:
+        """Charge several at once, of ``size`` bytes together.  Returns how many exceed the allowance."""
+        until = self._paid[allowance]
+        if until <= now:
+            until = now
+            self.exceeded.discard(allowance)
+        each = max(self._gaps[allowance], size / count * self._byte_gap)
+        # One more than fits, as with each for itself.
+        room = max(now + self._burst - until, -each)
+        within = min(int(room / each) + 1, count)
+        self._paid[allowance] = until + within * each
+        if within < count:
+            self.beyond = allowance
+        return count - within
+
     def refuses(self, allowance: int, now: float) -> bool:
         """Whether a packet of any size would exceed its allowance (see ``beyond``); charges nothing."""
         if self._paid[allowance] - now <= self._burst:
@@ -146,9 +161,9 @@ class Guard:
         self.beyond = allowance
         return True
 
-    def exceed(self, now: float) -> bool:
-        """Count a packet that exceeded its allowance.  True: the first since the allowance last fully recovered."""
-        self._add_points(1.0, now)
+    def exceed(self, now: float, count: int = 1) -> bool:
+        """Count packets that exceeded their allowance.  True: the first since the allowance last fully recovered."""
+        self._add_points(float(count), now)
         if self.beyond in self.exceeded:
             return False
         self.exceeded.add(self.beyond)

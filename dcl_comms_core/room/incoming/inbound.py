@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Final
 
 from dcl_comms_core.events import LimitReached, PacketRejected
 from dcl_comms_core.peers import PeerId
-from dcl_comms_core.room.incoming.allowances import ALLOWANCES, MOVEMENT, REJECTED, Guard, Held
+from dcl_comms_core.room.incoming.allowances import ALLOWANCES, MOVEMENT, OTHER, REJECTED, Guard, Held
 from dcl_comms_core.states import RoomState, Timer
 
 if TYPE_CHECKING:
+    from dcl_comms_core.inputs import ForeignReceived
     from dcl_comms_core.limits import Limits
     from dcl_comms_core.room.incoming.reader import PacketReader
     from dcl_comms_core.room.incoming.roster import Roster
@@ -102,7 +103,7 @@ class Inbound:
         if event is None:
             why = self._reader.let_go
             if not why:
-                return self._beyond(guard, who, Held(data, private, reliable, topic))
+                return self._beyond(guard, Held(data, private, reliable, topic))
             self._output.counters["dropped." + why] += 1
             return why
         verdict = "told"
@@ -130,21 +131,19 @@ class Inbound:
         guard.reject(now)
         if self._raw or guard.admit(REJECTED, event.size, now):
             return True
-        self._beyond(guard, event.sender, None)
+        self._beyond(guard, None)
         return False
 
     # --- beyond an allowance
 
-    def _beyond(self, guard: Guard, who: PeerId | None, packet: Held | None) -> str:
+    def _beyond(self, guard: Guard, packet: Held | None) -> str:
         """A packet for which its sender has no allowance: keep the newest movement, count what is let go."""
         verdict = "rate"
         output, now = self._output, self._clock.now
         allowance = guard.beyond
         name = ALLOWANCES[allowance]
         if guard.exceed(now):
-            value = getattr(self._limits, name)
-            sender = who if guard.id is not None else None
-            output.events.append(LimitReached(at=now, room=output.room, limit=name, value=value, sender=sender))
+            self._reached(guard, name)
         kept = allowance == MOVEMENT and guard.id is not None
         if kept and packet is not None and len(packet.data) <= self._limits.movement_bytes:
             older, guard.held = guard.held, packet
@@ -159,6 +158,26 @@ class Inbound:
         guard.limited += 1
         output.counters["dropped." + name] += 1
         return verdict
+
+    def foreign(self, inp: ForeignReceived) -> None:
+        """Something came that is no packet and that nobody reads: it counts as its sender's all the same."""
+        now, counters = self._clock.now, self._output.counters
+        guard = self._by_text.get(inp.sender or "", self._guards.strangers)
+        guard.received += inp.count
+        guard.bytes += inp.size
+        beyond = guard.admit_some(OTHER, inp.count, inp.size, now)
+        counters["foreign." + inp.what] += inp.count - beyond
+        if beyond:
+            name = ALLOWANCES[OTHER]
+            guard.limited += beyond
+            counters["dropped." + name] += beyond
+            if guard.exceed(now, beyond):
+                self._reached(guard, name)
+
+    def _reached(self, guard: Guard, name: str) -> None:
+        value = getattr(self._limits, name)
+        at, room = self._clock.now, self._output.room
+        self._output.events.append(LimitReached(at=at, room=room, limit=name, value=value, sender=guard.id))
 
     def _release(self, guard: Guard, held: Held) -> None:
         """Deliver a held movement."""

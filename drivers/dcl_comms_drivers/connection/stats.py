@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["Stats", "collect"]
 
 _LOST: Final = {"send_failed": "send_failed", "unconfirmed": "unconfirmed", "dropped": "closing"}
-_BY_REASON: Final = ("rejected.", "dropped.")
+_BY_REASON: Final = ("rejected.", "dropped.", "foreign.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +56,8 @@ class Stats:
     ``dropped.<name>``: packets of others, at a limit of that name;
     ``dropped.late``, ``dropped.repeated`` and so on: old news, see
     ``dcl_comms_core.room.incoming.filters``;
+    ``foreign.stream``, ``foreign.transcription`` and so on: what others sent that is no packet of Decentraland's, by
+    what it is on LiveKit; what of it exceeds its sender's allowance is ``dropped.other_rate``;
     ``event_queue``: events that were not read in time;
     ``coalesced``: movements that a newer one of the same peer replaced before they were read;
     ``send_failed``: packets of ours that the transport refused;

@@ -56,10 +56,9 @@ def open_livekit(
     ``wake_fd``: see LiveKitLink.  ``falls_back``: what AUTO means for a wheel that the engine's link does not know.
     Raises EngineUnavailable, which says what to do.
     """
-    rejoin_seconds = limits.rejoin_seconds
     via = via or _from_environment()
     if via is LiveKitVia.SDK:
-        return _sdk(wake, rejoin_seconds)
+        return _sdk(wake, limits)
     try:
         from dcl_comms_drivers.livekit.engine.link import LiveKitLink  # noqa: PLC0415 - looks at the wheel
     except EngineUnavailable as error:
@@ -68,10 +67,10 @@ def open_livekit(
         if via is LiveKitVia.AUTO and falls_back:
             msg = f"{error.detail}: using the slower link over its public interface; {_INSTALL}"
             warnings.warn(msg, SdkFallbackWarning, stacklevel=2)
-            return _sdk(wake, rejoin_seconds)
+            return _sdk(wake, limits)
         msg = f"{error.detail}; {_INSTALL}, or set {VARIABLE}=sdk for the slower link over its public interface"
         raise EngineUnavailable(error.problem, msg) from None
-    return LiveKitLink(wake, wake_fd, inbox_bytes=limits.inbox_bytes, rejoin_seconds=rejoin_seconds)
+    return LiveKitLink(wake, wake_fd, inbox_bytes=limits.inbox_bytes, rejoin_seconds=limits.rejoin_seconds)
 
 
 def load_livekit(via: LiveKitVia | None) -> object:
@@ -97,10 +96,10 @@ def load_livekit(via: LiveKitVia | None) -> object:
 _INSTALL: Final = 'pip install "dcl-comms[livekit]" gets one that fits'
 
 
-def _sdk(wake: Callable[[], None], rejoin_seconds: float) -> SdkLink:
+def _sdk(wake: Callable[[], None], limits: Limits) -> SdkLink:
     from dcl_comms_drivers.livekit.sdk.link import SdkLink  # noqa: PLC0415 - starts nothing, but imports all of the SDK
 
-    return SdkLink(wake, rejoin_seconds=rejoin_seconds)
+    return SdkLink(wake, inbox_bytes=limits.inbox_bytes, rejoin_seconds=limits.rejoin_seconds)
 
 
 def _from_environment() -> LiveKitVia:

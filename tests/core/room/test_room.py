@@ -22,6 +22,8 @@ from dcl_comms_core import (
     CommandFailed,
     CredentialsNeeded,
     DataReceived,
+    ForeignReceived,
+    LimitReached,
     Limits,
     LinkClosed,
     LinkFailed,
@@ -30,6 +32,7 @@ from dcl_comms_core import (
     LinkReconnecting,
     LinkRef,
     LocalProtocolError,
+    LookAtPosition,
     OfflineAdapter,
     OpenLink,
     PacketsDropped,
@@ -196,6 +199,46 @@ def test_packets_that_a_link_had_no_room_for_are_told() -> None:
     rig.tell(PacketsDropped, count=3)
     (event,) = rig.take_events()
     assert (event.limit, event.value, rig.session.counters["dropped.inbox_bytes"]) == ("inbox_bytes", 7, 3)
+
+
+def foreign(rig: Rig, sender: str | None, count: int, size: int = 0, what: str = "stream") -> list[Any]:
+    rig.tell(ForeignReceived, sender=sender, what=what, count=count, size=size)
+    return rig.take_events()
+
+
+def test_what_a_peer_sends_beside_packets_counts_against_its_allowance() -> None:
+    rig = Rig(limits=Limits(other_rate=10, burst_seconds=2.0, bytes_rate=1_000)).join("a", "b")
+    rig.take_events()
+    (a, b), counters = rig.session.peers, rig.session.counters
+    assert foreign(rig, "a", 15, 150) == []
+    assert foreign(rig, "a", 15, 150, "chat") == [
+        LimitReached(at=rig.now, room="main", limit="other_rate", value=10, sender=a)
+    ]
+    assert foreign(rig, "a", 5, 50) == []
+    traffic = rig.session.traffic(a)
+    assert (traffic.received, traffic.bytes, traffic.limited, traffic.abuse) == (35, 350, 14, 14.0)
+    assert (counters["foreign.stream"], counters["foreign.chat"], counters["dropped.other_rate"]) == (15, 6, 14)
+    # One beyond the burst, as with packets; what is used up is used up for packets too.
+    rig.session.receive_data("a", wire(look_at_position=LookAtPosition()), now=rig.now)
+    assert rig.session.traffic(a).limited == 15
+    # By bytes, where they are many.
+    assert foreign(rig, "b", 4, 4_000) == [
+        LimitReached(at=rig.now, room="main", limit="other_rate", value=10, sender=b)
+    ]
+    assert rig.session.traffic(b).limited == 1
+    # It recovers, and is told again.
+    rig.now += 5.0
+    assert foreign(rig, "a", 1) == []
+    assert len(foreign(rig, "a", 30)) == 1
+
+
+def test_what_nobody_in_particular_sends_beside_packets_is_the_strangers() -> None:
+    rig = Rig(limits=Limits(other_rate=1, burst_seconds=1.0, stranger_share=2)).join("a")
+    rig.take_events()
+    assert foreign(rig, None, 2) == foreign(rig, "x", 1) == []
+    (told,) = foreign(rig, "", 1)
+    assert (told.limit, told.sender) == ("other_rate", None)
+    assert rig.session.counters["foreign.stream"] == 3
 
 
 def test_what_may_be_published() -> None:

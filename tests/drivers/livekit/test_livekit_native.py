@@ -30,6 +30,7 @@ needs_native = pytest.mark.skipif(isinstance(FOUND, str), reason=f"no native cal
 ENGINE = """
 import ctypes, os, select, sys, threading, time
 from dcl_comms_drivers.livekit.engine import ffi
+from dcl_comms_drivers.livekit.engine.readings import WHATS, readings
 from dcl_comms_drivers.livekit._native import _events as events
 
 requests, dropped = [], []
@@ -54,10 +55,10 @@ def address(function):
     return ctypes.cast(function, ctypes.c_void_p).value
 
 callback = ctypes.CFUNCTYPE(None, ctypes.c_char_p, ctypes.c_size_t)(
-    events.start(ffi.hot_numbers(), address(request), address(drop)))
+    events.start(ffi.hot_numbers(), address(request), address(drop), readings(ffi.room_pb2.RoomEvent.DESCRIPTOR)))
 
 def tell(event):
-    data = event.SerializeToString()
+    data = event.SerializePartialToString()
     callback(data, len(data))
 
 kept = []
@@ -173,18 +174,14 @@ def test_what_is_not_for_a_queue_goes_to_python(run: Callable[[str], str]) -> No
     foreign[1].publish_data.async_id = 77
     logs = ffi.FfiEvent()
     logs.logs.SetInParent()
-    sip = packet(5, b"x")
-    sip.room_event.data_packet_received.sip_dtmf.code = 1
     for event in (*foreign, logs):
         tell(event)
     assert [ffi.parse_event(data) for data in events.wait()] == [*foreign, logs]
     # A queue without a descriptor has its number come here, once.
-    tell(sip)
+    tell(packet(5, b"x"))
     tell(packet(5, b"x"))
     assert events.wait() == [queue.number]
-    raw, data = queue.take(9)
-    assert ffi.parse_event(raw) == sip
-    assert data[1] == b"x" and dropped == [7]
+    assert [data for _, data, *_ in queue.take(9)] == [b"x", b"x"] and dropped == [7, 7]
     for garbage in (b"", b"\\xff", b"\\x0a\\x05\\x08", b"\\x0a\\x02\\x08\\x05\\x00", b"\\x0b"):
         callback(garbage, len(garbage))
     assert events.wait() == [b"", b"\\xff", b"\\x0a\\x05\\x08", b"\\x0a\\x02\\x08\\x05\\x00", b"\\x0b"]
@@ -258,6 +255,81 @@ def test_beyond_the_limit_packets_are_dropped_counted_and_given_back(run: Callab
     assert queue.take(100)[-1] == 1, "acknowledgements are never dropped"
     tell(packet(5, bytes(1000)))
     assert len(queue) == 1
+    """)
+
+
+@needs_native
+def test_what_nobody_reads_is_tallied_by_its_sender_and_let_go(run: Callable[[str], str]) -> None:
+    run("""
+    fd = os.eventfd(0, os.EFD_NONBLOCK)
+    queue = events.Queue(1 << 20, fd)
+    queue.attach(5)
+    def news(kind, sender="a", **more):
+        event = ffi.FfiEvent()
+        event.room_event.room_handle = 5
+        getattr(event.room_event, kind).SetInParent()
+        if sender:
+            getattr(event.room_event, kind).participant_identity = sender
+        return event
+    chunk, other, chat, spoken = news("stream_chunk_received"), news("stream_chunk_received", "b"), news("chat_message"), news("transcription_received")
+    chunk.room_event.stream_chunk_received.chunk.content = bytes(15_000)
+    dtmf = packet(5, b"x", sender="b")
+    dtmf.room_event.data_packet_received.sip_dtmf.code = 1
+    for event in (chunk, chunk, other, chat, spoken, dtmf, news("stream_header_received"), news("stream_trailer_received")):
+        tell(event)
+    assert os.eventfd_read(fd) == 1, "one wake for a burst"
+    assert len(queue) == 0
+    told = {(WHATS[what], sender): (count, size) for what, sender, count, size in queue.take_foreign()}
+    sizes = {key: size for key, (_, size) in told.items()}
+    assert {key: count for key, (count, _) in told.items()} == {
+        ("stream", "a"): 4, ("stream", "b"): 1, ("chat", "a"): 1, ("transcription", "a"): 1, ("dtmf", "b"): 1}
+    assert 30_000 < sizes["stream", "a"] < 30_200 and 0 < sizes["dtmf", "b"] < 50
+    assert queue.take_foreign() == [] and queue.take_dropped() == 0
+    # What hands something over gives it back; what only repeats is not even tallied.
+    for number, kind in enumerate(("byte_stream_opened", "text_stream_opened")):
+        opened = news(kind)
+        getattr(opened.room_event, kind).reader.handle.id = 50 + number
+        tell(opened)
+    tell(news("connection_quality_changed"))
+    tell(news("participants_updated", ""))
+    assert dropped == [50, 51]
+    assert len(queue) == 0 and queue.take_foreign() == [] and not readable(fd)
+    # However many senders there are, and however long their names.
+    for number in range(1000):
+        tell(news("stream_chunk_received", str(number)))
+    tell(news("stream_chunk_received", "x" * 5000))
+    told = queue.take_foreign()
+    assert len(told) == 257
+    assert [(count, sender) for _, sender, count, _ in told if count != 1] == [(745, None)]
+    # A room that is over forgets them.
+    tell(chunk)
+    assert queue.close() == [] and queue.take_foreign() == []
+    """)
+
+
+@needs_native
+def test_at_the_limit_only_what_can_be_done_without_is_lost(run: Callable[[str], str]) -> None:
+    run("""
+    queue = events.Queue(10_000)
+    queue.attach(5)
+    def news(kind, **fields):
+        event = ffi.FfiEvent()
+        event.room_event.room_handle = 5
+        getattr(event.room_event, kind).SetInParent()
+        for name, value in fields.items():
+            setattr(getattr(event.room_event, kind), name, value)
+        return event
+    for number in range(100):
+        tell(news("participant_metadata_changed", participant_identity="a", metadata="x" * 1000))
+    assert 5 < len(queue) < 11
+    assert queue.take_dropped() == 100 - len(queue)
+    before = len(queue)
+    for number in range(30):
+        tell(news("track_unpublished", participant_identity="a", publication_sid="TR_" + "x" * 1000))
+    assert len(queue) == before + 30 and queue.take_dropped() == 0
+    tell(packet(5, b"x"))
+    tell(news("active_speakers_changed"))
+    assert len(queue) == before + 30 and queue.take_dropped() == 2 and dropped == [7]
     """)
 
 
@@ -400,7 +472,8 @@ def test_a_forked_child_takes_nothing_and_does_not_hang(run: Callable[[str], str
 @needs_native
 def test_it_starts_once_and_only_with_every_number(run: Callable[[str], str]) -> None:
     run("""
-    for arguments, problem in (((ffi.hot_numbers(), 1, 1), RuntimeError), (({}, 1, 1), RuntimeError), ((1, 1, 1), TypeError)):
+    for arguments, problem in (((ffi.hot_numbers(), 1, 1, ()), RuntimeError), (({}, 1, 1, ()), RuntimeError),
+                               ((1, 1, 1, ()), TypeError), (({}, 1, 1), TypeError)):
         try:
             events.start(*arguments)
         except problem:
@@ -411,7 +484,7 @@ def test_it_starts_once_and_only_with_every_number(run: Callable[[str], str]) ->
         "from dcl_comms_drivers.livekit._native import _events as events\n"
         "try:\n    events.Queue(1).publish(1, b'', (), '', True, 1)\n"
         "except ValueError as error:\n    print(error)\n"
-        "try:\n    events.start({'event_room': 1}, 1, 1)\n"
+        "try:\n    events.start({'event_room': 1}, 1, 1, ())\n"
         "except ValueError as error:\n    print(error)\n"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, timeout=50)

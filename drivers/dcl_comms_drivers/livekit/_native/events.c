@@ -105,6 +105,14 @@ static void leave_room(Queue *self)
     self->room = 0;
 }
 
+static Tally *detach_tallies(Queue *self)
+{
+    Tally *tallies = self->tallies;
+    self->tallies = NULL;
+    self->tally_count = 0;
+    return tallies;
+}
+
 /* Nothing comes in any more; gives what was there. */
 static Item *shut(Queue *self)
 {
@@ -120,7 +128,9 @@ static Item *shut(Queue *self)
     Item *left = detach(&self->list, SIZE_MAX);
     int wake_fd = self->wake_fd;
     self->wake_fd = -1;
+    Tally *tallies = detach_tallies(self);
     pthread_mutex_unlock(&S.lock);
+    free_tallies(tallies);
     if (wake_fd >= 0)
         close(wake_fd);
     return left;
@@ -179,6 +189,25 @@ static PyObject *queue_take_dropped(Queue *self, PyObject *Py_UNUSED(ignored))
     self->dropped = 0;
     pthread_mutex_unlock(&S.lock);
     return PyLong_FromUnsignedLongLong(dropped);
+}
+
+static PyObject *queue_take_foreign(Queue *self, PyObject *Py_UNUSED(ignored))
+{
+    pthread_mutex_lock(&S.lock);
+    Tally *tallies = detach_tallies(self);
+    pthread_mutex_unlock(&S.lock);
+    PyObject *found = PyList_New(0);
+    for (Tally *tally = tallies; found != NULL && tally != NULL; tally = tally->next) {
+        PyObject *sender = tally->sender > 0 ? text(tally->identity, tally->sender) : Py_NewRef(Py_None);
+        PyObject *one = sender == NULL ? NULL
+                                       : Py_BuildValue("INKK", tally->what, sender, (unsigned long long)tally->count,
+                                                       (unsigned long long)tally->bytes);
+        if (one == NULL || PyList_Append(found, one) < 0)
+            Py_CLEAR(found);
+        Py_XDECREF(one);
+    }
+    free_tallies(tallies);
+    return found;
 }
 
 static Py_ssize_t queue_length(Queue *self)
@@ -261,7 +290,8 @@ static PyMethodDef queue_methods[] = {
     {"attach", (PyCFunction)queue_attach, METH_O, "All events of this room come here from now on."},
     {"take", (PyCFunction)queue_take, METH_O, "The oldest items, at most so many; the next one that comes wakes."},
     {"close", (PyCFunction)queue_close, METH_NOARGS, "Nothing comes any more; gives the events that nobody took."},
-    {"take_dropped", (PyCFunction)queue_take_dropped, METH_NOARGS, "How many packets the limit cost since last asked."},
+    {"take_dropped", (PyCFunction)queue_take_dropped, METH_NOARGS, "How much the limit cost since last asked."},
+    {"take_foreign", (PyCFunction)queue_take_foreign, METH_NOARGS, "What came that nobody reads, since last asked."},
     {"publish", (PyCFunction)(void (*)(void))queue_publish, METH_FASTCALL, "Send a packet; False: it was refused."},
     {NULL, NULL, 0, NULL},
 };
@@ -290,12 +320,12 @@ static PyType_Spec queue_spec = {
 
 /* --- the module */
 
-/* start(field numbers by name, address of request, address of drop): once in a process. */
+/* start(field numbers by name, address of request, address of drop, readings of the news): once in a process. */
 static PyObject *start(PyObject *Py_UNUSED(module), PyObject *args)
 {
-    PyObject *numbers;
+    PyObject *numbers, *readings;
     unsigned long long request, drop;
-    if (!PyArg_ParseTuple(args, "O!KK:start", &PyDict_Type, &numbers, &request, &drop))
+    if (!PyArg_ParseTuple(args, "O!KKO!:start", &PyDict_Type, &numbers, &request, &drop, &PyTuple_Type, &readings))
         return NULL;
     if (S.started) {
         PyErr_SetString(PyExc_RuntimeError, "the native callback has been started already");
@@ -315,6 +345,16 @@ static PyObject *start(PyObject *Py_UNUSED(module), PyObject *args)
     }
     FIELDS(X)
 #undef X
+    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(readings); i++) {
+        unsigned int kind, losable, what, sender, owned;
+        if (!PyArg_ParseTuple(PyTuple_GET_ITEM(readings, i), "IpIII;a reading", &kind, &losable, &what, &sender, &owned))
+            return NULL;
+        if (kind >= KINDS) {
+            PyErr_SetString(PyExc_ValueError, "a kind of news with too large a number");
+            return NULL;
+        }
+        R[kind] = (Reading){losable ? LOST_AT_THE_LIMIT : LET_GO, what, sender, owned};
+    }
     if ((errno = pthread_atfork(before_fork, after_fork, after_fork_in_child)) != 0)
         return PyErr_SetFromErrno(PyExc_OSError);
     S.request = (RequestFunction)(uintptr_t)request;

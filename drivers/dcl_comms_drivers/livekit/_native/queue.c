@@ -17,13 +17,24 @@ typedef struct {
     size_t count, bytes;
 } List;
 
+/* What nobody reads, of one sender and one kind, since Python last asked. */
+typedef struct Tally {
+    struct Tally *next;
+    uint32_t what;
+    uint64_t count, bytes;
+    size_t sender;
+    uint8_t identity[];
+} Tally;
+
 typedef struct Queue {
     PyObject_HEAD
     uint64_t number, room;
     struct Queue *next_number, *next_room;
     List list;
-    size_t limit; /* of bytes; packets beyond it are dropped and counted */
+    size_t limit; /* of bytes; what can be done without is dropped beyond it, and counted */
     uint64_t dropped;
+    Tally *tallies;
+    size_t tally_count;
     int wake_fd;
     bool armed; /* the reader was woken and has not looked since */
     bool open;
@@ -31,6 +42,8 @@ typedef struct Queue {
 
 #define BUCKETS 256
 #define GENERAL_LIMIT (16u << 20)
+#define TALLIES 256 /* of one Queue; further senders share one of each kind */
+#define SENDER_MAX 1024 /* bytes of a longer identity are not kept: it shares that one too */
 
 typedef uint64_t (*RequestFunction)(const uint8_t *, size_t, const uint8_t **, size_t *);
 typedef bool (*DropFunction)(uint64_t);
@@ -125,12 +138,59 @@ static Queue *find_room(uint64_t room)
     return found;
 }
 
+static void free_tallies(Tally *tally)
+{
+    while (tally != NULL) {
+        Tally *next = tally->next;
+        free(tally);
+        tally = next;
+    }
+}
+
 /* --- with the lock held */
+
+static Tally *find_tally(Queue *queue, uint32_t what, Span sender)
+{
+    size_t size = (size_t)(sender.end - sender.at);
+    for (Tally *tally = queue->tallies; tally != NULL; tally = tally->next)
+        if (tally->what == what && tally->sender == size && (size == 0 || memcmp(tally->identity, sender.at, size) == 0))
+            return tally;
+    return NULL;
+}
+
+static void tally(Queue *queue, const Event *event)
+{
+    Span sender = event->sender, nobody = {NULL, NULL};
+    Tally *found = find_tally(queue, event->what, sender);
+    if (found == NULL && (queue->tally_count >= TALLIES || sender.end - sender.at > SENDER_MAX)) {
+        sender = nobody;
+        found = find_tally(queue, event->what, sender);
+    }
+    if (found == NULL) {
+        size_t size = (size_t)(sender.end - sender.at);
+        if ((found = malloc(sizeof(Tally) + size)) == NULL)
+            return;
+        *found = (Tally){.next = queue->tallies, .what = event->what, .sender = size};
+        if (size > 0)
+            memcpy(found->identity, sender.at, size);
+        queue->tallies = found;
+        queue->tally_count++;
+    }
+    found->count++;
+    found->bytes += (uint64_t)(event->data.end - event->data.at);
+}
 
 static void put_general(Item *item)
 {
     append(&S.general, item);
     pthread_cond_signal(&S.filled);
+}
+
+static bool has_room(const Queue *queue, Span data, Span sender, Span topic)
+{
+    size_t size = sizeof(Item) + (size_t)(data.end - data.at) + (size_t)(sender.end - sender.at) +
+                  (size_t)(topic.end - topic.at);
+    return queue->list.bytes + size <= queue->limit;
 }
 
 /* Wake the reader of a Queue, once until it has looked. */
@@ -157,31 +217,44 @@ static void wake(Queue *queue)
     }
 }
 
-/* Gives whether the packet's buffer is to be given back. */
+/* Gives whether a handle is to be given back. */
 static bool put_own(Queue *queue, const Event *event, Span message)
 {
     Span nothing = {NULL, NULL};
     Item *item = NULL;
-    bool copied = event->kind == PACKET;
-    if (event->kind == PACKET) {
-        size_t size = sizeof(Item) + (size_t)(event->data.end - event->data.at);
-        if (queue->list.bytes + size <= queue->limit)
+    switch (event->kind) {
+    case FOREIGN:
+        if (event->what != 0) {
+            tally(queue, event);
+            wake(queue);
+        }
+        return event->handle != 0;
+    case PACKET:
+        if (has_room(queue, event->data, event->sender, event->topic))
             item = new_item(DATA, event->data, event->sender, event->topic);
         if (item == NULL)
             queue->dropped++;
         else
             item->reliable = event->reliable;
-    } else if (event->kind == ANSWER) {
+        break;
+    case ANSWER:
         item = new_item(DONE, nothing, nothing, nothing);
         if (item != NULL)
             item->number = event->id & ID_MASK;
-    } else {
+        break;
+    case LOSABLE:
+        if (has_room(queue, message, nothing, nothing))
+            item = new_item(RAW, message, nothing, nothing);
+        if (item == NULL)
+            queue->dropped++;
+        break;
+    default:
         item = new_item(RAW, message, nothing, nothing);
     }
     if (item != NULL)
         append(&queue->list, item);
     wake(queue);
-    return copied;
+    return event->kind == PACKET;
 }
 
 /* --- what the engine calls, on any of its threads */

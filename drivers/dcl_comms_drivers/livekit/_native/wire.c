@@ -80,13 +80,14 @@ static bool find_value(Span message, uint32_t number, uint64_t *found)
     return state == 0;
 }
 
-typedef enum { OTHER, OF_ROOM, PACKET, ANSWER, FAILURE } EventKind;
+typedef enum { OTHER, OF_ROOM, LOSABLE, FOREIGN, PACKET, ANSWER, FAILURE } EventKind;
 
 typedef struct {
     EventKind kind;
-    uint64_t room;   /* OF_ROOM, PACKET: its handle */
+    uint32_t what;   /* FOREIGN: see Reading */
+    uint64_t room;   /* OF_ROOM to PACKET: its handle */
     uint64_t id;     /* ANSWER, FAILURE: to a publish request */
-    uint64_t handle; /* PACKET: of the buffer, to be given back */
+    uint64_t handle; /* PACKET: of the buffer, FOREIGN: of a reader, to be given back; 0: there is none */
     Span data, sender, topic;
     bool reliable;
 } Event;
@@ -111,6 +112,28 @@ static bool read_packet(Span message, Event *event)
     return true;
 }
 
+/* News that is not simply kept.  Where it can't be read it stays OF_ROOM. */
+static void read_news(Part news, Event *event)
+{
+    Reading reading = news.number < KINDS ? R[news.number] : (Reading){.action = KEPT};
+    Span message = news.span;
+    Span owned = {NULL, NULL}, handle = owned, sender = owned;
+    uint64_t id = 0;
+    if (reading.action == KEPT)
+        return;
+    if (reading.owned != 0 &&
+        !(find_span(message, reading.owned, &owned) && owned.at != NULL &&
+          find_span(owned, F.owned_handle, &handle) && handle.at != NULL && find_value(handle, F.handle_id, &id)))
+        return;
+    if (reading.sender != 0 && !find_span(message, reading.sender, &sender))
+        return;
+    event->kind = reading.action == LOST_AT_THE_LIMIT ? LOSABLE : FOREIGN;
+    event->what = reading.what;
+    event->sender = sender;
+    event->handle = id;
+    event->data = message;
+}
+
 /* What an event is, as far as it matters here.  Anything unexpected is OTHER or OF_ROOM: Python reads it. */
 static void read_event(Span message, Event *event)
 {
@@ -124,11 +147,30 @@ static void read_event(Span message, Event *event)
             event->kind = error.at == NULL ? ANSWER : FAILURE;
         return;
     }
-    if (part.number != F.event_room || !find_value(part.span, F.room_handle, &event->room))
+    if (part.number != F.event_room)
         return;
-    Span data = {NULL, NULL};
-    event->kind = find_span(part.span, F.room_data, &data) && data.at != NULL && read_packet(data, event) ? PACKET
-                                                                                                       : OF_ROOM;
+    Part of_room = {.value = 0}, news = of_room;
+    bool has_room = false;
+    int state;
+    for (Span rest = part.span; (state = read_part(&rest, &of_room)) > 0;)
+        if (of_room.wire == 2) {
+            news = of_room;
+        } else if (of_room.number == F.room_handle && of_room.wire == 0) {
+            event->room = of_room.value;
+            has_room = true;
+        }
+    if (state < 0 || !has_room)
+        return;
+    event->kind = OF_ROOM;
+    if (news.number == F.room_data) {
+        Span dtmf = {NULL, NULL};
+        if (read_packet(news.span, event))
+            event->kind = PACKET;
+        else if (find_span(news.span, F.data_dtmf, &dtmf) && dtmf.at != NULL)
+            read_news(news, event);
+    } else {
+        read_news(news, event);
+    }
 }
 
 /* --- the publish request */

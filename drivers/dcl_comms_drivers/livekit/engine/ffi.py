@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 
 from dcl_comms_core.errors import CommsError
 from dcl_comms_drivers.livekit.engine import callback
+from dcl_comms_drivers.livekit.engine.readings import readings
 from dcl_comms_drivers.livekit.errors import EngineProblem, EngineUnavailable, redact
 
 if TYPE_CHECKING:
@@ -114,7 +115,7 @@ FIELDS: Final[Mapping[str, str]] = {
     "track_subscribed track_unsubscribed track_muted track_unmuted active_speakers_changed "
     "participant_metadata_changed participant_name_changed disconnected reconnecting reconnected eos "
     "data_packet_received room_sid_changed",
-    "DataPacketReceived": "kind participant_identity user",
+    "DataPacketReceived": "kind participant_identity user sip_dtmf",
     "UserPacket": "data topic",
     "OwnedBuffer": "handle data",
     "BufferInfo": "data_ptr data_len",
@@ -182,6 +183,7 @@ HOT: Final[Mapping[str, tuple[str, str, str]]] = {
     "data_kind": ("DataPacketReceived", "kind", "ENUM"),
     "data_sender": ("DataPacketReceived", "participant_identity", "STRING"),
     "data_user": ("DataPacketReceived", "user", "MESSAGE"),
+    "data_dtmf": ("DataPacketReceived", "sip_dtmf", "MESSAGE"),
     "user_data": ("UserPacket", "data", "MESSAGE"),
     "user_topic": ("UserPacket", "topic", "STRING"),
     "owned_handle": ("OwnedBuffer", "handle", "MESSAGE"),
@@ -321,7 +323,9 @@ class _Events(Protocol):
 
     Queue: type[_events.Queue]
 
-    def start(self, numbers: Mapping[str, int], request: int, drop: int, /) -> int: ...
+    def start(
+        self, numbers: Mapping[str, int], request: int, drop: int, readings: tuple[_events.Reading, ...], /
+    ) -> int: ...
     def wait(self) -> list[bytes | int]: ...
     def stop(self) -> None: ...
     def refused_drops(self) -> int: ...
@@ -438,7 +442,7 @@ class Native:
         numbers = hot_numbers()
         assert not isinstance(numbers, str)  # noqa: S101 - choose_callback looked
         request, drop = (ctypes.cast(function, ctypes.c_void_p).value or 0 for function in (self._request, self._drop))
-        address = events.start(numbers, request, drop)
+        address = events.start(numbers, request, drop, readings(_descriptor(room_pb2.RoomEvent)))
         self._server = threading.Thread(target=self._serve, args=(events,), name="dcl-comms engine", daemon=True)
         self._server.start()
         return ctypes.cast(address, _CALLBACK)

@@ -30,7 +30,6 @@ from dcl_comms_core.inputs import (
     LinkReconnected,
     LinkReconnecting,
     LinkRef,
-    PacketsDropped,
     SendAcknowledged,
 )
 from dcl_comms_core.states import CloseReason
@@ -47,8 +46,10 @@ from dcl_comms_drivers.livekit.engine.ffi import (
     room_pb2,
 )
 from dcl_comms_drivers.livekit.engine.members import Members
+from dcl_comms_drivers.livekit.engine.readings import DTMF, FOREIGN, LOSABLE, REPEATED, WHATS
 from dcl_comms_drivers.livekit.engine.teardown import leave_late_room, leave_room
 from dcl_comms_drivers.livekit.errors import redact
+from dcl_comms_drivers.livekit.intake import OBJECTS, Intake
 from dcl_comms_drivers.livekit.reasons import connect_failure, disconnect_reason
 from dcl_comms_drivers.livekit.rejoin import GHOSTS, SETTLE_SECONDS, Who
 from dcl_comms_drivers.loops.mailbox import Mailbox
@@ -112,10 +113,8 @@ class Room:
         self._continuations: dict[int, Callable[[FfiEvent], None]] = {}
         self._queue = self.engine.open_queue(wake, wake_fd, inbox_bytes)
         self._number = self.engine.next_number() if self._queue is None else self._queue.number
-        self._inbox_bytes = inbox_bytes
-        self._bytes_in = self._bytes_out = 0
-        """Of packets, with ctypes' callback: written by the engine's thread, and by ours."""
-        self._dropped = self._told_dropped = 0
+        self._intake = Intake(inbox_bytes)
+        """With ctypes' callback; with the native one the queue counts what waits in it."""
         self._due: float | None = None
         self._drain: Drain | None = None
         self._sent_reliable = False
@@ -238,7 +237,7 @@ class Room:
     def drain(self, session: Receiver, *, now: float, limit: int) -> bool:
         """Deliver up to ``limit`` inputs; True when more are waiting."""
         self.now = now
-        mailbox = self._mailbox
+        mailbox, queue = self._mailbox, self._queue
         mailbox.begin()
         self._callbacks.begin()
         while (callback := self._callbacks.get()) is not None:
@@ -251,17 +250,20 @@ class Room:
             event = mailbox.get()
             if event is None:
                 break
+            if queue is None and event.WhichOneof("message") == "room_event":
+                self._intake.took(_size_of(event))
             self._on_event(event, session)
         more = bool(self._local) or len(mailbox) > 0
-        queue = self._queue
         if queue is not None and limit > 0:
             items = queue.take(limit)
             more |= len(items) == limit
             self._take(items, session)
-            self._dropped += queue.take_dropped()
-        if self._dropped > self._told_dropped and not self.over:
-            session.receive(PacketsDropped(link=self.ref, count=self._dropped - self._told_dropped), now=now)
-            self._told_dropped = self._dropped
+            self._intake.dropped(queue.take_dropped())
+            for what, sender, count, size in queue.take_foreign():
+                self._intake.foreign(WHATS[what], sender, size, count)
+        for inp in self._intake.news(self.ref):
+            if not self.over:
+                session.receive(inp, now=now)
         self._handle_timeout(now)
         return more or bool(self._local)
 
@@ -386,7 +388,6 @@ class Room:
         user = packet.user
         data = copy_memory(user.data.data.data_ptr, user.data.data.data_len)
         self.engine.release(user.data.handle.id)
-        self._bytes_out += len(data)
         session.receive_data(
             packet.participant_identity or None,
             data,
@@ -496,16 +497,25 @@ class Room:
     # -- on any thread
 
     def _arrived(self, event: FfiEvent) -> None:
-        if event.WhichOneof("message") == "room_event":
-            news = event.room_event
-            if news.WhichOneof("message") == "data_packet_received":
-                size = news.data_packet_received.user.data.data.data_len
-                if self._bytes_in - self._bytes_out + size > self._inbox_bytes:
-                    self._dropped += 1
-                    self.engine.discard(event)
-                    return
-                self._bytes_in += size
-        self._mailbox.put(event)
+        """An event of this room, with ctypes' callback: what the native one does by itself."""
+        kind = event.WhichOneof("message")
+        if kind == "room_event" and not self._admitted(event.room_event, _size_of(event)):
+            self.engine.discard(event)
+        else:
+            self._mailbox.put(event)
+
+    def _admitted(self, news: room_pb2.RoomEvent, size: int) -> bool:
+        what = news.WhichOneof("message") or ""
+        foreign = FOREIGN.get(what)
+        if what == "data_packet_received":
+            foreign = DTMF if news.data_packet_received.WhichOneof("value") == "sip_dtmf" else None
+        if foreign is not None:
+            self._intake.foreign(foreign, getattr(news, what).participant_identity or None, size - OBJECTS)
+            self._wake()
+            return False
+        return what not in REPEATED and self._intake.put(
+            size, losable=what in LOSABLE or what == "data_packet_received"
+        )
 
     def _discard(self, event: FfiEvent) -> None:
         if event.WhichOneof("message") == "connect":
@@ -518,6 +528,11 @@ class Room:
 
 def _put_keeping(put: Callable[[FfiEvent], None], _kept: object, event: FfiEvent) -> None:
     put(event)
+
+
+def _size_of(event: FfiEvent) -> int:
+    """What an event of a room takes while it waits, and what it is tallied as."""
+    return OBJECTS + event.ByteSize() + event.room_event.data_packet_received.user.data.data.data_len
 
 
 def _nothing() -> None:

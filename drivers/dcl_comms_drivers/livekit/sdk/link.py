@@ -25,14 +25,22 @@ _MICROPHONE: Final = AudioTrack()
 class SdkLink(RoomLink[SdkRoom]):
     """A link to LiveKit rooms over ``livekit.rtc``.
 
-    Raises EngineUnavailable where the SDK can't run: no wheel, or a process forked off one that used it.
+    ``inbox_bytes``, ``rejoin_seconds``: see Limits.  Raises EngineUnavailable where the SDK can't run: no wheel, or a
+    process forked off one that used it.
     """
 
     name: ClassVar[str] = "sdk"
 
-    def __init__(self, wake: Callable[[], None], *, rejoin_seconds: float = DEFAULT_LIMITS.rejoin_seconds) -> None:
+    def __init__(
+        self,
+        wake: Callable[[], None],
+        *,
+        inbox_bytes: int = DEFAULT_LIMITS.inbox_bytes,
+        rejoin_seconds: float = DEFAULT_LIMITS.rejoin_seconds,
+    ) -> None:
         SdkThread.get()
         super().__init__(wake, rejoin_seconds=rejoin_seconds)
+        self._inbox_bytes = inbox_bytes
 
     def publish_audio(self, track: AudioTrack = _MICROPHONE) -> SdkAudioSource:
         """Publish an audio track.  The room must be open."""
@@ -78,7 +86,7 @@ class SdkLink(RoomLink[SdkRoom]):
 
     def new_room(self, ref: LinkRef) -> SdkRoom:
         """Make an attempt."""
-        return SdkRoom(ref, self.wake)
+        return SdkRoom(ref, self.wake, self._inbox_bytes)
 
     def publish_microphone(self, room: SdkRoom) -> None:
         """Publish a silent, muted track."""

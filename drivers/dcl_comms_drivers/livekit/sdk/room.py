@@ -33,6 +33,7 @@ from dcl_comms_core.inputs import (
 )
 from dcl_comms_core.states import CloseReason
 from dcl_comms_drivers.livekit.errors import redact
+from dcl_comms_drivers.livekit.intake import OBJECTS, Intake
 from dcl_comms_drivers.livekit.reasons import connect_failure, disconnect_reason
 from dcl_comms_drivers.livekit.rejoin import GHOSTS, SETTLE_SECONDS, Who
 from dcl_comms_drivers.livekit.sdk.drain import counters, until_sent
@@ -70,6 +71,11 @@ class _Packet:
     reliable: bool
     topic: str
 
+    @property
+    def size(self) -> int:
+        """What it takes while it waits."""
+        return OBJECTS + len(self.data) + len(self.topic)
+
 
 @dataclass(slots=True)
 class _Callback:
@@ -93,7 +99,7 @@ _Item = Input | _Packet | _Callback | _Crash
 class SdkRoom:
     """One generation of a link."""
 
-    def __init__(self, ref: LinkRef, wake: Callable[[], None]) -> None:
+    def __init__(self, ref: LinkRef, wake: Callable[[], None], inbox_bytes: int) -> None:
         self.ref = ref
         self.thread = SdkThread.get()
         self.open = False
@@ -103,6 +109,7 @@ class SdkRoom:
         self.on_over: list[Callable[[], None]] = []
         """Called once, in the loop's thread, when the room is over: what hangs on it ends with it."""
         self._mailbox: Mailbox[_Item] = Mailbox(wake, _unread)
+        self._intake = Intake(inbox_bytes)
         # From here on for the SDK's thread only.
         self._phase = _Phase.HELD
         self._room: rtc.Room | None = None
@@ -177,6 +184,7 @@ class SdkRoom:
         while limit > 0 and (item := mailbox.get()) is not None:
             limit -= 1
             if isinstance(item, _Packet):
+                self._intake.took(item.size)
                 session.receive_data(item.sender, item.data, reliable=item.reliable, topic=item.topic, now=now)
             elif isinstance(item, _Callback):
                 item.call()
@@ -188,6 +196,9 @@ class SdkRoom:
                 elif isinstance(item, LinkClosed | LinkFailed):
                     self._ended()
                 session.receive(item, now=now)
+        for inp in self._intake.news(self.ref):
+            if not self.over:
+                session.receive(inp, now=now)
         return len(mailbox) > 0
 
     def deadline(self) -> float | None:
@@ -347,7 +358,9 @@ class SdkRoom:
         # Who is not announced yet has no participant; nor has a server.
         sender = packet.participant.identity if packet.participant is not None else None
         reliable = packet.kind == rtc.DataPacketKind.KIND_RELIABLE
-        self._mailbox.put(_Packet(sender, packet.data, reliable, packet.topic or ""))
+        item = _Packet(sender, packet.data, reliable, packet.topic or "")
+        if self._intake.put(item.size, losable=True):
+            self._mailbox.put(item)
 
     def _on_disconnected(self, reason: rtc.DisconnectReason.ValueType) -> None:
         if self._phase is _Phase.OPEN:
