@@ -10,7 +10,7 @@ THREE := -n 3 --dist worksteal
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test check bench fuzz soak luck nightly test-all ci-deps env coverage mutants conformance native bench-readme generate compare-protocol news clean
+.PHONY: demo test check bench fuzz soak luck nightly test-all ci-deps env coverage mutants conformance native bench-readme generate compare-protocol watch news clean
 
 env: $(VENV)/.ready
 
@@ -59,6 +59,9 @@ generate: env
 
 compare-protocol: env
 	$(BIN)/python .ci/tools/compare_protocol.py
+
+watch: env
+	@$(BIN)/python .ci/tools/watch.py
 
 coverage: env
 	$(BIN)/coverage run -m pytest -q tests/core

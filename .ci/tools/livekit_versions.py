@@ -18,13 +18,26 @@ def main() -> None:
     project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
     (wanted,) = project["optional-dependencies"]["livekit"]
     low, high = (version(text) for text in re.findall(r"[\d.]+", wanted))
-    listing = subprocess.run(
-        [sys.executable, "-m", "pip", "index", "versions", "livekit"], capture_output=True, text=True, check=True
-    ).stdout
-    (line,) = re.findall(r"^Available versions: (.*)$", listing, re.MULTILINE)
-    known = sorted(version(text) for text in line.split(", ") if re.fullmatch(r"[\d.]+", text))
+    known = published()
     for chosen in choose(known, low, high):
         print(".".join(map(str, chosen)))
+
+
+def published() -> list[Version]:
+    """The numbers of the releases on PyPI, as pip tells them.
+
+    Of the interpreter that made this environment: uv's environments have no pip.
+    """
+    python = Path(sys.base_prefix) / "bin" / "python3"
+    listing = subprocess.run(
+        [python, "-m", "pip", "index", "versions", "livekit"], capture_output=True, text=True, check=True, timeout=120
+    ).stdout
+    return read_listing(listing)
+
+
+def read_listing(listing: str) -> list[Version]:
+    (line,) = re.findall(r"^Available versions: (.*)$", listing, re.MULTILINE)
+    return sorted(version(text) for text in line.split(", ") if re.fullmatch(r"[\d.]+", text))
 
 
 def version(text: str) -> Version:

@@ -306,9 +306,13 @@ def test_a_realm_lets_in_whom_javascript_signed_for(ask: Ask) -> None:
             assert welcome is not None
             assert welcome.peer_id == ROOT.address.lower()
         stamp, metadata = round(time.time() * 1000), json.dumps(login_metadata())
-        signed = sign(f"post:/worlds/foo/comms:{stamp}:{metadata}".lower())
-        headers = {f"x-identity-auth-chain-{index}": json.dumps(link) for index, link in enumerate(signed["chain"])}
-        headers |= {"x-identity-timestamp": str(stamp), "x-identity-metadata": metadata}
-        request = Fetch(url=f"{realm.url}/worlds/foo/comms", method="POST", headers=tuple(headers.items()))
-        answer = asyncio.run(fetch(request))
-        assert (answer.status, list(json.loads(answer.body))) == (200, ["fixedAdapter"])
+        today = f"post:/worlds/foo/comms:{stamp}:{metadata}"
+        assert today != today.lower()
+        for payload in (today, today.lower()):  # the older form too
+            headers = {
+                f"x-identity-auth-chain-{index}": json.dumps(link) for index, link in enumerate(sign(payload)["chain"])
+            }
+            headers |= {"x-identity-timestamp": str(stamp), "x-identity-metadata": metadata}
+            request = Fetch(url=f"{realm.url}/worlds/foo/comms", method="POST", headers=tuple(headers.items()))
+            answer = asyncio.run(fetch(request))
+            assert (answer.status, list(json.loads(answer.body))) == (200, ["fixedAdapter"])

@@ -27,9 +27,8 @@ class SdkPeer:
         self.tell("connect", url=url, token=token, **options)
 
     def start(self, *arguments):
-        self.run(
-            [sys.executable, "-P", "-W", "ignore", self.script, *arguments]
-        )  # -P: livekit is the wheel, not the rig
+        # -P: livekit is the wheel, not the rig.
+        self.run([sys.executable, "-P", "-W", "ignore", self.script, *arguments])
 
     def run(self, command):
         """Whatever takes orders and reports as this does."""
