@@ -16,13 +16,15 @@ __all__ = [
 
 
 @dataclass(frozen=True, slots=True)
-class _Timed:
+class Action:
+    """Anything that a script can hold: one of the classes below."""
+
     at: float
     """Virtual seconds."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Personal(_Timed):
+class _Personal(Action):
     who: str
     """An identity."""
 
@@ -86,28 +88,22 @@ class Remove(_Personal):
 
 
 @dataclass(frozen=True, slots=True)
-class Delete(_Timed):
+class Delete(Action):
     """The room is deleted: everybody is out, and may come again."""
 
 
 @dataclass(frozen=True, slots=True)
-class ShutDown(_Timed):
+class ShutDown(Action):
     """The server ends."""
 
 
 @dataclass(frozen=True, slots=True)
-class Restart(_Timed):
+class Restart(Action):
     """The server is back."""
 
 
 @dataclass(frozen=True, slots=True)
-class SetFaults(_Timed):
+class SetFaults(Action):
     """The network behaves otherwise from now on."""
 
     faults: Faults
-
-
-Action = (
-    Join | Say | Move | Send | Raw | Leave | Cut | Heal | Remove | Delete | ShutDown | Restart | SetFaults
-)  # fmt: skip
-"""Anything that a script can hold."""

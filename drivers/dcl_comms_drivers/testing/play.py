@@ -18,7 +18,7 @@ from dcl_comms_drivers.loops.host import WaitingHost
 from dcl_comms_drivers.settings import Options
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Iterator
 
     from dcl_comms_core.adapters.connection_string import Adapter
     from dcl_comms_core.commands import Command
@@ -136,10 +136,17 @@ class Play:
             await room.opened()
             await self._bot(room)
             await room.aclose()
-        except ConnectionLost as error:
-            self.transcript.ending, self.transcript.lost = Ending.LOST, error
         finally:
             room.let_go()
+
+    def forgives(self, error: BaseException) -> bool:
+        """What the bot let out is an end like any other: of the room, also out of groups of tasks."""
+        lost = next((leaf for leaf in _leaves(error) if isinstance(leaf, ConnectionLost)), None)
+        if lost is None or not all(isinstance(leaf, ConnectionLost) for leaf in _leaves(error)):
+            return False
+        if self.transcript.ending not in STOPPED:
+            self.transcript.ending, self.transcript.lost = Ending.LOST, lost
+        return True
 
     def busy(self) -> None:
         """The loop went round without a pause."""
@@ -168,6 +175,14 @@ class Play:
     def _fail(self, text: str) -> None:
         self.failure = LocalProtocolError(text)
         raise self.failure
+
+
+def _leaves(error: BaseException) -> Iterator[BaseException]:
+    if isinstance(error, BaseExceptionGroup):
+        for part in error.exceptions:
+            yield from _leaves(part)
+    else:
+        yield error
 
 
 class StageHost(WaitingHost):
