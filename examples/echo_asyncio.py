@@ -17,6 +17,7 @@ from dcl_comms_drivers.asyncio import connect
 from dcl_comms_core import EVERYONE, ChatReceived, CommsError, PeerId, PeerJoined, PeerLeft
 
 MARK = "echo: "
+LONGEST = 150  # characters; who says more than a reader takes is not heard at all
 
 
 async def echo(target: str) -> None:
@@ -30,7 +31,7 @@ async def echo(target: str) -> None:
                     # repr: what peers write may hold escape sequences, and this is a terminal.
                     print(f"{who}: {text!r}", flush=True)
                     if not text.startswith(MARK):  # another echo bot: the two of us would never stop
-                        room.chat(MARK + text, to=who if private else EVERYONE)
+                        room.chat(MARK + text[:LONGEST], to=who if private else EVERYONE)
                 case PeerJoined(sender=who):
                     print(f"{who} is here", flush=True)
                 case PeerLeft(sender=who):

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from dcl_comms_core.events import Event
 
 MARK = "echo: "
+LONGEST = 150  # characters; who says more than a reader takes is not heard at all
 FRAME_SECONDS = 1 / 30
 FRAMES_PER_MOVE = 3  # ten times a second is as often as the explorers send movement
 
@@ -49,7 +50,7 @@ def answer(room: polled.PolledConnection, event: Event) -> None:
             # repr: what peers write may hold escape sequences, and this is a terminal.
             print(f"{who}: {text!r}", flush=True)
             if not text.startswith(MARK):  # another echo bot: the two of us would never stop
-                room.chat(MARK + text, to=who if private else EVERYONE)
+                room.chat(MARK + text[:LONGEST], to=who if private else EVERYONE)
         case RoomClosed(reason=reason, retry=retry, detail=detail):
             raise ConnectionLost(reason, retry, detail)  # here the end is an event; what to make of it is ours
         case _:

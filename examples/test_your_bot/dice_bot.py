@@ -30,13 +30,14 @@ class DiceBot:
                 case ChatReceived(sender=PeerId() as who, text=text):
                     answer = self.answer(who, text)
                     if answer is not None:
-                        self.say(room, answer, who)
+                        self.say(room, answer)
                 case PeerLeft(sender=who):
                     self.rolls.pop(who, None)
 
     def answer(self, who: PeerId, text: str) -> str | None:
         if text == "!rolls":
-            return ", ".join(f"{peer}: {count}" for peer, count in self.rolls.items()) or "nobody rolled yet"
+            # The best of them: a text has its limits, and who comes and rolls has none.
+            return ", ".join(f"{peer}: {count}" for peer, count in self.rolls.most_common(10)) or "nobody rolled yet"
         found = ROLL.match(text)
         if found is None:
             return None
@@ -48,8 +49,8 @@ class DiceBot:
         return str(sum(self.dice.randint(1, sides) for _ in range(count)))
 
     @staticmethod
-    def say(room: Connection, text: str, to: PeerId) -> None:
+    def say(room: Connection, text: str) -> None:
         try:
-            room.chat(text, to=to)
+            room.chat(text)  # to everybody: in a ws-room nobody can whisper
         except LocalProtocolError:
             return  # the room is over: the loop over its events says so

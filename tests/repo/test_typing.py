@@ -1,10 +1,12 @@
-"""The type checkers accept what users write, and refuse what they get wrong: tests/typing, the examples, README's program."""
+"""The type checkers accept what users write, and refuse what they get wrong: tests/typing, the examples, every program in a page."""
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 
 import pytest
@@ -23,16 +25,54 @@ def run(tool, *args):
     return result.returncode, result.stdout + result.stderr
 
 
-@pytest.fixture
-def readme(tmp_path):
-    """README's first program, as a file."""
-    path = tmp_path / "readme_program.py"
-    path.write_text(re.search(r"^```python\n(.*?)^```", (ROOT / "README.md").read_text(), re.DOTALL | re.MULTILINE)[1])
-    return str(path)
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+# Its blocks are parts of two examples, which tests/station/test_driver_docs.py compares them with.
+PARTS = {"driver.md"}
 
 
-def test_mypy_accepts_programs_and_refuses_mistakes(readme):
-    code, told = run("mypy", "tests/typing", *EXAMPLES, readme)
+def program(page):
+    """A page's blocks one after another, as one module: what awaits at top level stands in a function."""
+    parts = []
+    for number, (indent, text) in enumerate(
+        re.findall(r"^( *)```python\n(.*?)^ *```", page.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
+    ):
+        block = textwrap.dedent(text) if indent else text
+        try:
+            compile(block, page.name, "exec")
+        except SyntaxError:
+            block = f"async def block_{number}() -> None:\n" + textwrap.indent(block, "    ")
+        parts.append(block)
+    return "\n\n".join(parts)
+
+
+@pytest.fixture(scope="module")
+def programs(tmp_path_factory):
+    """Every program in the pages, each page's as a file of its own."""
+    folder = tmp_path_factory.mktemp("programs")
+    for page in PAGES:
+        if page.name not in PARTS and (text := program(page)):
+            (folder / f"page_{page.stem.lower()}.py").write_text(text, encoding="utf-8")
+    assert {"page_readme.py", "page_realm.py", "page_media.py", "page_testing.py", "page_tap.py"} <= {
+        path.name for path in folder.iterdir()
+    }
+    return folder
+
+
+def test_mypy_accepts_programs_and_refuses_mistakes(programs):
+    code, told = run("mypy", "tests/typing", *EXAMPLES, *map(str, sorted(programs.iterdir())))
+    assert code == 0, told
+
+
+def test_basedpyright_accepts_every_program_in_the_pages(programs):
+    settings = json.loads((ROOT / "tests/typing/pyrightconfig.json").read_text(encoding="utf-8"))
+    settings |= {
+        "include": [str(programs)],
+        "extraPaths": [str(ROOT), str(ROOT / "drivers"), str(ROOT / "station")],
+        "venvPath": str(ROOT),
+    }
+    config = programs.parent / "pyrightconfig.json"
+    config.write_text(json.dumps(settings), encoding="utf-8")
+    code, told = run("basedpyright", "-p", str(config))
     assert code == 0, told
 
 

@@ -95,6 +95,7 @@ class Companion:
 
     def __init__(self, target, *acts, **settings):
         self.chats = []
+        self.arrivals = []
         self.moves = []
         self._acts = acts
         self._errands = []
@@ -124,14 +125,25 @@ class Companion:
             if isinstance(event, PeerMoved):
                 self.moves.append(event)
             if isinstance(event, PeerJoined):
+                self.arrivals.append(event)
                 for act in self._acts:
                     act(self._room, event.sender)
 
-    def await_chat(self, text, timeout=10.0):
+    @property
+    def name(self):
+        return self._room.identity
+
+    def await_arrivals(self, count, timeout=30.0):
+        end = time.monotonic() + timeout
+        while len({event.sender for event in self.arrivals}) < count:
+            assert time.monotonic() < end, f"came: {self.arrivals}"
+            time.sleep(0.02)
+
+    def await_chat(self, text, timeout=10.0, sender=None):
         end = time.monotonic() + timeout
         while True:
             for event in self.chats:
-                if event.text == text:
+                if event.text == text and sender in {None, event.sender}:
                     return event
             assert time.monotonic() < end, f"{text!r} did not come; came: {[event.text for event in self.chats]}"
             time.sleep(0.02)

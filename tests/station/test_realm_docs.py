@@ -10,8 +10,6 @@ from pathlib import Path
 import pytest
 from dcl_comms_drivers.wallet import DisposableWallet
 
-from dcl_comms_core import ConnectionLost
-
 ROOT = Path(__file__).parents[2]
 REALM = "https://realm-provider.decentraland.org/main"
 
@@ -35,25 +33,48 @@ def test_the_first_example_of_the_realms_page(dcl_realm, companion, capsys):
     assert not bot.is_alive()
     shown = capsys.readouterr().out
     assert shown.startswith("embedded I1 ")
-    assert "in ('island',) says welcome" in shown
+    assert "in ('island',) says 'welcome'" in shown
+
+
+def two_of_the_readmes_program(realm, companion, start_process, tmp_path):
+    """README's program as it stands, but for the realm's URL, and a second of it: each answers, and neither the other."""
+    program = tmp_path / "ten.py"
+    program.write_text(first := example("README.md").replace(REALM, realm.url), encoding="utf-8")
+    assert realm.url in first
+    bots = [start_process(command=[sys.executable, "-u", str(program)]) for _ in range(2)]
+    other = companion(realm.url, wallet=DisposableWallet())
+    other.await_arrivals(2)
+    names = {event.sender for event in other.arrivals}
+    # Some that are answered and some that are not, and one that is as long as a text may be.
+    texts = ["!hi there", "hi there", "!" + "x" * 8_000, "!!", "!", "!last"]
+    other.do(lambda room: [room.chat(text) for text in texts])
+    expected = [f"{other.name} said {text[1:80]}" for text in texts if text.startswith("!")]
+    for name in names:
+        other.await_chat(expected[-1], timeout=30, sender=name)
+    # Whatever one answered to the other's answers would have come before this.
+    for name in names:
+        said = [event.text for event in other.chats if event.sender == name]
+        assert [text for text in said if text != "hello"] == expected
+        assert said.count("hello") <= 1
+    for bot in bots:
+        assert bot.poll() is None, bot.communicate()
+    for name in names:
+        realm.ban(name.text)
+    for bot in bots:
+        _, told = bot.communicate(timeout=30)
+        assert bot.returncode == 1
+        assert re.search(r"^dcl_comms_core.errors.ConnectionLost: .*(banned|removed)", told, re.MULTILINE), told
+
+
+def test_two_of_the_readmes_program_in_ws_rooms(dcl_realm, companion, start_process, tmp_path):
+    """Where nobody can whisper."""
+    two_of_the_readmes_program(dcl_realm, companion, start_process, tmp_path)
 
 
 @pytest.mark.dcl_realm(livekit=True)
 @pytest.mark.livekit
-def test_the_first_example_of_the_readme(dcl_realm, companion):
-    def live():
-        # It goes on for ever: only somebody else can end it.
-        with pytest.raises(ConnectionLost, match=r"banned|removed"):
-            run("README.md", dcl_realm.url)
-
-    bot = threading.Thread(target=live)
-    other = companion(dcl_realm.url, lambda room, _who: room.chat("anybody?"), wallet=DisposableWallet())
-    bot.start()
-    assert other.await_chat("you said anybody?", timeout=30).private
-    other.await_chat("hello")
-    dcl_realm.ban(other.chats[0].sender.text)
-    bot.join(30)
-    assert not bot.is_alive()
+def test_two_of_the_readmes_program_in_livekits_rooms(dcl_realm, companion, start_process, tmp_path):
+    two_of_the_readmes_program(dcl_realm, companion, start_process, tmp_path)
 
 
 def test_the_program_of_the_taps_page(dcl_realm, monkeypatch, capsys):

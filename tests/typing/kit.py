@@ -12,7 +12,7 @@ from dcl_comms_drivers.testing import Ending, Transcript, run_bot
 from dcl_comms_core import ChatReceived, Journal, RoomSession, SimulatorAdapter, TrackKind, TrackSubscribed
 from dcl_comms_core.events import Event
 from dcl_comms_core.testing import Faults, Pair
-from dcl_comms_core.testing.script import Action, Cut, Heal, Join, Leave, Move, Say
+from dcl_comms_core.testing.script import Cut, Heal, Join, Leave, Move, Say
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -28,8 +28,7 @@ async def bot(room: Connection) -> None:
 
 
 def test_a_bot() -> None:
-    # Annotated: of a list of several kinds mypy infers one of a base class.
-    script: list[Action] = [Join(0.0, "a"), Say(5.0, "a", "x"), Cut(6.0, "bot"), Heal(8.0, "bot"), Leave(9.0, "a")]
+    script = [Join(0.0, "a"), Say(5.0, "a", "x"), Cut(6.0, "bot"), Heal(8.0, "bot"), Leave(9.0, "a")]
     transcript = run_bot(bot, seed=1, script=script, backend="trio", faults=Faults(loss=0.1))
     run_bot(bot, script=[Join(0.0, "a"), Move(7.0, "a", (1.0, 0.0, 2.0))], seconds=5.0, settings={"profile_version": 1})
     assert_type(transcript, Transcript)

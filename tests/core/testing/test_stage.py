@@ -20,6 +20,7 @@ from dcl_comms_core import (
 )
 from dcl_comms_core.testing import Faults, Party, Stage
 from dcl_comms_core.testing.script import (
+    Action,
     Cut,
     Delete,
     Heal,
@@ -129,3 +130,11 @@ def test_time_has_to_pass() -> None:
 def test_times_that_make_no_sense(at: float) -> None:
     with pytest.raises(LocalProtocolError, match="finite"):
         Stage([Join(at, "a")])
+
+
+def test_a_script_holds_what_the_module_has() -> None:
+    class Dance(Action):
+        pass
+
+    with pytest.raises(LocalProtocolError, match="not a Dance"):
+        play(Stage([Dance(0.0)]))
