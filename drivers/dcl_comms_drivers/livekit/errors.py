@@ -18,6 +18,7 @@ class EngineProblem(Enum):
     UNKNOWN_WHEEL = "this version of the livekit package is not known to work"
     NOT_LOADED = "the native library of the livekit package could not be loaded"
     NO_CALLBACK = "the callback that was asked for is not there"
+    GREENLETS = "threads are gevent's greenlets in this process"
     FORKED = "this process was forked after the LiveKit engine had started"
     STOPPED = "the LiveKit engine has stopped"
 

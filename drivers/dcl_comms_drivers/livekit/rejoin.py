@@ -12,10 +12,11 @@ machine, 18 stayed, after 0.1 s 8, after 0.3 s 1, after 0.6 s none; on an idle o
 
 from __future__ import annotations
 
-import threading
 import time
 from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple
+
+from dcl_comms_drivers.loops.native import new_lock
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,7 +46,7 @@ class Ghosts:
     """The given-up connects of this process.  All of it may be called from any thread."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = new_lock()
         self._alive: dict[Who, dict[object, float]] = {}
         self._waiting: dict[Who, list[Callable[[], None]]] = {}
 

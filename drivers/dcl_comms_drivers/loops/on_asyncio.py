@@ -1,4 +1,4 @@
-"""A net on asyncio, and one in a thread of its own for programs without a loop."""
+"""A net on asyncio."""
 
 from __future__ import annotations
 
@@ -6,13 +6,11 @@ import asyncio
 import os
 import socket
 import sys
-import threading
 from collections import deque
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, cast
 
 from dcl_comms_drivers.loops.host import WaitingHost
-from dcl_comms_drivers.loops.mailbox import Mailbox
 from dcl_comms_drivers.loops.network import Direct, Net
 from dcl_comms_drivers.loops.signal import Signal
 
@@ -24,7 +22,7 @@ if TYPE_CHECKING:
     from dcl_comms_drivers.loops.network import Runner, Stream, Task
 
 
-__all__ = ["AsyncioHost", "AsyncioNet", "ThreadRunner"]
+__all__ = ["AsyncioHost", "AsyncioNet"]
 
 
 class _Stream(asyncio.Protocol):
@@ -195,54 +193,6 @@ class AsyncioNet(Net):
             lambda: _Stream(half_open=tls is None), address, port, ssl=tls, server_hostname=name
         )
         return stream
-
-
-class ThreadRunner:
-    """A net on an asyncio loop in a thread of its own, which ends with ``stop``."""
-
-    def __init__(self) -> None:
-        self._loop = asyncio.new_event_loop()
-        self._calls: Mailbox[Callable[[Net], object]] = Mailbox(self._wake, _forget)
-        self._ready = asyncio.Event()
-        self._stopping = False
-        threading.Thread(target=self._run, name="dcl-comms net", daemon=True).start()
-
-    def call(self, function: Callable[[Net], object]) -> None:
-        """Call a function in the thread, soon and in order."""
-        self._calls.put(function)
-
-    def stop(self) -> None:
-        """End the thread, once what was asked for is called."""
-
-        def stop(_: Net) -> None:
-            self._stopping = True
-            self._calls.close()
-
-        self._calls.put(stop)
-
-    def _wake(self) -> None:
-        try:
-            self._loop.call_soon_threadsafe(self._ready.set)
-        except RuntimeError:
-            if not self._loop.is_closed():
-                raise
-
-    def _run(self) -> None:
-        with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
-            runner.run(self._serve())
-
-    async def _serve(self) -> None:
-        net = AsyncioNet()
-        while not self._stopping:
-            await self._ready.wait()
-            self._ready.clear()
-            self._calls.begin()
-            while (function := self._calls.get()) is not None:
-                function(net)
-
-
-def _forget(_: object) -> None:
-    """What becomes of a call that comes too late."""
 
 
 class _Signal(Signal):

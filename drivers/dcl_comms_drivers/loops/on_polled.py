@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-import threading
 import time
 from typing import TYPE_CHECKING
 
-from dcl_comms_drivers.loops.on_asyncio import ThreadRunner
+from dcl_comms_drivers.loops.native import new_lock
+from dcl_comms_drivers.loops.net_thread import ThreadRunner
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,7 +28,7 @@ class PolledHost:
         os.set_blocking(self._writer, False)
         self._closed = False
         # A native thread may wake us while we close, and the descriptor may be somebody else's right after.
-        self._lock = threading.Lock()
+        self._lock = new_lock()
 
     def now(self) -> float:
         """Monotonic seconds."""
@@ -56,7 +56,7 @@ class PolledHost:
         return self._writer
 
     def runner(self) -> Runner:
-        """A network in a thread of its own."""
+        """A network in a thread, which is that of all polled connections."""
         return ThreadRunner()
 
     def fileno(self) -> int:

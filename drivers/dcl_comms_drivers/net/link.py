@@ -73,15 +73,15 @@ class NetLink:
             case SendFrame() if self._turn is not None:
                 self._send(command)
             case SendFrame():
-                self._runner.call(partial(self._send, command))
+                self._in_net(partial(self._send, command))
             case OpenSocket():
-                self._runner.call(partial(self._open, command))
+                self._in_net(partial(self._open, command))
             case CloseSocket():
-                self._runner.call(partial(self._close, command))
+                self._in_net(partial(self._close, command))
             case Fetch():
-                self._runner.call(partial(self._fetch, command))
+                self._in_net(partial(self._fetch, command))
             case CancelFetch():
-                self._runner.call(partial(self._cancel, command))
+                self._in_net(partial(self._cancel, command))
             case _:
                 return  # for a link of another kind
 
@@ -98,7 +98,7 @@ class NetLink:
                 self._got_bytes += len(inp.data)
             session.receive(inp, now=now)
         if self._dropped and not self._abandoned:
-            self._runner.call(self._tell_dropped)
+            self._in_net(self._tell_dropped)
         return len(self._inbox) > 0
 
     def deadline(self) -> float | None:
@@ -114,10 +114,19 @@ class NetLink:
         if not self._abandoned:
             self._abandoned = True
             self._inbox.close()
-            self._runner.call(self._let_go)
+            self._in_net(self._let_go)
             self._runner.stop()
 
+    def _in_net(self, function: Callable[[Net], object]) -> None:
+        self._runner.call(partial(self._carefully, function))
+
     # --- in the net's thread
+
+    def _carefully(self, function: Callable[[Net], object], net: Net) -> None:
+        try:
+            function(net)
+        except Exception as error:  # noqa: BLE001 - ours, and raised to whoever drains: the thread serves others too
+            self.crashed(error)
 
     def _open(self, command: OpenSocket, net: Net) -> None:
         if command.link in self._sockets:

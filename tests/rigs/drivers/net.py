@@ -10,7 +10,8 @@ import threading
 import time
 
 import trio
-from dcl_comms_drivers.loops.on_asyncio import AsyncioHost, ThreadRunner
+from dcl_comms_drivers.loops.net_thread import ThreadRunner
+from dcl_comms_drivers.loops.on_asyncio import AsyncioHost
 from dcl_comms_drivers.loops.on_trio import TrioHost
 from dcl_comms_drivers.net.dial import NetOptions
 from dcl_comms_drivers.net.link import NetLink

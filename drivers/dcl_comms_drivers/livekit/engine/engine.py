@@ -35,6 +35,7 @@ from dcl_comms_drivers.livekit.engine.ffi import (
 )
 from dcl_comms_drivers.livekit.errors import EngineProblem, EngineUnavailable
 from dcl_comms_drivers.livekit.rejoin import SETTLE_SECONDS
+from dcl_comms_drivers.loops.native import Latch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -292,21 +293,18 @@ class Engine:
         if self._problem is EngineProblem.FORKED:
             return
         rooms = list(self._rooms) if self._problem is None else []
-        gone = threading.Semaphore(0)
+        gone = Latch(len(rooms))
         if rooms:
             time.sleep(max(0.0, self._settled_at - time.monotonic()))
         for room in rooms:
             self._rooms[room] = _ignore
             async_id = self.next_id()
             try:
-                self.call(requests.leave(room, async_id), async_id, lambda _: gone.release())
+                self.call(requests.leave(room, async_id), async_id, lambda _: gone.count_down())
             except NativeRefusal:
                 # It was being left anyway.
-                gone.release()
-        deadline = time.monotonic() + _EXIT_SECONDS
-        for _ in rooms:
-            if not gone.acquire(timeout=max(0.0, deadline - time.monotonic())):
-                break
+                gone.count_down()
+        gone.wait(_EXIT_SECONDS)
         self._problem = EngineProblem.STOPPED
         self._native.dispose()
 

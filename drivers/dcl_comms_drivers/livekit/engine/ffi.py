@@ -19,7 +19,7 @@ import os
 import sys
 import threading
 import time
-from functools import cache
+from functools import cache, partial
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 
@@ -27,6 +27,7 @@ from dcl_comms_core.errors import CommsError
 from dcl_comms_drivers.livekit.engine import callback
 from dcl_comms_drivers.livekit.engine.readings import readings
 from dcl_comms_drivers.livekit.errors import EngineProblem, EngineUnavailable, redact
+from dcl_comms_drivers.loops.native import NativeThread
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -379,7 +380,7 @@ class Native:
         self._drop = self._library.livekit_ffi_drop_handle
         self._drop.argtypes = [ctypes.c_uint64]
         self._drop.restype = ctypes.c_bool
-        self._server: threading.Thread | None = None
+        self._server: NativeThread | None = None
         self._callback: Any = _CALLBACK(self._receive) if self.events is None else self._start(self.events)
         self._initialize = self._library.livekit_ffi_initialize
         self._initialize.argtypes = [_CALLBACK, ctypes.c_bool, ctypes.c_char_p, ctypes.c_char_p]
@@ -443,7 +444,7 @@ class Native:
         assert not isinstance(numbers, str)  # noqa: S101 - choose_callback looked
         request, drop = (ctypes.cast(function, ctypes.c_void_p).value or 0 for function in (self._request, self._drop))
         address = events.start(numbers, request, drop, readings(_descriptor(room_pb2.RoomEvent)))
-        self._server = threading.Thread(target=self._serve, args=(events,), name="dcl-comms engine", daemon=True)
+        self._server = NativeThread(partial(self._serve, events), "dcl-comms engine")
         self._server.start()
         return ctypes.cast(address, _CALLBACK)
 

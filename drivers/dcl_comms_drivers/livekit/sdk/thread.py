@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from dcl_comms_drivers.livekit.errors import EngineProblem, EngineUnavailable, redact
 from dcl_comms_drivers.loops.mailbox import Mailbox
+from dcl_comms_drivers.loops.native import greenlets
 
 try:
     from livekit import rtc
@@ -62,6 +63,9 @@ class SdkThread:
         return thread
 
     def __init__(self) -> None:
+        if greenlets():
+            hint = "the SDK's link needs a thread: use the engine's, or keep gevent from patching this process"
+            raise EngineUnavailable(EngineProblem.GREENLETS, hint)
         logging.getLogger("livekit").addFilter(_Redaction())
         self._loop = asyncio.new_event_loop()
         # The engine's threads call into Python until it is stopped, and one that does so while the interpreter goes
