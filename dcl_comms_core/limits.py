@@ -91,7 +91,8 @@ seek_seconds               120.0        a WorldSession's later searches, for a r
                                         joining of what they find: TIMEOUT, and a pause before the next
 aliases                    4,096        further members of a ws-room are not remembered: their packets have no sender
 server_sockets             4,096        (servers) a further client is hung up on
-server_connections         1,024        (servers) likewise, before it says anything
+server_connections         1,024        (servers) likewise, before it says anything; fewer where that is more than half
+                                        of the descriptors that the process may still open
 server_body_bytes          65,536       (servers) a request with a longer body is answered with 413, unread
 server_request_seconds     10.0         (servers) a request that takes longer to come in is hung up on
 server_queue_bytes         65,536       (servers) what waits for one client; further messages are dropped, as by the

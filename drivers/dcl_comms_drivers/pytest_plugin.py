@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 
 __all__ = ["dcl_livekit", "dcl_realm", "dcl_wallet", "pytest_addoption", "pytest_configure"]
 
-_MARK = "dcl_realm(livekit=False, **settings): how the realm of dcl_realm is; settings are RealmSettings's."
+_MARK = (
+    "dcl_realm(livekit=False, hosts=(), origins=(), **settings): how the realm of dcl_realm is; hosts and origins are "
+    "EmbeddedRealm's, settings RealmSettings's."
+)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -63,7 +66,8 @@ def dcl_realm(request: pytest.FixtureRequest) -> Generator[RealmInThread]:
     mark = request.node.get_closest_marker("dcl_realm")
     settings: dict[str, Any] = {"flush_seconds": 0.1} | (dict(mark.kwargs) if mark is not None else {})
     livekit = request.getfixturevalue("dcl_livekit") if settings.pop("livekit", False) else False
-    with realm_in_thread(livekit=livekit, settings=RealmSettings(**settings)) as realm:
+    gate = {name: settings.pop(name) for name in ("hosts", "origins") if name in settings}
+    with realm_in_thread(livekit=livekit, **gate, settings=RealmSettings(**settings)) as realm:
         yield realm
 
 

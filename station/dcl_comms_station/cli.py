@@ -299,7 +299,11 @@ def replay(*, file: TextIO) -> int:
 )
 @build_option
 @click.option("--port", type=click.IntRange(0, 65_535), default=0, show_default=True, help="0: any that is free.")
-def realm(*, livekit: bool | None, build: bool, port: int) -> None:
+@click.option("--host", "hosts", multiple=True, metavar="NAME[:PORT]", help="A further name that it is asked for by.")
+@click.option(
+    "--origin", "origins", multiple=True, metavar="URL", help="Pages that may connect, beside this machine's."
+)
+def realm(*, livekit: bool | None, build: bool, port: int, hosts: tuple[str, ...], origins: tuple[str, ...]) -> None:
     """Run a whole realm on loopback until Ctrl-C: /about, islands, scene rooms, ws-rooms, and a livekit-server.
 
     The livekit-server is the one of LIVEKIT_SERVER, on PATH, or built before.
@@ -308,7 +312,7 @@ def realm(*, livekit: bool | None, build: bool, port: int) -> None:
 
     with signals_interrupt() as seen:
         try:
-            host_realm(put, livekit=livekit, build=build, port=port)
+            host_realm(put, livekit=livekit, build=build, port=port, hosts=hosts, origins=origins)
         except KeyboardInterrupt:
             raise Interrupted(seen[0] if seen else signal.SIGINT) from None
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import nullcontext
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypedDict, Unpack
 
 from dcl_comms_drivers.realm.embedded import EmbeddedRealm
 from dcl_comms_drivers.realm.livekit_server import LiveKitServer, ServerProblem, ServerUnavailable
@@ -14,15 +14,23 @@ from dcl_comms_station.exits import Exit, Failed
 from dcl_comms_station.terminal import complain
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from contextlib import AbstractContextManager
 
-__all__ = ["find_livekit", "host_realm"]
+__all__ = ["Where", "find_livekit", "host_realm"]
 
 _GLANCE_SECONDS: Final = 0.5
 
 
-def host_realm(write: Callable[[str], object], *, livekit: bool | None, build: bool, port: int) -> None:
+class Where(TypedDict):
+    """Where a realm listens, and whom it answers."""
+
+    port: int
+    hosts: Sequence[str]
+    origins: Sequence[str]
+
+
+def host_realm(write: Callable[[str], object], *, livekit: bool | None, build: bool, **where: Unpack[Where]) -> None:
     """Serve a realm until KeyboardInterrupt.  ``livekit`` None: if there is a livekit-server, or ``build`` makes one.
 
     Failed: no livekit-server where one is wanted, one that ends by itself, or the port is taken.
@@ -30,7 +38,7 @@ def host_realm(write: Callable[[str], object], *, livekit: bool | None, build: b
     server = None if livekit is False else find_livekit(required=livekit is True, build=build)
     holder: AbstractContextManager[object] = nullcontext() if server is None else server
     with holder:
-        asyncio.run(_serve(write, server, port))
+        asyncio.run(_serve(write, server, where))
 
 
 def find_livekit(*, required: bool = False, build: bool = False) -> LiveKitServer | None:
@@ -54,12 +62,12 @@ def _start_livekit(*, build: bool) -> LiveKitServer:
     return LiveKitServer.start(build=build)
 
 
-async def _serve(write: Callable[[str], object], server: LiveKitServer | None, port: int) -> None:
-    realm = EmbeddedRealm(livekit=server or False, port=port)
+async def _serve(write: Callable[[str], object], server: LiveKitServer | None, where: Where) -> None:
+    realm = EmbeddedRealm(livekit=server or False, **where)
     try:
         await realm.up()
     except OSError as error:
-        raise Failed(Exit.USAGE, f"port {port} can't be had: {error.strerror}") from None
+        raise Failed(Exit.USAGE, f"port {where['port']} can't be had: {error.strerror}") from None
     try:
         rooms = "ws-rooms of its own" if server is None else f"LiveKit's, at {server.url}"
         lines = (
@@ -79,7 +87,7 @@ async def _serve(write: Callable[[str], object], server: LiveKitServer | None, p
         )
         for one in lines:
             write(one)
-        while server is None or not server.lost:
+        while server is None or not server.lost:  # noqa: ASYNC110 - another process ends, and tells nobody
             await asyncio.sleep(_GLANCE_SECONDS)
         raise Failed(Exit.NETWORK, "livekit-server has ended by itself, and the realm's rooms with it")
     finally:

@@ -27,13 +27,14 @@ from typing import TYPE_CHECKING, Self, TypeVar
 from dcl_comms_core.errors import LocalProtocolError
 from dcl_comms_core.limits import DEFAULT_LIMITS
 from dcl_comms_core.servers.realm import RealmRules, RealmServer, RealmSettings
+from dcl_comms_drivers.gate import Gate
 from dcl_comms_drivers.realm.livekit_binary import ServerProblem, ServerUnavailable
 from dcl_comms_drivers.realm.livekit_server import LiveKitServer
 from dcl_comms_drivers.realm.web import HOST, Web
 from dcl_comms_drivers.wallet.wallets import verifier
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Generator, Mapping
+    from collections.abc import Callable, Coroutine, Generator, Iterable, Mapping
     from types import TracebackType
 
     from dcl_comms_core.limits import Limits
@@ -156,10 +157,13 @@ class Controls(ABC):
 class EmbeddedRealm(Controls):
     """A realm on the running asyncio loop, for the length of an ``async with`` block.
 
-    ``port`` 0: any that is free.  ``build`` with ``livekit=True``: a livekit-server that is nowhere is downloaded and
-    compiled, once, for minutes.  Entering raises ServerUnavailable (``livekit=True`` and no livekit-server) or OSError
-    (the port is taken).  A livekit-server that ends by itself is noticed: the next verb raises ServerUnavailable
-    (ENDED), or the end of the block.
+    ``port`` 0: any that is free.  It answers who asks for 127.0.0.1, localhost or [::1] at that port, and pages of this
+    machine; ``hosts`` and ``origins`` are further ones (see ``gate.py``), everybody else gets 403.  ``build`` with
+    ``livekit=True``: a livekit-server that is nowhere is downloaded and compiled, once, for minutes.
+
+    Entering raises ServerUnavailable (``livekit=True`` and no livekit-server) or OSError (the port is taken).  A
+    livekit-server that ends by itself is noticed: the next verb raises ServerUnavailable (ENDED), or the end of the
+    block.
     """
 
     def __init__(
@@ -168,6 +172,8 @@ class EmbeddedRealm(Controls):
         livekit: LiveKitServer | bool = False,
         build: bool = False,
         port: int = 0,
+        hosts: Iterable[str] = (),
+        origins: Iterable[str] = (),
         settings: RealmSettings | None = None,
         limits: Limits = DEFAULT_LIMITS,
     ) -> None:
@@ -175,6 +181,7 @@ class EmbeddedRealm(Controls):
         self._build = build
         self.livekit = livekit if isinstance(livekit, LiveKitServer) else None
         self._port = port
+        self._gate = Gate(hosts=hosts, origins=origins)
         self._settings = settings
         self._limits = limits
         self._rules = RealmRules()
@@ -207,7 +214,7 @@ class EmbeddedRealm(Controls):
         """Listen again, at the same URL, with nobody in it.  Bans and profiles are as before."""
         if self._web is not None:
             return
-        web = Web(self._limits, self._crashed)
+        web = Web(self._limits, self._gate, self._crashed)
         await web.bind(self._port)
         self._port = web.port
         self.url = f"http://{HOST}:{web.port}"
@@ -337,11 +344,15 @@ def realm_in_thread(
     livekit: LiveKitServer | bool = False,
     build: bool = False,
     port: int = 0,
+    hosts: Iterable[str] = (),
+    origins: Iterable[str] = (),
     settings: RealmSettings | None = None,
     limits: Limits = DEFAULT_LIMITS,
 ) -> Generator[RealmInThread]:
     """Run a realm for the length of a ``with`` block; the arguments are EmbeddedRealm's.  Blocks while it starts."""
-    realm = EmbeddedRealm(livekit=livekit, build=build, port=port, settings=settings, limits=limits)
+    realm = EmbeddedRealm(
+        livekit=livekit, build=build, port=port, hosts=hosts, origins=origins, settings=settings, limits=limits
+    )
     ready = threading.Event()
     failure: list[BaseException] = []
     handles: list[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = []

@@ -79,7 +79,7 @@ class LiveKitServer:
         self._owner = os.getpid()
         self._was_up = False
         self._handle: int | None = None
-        """The process of ``pid`` and no other, also when that number is somebody else's; None: there is no such thing."""
+        """The process of ``pid`` and no other, whosever that number is later; None: the system has no such thing."""
         # Without a name: nothing is left of it, however we end.
         self._log = tempfile.TemporaryFile()  # noqa: SIM115  # closed by stop()
 

@@ -1,21 +1,25 @@
 """One port of HTTP and WebSockets on loopback, for asyncio: h11 and websockets' protocol without IO.
 
 It moves bytes and time; what is answered is the RealmServer's business.  Each connection is one request or one
-WebSocket.  All that a client can make it hold has a limit: connections, the head and the body of a request, the time
-these take, a message, what waits for a client that does not read.  Behaves as the real services where it is seen from
-outside: empty close frames, a cut without one after a message that is too large, messages dropped for slow readers.
+WebSocket.  Whom the gate does not know gets 403.  All that a client can make it hold has a limit: connections, the head
+and the body of a request, the time these take, a message, what waits for a client that does not read.  Behaves as the
+real services where it is seen from outside: empty close frames, a cut without one after a message that is too large,
+messages dropped for slow readers.
 """
 
 from __future__ import annotations
 
 import asyncio
+import resource
 import time
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from dcl_comms_core.commands import CloseSocket, SendFrame
 from dcl_comms_core.inputs import ClockSet, FrameReceived, LinkRef, SocketClosed
 from dcl_comms_core.packets.envelope import WEBSOCKET_MAX_FRAME
+from dcl_comms_core.servers.realm import RealmPage
 from dcl_comms_core.states import CloseReason
 from dcl_comms_drivers.extras import needs
 from dcl_comms_drivers.unheard import UNHEARD
@@ -35,6 +39,7 @@ if TYPE_CHECKING:
 
     from dcl_comms_core.limits import Limits
     from dcl_comms_core.servers.realm import RealmServer
+    from dcl_comms_drivers.gate import Gate
 
 __all__ = ["HOST", "Web"]
 
@@ -42,18 +47,23 @@ HOST: Final = "127.0.0.1"
 
 _CHUNK: Final = 65_536
 _HEAD_BYTES: Final = 16_384
+_FORBIDDEN: Final = 403
 _TOO_LARGE: Final = 413
 _NOT_FOUND: Final = 404
 _SWITCHING: Final = 101
 _SILENT_PERIODS: Final = 3
 _DISCARD_SECONDS: Final = 1.0
+_BACKLOG: Final = 100
+_UNLIMITED: Final = 1 << 20
+_DESCRIPTORS: Final = Path("/proc/self/fd")
 
 
 class Web:
     """The port.  ``crashed`` gets a bug of ours."""
 
-    def __init__(self, limits: Limits, crashed: Callable[[Exception], None]) -> None:
+    def __init__(self, limits: Limits, gate: Gate, crashed: Callable[[Exception], None]) -> None:
         self.limits = limits
+        self.gate = gate
         self.port = 0
         self.dropped = 0
         """Messages that were not sent to clients that did not read."""
@@ -65,10 +75,15 @@ class Web:
         self._server: RealmServer | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._links = 0
+        self._most = min(limits.server_connections, _affordable())
 
     async def bind(self, port: int) -> None:
         """Take a port, 0: any that is free; connections wait until :meth:`serve`.  OSError: it is taken."""
-        self._listener = await asyncio.start_server(self._on_connection, HOST, port, start_serving=False)
+        # So many are accepted at once, before we are asked about the first of them.
+        backlog = min(_BACKLOG, max(1, self._most // 4))
+        self._listener = await asyncio.start_server(
+            self._on_connection, HOST, port, start_serving=False, backlog=backlog
+        )
         self.port = self._listener.sockets[0].getsockname()[1]
 
     async def serve(self, server: RealmServer) -> None:
@@ -133,7 +148,7 @@ class Web:
             self._crashed(error)
 
     def _on_connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if len(self._writers) >= self.limits.server_connections:
+        if len(self._writers) >= self._most:
             writer.transport.abort()
             return
         # Not a coroutine: asyncio would complain of those that stop() cancels.
@@ -179,12 +194,15 @@ class _Connection:
                     # As Node does it.
                     headers[name] = f"{headers[name]}, {value}" if name in headers else value
                 target = request.target.decode("ascii")
+                refusal = self._web.gate.refusal(headers, port=self._web.port)
                 upgrade = headers.get("upgrade", "").lower() == "websocket"
-                body = b"" if upgrade else await self._body(headers)
+                body = b"" if upgrade or refusal is not None else await self._body(headers)
         except h11.RemoteProtocolError as error:
             await self._answer(error.error_status_hint, b"")
             return
-        if upgrade:
+        if refusal is not None:
+            await self._answer(_FORBIDDEN, RealmPage(_FORBIDDEN, {"error": refusal}).body)
+        elif upgrade:
             behind, _ = self._http.trailing_data
             head = bytes(self._raw[: len(self._raw) - len(behind)])
             await _Socket(self._web, self._reader, self._writer).run(target, head, behind)
@@ -237,6 +255,14 @@ class _Connection:
         for event in (h11.Response(status_code=status, headers=head), h11.Data(data=body), h11.EndOfMessage()):
             self._writer.write(self._http.send(event) or b"")
         await _finish(self._reader, self._writer)
+
+
+def _affordable() -> int:
+    """Half of the descriptors that this process may still open: the other half is for the program around the realm."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = soft if soft != resource.RLIM_INFINITY else _UNLIMITED
+    taken = sum(1 for _ in _DESCRIPTORS.iterdir()) if _DESCRIPTORS.is_dir() else 0
+    return max(1, (most - taken) // 2)
 
 
 async def _finish(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

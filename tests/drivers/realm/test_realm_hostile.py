@@ -36,7 +36,7 @@ SHORT = Limits(server_request_seconds=0.3, ping_seconds=0.2, close_seconds=0.3)
 
 @pytest.fixture(scope="module")
 def shared():
-    with realm(limits=SHORT, archipelago_stage_seconds=1.0, ws_room_stage_seconds=1.0) as one:
+    with realm(limits=SHORT, hosts=["x"], archipelago_stage_seconds=1.0, ws_room_stage_seconds=1.0) as one:
         yield one
         still_well(one)
 
@@ -146,7 +146,7 @@ def test_who_hangs_up_half_way_is_forgotten(shared):
 
 
 def test_connections_have_a_limit():
-    with realm(limits=Limits(server_connections=8)) as one, ExitStack() as stack:
+    with realm(limits=Limits(server_connections=8), hosts=["x"]) as one, ExitStack() as stack:
         held = [stack.enter_context(closing(dial(one))) for _ in range(8)]
         time.sleep(0.2)
         assert send(one, b"") == b""
@@ -365,7 +365,7 @@ HEAD = (
 
 def test_pings_without_end_are_not_kept():
     """Pongs wait for the client to read; while they do, nothing more is read from it."""
-    with realm() as one, closing(dial(one)) as connection:
+    with realm(hosts=["x"]) as one, closing(dial(one)) as connection:
         connection.sendall(HEAD)
         before, sent = memory(), 0
         pings = (b"\x89\xfd\x00\x00\x00\x00" + bytes(125)) * 1_000
@@ -379,7 +379,7 @@ def test_pings_without_end_are_not_kept():
 
 def test_a_silent_client_is_pinged_and_then_cut_off(shared):
     """A client that is there answers pings, whatever its program does; one that is gone does not."""
-    with realm(limits=SHORT) as one:
+    with realm(limits=SHORT, hosts=["x"]) as one:
         with open_socket(one, ping_interval=None) as connection:
             time.sleep(1.2)
             connection.send(hello(wallet(1)))

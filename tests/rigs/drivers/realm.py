@@ -37,7 +37,9 @@ LIFE = 3600.0
 
 def realm(**settings):
     """A realm that settles its islands ten times a second."""
-    options = {name: settings.pop(name) for name in ("livekit", "port", "limits") if name in settings}
+    options = {
+        name: settings.pop(name) for name in ("livekit", "port", "limits", "hosts", "origins") if name in settings
+    }
     return realm_in_thread(settings=RealmSettings(**{"flush_seconds": 0.1, **settings}), **options)
 
 
