@@ -25,6 +25,8 @@ LocalProtocolError           the caller broke the rules; the text says what to d
 RemoteProtocolError          the other side broke the rules
 PacketTooLarge               a packet is over the size that the transport accepts
 SendQueueFull                the send queue is at its limit: wait for credit, or send less
+TrackEnded                   the server took a track of ours back
+TrackEncrypted               a track is encrypted end to end: its frames are no sound and no pictures
 ConnectionLost               the room is gone (``reason``, ``retry``); the only error that a driver's
                              ``connect()`` and iteration let out
 ===========================  =====================================================================
@@ -69,6 +71,8 @@ __all__ = [
     "TokenError",
     "TokenExpired",
     "TokenNotYetValid",
+    "TrackEncrypted",
+    "TrackEnded",
 ]
 
 
@@ -126,15 +130,18 @@ class TokenNotYetValid(TokenError):
 
 
 class PermissionMissing(TokenError):
-    """The token's grants don't allow this.  ``grant`` is the name of the missing one."""
+    """The token's grants don't allow this, or the server took it away.  ``grant`` is the name of the missing one."""
 
-    def __init__(self, grant: str, detail: str = "") -> None:
+    def __init__(self, grant: str, detail: str = "", *, taken: bool = False) -> None:
         super().__init__(grant, detail)
         self.grant = grant
         self.detail = detail
+        self.taken = taken
+        """Whether the token grants it, and the server took it away."""
 
     def __str__(self) -> str:
-        return _told(f"the access token does not grant {self.grant}", self.detail)
+        what = f"the server took {self.grant} away" if self.taken else f"the access token does not grant {self.grant}"
+        return _told(what, self.detail)
 
 
 class AuthChainProblem(Enum):
@@ -312,6 +319,20 @@ class PacketTooLarge(LocalProtocolError):
 
     def __str__(self) -> str:
         return f"the packet takes {self.size} bytes in its envelope and the transport accepts {self.limit}"
+
+
+class TrackEncrypted(LocalProtocolError):
+    """A track is encrypted end to end (``Track.encrypted``), and we have no key: it can't be heard or seen."""
+
+    def __str__(self) -> str:
+        return "the track is encrypted end to end: nothing that we could play comes of it"
+
+
+class TrackEnded(CommsError):
+    """The server took a track of ours back.  Where it took the permission too, PermissionMissing is raised instead."""
+
+    def __str__(self) -> str:
+        return "the server took the track back: publish another, if it is to go on"
 
 
 class SendQueueFull(CommsError):

@@ -29,7 +29,10 @@ from dcl_comms_core.packets.events import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from dcl_comms_core.adapters.connection_string import Adapter
+    from dcl_comms_core.adapters.token import Grants
     from dcl_comms_core.inputs import Track
     from dcl_comms_core.peers import PeerId
     from dcl_comms_core.states import CloseReason, Retry
@@ -42,6 +45,7 @@ __all__ = [
     "Kicked",
     "LimitReached",
     "MovementKind",
+    "OwnTrackEnded",
     "PacketEvent",
     "PacketReceived",
     "PacketRejected",
@@ -50,6 +54,8 @@ __all__ = [
     "PeerJoined",
     "PeerLeft",
     "PeerMoved",
+    "PeerUpdated",
+    "PermissionsChanged",
     "ProfileAnnounced",
     "ProfileReceived",
     "ProfileRequested",
@@ -60,6 +66,8 @@ __all__ = [
     "Reconnecting",
     "RejectReason",
     "RoomClosed",
+    "RoomMetadataChanged",
+    "RoomMoved",
     "RoomOpened",
     "SceneMessageReceived",
     "SignatureNeeded",
@@ -67,6 +75,7 @@ __all__ = [
     "TrackMuted",
     "TrackPublished",
     "TrackSubscribed",
+    "TrackSubscriptionFailed",
     "TrackUnpublished",
     "TrackUnsubscribed",
     "Vector3",
@@ -89,6 +98,9 @@ class WarningCode(Enum):
     """The transport did not take a packet."""
     SENDS_UNCONFIRMED = "sends unconfirmed"
     """A link was lost while packets waited for their acknowledgement: they may or may not have arrived."""
+    SENDS_MAY_BE_LOST = "sends may be lost"
+    """A connection was lost, and nothing had come from the server for a while: reliable packets that the transport
+    acknowledged since may not have arrived.  ``count`` says how many; told once we are back, or before RoomClosed."""
     COMMAND_FAILED = "command failed"
     """The transport refused something other than a packet."""
     ALREADY_CONNECTED = "already connected"
@@ -131,6 +143,8 @@ class RoomOpened(_Event):
     """The room's name."""
     sid: str
     """The transport's id of this room, or empty."""
+    metadata: str = ""
+    """What the server says of this room, free text: comms-gatekeeper keeps who is banned there, in JSON."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,6 +172,31 @@ class Reconnected(_Event):
 
     attempt: int
     """0: repaired by the transport; n: joined anew at the n-th attempt."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PermissionsChanged(_Event):
+    """The server changed what we may do here.  The verbs go by it from now on, and raise PermissionMissing."""
+
+    grants: Grants
+    """All that holds now."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoomMetadataChanged(_Event):
+    """The room's metadata changed."""
+
+    metadata: str
+    """All of it, as it is now.  Free text."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoomMoved(_Event):
+    """The server moved us to another room, whose peers are told as those of this one: the old ones leave."""
+
+    name: str
+    """The room's name."""
+    sid: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -253,6 +292,18 @@ class PeerLeft(_Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PeerUpdated(_Event):
+    """Somebody's name, metadata or attributes changed, or the server changed ours.  Free text, untrusted."""
+
+    sender: PeerId
+    """Whose.  May be we ourselves."""
+    name: str
+    metadata: str
+    attributes: Mapping[str, str]
+    """All of them, as they are now."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PeerIdentified(_Event):
     """The transport said now who sent some earlier packets.
 
@@ -298,6 +349,21 @@ class TrackMuted(_TrackEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TrackSubscriptionFailed(_TrackEvent):
+    """We should receive the track, and can't."""
+
+    detail: str
+    """The transport's words, without secrets."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnTrackEnded(_Event):
+    """The server took a track of ours back."""
+
+    sid: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SpeakersChanged(_Event):
     """Others speak than before, or in another order of loudness."""
 
@@ -327,6 +393,8 @@ class Warning(_Event):  # noqa: A001 - the word that the design gives it; it liv
     code: WarningCode
     text: str
     """For people; holds no secret."""
+    count: int = 0
+    """How many packets it is about; 0: it is not about packets, or about one."""
 
 
 Event = (
@@ -334,6 +402,9 @@ Event = (
     | RoomClosed
     | Reconnecting
     | Reconnected
+    | PermissionsChanged
+    | RoomMetadataChanged
+    | RoomMoved
     | CredentialsNeeded
     | SignatureNeeded
     | IslandChanged
@@ -343,6 +414,7 @@ Event = (
     | WorldClosed
     | PeerJoined
     | PeerLeft
+    | PeerUpdated
     | PeerIdentified
     | PacketEvent
     | TrackPublished
@@ -350,6 +422,8 @@ Event = (
     | TrackSubscribed
     | TrackUnsubscribed
     | TrackMuted
+    | TrackSubscriptionFailed
+    | OwnTrackEnded
     | SpeakersChanged
     | LimitReached
     | Warning

@@ -12,6 +12,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
+    from dcl_comms_core.adapters.token import AccessToken
     from dcl_comms_core.adapters.url_guard import Place
     from dcl_comms_core.states import CloseReason
 
@@ -28,25 +29,33 @@ __all__ = [
     "LinkClosed",
     "LinkFailed",
     "LinkInput",
+    "LinkMoved",
     "LinkOpened",
     "LinkReconnected",
     "LinkReconnecting",
     "LinkRef",
+    "LinkSilent",
     "NetworkInput",
+    "OwnTrackVanished",
     "PacketsDropped",
     "Participant",
     "ParticipantJoined",
     "ParticipantLeft",
     "ParticipantUpdated",
+    "Permissions",
+    "PermissionsGiven",
+    "RoomMetadataGiven",
     "SendAcknowledged",
     "SendsAcknowledged",
     "SocketClosed",
     "SocketOpened",
     "SpeakersHeard",
+    "TokenRefreshed",
     "Track",
     "TrackAppeared",
     "TrackAttached",
     "TrackDetached",
+    "TrackFailed",
     "TrackInput",
     "TrackKind",
     "TrackMuteChanged",
@@ -66,12 +75,27 @@ class LinkRef(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Participant:
-    """What a transport says of another participant."""
+    """What a transport says of a participant."""
 
     identity: str
     sid: str = ""
     name: str = ""
     metadata: str = ""
+    attributes: tuple[tuple[str, str], ...] = ()
+    """Names and values."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Permissions:
+    """What a server lets us do in its room: of the grants of a token, those that it can change meanwhile."""
+
+    can_publish: bool
+    can_publish_data: bool
+    can_subscribe: bool
+    can_publish_sources: tuple[str, ...] | None = None
+    """The kinds of track that may be published, as TrackSource names them; None: all."""
+    can_update_own_metadata: bool = False
+    hidden: bool = False
 
 
 class TrackKind(Enum):
@@ -101,6 +125,8 @@ class Track:
     source: TrackSource = TrackSource.UNKNOWN
     name: str = ""
     muted: bool = False
+    encrypted: bool = False
+    """Its sender encrypts it end to end: without the key, which we don't have, it is noise and no picture."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,6 +151,10 @@ class LinkOpened:
     sid: str = ""
     participants: tuple[Participant, ...] = ()
     """Who was there already."""
+    permissions: Permissions | None = None
+    """What we may do; None: what the token says."""
+    metadata: str = ""
+    """The room's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,10 +174,53 @@ class LinkReconnecting:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LinkSilent:
+    """How long nothing had come from the server when the connection was lost.  Follows LinkReconnecting, if known."""
+
+    link: LinkRef
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LinkReconnected:
     """The transport repaired its connection."""
 
     link: LinkRef
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinkMoved:
+    """The server moved us to another room, over the same link."""
+
+    link: LinkRef
+    room: str
+    """The room's name."""
+    sid: str = ""
+    metadata: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PermissionsGiven:
+    """The server lets us do this from now on."""
+
+    link: LinkRef
+    permissions: Permissions
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenRefreshed:
+    """The server gave us a newer token: the one to join anew with."""
+
+    link: LinkRef
+    token: AccessToken
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoomMetadataGiven:
+    """The room's metadata is this from now on."""
+
+    link: LinkRef
+    metadata: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,7 +244,7 @@ class ParticipantJoined:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ParticipantUpdated:
-    """Somebody's name or metadata changed."""
+    """Somebody's name, metadata or attributes changed; or our own."""
 
     link: LinkRef
     participant: Participant
@@ -269,6 +342,24 @@ class TrackDetached:
 
     link: LinkRef
     identity: str
+    sid: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrackFailed:
+    """We should receive a track, and can't.  ``detail`` holds no secret."""
+
+    link: LinkRef
+    identity: str
+    sid: str
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnTrackVanished:
+    """The server took a track of ours back."""
+
+    link: LinkRef
     sid: str
 
 
@@ -374,14 +465,16 @@ class FetchFailed:
     detail: str = ""
 
 
-TrackInput = TrackAppeared | TrackVanished | TrackAttached | TrackDetached | TrackMuteChanged
-"""Any input about a track."""
+TrackInput = TrackAppeared | TrackVanished | TrackAttached | TrackDetached | TrackFailed | TrackMuteChanged
+"""Any input about a track of somebody else's."""
 
 LinkInput = (
     LinkOpened
     | LinkFailed
     | LinkReconnecting
+    | LinkSilent
     | LinkReconnected
+    | LinkMoved
     | LinkClosed
     | ParticipantJoined
     | ParticipantUpdated
@@ -392,7 +485,11 @@ LinkInput = (
     | CommandCompleted
     | CommandFailed
     | TrackInput
+    | OwnTrackVanished
     | SpeakersHeard
+    | PermissionsGiven
+    | TokenRefreshed
+    | RoomMetadataGiven
     | PacketsDropped
     | ForeignReceived
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias, cast
 
@@ -11,7 +11,7 @@ from dcl_comms_core.errors import LocalProtocolError
 from dcl_comms_core.tools.addresses import ADDRESS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 __all__ = ["EVERYONE", "Addressees", "Peer", "PeerId", "PeerTable", "addressees"]
 
@@ -79,6 +79,8 @@ class Peer:
     name: str = ""
     metadata: str = ""
     """Free text that the participant or its token's issuer set.  Untrusted."""
+    attributes: Mapping[str, str] = field(default_factory=dict[str, str], hash=False)
+    """The same by names.  Untrusted."""
 
 
 Addressees: TypeAlias = Literal[_Everyone.EVERYONE] | PeerId | Peer | Iterable[PeerId | Peer]

@@ -23,7 +23,14 @@ from typing import TYPE_CHECKING, Protocol
 
 from dcl_comms_core.commands import Fetch, OpenLink, OpenSocket, SendData, SendFrame
 from dcl_comms_core.events import IslandChanged, SignatureNeeded
-from dcl_comms_core.inputs import DataReceived, Fetched, FrameReceived, SendAcknowledged, SendsAcknowledged
+from dcl_comms_core.inputs import (
+    DataReceived,
+    Fetched,
+    FrameReceived,
+    SendAcknowledged,
+    SendsAcknowledged,
+    TokenRefreshed,
+)
 from dcl_comms_core.tools.urls import url_without_secrets
 
 if TYPE_CHECKING:
@@ -76,6 +83,8 @@ def without_secrets(item: Input | Command | Event) -> Input | Command | Event:  
     match item:
         case OpenLink() | IslandChanged():
             return replace(item, adapter=item.adapter.without_secrets())
+        case TokenRefreshed():
+            return replace(item, token=item.token.without_signature())
         case SignatureNeeded():
             return replace(item, payload="x" * len(item.payload))
         case OpenSocket():

@@ -148,14 +148,24 @@ def news(rng: Random, ref: LinkRef, ours: str) -> Any:
             "count": rng.choice((1, 100_000)),
             "size": rng.choice((0, 1_000_000)),
         },
+        inp.LinkSilent: {"seconds": rng.choice((0.0, 3.0, -1.0))},
+        inp.LinkMoved: {"room": "elsewhere", "metadata": rng.choice(("", "m"))},
+        inp.PermissionsGiven: {"permissions": rng.choice(PERMISSIONS)},
+        inp.RoomMetadataGiven: {"metadata": rng.choice(("", "m"))},
+        inp.TrackFailed: {"identity": who, "sid": sid},
+        inp.OwnTrackVanished: {"sid": sid},
     }.get(kind, {})
     return kind(link=ref, **fields)
 
 
+PERMISSIONS: Final = tuple(
+    inp.Permissions(can_publish=may, can_publish_data=may, can_subscribe=True) for may in (True, True, False)
+)
 NEWS: Final[tuple[type[Any], ...]] = (
     inp.LinkOpened, inp.LinkFailed, inp.LinkClosed, inp.LinkReconnecting, inp.LinkReconnected, inp.LinkReconnecting,
     inp.LinkReconnected, inp.ParticipantJoined, inp.ParticipantUpdated, inp.ParticipantLeft, inp.DataReceived,
     inp.SendAcknowledged, inp.CommandCompleted, inp.CommandFailed, inp.TrackAppeared, inp.TrackVanished,
     inp.TrackAttached, inp.TrackDetached, inp.TrackMuteChanged, inp.SpeakersHeard, inp.PacketsDropped,
-    inp.ForeignReceived,
+    inp.ForeignReceived, inp.LinkSilent, inp.LinkMoved, inp.PermissionsGiven, inp.RoomMetadataGiven, inp.TrackFailed,
+    inp.OwnTrackVanished,
 )  # fmt: skip

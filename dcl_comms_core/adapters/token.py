@@ -71,8 +71,7 @@ class Grants:
 
     ``can_publish`` and ``can_subscribe`` (tracks) are true when absent; ``can_publish_data`` is what ``can_publish``
     is when absent; everything else is false.  ``can_publish_sources`` names the kinds of track that may be published,
-    and None is all of them: an empty list in a token is the same as none.  (Muting somebody by an empty list works
-    only as the server's own later update, which no token shows.)  ``raw`` is the whole ``video`` claim.
+    and None is all of them: an empty list is the same as none.  ``raw`` is the whole ``video`` claim.
     """
 
     room_join: bool = False

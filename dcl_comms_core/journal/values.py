@@ -29,6 +29,7 @@ from dcl_comms_core.adapters.connection_string import (
     WsRoomAdapter,
     parse_connection_string,
 )
+from dcl_comms_core.adapters.token import AccessToken
 from dcl_comms_core.adapters.url_guard import Place
 from dcl_comms_core.codec import decode_message
 from dcl_comms_core.errors import EncodeError
@@ -129,6 +130,8 @@ class Placeholders:
                 return self._named(value, _MADE_OF[type(value)])
             case Adapter():
                 return {"$adapter": self._adapter(value)}
+            case AccessToken():
+                return {"$token": self._token(value)}
             case AuthChain():
                 return {"$chain": self._chain(value)}
             case WireMessage():
@@ -164,10 +167,14 @@ class Placeholders:
                 if secret != placeholder:
                     self.learn(secret.partition("?")[0], placeholder.partition("?")[0])
         if isinstance(adapter, LiveKitAdapter):
-            secret, placeholder = adapter.token.reveal(), adapter.token.without_signature().reveal()
-            self.learn(secret, placeholder)
-            self.learn(secret.rpartition(".")[2], placeholder.rpartition(".")[2])
+            self._token(adapter.token)
         return self.text(adapter.without_secrets().to_connection_string())
+
+    def _token(self, token: AccessToken) -> str:
+        secret, placeholder = token.reveal(), token.without_signature().reveal()
+        self.learn(secret, placeholder)
+        self.learn(secret.rpartition(".")[2], placeholder.rpartition(".")[2])
+        return placeholder
 
     def _chain(self, chain: AuthChain) -> str:
         for link in chain.links:
@@ -179,7 +186,7 @@ def _opaque(value: object) -> dict[str, object]:
     return {"$opaque": type(value).__name__}
 
 
-def read_value(document: object) -> Any:  # noqa: C901, PLR0911 - one flat table of kinds
+def read_value(document: object) -> Any:  # noqa: C901, PLR0911, PLR0912 - one flat table of kinds
     """The value that was written; sequences are tuples.  ValueError and its like, TypeError: it was not written so."""
     if isinstance(document, list):
         return tuple(map(read_value, cast("list[object]", document)))
@@ -198,6 +205,8 @@ def read_value(document: object) -> Any:  # noqa: C901, PLR0911 - one flat table
             return decode_message(_MESSAGES[name], b64decode(text, validate=True))
         case {"$adapter": str(text)}:
             return parse_connection_string(text)
+        case {"$token": str(text)}:
+            return AccessToken(text)
         case {"$chain": str(text)}:
             return AuthChain.from_json(text)
         case {"$map": list(pairs)}:

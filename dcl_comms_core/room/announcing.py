@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from dcl_comms_core.events import ProfileRequested
     from dcl_comms_core.room.incoming.profiles import Profiles
     from dcl_comms_core.room.lifecycle import Lifecycle
+    from dcl_comms_core.room.permit import Permit
     from dcl_comms_core.tools.clock import Clock
     from dcl_comms_core.tools.timers import Timers
 
@@ -32,12 +33,13 @@ _APART: Final = 2.0
 class Announcing:
     """Announces our profile, and answers requests for it.
 
-    ``version``: of our profile; None: nothing is announced.  ``allowed``: whether the token and the options let us.
+    ``version``: of our profile; None: nothing is announced.  ``silent``: nothing is announced by itself.
     ``send``: sends a packet, or skips it while the queue is full.
     """
 
     __slots__ = (
-        "_allowed", "_announced_at", "_clock", "_lifecycle", "_profile", "_profiles", "_send", "_timers", "_version",
+        "_announced_at", "_clock", "_lifecycle", "_permit", "_profile", "_profiles", "_send", "_silent", "_timers",
+        "_version",
     )  # fmt: skip
 
     def __init__(
@@ -48,7 +50,8 @@ class Announcing:
         profiles: Profiles,
         *,
         version: int | None,
-        allowed: bool,
+        silent: bool,
+        permit: Permit,
         send: Callable[[rfc4.Packet], None],
     ) -> None:
         self._clock = clock
@@ -56,7 +59,8 @@ class Announcing:
         self._lifecycle = lifecycle
         self._profiles = profiles
         self._version = None if version is None else check_version(version)
-        self._allowed = allowed
+        self._silent = silent
+        self._permit = permit
         self._send = send
         self._announced_at = -_APART
         self._profile: rfc4.ProfileResponse | None = None
@@ -83,19 +87,23 @@ class Announcing:
             self._send(rfc4.Packet(profile_response=self._profile))
 
     def arrive(self) -> None:
-        """We joined or rejoined."""
-        if self._version is not None and self._allowed:
+        """We joined or rejoined, or may send now."""
+        if self._announces:
             self.announce()
 
     def welcome(self) -> None:
         """Somebody joined."""
-        if self._version is None or not self._allowed:
+        if not self._announces:
             return
         soon = self._announced_at + _APART
         if soon <= self._clock.now:
             self.announce()
         else:
             self._timers.hasten(Timer.PRESENCE, soon)
+
+    @property
+    def _announces(self) -> bool:
+        return self._version is not None and not self._silent and self._permit.may_send
 
     def announce(self) -> None:
         """Announce now, if the room is open, and again in ten seconds."""

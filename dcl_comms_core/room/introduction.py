@@ -11,10 +11,10 @@ from dcl_comms_core.room.lifecycle import RECEIVING
 from dcl_comms_core.states import Timer
 
 if TYPE_CHECKING:
-    from dcl_comms_core.adapters.token import AccessToken
     from dcl_comms_core.inputs import CommandCompleted
     from dcl_comms_core.room.lifecycle import Lifecycle
     from dcl_comms_core.room.output import Output
+    from dcl_comms_core.room.permit import Permit
     from dcl_comms_core.tools.clock import Clock
     from dcl_comms_core.tools.timers import Timers
 
@@ -26,7 +26,7 @@ _ATTRIBUTES: Final = (("client", "dcl-comms"),)
 class Introduction:
     """Asks for it and waits up to ``seconds``; unasked, LiveKit tells others of us up to 3 s late."""
 
-    __slots__ = ("_clock", "_lifecycle", "_output", "_seconds", "_timers", "_token")
+    __slots__ = ("_clock", "_lifecycle", "_output", "_permit", "_seconds", "_timers")
 
     def __init__(
         self,
@@ -35,14 +35,14 @@ class Introduction:
         timers: Timers,
         lifecycle: Lifecycle,
         *,
-        token: AccessToken | None,
+        permit: Permit,
         seconds: float,
     ) -> None:
         self._output = output
         self._clock = clock
         self._timers = timers
         self._lifecycle = lifecycle
-        self._token = token
+        self._permit = permit
         self._seconds = seconds
 
     @property
@@ -51,11 +51,11 @@ class Introduction:
         return self._timers.armed(Timer.ANNOUNCE)
 
     def begin(self) -> None:
-        """Ask in the way that the token allows."""
-        token, link = self._token, self._lifecycle.link
-        if token is None or token.grants.can_update_own_metadata:
+        """Ask in the way that we may."""
+        permit, link = self._permit, self._lifecycle.link
+        if permit.grants is None or permit.grants.can_update_own_metadata:
             self._output.commands.append(SetAttributes(link=link, attributes=_ATTRIBUTES))
-        elif token.may_publish("microphone"):
+        elif permit.may_publish("microphone"):
             self._output.commands.append(PublishMicrophone(link=link))
         else:
             text = "the token allows neither attributes nor a microphone track"

@@ -29,7 +29,7 @@ class Subscribe(Enum):
     ALL = "all"
     """Every track, asked for by the transport itself as soon as it is published."""
     AUDIO = "audio"
-    """Audio tracks, and no video."""
+    """Audio tracks, and no video; none that is encrypted end to end, which would be noise."""
     NONE = "none"
 
 
@@ -43,7 +43,7 @@ The function is called inside ``receive``.  What it raises is a bug of the appli
 def wants(policy: SubscribePolicy, sender: PeerId, track: Track) -> bool:
     """Whether to subscribe to a published track.  LocalProtocolError: the policy returned no bool."""
     if isinstance(policy, Subscribe):
-        return policy is Subscribe.AUDIO and track.kind is TrackKind.AUDIO
+        return policy is Subscribe.AUDIO and track.kind is TrackKind.AUDIO and not track.encrypted
     wanted = policy(sender, track)
     # An async function's answer, or a forgotten return, would pass for a yes or a no.
     if not isinstance(wanted, bool):  # pyright: ignore[reportUnnecessaryIsInstance]  # callers may be untyped

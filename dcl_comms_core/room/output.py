@@ -56,6 +56,6 @@ class Output:
         self.events.clear()
         return events
 
-    def warn(self, code: WarningCode, text: str) -> None:
-        """Report a Warning event."""
-        self.events.append(WarningEvent(at=self._clock.now, room=self.room, code=code, text=text))
+    def warn(self, code: WarningCode, text: str, count: int = 0) -> None:
+        """Report a Warning event; ``count``: of packets."""
+        self.events.append(WarningEvent(at=self._clock.now, room=self.room, code=code, text=text, count=count))

@@ -16,6 +16,7 @@ session saw.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import isfinite
 from typing import TYPE_CHECKING, ClassVar, Final, Unpack
 
@@ -38,20 +39,27 @@ from dcl_comms_core.inputs import (
     LinkClosed,
     LinkFailed,
     LinkInput,
+    LinkMoved,
     LinkOpened,
     LinkReconnected,
     LinkReconnecting,
+    LinkSilent,
+    OwnTrackVanished,
     PacketsDropped,
     ParticipantJoined,
     ParticipantLeft,
     ParticipantUpdated,
+    PermissionsGiven,
+    RoomMetadataGiven,
     SendAcknowledged,
     SendsAcknowledged,
     SpeakersHeard,
+    TokenRefreshed,
 )
 from dcl_comms_core.peers import EVERYONE, PeerId
 from dcl_comms_core.proto import rfc4
 from dcl_comms_core.room.announcing import Announcing
+from dcl_comms_core.room.facts import Facts
 from dcl_comms_core.room.incoming.dedupe import Seen
 from dcl_comms_core.room.incoming.filters import Hearing
 from dcl_comms_core.room.incoming.inbound import Inbound
@@ -66,6 +74,7 @@ from dcl_comms_core.room.outgoing.intents import Intents, check_version
 from dcl_comms_core.room.outgoing.outbound import Outbound
 from dcl_comms_core.room.outgoing.walking import Walking
 from dcl_comms_core.room.output import Output
+from dcl_comms_core.room.permit import Permit
 from dcl_comms_core.room.tapping import TappedCarrier, Tapping
 from dcl_comms_core.room.tracks import Tracks
 from dcl_comms_core.states import RETRY, CloseReason, Retry, RoomState, RoomTrigger, Timer
@@ -79,6 +88,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from dcl_comms_core.adapters.connection_string import Adapter
+    from dcl_comms_core.adapters.token import Grants
     from dcl_comms_core.commands import Command
     from dcl_comms_core.inputs import Input, LinkRef, Track, TrackSource
     from dcl_comms_core.peers import Addressees, PeerTable
@@ -120,14 +130,15 @@ class RoomSession(Intents):
             msg = f"a {type(self).__name__} takes a {wanted}, not {type(adapter).__name__}"
             raise LocalProtocolError(msg)
         chosen = RoomOptions.of(options, settings)
-        limits, token = chosen.limits, adapter.token if isinstance(adapter, LiveKitAdapter) else None
+        limits = chosen.limits
+        permit = Permit(adapter.token if isinstance(adapter, LiveKitAdapter) else None)
         super().__init__(limits, Clock())
         self.output = Output(room, self.clock)
         """Commands, events and counters; ``commands()`` and ``events()`` drain them."""
         self.lifecycle = Lifecycle(link, self.output.counters)
         """State, link and identity."""
         self._adapter = adapter
-        self._token = token
+        self._permit = permit
         self._policy = chosen.subscribe
         self._announce = chosen.announce
         self._silent = chosen.silent
@@ -135,7 +146,7 @@ class RoomSession(Intents):
         self._retries = Retries(chosen.reconnect, Prng(chosen.entropy), limits.stable_seconds)
         tap = chosen.tap
         carrier = self.carrier if tap is None else TappedCarrier(tap, room, self.clock, self.carrier)
-        self._outbound = Outbound(self.output, self.lifecycle, token, limits, carrier)
+        self._outbound = Outbound(self.output, self.clock, self.lifecycle, permit, limits, carrier)
         self._walking = Walking(self.clock, self._timers, self.lifecycle, self._outbound, self._send_movement)
         self._profiles = Profiles(limits)
         self._announcing = Announcing(
@@ -144,7 +155,8 @@ class RoomSession(Intents):
             self.lifecycle,
             self._profiles,
             version=chosen.profile_version,
-            allowed=not chosen.silent and (token is None or token.grants.can_publish_data),
+            silent=chosen.silent,
+            permit=permit,
             send=self._try,
         )
         seen = Seen(limits.seen_messages) if chosen.seen is None else chosen.seen
@@ -168,10 +180,11 @@ class RoomSession(Intents):
         self._receive: Callable[[str | None, bytes, bool, str, float, int | None], object] = door.receive
         back = self._outbound if isinstance(door, Inbound) else door
         self._acknowledge, self._acknowledge_all = back.acknowledge, back.acknowledge_all
-        self._tracks = Tracks(self.output, self.lifecycle, self._roster, token=token, policy=chosen.subscribe)
+        self._tracks = Tracks(self.output, self.lifecycle, self._roster, permit=permit, policy=chosen.subscribe)
         self._introduction = Introduction(
-            self.output, self.clock, self._timers, self.lifecycle, token=token, seconds=limits.announce_seconds
+            self.output, self.clock, self._timers, self.lifecycle, permit=permit, seconds=limits.announce_seconds
         )
+        self._facts = Facts(self.output, self.clock, permit, outbound=self._outbound, announcing=self._announcing)
         self._opened_once = False
         self._closing_at: float | None = None
 
@@ -214,13 +227,24 @@ class RoomSession(Intents):
         Of packets that are old news (see ``dcl_comms_core.room.incoming.filters``): dropped.late and so on.
         And reconnected; of our own packets: sent, sent_bytes, send_failed, unconfirmed (the link ended before it
         acknowledged them), dropped (the room closed before their turn),
-        skipped (movements and the like that go out by themselves, while the queue was full).
+        skipped (movements and the like that go out by themselves, while the queue was full or we may not send),
+        may_be_lost (acknowledged after the last sign of life of a connection that was lost).
         """
         # Numbers apart, because counting in a Counter takes three times as long, for each packet.
         counters = self.output.counters
         counters["received"] = self._inbound.received
         counters["received_bytes"] = self._inbound.received_bytes
         return counters
+
+    @property
+    def grants(self) -> Grants | None:
+        """What we may do in the room: as the token says, until the server says otherwise; None: everything."""
+        return self._permit.grants
+
+    @property
+    def metadata(self) -> str:
+        """What the server says of the room, free text; empty: nothing."""
+        return self._facts.metadata
 
     @property
     def sending(self) -> bool:
@@ -365,12 +389,15 @@ class RoomSession(Intents):
     def _open_link(self) -> None:
         link = self.lifecycle.next_link()
         self._timers.arm(Timer.CONNECT, self.clock.now + self.limits.connect_seconds)
+        adapter, token = self._adapter, self._permit.token
+        if isinstance(adapter, LiveKitAdapter) and token is not None:
+            adapter = replace(adapter, token=token)
         auto_subscribe = self._policy is Subscribe.ALL
-        self.output.commands.append(OpenLink(link=link, adapter=self._adapter, auto_subscribe=auto_subscribe))
+        self.output.commands.append(OpenLink(link=link, adapter=adapter, auto_subscribe=auto_subscribe))
 
     def _refused(self) -> bool:
         """Close the session if the token can't be used any more (or yet, or at all)."""
-        token = self._token
+        token = self._permit.token
         if token is None:
             return False
         # Without a wall clock the token's times can't be judged here; the server will.
@@ -427,7 +454,7 @@ class RoomSession(Intents):
     # --- intents
 
     def check_sending(self, now: float | None = None) -> None:
-        """Raise unless we may send.  LocalProtocolError: the room is not open; PermissionMissing: the token forbids."""
+        """Raise unless we may send.  LocalProtocolError: the room is not open; PermissionMissing: we may not."""
         self.clock.pass_time(now)
         self._outbound.check()
 
@@ -502,10 +529,10 @@ class RoomSession(Intents):
         self._try(rfc4.Packet(movement=movement))
 
     def _try(self, packet: rfc4.Packet) -> None:
-        """Send a packet that repeats anyway; while the queue is full it is skipped and counted."""
+        """Send a packet that repeats anyway; while the queue is full, or we may not, it is skipped and counted."""
         try:
             self.send(packet)
-        except SendQueueFull:
+        except (SendQueueFull, PermissionMissing):
             self.output.counters["skipped"] += 1
 
     # --- inputs
@@ -523,7 +550,7 @@ class RoomSession(Intents):
         """Take a packet of the current link: what ``receive(DataReceived(...))`` does, without the object."""
         self._receive(sender, data, reliable, topic, now, source)
 
-    def receive(self, inp: Input, *, now: float) -> None:  # noqa: C901, PLR0912 - one flat dispatch
+    def receive(self, inp: Input, *, now: float) -> None:  # noqa: C901, PLR0912, PLR0915 - one flat dispatch
         """Take a fact from outside.  LocalProtocolError: not an input, or the host gave a time that is not finite."""
         self.output.touch()
         self.clock.pass_time(now)
@@ -552,6 +579,8 @@ class RoomSession(Intents):
                 self._link_over(inp.reason, inp.detail)
             case LinkReconnecting():
                 self._on_reconnecting()
+            case LinkSilent():
+                self._outbound.silent(inp.seconds)
             case LinkReconnected():
                 self._on_reconnected()
             case CommandCompleted() | CommandFailed():
@@ -570,13 +599,23 @@ class RoomSession(Intents):
             case ParticipantJoined():
                 self.output.events += self._roster.join(inp.participant, self.clock.now, inp.source)
                 self._announcing.welcome()
-            case ParticipantUpdated():
-                self._roster.update(inp.participant)
+            case ParticipantUpdated() if PeerId(inp.participant.identity) != self.lifecycle.identity:
+                self.output.events += self._roster.update(inp.participant, self.clock.now)
             case ParticipantLeft():
                 self.output.events += self._roster.leave(inp.identity, self.clock.now)
             case SpeakersHeard():
                 speakers = tuple(map(self._roster.peer_id, inp.identities))
                 self.output.events.append(ev.SpeakersChanged(at=self.clock.now, room=self.room, speakers=speakers))
+            case (
+                PermissionsGiven()
+                | TokenRefreshed()
+                | RoomMetadataGiven()
+                | LinkMoved()
+                | ParticipantUpdated()
+                | OwnTrackVanished()
+            ):
+                self._facts.receive(inp)
+                self._continue_closing()
             case _:
                 self._tracks.receive(inp, self.clock.now)
 
@@ -596,7 +635,8 @@ class RoomSession(Intents):
         self._timers.disarm(Timer.CONNECT)
         self.lifecycle.identity = PeerId(inp.identity)
         self._inbound.our_topic = inp.identity.lower()
-        if self._opened_once:
+        again = self._opened_once
+        if again:
             self.output.counters["reconnected"] += 1
             self.output.events.append(ev.Reconnected(at=self.clock.now, room=self.room, attempt=self._retries.attempt))
         else:
@@ -604,11 +644,18 @@ class RoomSession(Intents):
             self.clock.origin = self.clock.now
             self.output.events.append(
                 ev.RoomOpened(
-                    at=self.clock.now, room=self.room, identity=self.lifecycle.identity, name=inp.room, sid=inp.sid
+                    at=self.clock.now,
+                    room=self.room,
+                    identity=self.lifecycle.identity,
+                    name=inp.room,
+                    sid=inp.sid,
+                    metadata=inp.metadata,
                 )
             )
             if self._silent:
                 self.warn(ev.WarningCode.SILENT, "Unity clients show no avatar of ours and send us little but chat")
+        self._outbound.tell_doubtful()
+        self._facts.entered(inp, again=again)
         self._retries.entered(self.clock.now)
         self.output.events += self._roster.replace_all(inp.participants, self.clock.now)
         if self._announce:
@@ -628,7 +675,7 @@ class RoomSession(Intents):
     def _on_reconnecting(self) -> None:
         if not self.lifecycle.moved(RoomTrigger.RECONNECTING):
             return
-        self._outbound.flowing = False
+        self._outbound.pause()
         self._introduction.give_up()
         if self.state is RoomState.RECONNECTING:
             self._timers.arm(Timer.REPAIR, self.clock.now + self.limits.repair_seconds)
@@ -643,6 +690,7 @@ class RoomSession(Intents):
             self._timers.disarm(Timer.REPAIR)
             self.output.counters["reconnected"] += 1
             self.output.events.append(ev.Reconnected(at=self.clock.now, room=self.room, attempt=0))
+            self._outbound.tell_doubtful()
         self._flow()
 
     # --- the end of a link
@@ -671,7 +719,8 @@ class RoomSession(Intents):
         self._inbound.forget_movements()
         self._timers.clear()
         self._outbound.finish()
+        self._outbound.tell_doubtful()
         at, room, retry = self.clock.now, self.room, RETRY[reason]
-        if retry is Retry.FRESH_CREDENTIALS and self._token is not None and self._opened_once:
+        if retry is Retry.FRESH_CREDENTIALS and self._permit.token is not None and self._opened_once:
             self.output.events.append(ev.CredentialsNeeded(at=at, room=room))
         self.output.events.append(ev.RoomClosed(at=at, room=room, reason=reason, retry=retry, detail=detail))

@@ -6,19 +6,19 @@ from typing import TYPE_CHECKING
 
 from dcl_comms_core import events as ev
 from dcl_comms_core.commands import SubscribeTrack
-from dcl_comms_core.errors import LocalProtocolError, PermissionMissing
+from dcl_comms_core.errors import LocalProtocolError
 from dcl_comms_core.room.lifecycle import RECEIVING
 from dcl_comms_core.room.options import wants
 from dcl_comms_core.states import RoomState
 
 if TYPE_CHECKING:
-    from dcl_comms_core.adapters.token import AccessToken
     from dcl_comms_core.inputs import Track, TrackInput, TrackSource
     from dcl_comms_core.peers import PeerId
     from dcl_comms_core.room.incoming.roster import Roster
     from dcl_comms_core.room.lifecycle import Lifecycle
     from dcl_comms_core.room.options import SubscribePolicy
     from dcl_comms_core.room.output import Output
+    from dcl_comms_core.room.permit import Permit
 
 __all__ = ["Tracks"]
 
@@ -26,7 +26,7 @@ __all__ = ["Tracks"]
 class Tracks:
     """Subscribes to tracks by a policy, or on request."""
 
-    __slots__ = ("_lifecycle", "_output", "_policy", "_roster", "_token")
+    __slots__ = ("_lifecycle", "_output", "_permit", "_policy", "_roster")
 
     def __init__(
         self,
@@ -34,13 +34,13 @@ class Tracks:
         lifecycle: Lifecycle,
         roster: Roster,
         *,
-        token: AccessToken | None,
+        permit: Permit,
         policy: SubscribePolicy,
     ) -> None:
         self._output = output
         self._lifecycle = lifecycle
         self._roster = roster
-        self._token = token
+        self._permit = permit
         self._policy = policy
 
     def receive(self, inp: TrackInput, now: float) -> None:
@@ -56,14 +56,13 @@ class Tracks:
     def subscribe(self, track: Track | str, *, wanted: bool) -> bool:
         """Subscribe to a track, or unsubscribe.  False: it is gone.
 
-        LocalProtocolError: the room is not open; PermissionMissing: the token does not grant it.
+        LocalProtocolError: the room is not open; PermissionMissing: it is not granted.
         """
         state = self._lifecycle.state
         if state not in RECEIVING:
             msg = f"the room is {state.value}: subscribe between RoomOpened and RoomClosed"
             raise LocalProtocolError(msg)
-        if self._token is not None and not self._token.grants.can_subscribe:
-            raise PermissionMissing("canSubscribe", "the server would send no track")
+        self._permit.check_subscribe()
         sid = track if isinstance(track, str) else track.sid
         owner = self._roster.owner_of(sid)
         if owner is not None:
@@ -76,8 +75,7 @@ class Tracks:
         if state is not RoomState.OPEN:
             msg = f"the room is {state.value}: publish after RoomOpened"
             raise LocalProtocolError(msg)
-        if self._token is not None and not self._token.may_publish(source.value):
-            raise PermissionMissing("canPublishSources", f"{source.value} is not among the sources")
+        self._permit.check_publish(source)
 
     def has(self, track: Track | str) -> bool:
         """Whether somebody publishes this track."""

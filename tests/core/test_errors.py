@@ -39,6 +39,8 @@ from dcl_comms_core import (
     TokenError,
     TokenExpired,
     TokenNotYetValid,
+    TrackEncrypted,
+    TrackEnded,
 )
 
 TEXTS: list[tuple[CommsError, str]] = [
@@ -49,6 +51,9 @@ TEXTS: list[tuple[CommsError, str]] = [
     (TokenNotYetValid("early"), "early"),
     (PermissionMissing("roomJoin"), "the access token does not grant roomJoin"),
     (PermissionMissing("canPublish", "why"), "the access token does not grant canPublish: why"),
+    (PermissionMissing("canPublish", "why", taken=True), "the server took canPublish away: why"),
+    (TrackEnded(), "the server took the track back: publish another, if it is to go on"),
+    (TrackEncrypted(), "the track is encrypted end to end: nothing that we could play comes of it"),
     (InvalidAuthChain(AuthChainProblem.WRONG_SIGNER), "signed by another key"),
     (InvalidAuthChain(AuthChainProblem.BAD_LINK, "why"), "a link is malformed: why"),
     (IdentityExpired("over"), "over"),

@@ -11,6 +11,7 @@ from rigs.core.room import Rig, livekit, wire
 from rigs.core.tokens import make_token
 
 from dcl_comms_core import (
+    AccessToken,
     Chat,
     ChatReceived,
     ClockSet,
@@ -28,6 +29,7 @@ from dcl_comms_core import (
     SendFrame,
     SendsAcknowledged,
     SignatureNeeded,
+    TokenRefreshed,
     WsRoomAdapter,
 )
 from dcl_comms_core.tap import is_packet, without_secrets
@@ -39,6 +41,7 @@ HEADERS = (("authorization", SECRET), ("x-one", "1"))
 SECRETIVE: list[Any] = [
     OpenLink(link=LINK, adapter=livekit()),
     IslandChanged(at=1.0, room="", island="I1", previous=None, adapter=livekit()),
+    TokenRefreshed(link=LINK, token=AccessToken(SECRET)),
     SignatureNeeded(at=1.0, room="", payload=f"get:/x:{SECRET}", request=1),
     OpenSocket(link=LINK, url=f"wss://rooms.example.com/rooms/a?secret={SECRET}"),
     SendFrame(link=LINK, token=1, data=SECRET.encode()),
@@ -62,6 +65,7 @@ def _texts(item: Any) -> list[object]:
         repr(item),
         *shown,
         *(value.to_connection_string() for value in shown if hasattr(value, "to_connection_string")),
+        *(value.reveal() for value in shown if isinstance(value, AccessToken)),
     ]
 
 

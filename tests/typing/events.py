@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import assert_never, assert_type
 
 from dcl_comms_core import (
     ChatReceived,
     CloseReason,
     CredentialsNeeded,
+    Grants,
     IslandChanged,
     Kicked,
     LimitReached,
     Movement,
     MovementKind,
+    OwnTrackEnded,
     PacketReceived,
     PacketRejected,
     PeerEmoted,
@@ -21,6 +24,8 @@ from dcl_comms_core import (
     PeerJoined,
     PeerLeft,
     PeerMoved,
+    PeerUpdated,
+    PermissionsChanged,
     Position,
     ProfileAnnounced,
     ProfileReceived,
@@ -33,6 +38,8 @@ from dcl_comms_core import (
     RejectReason,
     Retry,
     RoomClosed,
+    RoomMetadataChanged,
+    RoomMoved,
     RoomOpened,
     SceneMessageReceived,
     SignatureNeeded,
@@ -41,6 +48,7 @@ from dcl_comms_core import (
     TrackMuted,
     TrackPublished,
     TrackSubscribed,
+    TrackSubscriptionFailed,
     TrackUnpublished,
     TrackUnsubscribed,
     Vector3,
@@ -122,14 +130,29 @@ def all_of_them(event: Event) -> str:  # noqa: PLR0911 - one of each
             return track.sid
         case TrackSubscribed(track=track) | TrackUnsubscribed(track=track):
             return track.name
+        case PeerUpdated(sender=who, name=name, attributes=attributes):
+            assert_type(attributes, Mapping[str, str])
+            return name + who.text
+        case PermissionsChanged(grants=grants):
+            assert_type(grants, Grants)
+            return str(grants.can_publish_data)
+        case RoomMetadataChanged(metadata=metadata):
+            return metadata
+        case RoomMoved(name=name, sid=sid):
+            return name + sid
+        case TrackSubscriptionFailed(track=track, detail=detail):
+            return track.sid + detail
+        case OwnTrackEnded(sid=sid):
+            return sid
         case SpeakersChanged(speakers=speakers):
             assert_type(speakers, tuple[PeerId, ...])
             return str(len(speakers))
         case LimitReached(limit=limit, sender=sender):
             assert_type(sender, PeerId | None)
             return limit
-        case Warning(code=code, text=text):
+        case Warning(code=code, text=text, count=count):
             assert_type(code, WarningCode)
+            assert_type(count, int)
             return text
         case PeerMoved() | VoiceReceived():
             return str(event.size)

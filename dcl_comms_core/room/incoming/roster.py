@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from dcl_comms_core import events as ev
-from dcl_comms_core.inputs import TrackAppeared, TrackAttached, TrackDetached, TrackVanished
+from dcl_comms_core.inputs import TrackAppeared, TrackAttached, TrackDetached, TrackFailed, TrackVanished
 from dcl_comms_core.peers import Peer, PeerId, PeerTable
 from dcl_comms_core.room.incoming.allowances import Guards
 
@@ -69,12 +69,17 @@ class Roster:
         events: list[ev.Event] = []
         known = self.peers.get(who)
         if known is not None and known.sid == participant.sid:
-            self.update(participant)
+            events += self.update(participant, now)
         else:
             if known is not None:
                 events += self.leave(known.id.text, now)
             peer = Peer(
-                id=who, joined_at=now, sid=participant.sid, name=participant.name, metadata=participant.metadata
+                id=who,
+                joined_at=now,
+                sid=participant.sid,
+                name=participant.name,
+                metadata=participant.metadata,
+                attributes=dict(participant.attributes),
             )
             if not self.peers.put(peer):
                 return events + self._reached("peers", self._limits.peers, now)
@@ -86,11 +91,20 @@ class Roster:
                 events.append(ev.PeerIdentified(at=now, room=self._room, sender=who, early=early))
         return events
 
-    def update(self, participant: Participant) -> None:
-        """Somebody's name or metadata changed."""
+    def update(self, participant: Participant, now: float) -> list[ev.Event]:
+        """Somebody's name, metadata or attributes may have changed."""
         known = self.peers.get(PeerId(participant.identity))
-        if known is not None:
-            self.peers.put(replace(known, name=participant.name, metadata=participant.metadata))
+        if known is None:
+            return []
+        name, metadata, attributes = participant.name, participant.metadata, dict(participant.attributes)
+        if (known.name, known.metadata, known.attributes) == (name, metadata, attributes):
+            return []
+        self.peers.put(replace(known, name=name, metadata=metadata, attributes=attributes))
+        return [
+            ev.PeerUpdated(
+                at=now, room=self._room, sender=known.id, name=name, metadata=metadata, attributes=attributes
+            )
+        ]
 
     def leave(self, identity: str, now: float) -> list[ev.Event]:
         """Somebody left, and its tracks with it."""
@@ -125,7 +139,7 @@ class Roster:
 
     # --- tracks
 
-    def track(self, inp: TrackInput, now: float) -> list[ev.Event]:
+    def track(self, inp: TrackInput, now: float) -> list[ev.Event]:  # noqa: PLR0911 - one flat dispatch
         """Events for what the transport says of a track; none for a track that is not known."""
         if isinstance(inp, TrackAppeared):
             return self._add_track(inp, now)
@@ -139,6 +153,8 @@ class Roster:
             return [ev.TrackSubscribed(at=now, room=self._room, sender=owner, track=track)]
         if isinstance(inp, TrackDetached):
             return [ev.TrackUnsubscribed(at=now, room=self._room, sender=owner, track=track)]
+        if isinstance(inp, TrackFailed):
+            return [ev.TrackSubscriptionFailed(at=now, room=self._room, sender=owner, track=track, detail=inp.detail)]
         track = replace(track, muted=inp.muted)
         self._tracks[inp.sid] = (owner, track)
         return [ev.TrackMuted(at=now, room=self._room, sender=owner, track=track)]

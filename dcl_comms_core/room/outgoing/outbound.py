@@ -4,21 +4,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from dcl_comms_core.errors import LocalProtocolError, PermissionMissing
+from dcl_comms_core.errors import LocalProtocolError
 from dcl_comms_core.events import WarningCode
+from dcl_comms_core.room.outgoing.confirmed import Confirmed
 from dcl_comms_core.room.outgoing.outbox import Outbox
 from dcl_comms_core.states import RoomState
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from dcl_comms_core.adapters.token import AccessToken
     from dcl_comms_core.inputs import SendAcknowledged
     from dcl_comms_core.limits import Limits
     from dcl_comms_core.room.lifecycle import Lifecycle
     from dcl_comms_core.room.outgoing.carriers import Carrier
     from dcl_comms_core.room.outgoing.outbox import Messages
     from dcl_comms_core.room.output import Output
+    from dcl_comms_core.room.permit import Permit
+    from dcl_comms_core.tools.clock import Clock
 
 __all__ = ["Outbound"]
 
@@ -28,16 +30,18 @@ _OPEN: Final = RoomState.OPEN  # looking it up in its enum, or in a set, takes l
 class Outbound:
     """Checks packets, queues them, and gives the transport what has credit."""
 
-    __slots__ = ("_carrier", "_lifecycle", "_outbox", "_output", "_token", "flowing")
+    __slots__ = ("_carrier", "_clock", "_confirmed", "_lifecycle", "_outbox", "_output", "_permit", "flowing")
 
     def __init__(
-        self, output: Output, lifecycle: Lifecycle, token: AccessToken | None, limits: Limits, carrier: Carrier
+        self, output: Output, clock: Clock, lifecycle: Lifecycle, permit: Permit, limits: Limits, carrier: Carrier
     ) -> None:
         self._output = output
+        self._clock = clock
         self._lifecycle = lifecycle
-        self._token = token
+        self._permit = permit
         self._carrier = carrier
         self._outbox = Outbox(limits)
+        self._confirmed = Confirmed()
         self.flowing = False
         """Whether the link takes packets, as far as there is credit."""
 
@@ -47,14 +51,13 @@ class Outbound:
         return self._outbox
 
     def check(self) -> None:
-        """Raise unless we may send.  LocalProtocolError: the room is not open; PermissionMissing: the token forbids."""
+        """Raise unless we may send.  LocalProtocolError: the room is not open; PermissionMissing: we may not."""
         state = self._lifecycle.state
         if state is not _OPEN and not self._lifecycle.sending:
             msg = f"the room is {state.value}: send between RoomOpened and RoomClosed"
             raise LocalProtocolError(msg)
-        token = self._token
-        if token is not None and not token.grants.can_publish_data:
-            raise PermissionMissing("canPublishData", "the server would drop every packet in silence")
+        if not self._permit.may_send:
+            self._permit.refuse_to_send()
 
     def put(self, messages: Messages, *, reliable: bool) -> None:
         """Queue packets: all or none.  PacketTooLarge, LocalProtocolError, SendQueueFull."""
@@ -80,22 +83,20 @@ class Outbound:
 
     def acknowledge(self, inp: SendAcknowledged) -> None:
         """The transport sent a packet, or reports why it did not."""
-        counters = self._output.counters
-        size = self._outbox.acknowledge(inp.token)
-        if size is None:
-            counters["late"] += 1
+        if not inp.error:
+            self.acknowledge_all((inp.token,))
             return
-        if inp.error:
-            counters["send_failed"] += 1
-            self._output.warn(WarningCode.SEND_FAILED, inp.error)
-        else:
-            counters["sent"] += 1
-            counters["sent_bytes"] += size
+        if self._outbox.acknowledge(inp.token) is None:
+            self._output.counters["late"] += 1
+            return
+        self._output.counters["send_failed"] += 1
+        self._output.warn(WarningCode.SEND_FAILED, inp.error)
         self.send_queued()
 
     def acknowledge_all(self, tokens: Iterable[int]) -> None:
         """The transport sent these packets."""
-        acknowledge = self._outbox.acknowledge
+        outbox = self._outbox
+        acknowledge, before = outbox.acknowledge, outbox.confirmed
         late = sent = sent_bytes = 0
         for token in tokens:
             size = acknowledge(token)
@@ -105,12 +106,43 @@ class Outbound:
                 sent += 1
                 sent_bytes += size
         counters = self._output.counters
-        counters["sent"] += sent
-        counters["sent_bytes"] += sent_bytes
         counters["late"] += late
+        if self._permit.may_send:
+            counters["sent"] += sent
+            counters["sent_bytes"] += sent_bytes
+        else:
+            # Taken by the transport; the server may have passed them on before it took the permission away.
+            counters["unconfirmed"] += sent
+        if outbox.confirmed != before:
+            self._confirmed.add(outbox.confirmed - before, self._clock.now)
         self.send_queued()
 
+    def refuse_waiting(self) -> None:
+        """The server took the permission away: what waits would go nowhere."""
+        refused = self._outbox.clear()
+        if refused:
+            self._output.counters["send_failed"] += refused
+            text = f"{refused} packets that waited: we may not send any more (canPublishData)"
+            self._output.warn(WarningCode.SEND_FAILED, text, refused)
+
     # --- the end of a link
+
+    def pause(self) -> None:
+        """The transport lost its connection: nothing goes out until it is back."""
+        self.flowing = False
+        self._confirmed.cut(self._clock.now)
+
+    def silent(self, seconds: float) -> None:
+        """Nothing had come from the server for so long when the connection was lost."""
+        self._confirmed.silent(seconds)
+
+    def tell_doubtful(self) -> None:
+        """The connection is back, or it is over: say how much of what was acknowledged may not have arrived."""
+        count = self._confirmed.take()
+        if count:
+            self._output.counters["may_be_lost"] += count
+            text = f"{count} reliable packets were acknowledged after the last that came from the server"
+            self._output.warn(WarningCode.SENDS_MAY_BE_LOST, text, count)
 
     def lose_link(self) -> None:
         """The link is lost: what is in flight stays unconfirmed, what waits goes out by the next link."""
@@ -118,7 +150,7 @@ class Outbound:
         lost = self._outbox.forget_in_flight()
         self._output.counters["unconfirmed"] += lost
         if lost:
-            self._output.warn(WarningCode.SENDS_UNCONFIRMED, f"{lost} packets were not acknowledged")
+            self._output.warn(WarningCode.SENDS_UNCONFIRMED, f"{lost} packets were not acknowledged", lost)
 
     def drop_waiting(self) -> None:
         """Drop and count what still waits."""

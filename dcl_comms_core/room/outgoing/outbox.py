@@ -49,6 +49,7 @@ class Outbox:
         "_next_token",
         "_reliable",
         "_reliable_out",
+        "confirmed",
         "in_flight_bytes",
         "waiting_bytes",
     )
@@ -66,6 +67,8 @@ class Outbox:
         """Bytes of the packets in the queues."""
         self.in_flight_bytes = 0
         """Bytes of the packets that the transport did not acknowledge yet."""
+        self.confirmed = 0
+        """Reliable packets that the transport answered for."""
 
     def put(self, messages: Messages, *, reliable: bool, flowing: bool) -> None:
         """Queue packets: all of them, or none and SendQueueFull.
@@ -132,6 +135,7 @@ class Outbox:
         self.in_flight_bytes -= size
         if reliable:
             self._reliable_out -= size
+            self.confirmed += 1
         return size
 
     def forget_in_flight(self) -> int:

@@ -12,6 +12,7 @@ from rigs.core.room import ME, STEADY, UNIX, livekit, people, wire
 from rigs.core.tokens import make_token
 
 from dcl_comms_core import (
+    AccessToken,
     AuthChain,
     Chat,
     ClockSet,
@@ -31,6 +32,7 @@ from dcl_comms_core import (
     RoomSession,
     SendQueueFull,
     SimulatorAdapter,
+    TokenRefreshed,
     Track,
     TrackAppeared,
     TrackKind,
@@ -213,12 +215,14 @@ def test_no_secret_in_it_and_the_same_length() -> None:
     session.receive(ClockSet(unix_offset=UNIX), now=0.0)
     session.open(now=0.0)
     session.receive(LinkOpened(link=LINK, identity=ME, room="r", participants=people(signature)), now=0.0)
-    other = make_token(identity="other")
+    other, newer = make_token(identity="other"), make_token(identity="newer")
+    session.receive(TokenRefreshed(link=LINK, token=AccessToken(newer)), now=0.0)
     session.receive_data("alice", wire(chat=Chat(message=f"my token is {other}, {signature}", timestamp=1.0)), now=0.0)
     session.chat(f"yours is {token}", now=0.0)
     text = journal.text()
     assert signature not in text
     assert other.rpartition(".")[2] not in text
+    assert newer.rpartition(".")[2] not in text
     header = json.loads(text.splitlines()[0])
     written = read_value(header["args"][0])
     assert written.token.claims == adapter.token.claims

@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from rigs.core.room import livekit
 
 from dcl_comms_core import DEFAULT_LIMITS, LocalProtocolError, Packet, PeerId, ProfileRequested, RoomState, Timer
 from dcl_comms_core.room.announcing import Announcing
 from dcl_comms_core.room.incoming.profiles import Profiles, build_profile
 from dcl_comms_core.room.lifecycle import Lifecycle
 from dcl_comms_core.room.output import Output
+from dcl_comms_core.room.permit import Permit
 from dcl_comms_core.tools.clock import Clock
 from dcl_comms_core.tools.timers import Timers
 
@@ -20,7 +22,9 @@ ME, ALICE = PeerId("0xabc"), PeerId("alice")
 class Bench:
     """Announcing in an open room, and the packets that it sent."""
 
-    def __init__(self, *, version: int | None = 7, allowed: bool = True, state: RoomState = RoomState.OPEN) -> None:
+    def __init__(
+        self, *, version: int | None = 7, silent: bool = False, token: Any = None, state: RoomState = RoomState.OPEN
+    ) -> None:
         self.clock = Clock()
         self.timers = Timers()
         self.lifecycle = Lifecycle(1, Output("main", self.clock).counters)
@@ -33,7 +37,8 @@ class Bench:
             self.lifecycle,
             Profiles(DEFAULT_LIMITS),
             version=version,
-            allowed=allowed,
+            silent=silent,
+            permit=Permit(token),
             send=self._sent.append,
         )
 
@@ -81,7 +86,9 @@ def test_while_we_are_not_heard_it_waits_for_its_next_turn() -> None:
     assert bench.versions() == [7]
 
 
-@pytest.mark.parametrize("quiet", [{"version": None}, {"allowed": False}])
+@pytest.mark.parametrize(
+    "quiet", [{"version": None}, {"silent": True}, {"token": livekit(can_publish_data=False).token}]
+)
 def test_without_a_version_or_where_it_is_not_allowed_nothing_goes_out_by_itself(quiet: dict[str, Any]) -> None:
     bench = Bench(**quiet)
     bench.at(3.0).arrive()

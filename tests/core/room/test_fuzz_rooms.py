@@ -24,9 +24,9 @@ ROOT = Path(__file__).parents[3]
 
 
 def test_some_seeds_every_day() -> None:
-    report = rooms.run(range(16), steps=200, journal_every=8)
+    report = rooms.run(range(18), steps=200, journal_every=8)
     assert report.failures == []
-    assert report.steps == 16 * 200
+    assert report.steps == 18 * 200
     missing, _ = rooms.missed(report.hits)
     assert len(missing) <= 1, missing
 

@@ -19,6 +19,7 @@ from dcl_comms_core import (
 from dcl_comms_core.room.introduction import Introduction
 from dcl_comms_core.room.lifecycle import Lifecycle
 from dcl_comms_core.room.output import Output
+from dcl_comms_core.room.permit import Permit
 from dcl_comms_core.tools.clock import Clock
 from dcl_comms_core.tools.timers import Timers
 
@@ -33,7 +34,7 @@ class Bench:
         self.output = Output("main", clock)
         self.lifecycle = Lifecycle(1, self.output.counters)
         self.lifecycle.state = state
-        self.part = Introduction(self.output, clock, self.timers, self.lifecycle, token=token, seconds=1.0)
+        self.part = Introduction(self.output, clock, self.timers, self.lifecycle, permit=Permit(token), seconds=1.0)
 
     def warnings(self) -> list[Any]:
         events: list[Any] = list(self.output.take_events())

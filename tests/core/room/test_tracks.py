@@ -25,6 +25,7 @@ from dcl_comms_core import (
 from dcl_comms_core.room.incoming.roster import Roster
 from dcl_comms_core.room.lifecycle import RECEIVING, Lifecycle
 from dcl_comms_core.room.output import Output
+from dcl_comms_core.room.permit import Permit
 from dcl_comms_core.room.tracks import Tracks
 from dcl_comms_core.tools.clock import Clock
 
@@ -41,7 +42,7 @@ class Bench:
         self.lifecycle.state = state
         self.roster = Roster("main", DEFAULT_LIMITS, 1)
         self.roster.replace_all(people("alice"), 0.0)
-        self.tracks = Tracks(self.output, self.lifecycle, self.roster, token=token, policy=policy)
+        self.tracks = Tracks(self.output, self.lifecycle, self.roster, permit=Permit(token), policy=policy)
 
     def tell(self, kind: Any, **fields: Any) -> list[Any]:
         self.tracks.receive(kind(link=self.lifecycle.link, **fields), 1.0)

@@ -76,7 +76,7 @@ class Rig:
 
     # --- the world
 
-    def tell(self, kind: Any, **fields: Any) -> None:
+    def tell(self, kind: Any, /, **fields: Any) -> None:
         """The link says something."""
         self.session.receive(kind(link=self.link, **fields), now=self.now)
         self.drain()

@@ -21,6 +21,7 @@ from dcl_comms_core import (
     PeerIdentified,
     PeerJoined,
     PeerLeft,
+    PeerUpdated,
     Scene,
     Track,
     TrackAppeared,
@@ -89,6 +90,8 @@ def test_the_table_may_change_while_it_is_read() -> None:
 def test_joining_twice_tells_once_and_takes_the_news() -> None:
     rig = joined()
     join(rig, "alice", "PA_1", name="old")
+    (updated,) = join(rig, "Alice", "PA_1", name="new")
+    assert (type(updated), updated.sender.text, updated.name) == (PeerUpdated, "alice", "new")
     assert join(rig, "Alice", "PA_1", name="new") == []
     assert [(peer.id.text, peer.name) for peer in rig.session.peers.values()] == [("alice", "new")]
 
@@ -112,7 +115,7 @@ def test_updates() -> None:
     assert [(peer.id.text, peer.sid, peer.name, peer.metadata) for peer in rig.session.peers.values()] == [
         ("alice", "PA_alice", "A", "m")
     ]
-    assert rig.take_events() == []
+    assert kinds(rig.take_events()) == ["PeerUpdated"]
 
 
 def test_one_peer_is_one_object_in_all_its_packets() -> None:

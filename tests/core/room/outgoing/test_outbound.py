@@ -23,6 +23,7 @@ from dcl_comms_core.room.lifecycle import RECEIVING, Lifecycle
 from dcl_comms_core.room.outgoing.carriers import LiveKitCarrier
 from dcl_comms_core.room.outgoing.outbound import Outbound
 from dcl_comms_core.room.output import Output
+from dcl_comms_core.room.permit import Permit
 from dcl_comms_core.tools.clock import Clock
 
 
@@ -30,10 +31,11 @@ class Bench:
     """A room's way out, open and with credit."""
 
     def __init__(self, *, token: Any = None, flowing: bool = True, **limits: int) -> None:
-        self.output = Output("main", Clock())
+        clock = Clock()
+        self.output = Output("main", clock)
         self.lifecycle = Lifecycle(1, self.output.counters)
         self.lifecycle.state = RoomState.OPEN
-        self.out = Outbound(self.output, self.lifecycle, token, Limits(**limits), LiveKitCarrier())
+        self.out = Outbound(self.output, clock, self.lifecycle, Permit(token), Limits(**limits), LiveKitCarrier())
         self.out.flowing = flowing
 
     def put(self, *datas: bytes, reliable: bool = True) -> None:
@@ -162,8 +164,9 @@ def test_an_acknowledgement_of_nothing_is_only_counted() -> None:
     bench.put(b"1")
     (first,) = bench.sent()
     bench.out.acknowledge(SendAcknowledged(link=bench.lifecycle.link, token=99))
+    bench.out.acknowledge(SendAcknowledged(link=bench.lifecycle.link, token=97, error="no"))
     bench.out.acknowledge_all([first.token, first.token, 98])
-    assert (bench.output.take_events(), bench.counts()) == ([], {"late": 3, "sent": 1, "sent_bytes": 1})
+    assert (bench.output.take_events(), bench.counts()) == ([], {"late": 4, "sent": 1, "sent_bytes": 1})
 
 
 # --- the end of a link

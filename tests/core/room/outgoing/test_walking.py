@@ -10,6 +10,7 @@ from dcl_comms_core.room.outgoing.carriers import LiveKitCarrier
 from dcl_comms_core.room.outgoing.outbound import Outbound
 from dcl_comms_core.room.outgoing.walking import Walking
 from dcl_comms_core.room.output import Output
+from dcl_comms_core.room.permit import Permit
 from dcl_comms_core.tools.clock import Clock
 from dcl_comms_core.tools.timers import Timers
 
@@ -23,7 +24,7 @@ class Bench:
         output = Output("main", self.clock)
         self.lifecycle = Lifecycle(1, output.counters)
         self.lifecycle.state = state
-        self.outbound = Outbound(output, self.lifecycle, None, DEFAULT_LIMITS, LiveKitCarrier())
+        self.outbound = Outbound(output, self.clock, self.lifecycle, Permit(None), DEFAULT_LIMITS, LiveKitCarrier())
         self.outbound.flowing = flowing
         self._sent: list[Movement] = []
         self.walking = Walking(self.clock, self.timers, self.lifecycle, self.outbound, self._sent.append)
