@@ -6,7 +6,7 @@ it belongs to.  Those about one packet are written in ``dcl_comms_core.packets.e
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING
 
@@ -213,7 +213,8 @@ class CredentialsNeeded(_Event):
 class SignatureNeeded(_Event):
     """Somebody has to sign ``payload`` and answer with ``provide_signature(request, chain)``."""
 
-    payload: str
+    payload: str = field(repr=False)
+    """It may hold a world's password."""
     request: int
 
 

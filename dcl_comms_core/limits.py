@@ -95,6 +95,8 @@ server_connections         1,024        (servers) likewise, before it says anyth
                                         of the descriptors that the process may still open
 server_body_bytes          65,536       (servers) a request with a longer body is answered with 413, unread
 server_request_seconds     10.0         (servers) a request that takes longer to come in is hung up on
+server_secret_tries        1,024        (servers) wrong passwords of worlds that are remembered, for a minute; the
+                                        oldest are forgotten
 server_queue_bytes         65,536       (servers) what waits for one client; further messages are dropped, as by the
                                         real services
 rejoin_seconds             10.0         (drivers) how long a connect waits for one of the same identity that was given
@@ -220,6 +222,7 @@ class Limits:
     server_connections: int = 1_024
     server_body_bytes: int = 65_536
     server_request_seconds: float = 10.0
+    server_secret_tries: int = 1_024
     server_queue_bytes: int = 65_536
     rejoin_seconds: float = 10.0
     event_queue: int = _at_least_one(16_384)

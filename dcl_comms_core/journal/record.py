@@ -144,6 +144,8 @@ class Journal:
         named = {key: answers.wrap(value) for key, value in kwargs.items()}
         # An observer changes nothing, and there is none when it is run again.
         written = {key: value for key, value in named.items() if key != "tap"}
+        if isinstance(secret := written.get("secret"), str):
+            written["secret"] = self._places.password(secret)
         self._write({_MAGIC: _VERSION, "session": name, **self._arguments(given, written)})
         session = cast("Any", make)(*given, **named)
         return cast("S", _Recorder(self, session, answers))

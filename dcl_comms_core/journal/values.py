@@ -13,6 +13,8 @@ chains, also where they come back inside of other texts and bytes.  Doing it aga
 
 from __future__ import annotations
 
+import json
+import re
 from base64 import b64decode, b64encode
 from collections.abc import Iterable, Mapping
 from dataclasses import fields, is_dataclass
@@ -33,7 +35,7 @@ from dcl_comms_core.adapters.token import AccessToken
 from dcl_comms_core.adapters.url_guard import Place
 from dcl_comms_core.codec import decode_message
 from dcl_comms_core.errors import EncodeError
-from dcl_comms_core.identity.auth_chain import AuthChain
+from dcl_comms_core.identity.auth_chain import AuthChain, AuthLink, AuthLinkType
 from dcl_comms_core.identity.guard import ChallengeGuard
 from dcl_comms_core.limits import Limits
 from dcl_comms_core.merged.session import RoomRole
@@ -45,13 +47,18 @@ from dcl_comms_core.room.options import Delivery, Subscribe
 from dcl_comms_core.states import CloseReason
 from dcl_comms_core.tools.backoff import Backoff
 from dcl_comms_core.tools.secrets import TOKEN_BYTES, TOKEN_TEXT
-from dcl_comms_core.tools.urls import url_without_secrets
+from dcl_comms_core.tools.urls import BLANK, url_without_secrets
 
 __all__ = ["Opaque", "Placeholders", "read_value"]
 
 _LARGEST: Final = 1 << 64
 _SHORTEST_SECRET: Final = 16
 """Characters.  A shorter one would be found in harmless text; it is replaced in its own place all the same."""
+
+_PASSWORD: Final = r"""("secret":\s*")((?:[^"\\\n]|\\.)*)(?=")"""  # noqa: S105 - the pattern of one
+_PASSWORD_TEXT: Final = re.compile(_PASSWORD)
+_PASSWORD_BYTES: Final = re.compile(_PASSWORD.encode())
+"""A world's password, where a request says it."""
 
 _MADE_OF: Final[Mapping[type, tuple[str, ...]]] = {
     PeerId: ("text",),
@@ -103,12 +110,20 @@ class Placeholders:
         """A text without secrets, as long as it was."""
         for secret, placeholder in self._secrets.items():
             text = text.replace(secret, placeholder)
+        text = _PASSWORD_TEXT.sub(lambda match: match[1] + BLANK * len(match[2]), text)
         return TOKEN_TEXT.sub(lambda match: match[0][: match.start(2) - match.start()] + "A" * len(match[2]), text)
+
+    def password(self, secret: str) -> str:
+        """What stands for a world's password: as long as it is where a request says it."""
+        placeholder = BLANK * (len(json.dumps(secret)) - 2)
+        self.learn(secret, placeholder)
+        return placeholder
 
     def data(self, data: bytes) -> bytes:
         """The same of bytes."""
         for secret, placeholder in self._secrets.items():
             data = data.replace(secret.encode(errors="surrogatepass"), placeholder.encode())
+        data = _PASSWORD_BYTES.sub(lambda match: match[1] + BLANK.encode() * len(match[2]), data)
         return TOKEN_BYTES.sub(lambda match: match[0][: match.start(2) - match.start()] + b"A" * len(match[2]), data)
 
     def write(self, value: object) -> object:  # noqa: C901, PLR0911, PLR0912 - one flat table of kinds
@@ -157,7 +172,18 @@ class Placeholders:
         written = {"$": type(value).__name__, **{name: self.write(getattr(value, name)) for name in names}}
         if isinstance(value, _WITH_URL):
             written["url"] = self.text(url_without_secrets(value.url))
+        if isinstance(value, commands.Fetch):
+            written["headers"] = [[name, self._header(name, text)] for name, text in value.headers]
         return written
+
+    def _header(self, name: str, text: str) -> str:
+        """A header's text.  A link's payload is hidden as what it is, before it is JSON within JSON."""
+        if not name.startswith("x-identity-auth-chain-"):
+            return self.text(text)
+        return self.text(self._link(_read_link(text)).to_json())
+
+    def _link(self, link: AuthLink) -> AuthLink:
+        return AuthLink(link.type, self.text(link.payload), link.signature)
 
     def _adapter(self, adapter: Adapter) -> str:
         if isinstance(adapter, WsRoomAdapter | ArchipelagoAdapter | SignedLoginAdapter):
@@ -179,7 +205,13 @@ class Placeholders:
     def _chain(self, chain: AuthChain) -> str:
         for link in chain.links:
             self.learn(link.signature, "0x" + "0" * (len(link.signature) - 2))
-        return self.text(chain.to_json())
+        return self.text(AuthChain(tuple(map(self._link, chain.links))).to_json())
+
+
+def _read_link(text: str) -> AuthLink:
+    """A link of ours, from its header."""
+    document = json.loads(text)
+    return AuthLink(AuthLinkType(document["type"]), document["payload"], document["signature"])
 
 
 def _opaque(value: object) -> dict[str, object]:

@@ -29,11 +29,12 @@ from typing import TYPE_CHECKING, Final, NamedTuple, cast
 
 from dcl_comms_core.errors import LocalProtocolError
 from dcl_comms_core.identity.signed_fetch import EXPLORER
-from dcl_comms_core.identity.signed_request import RequestRefused, read_signed_request
+from dcl_comms_core.identity.signed_request import RequestRefused, SignedRequest, read_signed_request
 from dcl_comms_core.inputs import ClockSet, FrameReceived, LinkRef, SendAcknowledged, SocketClosed
 from dcl_comms_core.limits import DEFAULT_LIMITS
 from dcl_comms_core.servers.archipelago import ArchipelagoServer
 from dcl_comms_core.servers.islands import Islands
+from dcl_comms_core.servers.tries import SECRET_SECONDS, Tries
 from dcl_comms_core.servers.ws_room import WsRoomServer
 from dcl_comms_core.tools.json_text import json_object
 
@@ -102,6 +103,8 @@ class RealmRules:
     retry_after: float = 60.0
     """The Retry-After of these answers, in whole seconds."""
     profiles: dict[str, dict[str, object]] = field(default_factory=dict[str, dict[str, object]])
+    secrets: dict[str, str] = field(default_factory=dict[str, str], repr=False)
+    """The passwords of worlds that have one, by name in lower case."""
 
 
 class RealmServer:
@@ -131,6 +134,7 @@ class RealmServer:
         self._mint = self._own_room if mint is None else mint
         self._limits = limits
         self._unix_offset: float | None = None
+        self._tries = Tries(limits)
         self.archipelago = ArchipelagoServer(
             verifier=verifier,
             mint=self._mint,
@@ -160,11 +164,12 @@ class RealmServer:
             ("GET", re.compile(f"/lambdas/profiles/{_NAME}"), self._profile),
             ("POST", re.compile("/lambdas/profiles/?"), self._profiles),
         )
-        self._signed_pages: Final[tuple[tuple[re.Pattern[str], Callable[..., RealmPage]], ...]] = (
-            (re.compile("/get-scene-adapter"), self._scene_adapter),
-            (re.compile(f"/worlds/{_NAME}/comms"), self._world_adapter),
-            (re.compile(f"/worlds/{_NAME}/scenes/{_NAME}/comms"), self._world_scene_adapter),
-            (re.compile(f"/get-comms-adapter/{_NAME}"), self._legacy_adapter),
+        # What stands before a world's name in the first part of the path that varies; None: it is no door of a world's.
+        self._signed_pages: Final[tuple[tuple[re.Pattern[str], Callable[..., RealmPage], str | None], ...]] = (
+            (re.compile("/get-scene-adapter"), self._scene_adapter, None),
+            (re.compile(f"/worlds/{_NAME}/comms"), self._world_adapter, ""),
+            (re.compile(f"/worlds/{_NAME}/scenes/{_NAME}/comms"), self._world_scene_adapter, ""),
+            (re.compile(f"/get-comms-adapter/{_NAME}"), self._legacy_adapter, "world-"),
         )
 
     def _ws_rooms(self, *, one_room: bool, entropy: int) -> WsRoomServer:
@@ -249,15 +254,17 @@ class RealmServer:
             match = form.fullmatch(path)
             if match is not None and verb == method:
                 return page(*match.groups(), *((body,) if verb == "POST" else ()))
-        for form, page in self._signed_pages:
+        for form, page, prefix in self._signed_pages:
             match = form.fullmatch(path)
             if match is not None and method == "POST":
-                return self._signed(path, headers, page, match.groups(), now)
+                asks = self._who(path, headers, now)
+                if isinstance(asks, SignedRequest) and prefix is not None:
+                    asks = self._locked(match[1].lower().removeprefix(prefix), asks, now) or asks
+                return asks if isinstance(asks, RealmPage) else page(*asks, *match.groups())
         return _error(404, "Not Found")
 
-    def _signed(
-        self, path: str, headers: Mapping[str, str], page: Callable[..., RealmPage], names: tuple[str, ...], now: float
-    ) -> RealmPage:
+    def _who(self, path: str, headers: Mapping[str, str], now: float) -> SignedRequest | RealmPage:
+        """Who asks, if it may; else what it is told."""
         rules = self.rules
         if rules.throttled > 0:
             rules.throttled -= 1
@@ -283,7 +290,21 @@ class RealmServer:
             return _error(401, "Access denied, deny-listed wallet")
         if asks.address in rules.banned:
             return _error(403, "Access denied, platform-banned user")
-        return page(asks.address, asks.metadata, *names)
+        return asks
+
+    def _locked(self, world: str, asks: SignedRequest, now: float) -> RealmPage | None:
+        """What the door of a world with a password says; None: it is open."""
+        secret = self.rules.secrets.get(world)
+        if secret is None:
+            return None
+        if self._tries.spent(world, asks.address, now):
+            wait = ("Retry-After", f"{SECRET_SECONDS:.0f}")
+            return _error(429, "Too many shared-secret attempts. Try again later.", wait)
+        if asks.metadata.get("secret") == secret:
+            self._tries.forget(world, asks.address)
+            return None
+        self._tries.note(world, asks.address, now)
+        return _error(403, f'You are not allowed to access world "{world}".')
 
     def _about(self) -> RealmPage:
         return self._about_page(
@@ -315,6 +336,9 @@ class RealmServer:
         if not isinstance(scene, str) or not scene:
             return _error(400, "Access denied, invalid signed-fetch request, no sceneId")
         world = realm.lower().endswith(".eth")
+        if world and realm.lower() in self.rules.secrets:
+            # As it is: it can't be told the password.
+            return _error(401, "Access denied, you are not authorized to access this world")
         room = f"world-{realm.lower()}-{scene.lower()}" if world else f"scene-{realm}:{scene}"
         return RealmPage(200, {"adapter": self._mint(room, address)})
 

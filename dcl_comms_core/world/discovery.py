@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 from dcl_comms_core import events as ev
 from dcl_comms_core.adapters.about import read_about
@@ -23,7 +23,7 @@ from dcl_comms_core.states import RETRY, WAY_TRANSITIONS, CloseReason, Retry, Wa
 from dcl_comms_core.tools.urls import host_and_port
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from dcl_comms_core.adapters.about import Realm
     from dcl_comms_core.adapters.url_guard import Place
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from dcl_comms_core.inputs import Fetched
     from dcl_comms_core.limits import Limits
 
-__all__ = ["Found", "OlderForms", "Setback", "Way"]
+__all__ = ["Found", "OlderForms", "Saying", "Setback", "Way"]
 
 
 class Setback(NamedTuple):
@@ -61,6 +61,11 @@ class Found(NamedTuple):
 
 
 Outcome = Found | Setback | None
+Saying: TypeAlias = "Callable[[str], Mapping[str, object]]"
+
+
+def _nothing(_url: str) -> Mapping[str, object]:
+    return {}
 
 
 class OlderForms:
@@ -107,7 +112,7 @@ class Way:
         self._asked = ""
         self._folded = self._second = False
         """Whether the request is signed in the older form; whether another form was tried before."""
-        self._metadata: Mapping[str, object] = {}
+        self._said_to: Saying = _nothing
         self._url = ""
         self._within: Place | None = None
         self._resolution: Resolution | None = None
@@ -141,17 +146,19 @@ class Way:
 
     # --- beginning and end
 
-    def look(self, url: str, metadata: Mapping[str, object], now: float) -> None:
-        """Begin at a realm's URL; signed requests, if it takes any, carry this metadata."""
+    def look(self, url: str, said_to: Saying, now: float) -> None:
+        """Begin at a realm's URL; ``said_to`` gives the metadata of signed requests, if it takes any, by their URL."""
         self.stop()
-        self._url, self._metadata, self._within, self._resolution = url, metadata, None, None
+        self._url, self._said_to, self._within, self._resolution = url, said_to, None, None
         self._move(WayTrigger.LOOK)
         self._fetch(now, f"{url}/about", "GET", (), self._limits.about_chars)
 
-    def follow(self, adapter: Adapter, metadata: Mapping[str, object], now: float, unix_now: float) -> Outcome:
-        """Begin at an adapter, which may be a place to ask for another one."""
+    def follow(
+        self, adapter: Adapter, said_to: Saying, now: float, unix_now: float, within: Place | None = None
+    ) -> Outcome:
+        """Begin at an adapter, which may be a place to ask for another one.  ``within``: where who named it is."""
         self.stop()
-        self._metadata, self._within = metadata, None
+        self._said_to, self._within = said_to, within
         return self._resolve(Resolution(adapter, limits=self._limits), now, unix_now)
 
     def stop(self) -> None:
@@ -247,7 +254,7 @@ class Way:
             return Setback.of(CloseReason.NO_WALLET, "a connection string is given for a signed request only")
         try:
             self._unsigned = unsigned_request(
-                "POST", url, unix_now=unix_now, metadata=self._metadata, guard=self._guard, folded=folded
+                "POST", url, unix_now=unix_now, metadata=self._said_to(url), guard=self._guard, folded=folded
             )
         except SigningRefused as error:
             self._over()

@@ -6,6 +6,7 @@ nowhere else: another search after a pause, the end of the scene, or the end of 
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from dcl_comms_core import events as ev
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from dcl_comms_core.merged.session import MergedRooms
     from dcl_comms_core.room.output import Output
     from dcl_comms_core.tools.clock import Clock
-    from dcl_comms_core.world.discovery import Outcome
+    from dcl_comms_core.world.discovery import Outcome, Saying
     from dcl_comms_core.world.islands import IslandService
     from dcl_comms_core.world.lifecycle import Lifecycle
     from dcl_comms_core.world.membership import Stay
@@ -93,18 +94,19 @@ class Rejoining:
         now, limits = self._clock.now, self._limits
         first = stay is self.island and not self._lifecycle.opened_once
         stay.seek(now, limits.enter_seconds if first else limits.seek_seconds)
-        metadata = self._scenes.login
         wanted, way = self._scenes.wanted, stay.way
+        said_to: Saying = self._scenes.login.said_to
         if stay is self.scene and wanted is not None:
-            gatekeeper = self._scenes.gatekeeper(self.island.way.place)
-            metadata = self._scenes.metadata(*wanted, self.island.way.realm)
-            self.outcome(stay, way.follow(gatekeeper, metadata, now, self.unix_now))
+            realm, place = self.island.way.realm, self.island.way.place
+            asked = self._scenes.who(wanted, realm, place)
+            said_to = partial(self._scenes.said_to, wish=wanted, realm=realm)
+            self.outcome(stay, way.follow(asked.adapter, said_to, now, self.unix_now, asked.within))
         elif self._islands.source is not None:
             self._islands.source.renew(now=now)
         elif isinstance(self._target, str):
-            way.look(self._target, metadata, now)
+            way.look(self._target, said_to, now)
         else:
-            self.outcome(stay, way.follow(self._target, metadata, now, self.unix_now))
+            self.outcome(stay, way.follow(self._target, said_to, now, self.unix_now))
 
     def enter_scene(self) -> None:
         """Look for the scene that is wanted, once the realm is known."""

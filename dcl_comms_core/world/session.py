@@ -42,9 +42,10 @@ from dcl_comms_core.world.discovery import OlderForms, Way
 from dcl_comms_core.world.islands import IslandService
 from dcl_comms_core.world.lifecycle import Lifecycle
 from dcl_comms_core.world.listening import Listening
+from dcl_comms_core.world.login import Login
 from dcl_comms_core.world.membership import Stay
 from dcl_comms_core.world.rejoining import JOINABLE, Rejoining
-from dcl_comms_core.world.scenes import Scenes
+from dcl_comms_core.world.scenes import Scenes, Wish
 from dcl_comms_core.world.waiting import Waiting
 
 if TYPE_CHECKING:
@@ -76,10 +77,10 @@ class WorldSession(Intents):
     ``target``: a realm's http(s) URL, a connection string, or an Adapter.  ``address``: the wallet's; None: there is
     none, and what needs a signature ends with NO_WALLET.  ``guard``: what may be signed, and where; None: challenges of
     the Foundation's hosts, of the target's and of the gatekeeper's.  ``position``: where we are until we say otherwise.
-    ``gatekeeper``: who gives scenes' rooms, a URL to post to; None: the realm's own, ``<realm>/get-scene-adapter``, if
-    the realm is not on the internet, else :data:`GATEKEEPER`.  ``realm_name``: what the gatekeeper knows the realm as;
-    None: a world's name, else ``main``.  ``is_guest``: the wallet is a throw-away one.  ``islands``: makes an
-    IslandSource of the island service's adapter and a link's number; None: ArchipelagoSession.
+    ``gatekeeper``: who gives scenes' rooms, a URL to post to; None: as the table in ``scenes`` says.  ``realm_name``:
+    what that one is told that the realm is called; None: as the realm says, else ``main``.  ``is_guest``: the wallet is
+    a throw-away one.  ``secret``: the password of a world that has one, said to that world's host only.  ``islands``:
+    makes an IslandSource of the island service's adapter and a link's number; None: ArchipelagoSession.
     ``heartbeat``: seconds between two of the island service's.  ``settings``: those of
     :class:`~dcl_comms_core.room.options.RoomOptions`, or of ``options`` what is to be different; ``reconnect`` says how
     to come back into what was lost, None for never; the first attempt at the island's or world's room is never
@@ -90,7 +91,7 @@ class WorldSession(Intents):
     (ClockSet) before ``open()`` where requests may have to be signed.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what may be told, each by its name
         self,
         target: str | Adapter,
         *,
@@ -100,6 +101,7 @@ class WorldSession(Intents):
         gatekeeper: str | None = None,
         realm_name: str | None = None,
         is_guest: bool = False,
+        secret: str | None = None,
         islands: Callable[[ArchipelagoAdapter, int], IslandSource] | None = None,
         heartbeat: float = 1.0,
         options: RoomOptions | None = None,
@@ -159,7 +161,8 @@ class WorldSession(Intents):
             foreign=islands is not None,
             position=position,
         )
-        self._scenes = Scenes(where, gatekeeper=gatekeeper, realm_name=realm_name, is_guest=is_guest)
+        login = Login(where, is_guest=is_guest, secret=secret)
+        self._scenes = Scenes(where, gatekeeper=gatekeeper, realm_name=realm_name, login=login)
         self._waiting = Waiting(merged, self.clock)
         self._rejoining = Rejoining(
             where,
@@ -376,8 +379,8 @@ class WorldSession(Intents):
         self._check_clock(signs=True)
         x, y = parcel
         wanted = self._scenes.wanted
-        if wanted is None or wanted[0] != scene_id or self._scene.state is StayState.AWAY:
-            self._scenes.wanted = scene_id, (x, y)
+        if wanted is None or wanted.scene_id != scene_id or self._scene.state is StayState.AWAY:
+            self._scenes.wanted = Wish(scene_id, (x, y))
             self._scene.begin_anew()
             self._rejoining.enter_scene()
             self._listening.pump()

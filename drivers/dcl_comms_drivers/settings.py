@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import TYPE_CHECKING, Self, TypedDict, TypeVar
 
@@ -91,9 +91,15 @@ class Settings(TypedDict, total=False):
     position: tuple[float, float, float]
     """Where we are at first, in metres (x east, y up, z north): an island service decides by it; the origin."""
     gatekeeper: str | None
-    """Who lets into scenes' rooms, a URL to post to; None: the realm's own if it is near, else the Foundation's."""
+    """Who lets into scenes' rooms, a URL to post to.
+
+    None: in a world its own server, in a local preview the Foundation's gatekeeper for those; elsewhere the realm if it
+    is not on the internet, else the Foundation's gatekeeper.
+    """
     realm_name: str | None
-    """What the gatekeeper knows the realm as; None: a world's name, else ``main``."""
+    """What the gatekeeper is told that the realm is called; None: as the realm says, else ``main``."""
+    secret: str | None
+    """The password of a world that has one; it is said to that world's own host, and to nobody else."""
     is_guest: bool | None
     """Whether services are told that we are a guest; None: where the wallet is a DisposableWallet."""
     heartbeat: float
@@ -143,6 +149,7 @@ class Options:
     position: tuple[float, float, float]
     gatekeeper: str | None
     realm_name: str | None
+    secret: str | None = field(repr=False)
     is_guest: bool
     heartbeat: float
     journal: Journal | str | os.PathLike[str] | None
@@ -183,6 +190,7 @@ class Options:
             position=settings.get("position", (0.0, 0.0, 0.0)),
             gatekeeper=settings.get("gatekeeper"),
             realm_name=settings.get("realm_name"),
+            secret=settings.get("secret"),
             is_guest=getattr(wallet, "is_guest", False) if guest is None else guest,
             heartbeat=settings.get("heartbeat", 1.0),
             journal=settings.get("journal"),

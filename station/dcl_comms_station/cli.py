@@ -24,7 +24,9 @@ from dcl_comms_station.options import (
     loop_option,
     make_visitor,
     place_options,
+    plain_option,
     read_point,
+    secret_option,
     timeout_option,
     wallet_option,
 )
@@ -119,6 +121,8 @@ def cli() -> None:
 @click.option("--count", type=click.IntRange(min=1), help="Leave after so many events.")
 @place_options
 @wallet_option
+@secret_option
+@plain_option
 @timeout_option
 @loop_option
 def tail(  # noqa: PLR0913 - options, each by its name
@@ -132,12 +136,14 @@ def tail(  # noqa: PLR0913 - options, each by its name
     scene: str | None,
     parcel: tuple[int, int] | None,
     wallet: str | None,
+    secret: str | None,
+    plain: bool,
     timeout: float,
     loop: str,
 ) -> None:
     """Print what happens in a room, or in a realm around us, one line for each event."""
     where = find_target(target)
-    visitor = make_visitor(wallet, at, scene, parcel)
+    visitor = make_visitor(wallet, at, scene, parcel, secret=secret, plain=plain)
     write = _write_json if as_json else _write_line
     run(
         get_loop(loop),
@@ -161,9 +167,11 @@ def _write_line(event: Event) -> None:
 @click.option("--wait", type=SECONDS, default=10.0, show_default=True, help="Seconds to wait for those of --to.")
 @place_options
 @wallet_option
+@secret_option
+@plain_option
 @timeout_option
 @loop_option
-def say(
+def say(  # noqa: PLR0913 - options, each by its name
     *,
     words: tuple[str, ...],
     to: tuple[str, ...],
@@ -172,6 +180,8 @@ def say(
     scene: str | None,
     parcel: tuple[int, int] | None,
     wallet: str | None,
+    secret: str | None,
+    plain: bool,
     timeout: float,
     loop: str,
 ) -> None:
@@ -180,7 +190,7 @@ def say(
     if len(targets) > 1:
         raise click.UsageError("one TARGET and one TEXT: quote a text that has blanks in it")
     where = find_target(targets[0] if targets else None)
-    visitor = make_visitor(wallet, at, scene, parcel)
+    visitor = make_visitor(wallet, at, scene, parcel, secret=secret, plain=plain)
     run(get_loop(loop), lambda on: say_in_room(on, where, text, to, wait=wait, patience=timeout, visitor=visitor))
 
 
@@ -195,6 +205,8 @@ def say(
 @click.option("--stay", type=SECONDS, default=3.0, show_default=True, help="Seconds at the last point.")
 @click.option("--json", "as_json", is_flag=True, help="JSON, one object a line, ASCII only.")
 @wallet_option
+@secret_option
+@plain_option
 @timeout_option
 @loop_option
 def walk(
@@ -204,6 +216,8 @@ def walk(
     stay: float,
     as_json: bool,
     wallet: str | None,
+    secret: str | None,
+    plain: bool,
     timeout: float,
     loop: str,
 ) -> None:
@@ -217,7 +231,7 @@ def walk(
     if not points:
         raise click.UsageError("where to? give one point or more, as X,Y,Z")
     where = find_target(None if is_point else given)
-    visitor = make_visitor(wallet)
+    visitor = make_visitor(wallet, secret=secret, plain=plain)
     write = _write_json if as_json else _write_line
     run(
         get_loop(loop),
@@ -259,9 +273,19 @@ def token(*, target: str | None, as_json: bool, check: bool) -> int:
 @click.option("--timeout", type=SECONDS, default=10.0, show_default=True, help="Seconds that each stage may take.")
 @at_option
 @wallet_option
+@secret_option
+@plain_option
 @loop_option
 def doctor(
-    *, target: str | None, as_json_: bool, timeout: float, at: Point | None, wallet: str | None, loop: str
+    *,
+    target: str | None,
+    as_json_: bool,
+    timeout: float,
+    at: Point | None,
+    wallet: str | None,
+    secret: str | None,
+    plain: bool,
+    loop: str,
 ) -> int:
     """Time every step on the way into a room or a realm, and say what to do about the one that fails.
 
@@ -273,7 +297,7 @@ def doctor(
 
     where = find_target(target)
     form = as_json if as_json_ else as_lines
-    visitor = make_visitor(wallet, at)
+    visitor = make_visitor(wallet, at, secret=secret, plain=plain)
     findings = run(
         get_loop(loop),
         lambda on: examine(on, where, lambda one: put(*form(one).split("\n")), seconds=timeout, visitor=visitor),

@@ -29,6 +29,7 @@ from dcl_comms_core.errors import (
     PermissionMissing,
     RemoteProtocolError,
     SendQueueFull,
+    TargetProblem,
     TokenError,
 )
 from dcl_comms_core.states import CloseReason
@@ -135,6 +136,12 @@ def explain(error: BaseException) -> tuple[int, str] | None:
     if isinstance(error, ConnectionLost) and error.reason is CloseReason.NO_WALLET:
         # A command is a guest where it is told nothing else, if it can be.
         text += ': pip install "dcl-comms[wallet]"'
+    if (
+        isinstance(error, ConnectionLost)
+        and error.reason is CloseReason.FORBIDDEN
+        and TargetProblem.PLAIN.value in text
+    ):
+        text += ": --plain asks for it"
     return _exit_of(error), text
 
 

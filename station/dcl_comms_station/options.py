@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 import click
 
 from dcl_comms_station.loops import LOOPS
+from dcl_comms_station.targets import SECRET_VARIABLE, find_secret
 from dcl_comms_station.visitor import Visitor
 
 if TYPE_CHECKING:
@@ -22,7 +23,9 @@ __all__ = [
     "loop_option",
     "make_visitor",
     "place_options",
+    "plain_option",
     "read_point",
+    "secret_option",
     "timeout_option",
     "wallet_option",
 ]
@@ -80,6 +83,22 @@ def wallet_option(command: _Command) -> _Command:
     )(command)
 
 
+def secret_option(command: _Command) -> _Command:
+    """``--secret``."""
+    return click.option(
+        "--secret",
+        metavar="-|@FILE",
+        help=f"A world's password: to be asked for, or the first line of a file; otherwise {SECRET_VARIABLE} has it.",
+    )(command)
+
+
+def plain_option(command: _Command) -> _Command:
+    """``--plain``."""
+    return click.option(
+        "--plain", is_flag=True, help="Allow http: and ws: off this machine too, such as to a preview in your network."
+    )(command)
+
+
 def at_option(command: _Command) -> _Command:
     """``--at``."""
     return click.option(
@@ -111,9 +130,25 @@ def place_options(command: _Command) -> _Command:
 
 
 def make_visitor(
-    wallet: str | None, at: Point | None = None, scene: str | None = None, parcel: tuple[int, int] | None = None
+    wallet: str | None,
+    at: Point | None = None,
+    scene: str | None = None,
+    parcel: tuple[int, int] | None = None,
+    *,
+    secret: str | None = None,
+    plain: bool = False,
 ) -> Visitor:
-    """What the options say together.  UsageError: a scene without a parcel, or a parcel without a scene."""
+    """What the options say together.
+
+    UsageError: a scene without a parcel, or a parcel without a scene.  Failed(USAGE): there is no password in a file.
+    """
     if (scene is None) is not (parcel is None):
         raise click.UsageError("--scene and --parcel go together")
-    return Visitor(key_file=wallet, at=at, scene=None if scene is None or parcel is None else (scene, parcel))
+    return Visitor(
+        key_file=wallet,
+        at=at,
+        scene=None if scene is None or parcel is None else (scene, parcel),
+        secret=find_secret(secret),
+        names_secret=secret is not None,
+        plain=plain,
+    )

@@ -1,12 +1,14 @@
-"""Where a command's target comes from: an argument, the environment, or the first line of standard input.
+"""Where a command's target comes from, and a world's password: an argument, the environment, a file, standard input.
 
-Arguments of a process are visible to every user of the machine, so a token has two other ways in.
+Arguments of a process are visible to every user of the machine, so what is secret has other ways in.
 """
 
 from __future__ import annotations
 
 import os
 import sys
+from getpass import getpass
+from pathlib import Path
 from typing import Final
 
 from dcl_comms_core.limits import DEFAULT_LIMITS
@@ -14,10 +16,13 @@ from dcl_comms_core.tools.secrets import has_token
 from dcl_comms_station.exits import Exit, Failed
 from dcl_comms_station.terminal import complain
 
-__all__ = ["TARGET_VARIABLE", "find_target"]
+__all__ = ["SECRET_VARIABLE", "TARGET_VARIABLE", "find_secret", "find_target"]
 
 TARGET_VARIABLE: Final = "DCL_COMMS_TARGET"
 """The environment variable that stands for an absent TARGET."""
+SECRET_VARIABLE: Final = "DCL_COMMS_SECRET"  # noqa: S105 - its name
+"""The environment variable that stands for an absent ``--secret``."""
+_SECRET_CHARS: Final = 1_024
 
 
 def find_target(argument: str | None) -> str:
@@ -36,4 +41,31 @@ def find_target(argument: str | None) -> str:
         complain(
             f"warning: a token in the arguments can be seen by every user of this machine: use - or {TARGET_VARIABLE}"
         )
+    return argument
+
+
+def find_secret(argument: str | None) -> str | None:
+    """A world's password: asked for, or a line of standard input, for ``-``; the first line of a file for ``@FILE``.
+
+    The environment's for None, or there is none.  Failed(USAGE): the file can't be read.
+    """
+    if argument is None:
+        return os.environ.get(SECRET_VARIABLE)
+    if argument == "-":
+        if sys.stdin.isatty():
+            return getpass("The world's password: ")
+        return sys.stdin.readline(_SECRET_CHARS).rstrip("\r\n")
+    if argument.startswith("@"):
+        try:
+            with Path(argument[1:]).open(encoding="utf-8") as file:
+                return file.readline(_SECRET_CHARS).rstrip("\r\n")
+        except UnicodeDecodeError:
+            raise Failed(Exit.USAGE, "--secret: this file is no text") from None
+        except OSError as error:
+            raise Failed(Exit.USAGE, f"--secret: this file can't be read: {error.strerror}") from None
+    print(
+        "dcl-comms: warning: a password in the arguments can be seen by every user of this machine: "
+        f"use --secret -, --secret @FILE or {SECRET_VARIABLE}",
+        file=sys.stderr,
+    )
     return argument

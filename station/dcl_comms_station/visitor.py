@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
@@ -32,6 +32,12 @@ class Visitor:
     at: Point | None = None
     scene: tuple[str, tuple[int, int]] | None = None
     """A scene's id and one of its parcels."""
+    secret: str | None = field(default=None, repr=False)
+    """A world's password."""
+    names_secret: bool = False
+    """Whether an option says so, and not only the environment, which may be there for another target."""
+    plain: bool = False
+    """May http: and ws: leave this machine."""
 
     def settings(self, target: str) -> Settings:
         """What ``connect`` has to be told.
@@ -43,8 +49,8 @@ class Visitor:
         self.check(where)
         # Nobody is asked who it is there; of offline: the drivers say that nobody is met.
         if isinstance(where, LiveKitAdapter | SimulatorAdapter | OfflineAdapter):
-            return {}
-        settings: Settings = {"wallet": open_wallet(where, self.key_file)}
+            return {"plain": self.plain}
+        settings: Settings = {"wallet": open_wallet(where, self.key_file), "plain": self.plain, "secret": self.secret}
         if self.at is not None:
             settings["position"] = self.at
         return settings
@@ -57,6 +63,7 @@ class Visitor:
             "--wallet": is_room and self.key_file is not None,
             "--at": (is_room or isinstance(where, WsRoomAdapter)) and self.at is not None,
             "--scene": (is_room or isinstance(where, WsRoomAdapter)) and self.scene is not None,
+            "--secret": (is_room or isinstance(where, WsRoomAdapter)) and self.names_secret,
         }
         for option in (option for option, is_refused in refused.items() if is_refused):
             raise Failed(Exit.USAGE, f"{option} is for realms, not for {kind}")

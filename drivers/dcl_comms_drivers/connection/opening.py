@@ -79,6 +79,7 @@ def new_session(
         position=options.position,
         gatekeeper=options.gatekeeper,
         realm_name=options.realm_name,
+        secret=options.secret,
         is_guest=options.is_guest,
         heartbeat=options.heartbeat,
         **common,

@@ -101,6 +101,17 @@ class Controls(ABC):
         """Let nobody else into worlds and ws-rooms."""
         self.do(lambda server, _: setattr(server.rules, "full", full))
 
+    def set_secret(self, world: str, secret: str | None) -> None:
+        """Have a world's password asked for at its door, or at None no longer; who is in stays in."""
+
+        def act(server: RealmServer, _: float) -> None:
+            secrets_of = server.rules.secrets
+            secrets_of.pop(world.lower(), None)
+            if secret is not None:
+                secrets_of[world.lower()] = secret
+
+        self.do(act)
+
     def set_healthy(self, healthy: bool) -> None:  # noqa: FBT001 - the name says what it is
         """Say in ``/about`` how it is; with 503 where that is not well."""
         self.do(lambda server, _: setattr(server.rules, "healthy", healthy))

@@ -11,7 +11,7 @@ from dcl_comms_drivers import polled
 from dcl_comms_drivers.settings import Subscribe
 
 from dcl_comms_core.adapters.connection_string import ArchipelagoAdapter, LiveKitAdapter, OfflineAdapter
-from dcl_comms_core.errors import InvalidRealm
+from dcl_comms_core.errors import InvalidRealm, TargetProblem
 from dcl_comms_core.events import IslandChanged, RealmOpened, RoomClosed, RoomOpened, WorldClosed
 from dcl_comms_core.states import CloseReason, RoomState
 from dcl_comms_station.clean import clean
@@ -36,7 +36,8 @@ _STAGES: Final = 8.0
 _ADVICE: Final = {
     CloseReason.BANNED: "this wallet is banned here: ask those who run the realm, or use another wallet",
     CloseReason.DENIED: "this wallet is not let in: ask those who run the realm, or use another wallet (--wallet)",
-    CloseReason.WRONG_SECRET: "give the world's password: set DCL_COMMS_SECRET, or --secret FILE",
+    CloseReason.WRONG_SECRET: "give the world's password: --secret - asks for it, --secret @FILE and DCL_COMMS_SECRET "
+    "have it; it goes to the realm's own host only",
     CloseReason.BLOCKED: "what stands before the service does not let us through, whatever the wallet: see its text, "
     "try from another network, or ask those who run it",
     CloseReason.AUTHENTICATION: "the service does not take our signature or refuses this wallet: set this machine's "
@@ -53,6 +54,9 @@ _ADVICE: Final = {
     CloseReason.SIGNING_REFUSED: "the realm wants a signature for another host than its own: we don't give it",
     CloseReason.ENGINE: "the native engine failed: see the text, and try another version of the livekit package",
 }
+_PLAIN: Final = (
+    "https: or wss: would do; --plain allows it without encryption, such as to a preview in your own network"
+)
 _OTHERWISE: Final = "see the text, and try again later"
 _T = TypeVar("_T", bound="Event")
 _Found = TypeVar("_Found")
@@ -110,6 +114,8 @@ class RealmVisit:
             timeout=_STAGES * self._patience,
             reconnect=False,
             subscribe=Subscribe.NONE,
+            secret=self._visitor.secret,
+            plain=self._visitor.plain,
         )
         if wallet is None:
             return Good("none", 'where a signature is asked for it takes one: pip install "dcl-comms[wallet]"')
@@ -200,7 +206,9 @@ class RealmVisit:
             for event in reversed(self._events):
                 if isinstance(event, ends):
                     detail = event.reason.value + (f": {clean(event.detail, limit=200)}" if event.detail else "")
-                    raise Problem(CLOSE_EXITS[event.reason], detail, _ADVICE.get(event.reason, _OTHERWISE))
+                    plain = event.reason is CloseReason.FORBIDDEN and TargetProblem.PLAIN.value in event.detail
+                    advice = _PLAIN if plain else _ADVICE.get(event.reason, _OTHERWISE)
+                    raise Problem(CLOSE_EXITS[event.reason], detail, advice)
             await self._loop.sleep(_POLL_SECONDS)
 
     def _opened(self) -> polled.PolledConnection:

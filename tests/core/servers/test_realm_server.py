@@ -18,6 +18,7 @@ from dcl_comms_core import (
     CloseSocket,
     FrameReceived,
     Heartbeat,
+    Limits,
     LinkRef,
     LocalProtocolError,
     Place,
@@ -142,6 +143,7 @@ def test_a_rooms_name_fits_into_a_url() -> None:
         ("/worlds/foo/comms", {"signer": "decentraland-kernel-scene"}, 400),
         ("/get-comms-adapter/foo", {"signer": "dcl:explorer"}, 400),
         ("/get-comms-adapter/foo", {}, 400),
+        ("/worlds/foo/comms", {"Signer": "Decentraland-Kernel-Scene"}, 400),
         ("/worlds//comms", {}, 404),
         ("/worlds/a/b/comms", {}, 404),
         ("/elsewhere", {}, 404),
@@ -151,6 +153,62 @@ def test_requests_that_are_wrong(path: str, metadata: Any, status: int) -> None:
     page = ask(realm(), path, metadata)
     assert page.status == status
     assert list(page.document) == ["error"]
+
+
+DOORS = ["/worlds/Foo.dcl.eth/comms", "/worlds/foo.dcl.eth/scenes/bafkQ/comms", "/get-comms-adapter/world-Foo.dcl.eth"]
+
+
+@pytest.mark.parametrize("path", DOORS)
+def test_a_world_with_a_password(path: str) -> None:
+    server = realm()
+    server.rules.secrets["foo.dcl.eth"] = "sesame"
+    for metadata in (login_metadata(), login_metadata(secret="Sesame"), login_metadata(secret="")):
+        refused = answer(server, path, metadata)
+        assert isinstance(refused, Refusal)
+        assert (refused.status, refused.reason) == (403, RefusalReason.WRONG_SECRET)
+    # Three were enough, for this wallet at this world.
+    refused = answer(server, path, login_metadata(secret="sesame"))
+    assert isinstance(refused, Refusal)
+    assert (refused.reason, refused.retry_after) == (RefusalReason.THROTTLED, 60.0)
+    other = identity(root=OTHER)
+    assert ask(server, path, login_metadata(secret="sesame"), who=other).status == 200
+    assert ask(server, "/worlds/bar.dcl.eth/comms", login_metadata()).status == 200
+    assert "sesame" not in repr(server.rules)
+
+
+def test_a_minute_later_or_after_the_right_password_wrong_ones_are_forgotten() -> None:
+    server = realm()
+    server.rules.secrets["foo.dcl.eth"] = "sesame"
+
+    def door(secret: str, now: float) -> int:
+        headers = signed_fetch_headers(
+            identity(), "POST", URL + DOORS[0], unix_now=NOW + now, metadata=login_metadata(secret=secret)
+        )
+        return server.request("POST", DOORS[0], headers, b"", now=now).status
+
+    assert [door("no", 0.0), door("no", 1.0), door("sesame", 2.0)] == [403, 403, 200]
+    assert [door("no", 3.0), door("no", 4.0), door("no", 5.0), door("sesame", 6.0)] == [403, 403, 403, 429]
+    assert door("sesame", 62.9) == 429
+    assert door("sesame", 63.0) == 200
+
+
+def test_wrong_passwords_are_remembered_up_to_a_limit() -> None:
+    server = realm(limits=Limits(server_secret_tries=3))
+    server.rules.secrets["foo.dcl.eth"] = "sesame"
+    for who in (OTHER, ROOT, ROOT, ROOT):
+        assert ask(server, DOORS[0], login_metadata(), who=identity(root=who)).status == 403
+    assert ask(server, DOORS[0], login_metadata(), who=identity(root=ROOT)).status == 429
+    assert ask(server, DOORS[0], login_metadata(), who=identity(root=OTHER)).status == 403
+    assert ask(server, DOORS[0], login_metadata(), who=identity(root=ROOT)).status == 403
+
+
+def test_the_gatekeeper_lets_nobody_into_a_world_with_a_password() -> None:
+    server = realm()
+    server.rules.secrets["foo.dcl.eth"] = "sesame"
+    metadata = scene_metadata(scene_id="bafkreiQ", realm_name="Foo.dcl.eth", parcel=(1, 2)) | {"secret": "sesame"}
+    refused = answer(server, "/get-scene-adapter", metadata)
+    assert isinstance(refused, Refusal)
+    assert (refused.status, refused.reason) == (401, RefusalReason.DENIED)
 
 
 def test_pages_want_their_method() -> None:

@@ -16,18 +16,22 @@ from dcl_comms_core import (
     ClockSet,
     IslandChanged,
     LinkOpened,
+    LocalProtocolError,
     MergedRooms,
     OfflineAdapter,
     PacketTooLarge,
     Place,
+    Realm,
     Reconnecting,
     Retry,
     RoomClosed,
     RoomRole,
     RoomState,
     SendData,
+    SignedLoginAdapter,
     SimulatorAdapter,
     WarningCode,
+    WsRoomAdapter,
     decode,
 )
 from dcl_comms_core.events import Warning as WarningEvent
@@ -42,9 +46,10 @@ from dcl_comms_core.tools.retries import Retries
 from dcl_comms_core.world.discovery import Found, OlderForms, Setback, Way
 from dcl_comms_core.world.islands import IslandService
 from dcl_comms_core.world.lifecycle import Lifecycle
+from dcl_comms_core.world.login import Login
 from dcl_comms_core.world.membership import Stay
 from dcl_comms_core.world.rejoining import Rejoining
-from dcl_comms_core.world.scenes import Scenes
+from dcl_comms_core.world.scenes import PREVIEW_GATEKEEPER, Scenes, Wish
 from dcl_comms_core.world.waiting import Waiting
 
 if TYPE_CHECKING:
@@ -176,23 +181,99 @@ def test_a_source_that_was_told_to_close_has_so_long_for_it() -> None:
 # --- scenes
 
 
+WORLD = Realm(adapter=SignedLoginAdapter("https://worlds.example/worlds/x.dcl.eth/comms"), name="x.dcl.eth")
+OLDER = Realm(adapter=SignedLoginAdapter("https://worlds.example/get-comms-adapter/world-x.dcl.eth"), name="x.dcl.eth")
+PREVIEW = Realm(fixed_adapter=WsRoomAdapter("ws://127.0.0.1:8000/mini-comms/room-1"), name="LocalPreview")
+GATE = "https://gate.example/"
+SCENE = "/worlds/x.dcl.eth/scenes/bafk/comms"
+
+
+def scenes(target: str | Adapter, gatekeeper: str | None = None, secret: str | None = None) -> Scenes:
+    login = Login(target, is_guest=True, secret=secret)
+    return Scenes(target, gatekeeper=gatekeeper, realm_name=None, login=login)
+
+
 @pytest.mark.parametrize(
-    ("target", "gatekeeper", "place", "url"),
+    ("target", "realm", "place", "url", "within"),
     [
-        ("https://realm.example", None, Place.PUBLIC, GATEKEEPER),
-        ("https://realm.example", None, None, GATEKEEPER),
-        ("http://127.0.0.1:8000", None, Place.LOOPBACK, "http://127.0.0.1:8000/get-scene-adapter"),
-        (SimulatorAdapter("x"), None, Place.LOOPBACK, GATEKEEPER),
-        ("https://realm.example", "https://gate.example/", Place.LOOPBACK, "https://gate.example/"),
+        ("https://realm.example", None, Place.PUBLIC, GATEKEEPER, None),
+        ("https://realm.example", None, None, GATEKEEPER, None),
+        ("http://127.0.0.1:8000", Realm(), Place.LOOPBACK, "http://127.0.0.1:8000/get-scene-adapter", None),
+        (SimulatorAdapter("x"), None, Place.LOOPBACK, GATEKEEPER, None),
+        ("https://worlds.example/world/x.dcl.eth", WORLD, Place.PUBLIC, "https://worlds.example" + SCENE, Place.PUBLIC),
+        ("https://elsewhere.example", WORLD, Place.PRIVATE, "https://worlds.example" + SCENE, Place.PRIVATE),
+        (WORLD.choose(), None, None, "https://worlds.example" + SCENE, None),
+        # A world without comms, or with those of before: its server is the one that was named.
+        ("https://worlds.example/world/X.dcl.eth", OLDER, Place.PUBLIC, "https://worlds.example" + SCENE, None),
+        ("https://worlds.example/world/x.dcl.eth", Realm(adapter=OfflineAdapter("offline")), Place.PUBLIC,
+         "https://worlds.example" + SCENE, None),
+        ("https://realm.example", OLDER, Place.PUBLIC, GATEKEEPER, None),
+    ],
+)  # fmt: skip
+def test_who_is_asked_for_a_scenes_room(
+    target: str | Adapter, realm: Realm | None, place: Place | None, url: str, within: Place | None
+) -> None:
+    wish = Wish("bafk", (1, 2))
+    asked = scenes(target).who(wish, realm, place)
+    assert (asked.adapter.url, asked.within) == (url, within)
+    assert scenes(target, GATE).who(wish, realm, place).adapter.url == GATE
+
+
+def test_a_scene_that_is_being_made_is_asked_for_where_explorers_ask() -> None:
+    target, wish = "http://127.0.0.1:8000", Wish("b64-L3NjZW5l", (0, 0))
+    for realm in (PREVIEW, None, WORLD):
+        assert scenes(target).who(wish, realm, Place.LOOPBACK) == (SignedLoginAdapter(PREVIEW_GATEKEEPER), None)
+    assert scenes(target, GATE).who(wish, PREVIEW, Place.LOOPBACK).adapter.url == GATE
+
+
+def test_ids_of_scenes_are_escaped_in_paths() -> None:
+    asked = scenes("https://worlds.example/world/x.dcl.eth").who(Wish("a/../b?c", (0, 0)), WORLD, Place.PUBLIC)
+    assert asked.adapter.url == "https://worlds.example/worlds/x.dcl.eth/scenes/a%2F..%2Fb%3Fc/comms"
+
+
+@pytest.mark.parametrize(
+    ("realm", "scene_id", "name"),
+    [
+        (None, "bafk", "main"),
+        (Realm(), "bafk", "main"),
+        (Realm(name=""), "bafk", "main"),
+        (Realm(name="hela"), "bafk", "hela"),
+        (WORLD, "bafk", "x.dcl.eth"),
+        (PREVIEW, "b64-x", "LocalPreview"),
+        (None, "b64-x", "LocalPreview"),
     ],
 )
-def test_who_is_asked_for_a_scenes_room(
-    target: str | Adapter, gatekeeper: str | None, place: Place | None, url: str
-) -> None:
-    scenes = Scenes(target, gatekeeper=gatekeeper, realm_name=None, is_guest=True)
-    assert scenes.gatekeeper(place).url == url
-    assert scenes.metadata("bafk", (1, 2), None)["realmName"] == "main"
-    assert scenes.login["isGuest"] is True
+def test_what_the_realm_is_called(realm: Realm | None, scene_id: str, name: str) -> None:
+    said = scenes("https://realm.example").said_to(GATE, Wish(scene_id, (1, 2)), realm)
+    assert (said["realmName"], said["realm"], said["isGuest"]) == (name, {"serverName": name}, True)
+    assert (said["sceneId"], said["parcel"], "secret" in said) == (scene_id, "1,2", False)
+
+
+@pytest.mark.parametrize(
+    ("target", "url", "told"),
+    [
+        ("https://worlds.example/world/x.dcl.eth", "https://worlds.example/worlds/x.dcl.eth/comms", True),
+        ("https://worlds.example/world/x.dcl.eth", "https://other.example/worlds/x.dcl.eth/comms", False),
+        ("https://worlds.example/world/x.dcl.eth", "https://worlds.example:8443/worlds/x.dcl.eth/comms", False),
+        ("https://worlds.example/world/x.dcl.eth", "http://worlds.example/worlds/x.dcl.eth/comms", False),
+        ("https://worlds.example/world/x.dcl.eth", "https://comms-gatekeeper.decentraland.org/x", False),
+        ("http://127.0.0.1:8000/world/x", "http://127.0.0.1:8000/worlds/x/comms", True),
+        ("https://worlds-content-server.decentraland.org/world/x", "https://gateway.decentraland.org/w/x", True),
+        ("https://worlds-content-server.decentraland.org/world/x", "https://decentraland.org.evil.example/x", False),
+        (SignedLoginAdapter("https://worlds.example/worlds/x/comms"), "https://worlds.example/worlds/x/comms", True),
+        (ArchipelagoAdapter("wss://worlds.example/ws"), "https://worlds.example/worlds/x/comms", False),
+        (SimulatorAdapter("x"), "https://worlds.example/worlds/x/comms", False),
+    ],
+)
+def test_a_password_is_said_to_that_realm_only(target: str | Adapter, url: str, told: bool) -> None:
+    here = scenes(target, secret="open sesame")
+    for said in (here.login.said_to(url), here.said_to(url, Wish("bafk", (0, 0)), None)):
+        assert said.get("secret") == ("open sesame" if told else None)
+
+
+def test_a_password_is_text() -> None:
+    with pytest.raises(LocalProtocolError, match="secret= is a world's password"):
+        Login("https://realm.example", is_guest=False, secret=b"x")  # type: ignore[arg-type]  # on purpose
 
 
 # --- what waits
@@ -230,7 +311,7 @@ class Desk:
         self.output = Output("", self.clock)
         self.lifecycle = Lifecycle()
         self.lifecycle.move(WorldTrigger.OPEN)
-        self.scenes = Scenes(target, gatekeeper=None, realm_name=None, is_guest=False)
+        self.scenes = scenes(target)
         self.islands = islands(Source(), self.clock)
         self.island, self.scene = stay(), stay(RoomRole.SCENE)
         self.rejoining = Rejoining(
@@ -265,7 +346,7 @@ def test_the_first_way_into_a_world_is_not_repeated_and_a_later_one_is_after_a_p
 
 def test_a_scene_that_can_not_be_entered_is_over_and_the_rest_goes_on() -> None:
     desk = Desk(SimulatorAdapter("x"))
-    desk.scenes.wanted = "bafk", (0, 0)
+    desk.scenes.wanted = Wish("bafk", (0, 0))
     desk.rejoining.enter_scene()  # there is no wallet to ask for it with
     (told,) = desk.output.events
     assert isinstance(told, RoomClosed)

@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from rigs.core.canary import assert_no_secret
 from rigs.core.world import GATE, LOGIN, REALM, STEADY, Universe, about, end, in_a_world, said
 
-from dcl_comms_core import CloseReason, Fetch, InvalidAuthChain, Limits, Retry, RoomClosed, SignatureNeeded
+from dcl_comms_core import (
+    ChallengeGuard,
+    CloseReason,
+    Fetch,
+    InvalidAuthChain,
+    Limits,
+    Place,
+    Retry,
+    RoomClosed,
+    SignatureNeeded,
+)
 from dcl_comms_core.world.discovery import OlderForms
 
 if TYPE_CHECKING:
@@ -143,3 +155,95 @@ def test_a_firewall_before_the_gatekeeper_does_not_end_the_wish_for_good() -> No
     here.http["POST", GATE] = here.login("scene-1", "adapter")
     here.run(3.0)
     assert alice.inside() == ["scene-1", "world"]
+
+
+# --- a world's password, and its scenes
+
+WORLD = f"{REALM}/world/many.dcl.eth"
+COMMS = f"{REALM}/worlds/many.dcl.eth/comms"
+SCENE = f"{REALM}/worlds/many.dcl.eth/scenes/bafkb/comms"
+# Short, and not as it is in JSON.
+SECRET = 'Ö"p3n'
+
+
+def says(request: Fetch) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(dict(request.headers)["x-identity-metadata"])
+    return found
+
+
+def behind_a_password(here: Universe, url: str, room: str) -> None:
+    def answer(request: Fetch) -> Answer:
+        if says(request).get("secret") != SECRET:
+            return said(403, error='You are not allowed to access world "many.dcl.eth".')
+        return here.login(room)(request)
+
+    here.http["POST", url] = answer
+
+
+def many(here: Universe) -> None:
+    """A world with a password, and with several scenes."""
+    here.http["GET", f"{WORLD}/about"] = about(
+        f"fixed-adapter:signed-login:{COMMS}", configurations={"realmName": "many.dcl.eth"}
+    )
+    behind_a_password(here, COMMS, "world")
+    behind_a_password(here, SCENE, "scene-b")
+
+
+@pytest.mark.parametrize("secret", [None, "", "sesame"])
+def test_a_world_with_a_password_says_that_it_has_one(secret: str | None) -> None:
+    here = Universe()
+    many(here)
+    alice = here.citizen(WORLD, secret=secret)
+    here.run(1.0)
+    assert end(alice) == (CloseReason.WRONG_SECRET, Retry.NEVER)
+
+
+def test_who_knows_the_password_is_let_in_and_into_its_scenes_and_no_journal_tells() -> None:
+    here = Universe()
+    many(here)
+    alice = here.citizen(WORLD, secret=SECRET, reconnect=STEADY)
+    here.run(1.0)
+    alice.call("enter_scene", "bafkb", (0, 0))
+    here.run(1.0)
+    assert (alice.inside(), posts(alice)) == (["scene-b", "world"], [COMMS, SCENE])
+    *_, asked = (command for command in alice.commands if isinstance(command, Fetch))
+    # The realm named the place, so it may lead no nearer than the realm is.
+    assert (asked.within, says(asked)["sceneId"], says(asked)["realmName"]) == (Place.PUBLIC, "bafkb", "many.dcl.eth")
+    text = alice.journal.text()
+    for form in (SECRET, json.dumps(SECRET)[1:-1], json.dumps(SECRET)[1:-1].lower()):
+        assert_no_secret(form, text, *map(repr, alice.take()))
+    alice.replays()
+
+
+def test_a_password_in_the_older_form_is_hidden_too() -> None:
+    here = Universe()
+    here.folds = True
+    many(here)
+    here.http["POST", COMMS] = strict(here, "world")
+    alice = here.citizen(WORLD, secret="A longer Password than sixteen")
+    here.run(1.0)
+    assert alice.inside() == ["world"]
+    assert "assword" not in alice.journal.text()
+    alice.replays()
+
+
+def test_a_chat_that_looks_like_a_password_does_not_disturb_a_journal() -> None:
+    here = Universe()
+    alice = in_a_world(here)
+    alice.call("chat", '{"secret": "abc", "more": "\\"x"}')
+    here.run(0.5)
+    assert '\\"abc' not in alice.journal.text()
+    alice.replays()
+
+
+def test_nobody_else_is_told_the_password() -> None:
+    here = Universe()
+    many(here)
+    elsewhere = "https://other.example/worlds/many.dcl.eth/comms"
+    here.http["POST", COMMS] = said(fixedAdapter=f"signed-login:{elsewhere}")
+    behind_a_password(here, elsewhere, "world")
+    alice = here.citizen(WORLD, secret=SECRET, guard=ChallengeGuard(["*"]))
+    here.run(1.0)
+    told = {command.url: "secret" in says(command) for command in alice.commands if getattr(command, "headers", ())}
+    assert told == {COMMS: True, elsewhere: False}
+    assert end(alice) == (CloseReason.WRONG_SECRET, Retry.NEVER)

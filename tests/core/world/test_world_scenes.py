@@ -144,7 +144,8 @@ def test_a_scene_waits_for_the_realm_to_be_known() -> None:
     ("more", "option", "place", "name", "url"),
     [
         ({}, None, Place.PUBLIC, "main", GATEKEEPER),
-        ({"configurations": {"realmName": "hela"}}, None, Place.LOOPBACK, "main", GATE),
+        ({"configurations": {"realmName": "hela"}}, None, Place.LOOPBACK, "hela", GATE),
+        ({"configurations": {"realmName": ""}}, None, Place.LOOPBACK, "main", GATE),
         ({"configurations": {"realmName": "x.dcl.eth"}}, None, Place.PUBLIC, "x.dcl.eth", GATEKEEPER),
         ({"configurations": {"realmName": "x.dcl.eth"}}, "mine", Place.PRIVATE, "mine", GATE),
     ],
@@ -187,7 +188,7 @@ def test_a_scene_beside_a_room_that_was_named_directly() -> None:
     ("answer", "reason", "retry"),
     [
         (said(403, error="User is banned from this scene"), CloseReason.BANNED, Retry.NEVER),
-        (said(401, error="no"), CloseReason.DENIED, Retry.NEVER),
+        (said(401, error="no access"), CloseReason.DENIED, Retry.NEVER),
         (said(adapter="offline:offline"), CloseReason.NOT_FOUND, Retry.NEVER),
         (said(adapter="archipelago:h"), CloseReason.NOT_FOUND, Retry.NEVER),
         (said(adapter="livekit:ws://[::1]:5?access_token=@"), CloseReason.FORBIDDEN, Retry.NEVER),
