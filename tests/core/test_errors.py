@@ -123,7 +123,7 @@ def every_kind(kind=CommsError):
         yield from every_kind(one)
 
 
-@pytest.mark.parametrize("kind", [kind for kind in every_kind() if kind.__module__.startswith("dcl_comms")])
+@pytest.mark.parametrize("kind", [kind for kind in every_kind() if kind.__module__.startswith("dcl_comms_core")])
 def test_what_an_exception_repeats_of_others_steers_no_terminal(kind):
     if kind is ProtocolError:
         return

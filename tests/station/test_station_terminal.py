@@ -11,8 +11,11 @@ from urllib.parse import quote
 
 import dcl_comms_station
 import pytest
+from dcl_comms_drivers.extras import ExtraMissing
+from dcl_comms_drivers.livekit.errors import EngineProblem, EngineUnavailable
+from dcl_comms_drivers.realm.livekit_binary import ServerProblem, ServerUnavailable
 from dcl_comms_station.cli import cli
-from dcl_comms_station.exits import Failed
+from dcl_comms_station.exits import AddresseeMissing, Exit, Failed
 from dcl_comms_station.terminal import complain, put
 from rigs.core.tokens import make_token
 from rigs.drivers.serving import serving
@@ -169,4 +172,18 @@ def test_the_mouth_itself(capsys):
     out, err = capsys.readouterr()
     assert steering(out + err) == []
     assert (out.count("\n"), err.count("\n")) == (2, 1)
-    assert steering(str(Failed(1, EVIL))) == []
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        Failed(Exit.USAGE, EVIL),
+        AddresseeMissing([EVIL], 1.0),
+        EngineUnavailable(EngineProblem.STOPPED, EVIL),
+        ServerUnavailable(ServerProblem.REFUSED, EVIL),
+        ExtraMissing(EVIL, EVIL),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_what_an_interpreter_would_print_of_an_error(error):
+    assert str(error).isprintable()
