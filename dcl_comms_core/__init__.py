@@ -66,7 +66,7 @@ from dcl_comms_core.codec import (
 )
 
 # What packets mean.
-from dcl_comms_core.packets.chat import COMMUNITY_ROUTER
+from dcl_comms_core.packets.chat import AUTHORITATIVE_SERVER, COMMUNITY_ROUTER
 from dcl_comms_core.packets.movement import (
     GENESIS_BOUNDS, MovementCodec, MovementProblem, MovementRefused, TimestampUnwrapper,
 )
@@ -98,7 +98,6 @@ from dcl_comms_core.handshake.archipelago import ArchipelagoSession
 # One room.
 from dcl_comms_core.room.incoming.allowances import PeerTraffic
 from dcl_comms_core.room.incoming.dedupe import Seen
-from dcl_comms_core.room.incoming.filters import AUTHORITATIVE_SERVER
 from dcl_comms_core.room.incoming.profiles import Profile, trusted_url
 from dcl_comms_core.room.options import Subscribe, SubscribePolicy
 from dcl_comms_core.room.session import Delivery, RoomSession

@@ -310,14 +310,20 @@ class RemoteProtocolError(ProtocolError):
 
 
 class PacketTooLarge(LocalProtocolError):
-    """A packet is larger than the transport accepts.  ``size`` and ``limit`` are bytes on the same scale."""
+    """A packet is larger than the transport, or whoever gets it, accepts.
 
-    def __init__(self, size: int, limit: int) -> None:
-        super().__init__(size, limit)
+    ``size`` and ``limit`` are on the same scale: bytes, or what ``detail`` says.
+    """
+
+    def __init__(self, size: int, limit: int, detail: str = "") -> None:
+        super().__init__(size, limit, detail)
         self.size = size
         self.limit = limit
+        self.detail = detail
 
     def __str__(self) -> str:
+        if self.detail:
+            return clean(self.detail)
         return f"the packet takes {self.size} bytes in its envelope and the transport accepts {self.limit}"
 
 

@@ -12,8 +12,10 @@ answer_chars               65,536       an answer to a signed request that is lo
 adapter_hops               4            signed requests that may follow one another before Refusal(ENDLESS)
 retry_after_seconds        3,600.0      a server that wants us to wait longer is taken to have said this
 identity_margin_seconds    60.0         IdentityExpired: the ephemeral key ends sooner than that
-packet_bytes               131,072      an incoming packet that is larger becomes PacketRejected, unread
-topic_chars                1,024        an incoming packet with a longer topic becomes PacketRejected, unread
+packet_bytes               131,072      an incoming packet that is larger becomes PacketRejected, unread; of our own:
+                                        PacketTooLarge
+topic_chars                1,024        an incoming packet with a longer topic becomes PacketRejected, unread; of our
+                                        own: PacketTooLarge
 unknown_bytes              65,536       DecodeError: the unknown fields of one packet, together, take more than this
 nesting                    100          DecodeError: messages or groups nested deeper (protobuf's own limit);
                                         InvalidToken: a token's JSON nested deeper
@@ -38,10 +40,15 @@ late_seconds               10.0         a movement that is older than its sender
                                         dropped.late; by more: the sender's clock started again
 jump_metres                32.0         a compressed movement that is farther than this, and 50 m/s, from the one before
                                         is let go (dropped.implausible) unless the next one confirms it
-chat_chars                 8,192        an incoming chat message that is longer is rejected: OUT_OF_RANGE
-urn_chars                  256          an incoming emote whose URN is longer is rejected: OUT_OF_RANGE
-message_id_chars           96           an incoming reaction to a chat message with a longer id is rejected likewise
-reaction_count             100          a reaction that says it counts for more counts for this
+chat_chars                 8,192        an incoming chat message that is longer is rejected: OUT_OF_RANGE; of our own:
+                                        PacketTooLarge
+chat_warn_bytes            200          a chat message of ours that is larger is cut there by Godot clients: Warning,
+                                        once
+urn_chars                  256          an incoming emote whose URN is longer is rejected: OUT_OF_RANGE; of our own:
+                                        PacketTooLarge
+message_id_chars           96           a reaction to a chat message with a longer id, likewise
+reaction_count             100          a reaction that says it counts for more counts for this; LocalProtocolError for
+                                        one of ours
 seen_messages              4,096        chat messages, emotes and reactions that are remembered, so that each is told
                                         once however many rooms it comes through; the oldest are forgotten, once there
                                         are twice as many
@@ -85,7 +92,8 @@ ws_room_stage_seconds      5.0          the same for a ws-room's challenge or we
 request_seconds            20.0         the answer to ``/about``, to a signed login or of the gatekeeper did not come:
                                         TIMEOUT
 request_sign_seconds       45.0         a request was not signed: NOT_SIGNED; servers refuse one that is a minute old
-island_seconds             10.0         after the first heartbeat: Warning(NO_ISLAND) if none came; heartbeats go on
+island_seconds             10.0         after the first heartbeat: Warning(NO_ISLAND) if none came, and a WorldSession
+                                        is in no island's room; heartbeats go on
 enter_seconds              120.0        from ``open()`` on; a WorldSession that is in no room by then is over: TIMEOUT
 seek_seconds               120.0        a WorldSession's later searches, for a room that was lost or a scene's, and the
                                         joining of what they find: TIMEOUT, and a pause before the next
@@ -132,7 +140,7 @@ turn_inputs                256          (drivers) inputs handled in one turn bef
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
-from math import isfinite
+from math import inf
 from typing import Final
 
 from dcl_comms_core.errors import LocalProtocolError
@@ -184,6 +192,7 @@ class Limits:
     late_seconds: float = 10.0
     jump_metres: float = 32.0
     chat_chars: int = 8_192
+    chat_warn_bytes: int = 200
     urn_chars: int = 256
     message_id_chars: int = 96
     reaction_count: int = _at_least_one(100)
@@ -244,8 +253,9 @@ class Limits:
     def __post_init__(self) -> None:
         for one in fields(self):
             value = getattr(self, one.name)
-            if not (isfinite(value) and value >= one.metadata.get(_LEAST, 0)):
-                msg = f"Limits.{one.name} can't be {value!r}"
+            known = isinstance(value, int | float) and not isinstance(value, bool)
+            if not (known and one.metadata.get(_LEAST, 0) <= value < inf):
+                msg = f"Limits.{one.name} can't be {value!r:.40}"
                 raise LocalProtocolError(msg)
 
 

@@ -13,7 +13,7 @@ from dcl_comms_core.tools.addresses import ADDRESS
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-__all__ = ["EVERYONE", "Addressees", "Peer", "PeerId", "PeerTable", "addressees"]
+__all__ = ["EVERYONE", "Addressees", "Peer", "PeerId", "PeerTable", "addressees", "peer_id"]
 
 
 class PeerId:
@@ -113,8 +113,21 @@ def _identity(item: object) -> str:
     raise LocalProtocolError(msg)
 
 
+def peer_id(who: object) -> PeerId:
+    """Who that is: a PeerId, or the id of a Peer.  LocalProtocolError: neither, as a text, which would be nobody."""
+    if isinstance(who, PeerId):
+        return who
+    if isinstance(who, Peer):
+        return who.id
+    msg = f"a peer is named by a PeerId or a Peer, not {type(who).__name__}: use PeerId(text)"
+    raise LocalProtocolError(msg)
+
+
 class PeerTable:
-    """The peers of one room, at most ``limit`` of them.  Reads like a mapping from PeerId to Peer."""
+    """The peers of one room, at most ``limit`` of them.  Reads like a mapping from PeerId to Peer.
+
+    LocalProtocolError: what is looked for is no PeerId, nor a Peer.
+    """
 
     __slots__ = ("_limit", "_peers")
 
@@ -135,17 +148,17 @@ class PeerTable:
 
     def get(self, who: PeerId) -> Peer | None:
         """The peer, or None."""
-        return self._peers.get(who)
+        return self._peers.get(peer_id(who))
 
     def values(self) -> tuple[Peer, ...]:
         """All peers, in the order in which they were announced."""
         return tuple(self._peers.values())
 
     def __getitem__(self, who: PeerId) -> Peer:
-        return self._peers[who]
+        return self._peers[peer_id(who)]
 
     def __contains__(self, who: object) -> bool:
-        return who in self._peers
+        return peer_id(who) in self._peers
 
     def __iter__(self) -> Iterator[PeerId]:
         return iter(tuple(self._peers))

@@ -19,7 +19,7 @@ anything else          why it is old news or no news: the name in the counter ``
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from dcl_comms_core.commands import Fetch, OpenLink, OpenSocket, SendData, SendFrame
 from dcl_comms_core.events import IslandChanged, SignatureNeeded
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 __all__ = ["Tap", "is_packet", "without_secrets"]
 
 
+@runtime_checkable
 class Tap(Protocol):
     """An observer.  It is called inside of a turn, so it must not block; what it raises ends the connection."""
 

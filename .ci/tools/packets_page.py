@@ -205,7 +205,7 @@ ROWS: dict[str, Row] = {
             "test_filters.py::test_reactions_to_a_message",
             "test_intents.py::test_reactions_to_a_message_and_taking_them_back",
         ),
-        lambda session: session.react_to("message", 1),
+        lambda session: session.react_to("0xabc:46000.5", 1),
     ),
     "none of these": Row(
         "drops it",

@@ -11,7 +11,6 @@ and a connection string is given once and lives five minutes.  So heartbeats nev
 from __future__ import annotations
 
 from collections import Counter
-from math import isfinite
 from typing import TYPE_CHECKING, Final
 
 from dcl_comms_core import events as ev
@@ -43,6 +42,7 @@ from dcl_comms_core.states import (
     Stage,
     Timer,
 )
+from dcl_comms_core.tools.arguments import are_finite
 from dcl_comms_core.tools.clock import Clock
 from dcl_comms_core.tools.prng import Prng
 from dcl_comms_core.tools.retries import Retries
@@ -93,7 +93,7 @@ class ArchipelagoSession:
         if not isinstance(adapter, ArchipelagoAdapter):  # pyright: ignore[reportUnnecessaryIsInstance]  # untyped callers
             msg = f"an ArchipelagoSession takes an ArchipelagoAdapter, not {type(adapter).__name__}"
             raise LocalProtocolError(msg)
-        if not (isfinite(heartbeat) and heartbeat > 0.0):
+        if not are_finite((heartbeat,), 1) or heartbeat <= 0.0:
             msg = "heartbeat is a finite number of seconds above 0"
             raise LocalProtocolError(msg)
         self._adapter = adapter

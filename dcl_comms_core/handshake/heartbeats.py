@@ -10,6 +10,7 @@ from dcl_comms_core.handshake.frames import heartbeat_frame
 from dcl_comms_core.packets.envelope import WEBSOCKET_MAX_FRAME
 from dcl_comms_core.packets.motion import check_position
 from dcl_comms_core.states import Timer
+from dcl_comms_core.tools.arguments import require
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -81,7 +82,8 @@ class Heartbeats:
 
 
 def check_desired_room(island: str | None) -> None:
-    """PacketTooLarge: no server would take a heartbeat with this island."""
+    """PacketTooLarge: no server would take a heartbeat with this island; LocalProtocolError: it is no id of one."""
+    require(island, str | None, "an island is named by its id, a text, or None for any")
     size = len(heartbeat_frame(_SOMEWHERE, island))
     if size > WEBSOCKET_MAX_FRAME:
         raise PacketTooLarge(size, WEBSOCKET_MAX_FRAME)

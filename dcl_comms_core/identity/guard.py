@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Final, final
+from collections.abc import Iterable
+from typing import Final, final
 
 from dcl_comms_core.errors import (
     InvalidConnectionString,
@@ -13,9 +14,6 @@ from dcl_comms_core.errors import (
 )
 from dcl_comms_core.limits import DEFAULT_LIMITS, Limits
 from dcl_comms_core.tools.urls import host_and_port, websocket_url
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 __all__ = ["DECENTRALAND_HOSTS", "ChallengeGuard"]
 
@@ -47,7 +45,11 @@ class ChallengeGuard:
     _limits: Limits
 
     def __init__(self, hosts: Iterable[str] = DECENTRALAND_HOSTS, *, limits: Limits = DEFAULT_LIMITS) -> None:
-        self._hosts = tuple(map(_pattern, hosts))
+        names = () if isinstance(hosts, str | bytes) or not isinstance(hosts, Iterable) else tuple(hosts)
+        if (not names and hosts) or not all(isinstance(name, str) for name in names):
+            msg = "hosts= takes several hosts, each a text, as in ChallengeGuard(['example.com'])"
+            raise LocalProtocolError(msg)
+        self._hosts = tuple(map(_pattern, names))
         self._limits = limits
 
     @property

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from dcl_comms_core.peers import PeerId
+from dcl_comms_core.peers import PeerId, peer_id
 from dcl_comms_core.proto import rfc4
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class Presence:
         self._late = limits.late_seconds
 
     def __contains__(self, who: object) -> bool:
-        return isinstance(who, PeerId) and who.key in self._peers
+        return peer_id(who).key in self._peers
 
     def __iter__(self) -> Iterator[PeerId]:
         return iter([peer.who for peer in self._peers.values()])
@@ -62,7 +62,7 @@ class Presence:
 
     def ids(self, who: PeerId) -> Mapping[int, PeerId]:
         """The rooms that a peer is in, by link, each with the identity exactly as it is written there."""
-        peer = self._peers.get(who.key)
+        peer = self._peers.get(peer_id(who).key)
         return _NOWHERE if peer is None else peer.ids
 
     # --- rooms tell

@@ -19,8 +19,19 @@ from typing import Final
 
 from dcl_comms_core.peers import PeerId
 
-__all__ = ["COMMUNITY_ROUTER", "author_of", "chat_sent_at", "chat_timestamp", "has_control", "message_id"]
+__all__ = [
+    "AUTHORITATIVE_SERVER",
+    "COMMUNITY_ROUTER",
+    "author_of",
+    "chat_sent_at",
+    "chat_timestamp",
+    "has_control",
+    "is_hidden",
+    "message_id",
+]
 
+AUTHORITATIVE_SERVER: Final = PeerId("authoritative-server")
+"""The server of a scene that has one: what the scene sends goes to it alone, and all it sends is scene messages."""
 COMMUNITY_ROUTER: Final = PeerId("message-router-prd-0")
 """Where the explorers send a community's messages, in the room of private messages."""
 
@@ -65,6 +76,11 @@ def author_of(sender: PeerId | None, claim: str | None) -> PeerId | None:
         return sender
     author = PeerId(claim)
     return None if author.address is None else author
+
+
+def is_hidden(who: PeerId) -> bool:
+    """Whether this is a service that nobody sees in a room, a message router or a scene's server, and writes to."""
+    return who == AUTHORITATIVE_SERVER or _ROUTER.match(who.text) is not None
 
 
 def message_id(author: PeerId, timestamp: float) -> str:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from math import atan2, degrees, hypot, isfinite
+from math import atan2, degrees, hypot
 from typing import Final
 
 from dcl_comms_core.errors import LocalProtocolError
 from dcl_comms_core.packets.conventions import LARGEST_FLOAT
 from dcl_comms_core.proto import rfc4
+from dcl_comms_core.tools.arguments import are_finite
 
 __all__ = ["build_movement", "check_position", "gait", "heading", "position_yaw"]
 
@@ -15,12 +16,13 @@ _WALK: Final = 2.0
 _JOG: Final = 8.0
 _STILL: Final = 0.1
 _TURN: Final = 360.0
+_AXES: Final = 3
 
 
 def check_position(position: tuple[float, float, float]) -> None:
     """LocalProtocolError: not three numbers of metres that are finite on the wire."""
-    if not all(abs(value) <= LARGEST_FLOAT for value in position):
-        msg = "a position is three finite numbers of metres"
+    if not are_finite(position, _AXES) or not all(abs(value) <= LARGEST_FLOAT for value in position):
+        msg = "a position is three finite numbers of metres: x east, y up, z north"
         raise LocalProtocolError(msg)
 
 
@@ -56,11 +58,11 @@ def build_movement(
     instant: bool,
 ) -> rfc4.Movement:
     """A Movement from metres, m/s, degrees clockwise from north, and seconds of the sender's clock."""
+    if not (are_finite(position, _AXES) and are_finite(velocity, _AXES) and are_finite((yaw,), 1)):
+        msg = "position, velocity and yaw must be finite numbers: three (x east, y up, z north), three, and one"
+        raise LocalProtocolError(msg)
     px, py, pz = position
     vx, vy, vz = velocity
-    if not all(map(isfinite, (px, py, pz, vx, vy, vz, yaw))):
-        msg = "position, velocity and yaw must be finite numbers"
-        raise LocalProtocolError(msg)
     return rfc4.Movement(
         timestamp=timestamp,
         position_x=px,

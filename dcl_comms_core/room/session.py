@@ -17,7 +17,6 @@ session saw.
 from __future__ import annotations
 
 from dataclasses import replace
-from math import isfinite
 from typing import TYPE_CHECKING, ClassVar, Final, Unpack
 
 from dcl_comms_core import events as ev
@@ -56,7 +55,8 @@ from dcl_comms_core.inputs import (
     SpeakersHeard,
     TokenRefreshed,
 )
-from dcl_comms_core.peers import EVERYONE, PeerId
+from dcl_comms_core.packets.chat import is_hidden
+from dcl_comms_core.peers import EVERYONE, PeerId, peer_id
 from dcl_comms_core.proto import rfc4
 from dcl_comms_core.room.announcing import Announcing
 from dcl_comms_core.room.facts import Facts
@@ -78,6 +78,7 @@ from dcl_comms_core.room.permit import Permit
 from dcl_comms_core.room.tapping import TappedCarrier, Tapping
 from dcl_comms_core.room.tracks import Tracks
 from dcl_comms_core.states import RETRY, CloseReason, Retry, RoomState, RoomTrigger, Timer
+from dcl_comms_core.tools.arguments import require_number
 from dcl_comms_core.tools.clock import Clock
 from dcl_comms_core.tools.prng import Prng
 from dcl_comms_core.tools.retries import Retries
@@ -96,10 +97,11 @@ if TYPE_CHECKING:
     from dcl_comms_core.room.incoming.profiles import Profile
     from dcl_comms_core.room.options import RoomSettings
     from dcl_comms_core.room.outgoing.carriers import Carrier
-    from dcl_comms_core.room.outgoing.outbox import Messages
+    from dcl_comms_core.room.outgoing.outbox import Message, Messages
 
 __all__ = ["Delivery", "RoomSession"]
 
+_SHOWN: Final = 80
 _OPEN: Final = RoomState.OPEN  # looking it up in its enum takes longer than the question
 
 
@@ -185,6 +187,8 @@ class RoomSession(Intents):
             self.output, self.clock, self._timers, self.lifecycle, permit=permit, seconds=limits.announce_seconds
         )
         self._facts = Facts(self.output, self.clock, permit, outbound=self._outbound, announcing=self._announcing)
+        self._unknown: list[str] = []
+        """Addressees of the last packet that were not here."""
         self._opened_once = False
         self._closing_at: float | None = None
 
@@ -287,7 +291,7 @@ class RoomSession(Intents):
 
     def traffic(self, who: PeerId) -> PeerTraffic | None:
         """What a peer sent us so far; None: unknown, or forgotten after it left."""
-        guard = self._roster.guard(who)
+        guard = self._roster.guard(peer_id(who))
         return None if guard is None else guard.traffic(self.clock.now)
 
     def commands(self) -> list[Command]:
@@ -347,10 +351,9 @@ class RoomSession(Intents):
         """
         self.output.touch()
         self.clock.pass_time(now)
+        if drain is not None:
+            require_number(drain, "drain is a finite number of seconds")
         drain = self.limits.drain_seconds if drain is None else max(drain, 0.0)
-        if not isfinite(drain):
-            msg = "drain is a finite number of seconds"
-            raise LocalProtocolError(msg)
         until = self.clock.now + drain
         before = self.state
         self.lifecycle.move(RoomTrigger.CLOSE)
@@ -467,7 +470,42 @@ class RoomSession(Intents):
         self.output.touch()
         self.clock.pass_time(now)
         self._outbound.check()
+        for message in messages:
+            if message[1] is not None and self.carrier.addresses:
+                self._put_addressed(messages, reliable=reliable)
+                return
         self._outbound.put(messages, reliable=reliable)
+
+    def _put_addressed(self, messages: Messages, *, reliable: bool) -> None:
+        unknown: list[str] = []
+        self._outbound.put([self._addressed(message, unknown) for message in messages], reliable=reliable)
+        if unknown != self._unknown:
+            self._warn_of_unknown(unknown)
+
+    def _addressed(self, message: Message, unknown: list[str]) -> Message:
+        """A packet with its addressees as they are written here, and who of them is not here as far as we know."""
+        data, named, topic = message
+        if named is None:
+            return message
+        to: list[str] = []
+        for text in named:
+            peer = self.peers.get(PeerId(text))
+            to.append(text if peer is None else peer.id.text)
+            if peer is None:
+                unknown.append(text)
+            elif topic == text:
+                topic = peer.id.text
+        return data, tuple(to), topic
+
+    def _warn_of_unknown(self, named: list[str]) -> None:
+        """Say of whom nothing is known, unless that was just said; of some there is never anything known."""
+        self._unknown = named
+        # Nobody is here while a room is joined anew, and not all are where the table is full.
+        if self.lifecycle.state is not _OPEN or len(self.peers) >= self.limits.peers:
+            return
+        for text in named:
+            if not is_hidden(PeerId(text)):
+                self.warn(ev.WarningCode.ADDRESSEE_UNKNOWN, f"nobody here is {text[:_SHOWN]!r}: it may reach nobody")
 
     def walk(self, movement: rfc4.Movement) -> None:
         """Send a movement when it is due.  What ``move`` ends in."""
@@ -500,16 +538,20 @@ class RoomSession(Intents):
         False: nothing was sent, because a profile of this ``version`` or a newer one is known, or because the peer was
         asked within ten seconds.
         """
+        who = peer_id(who)
+        check_version(version)
         self.check_sending(now)
-        if not self._profiles.ask(who, version, self.clock.now):
+        if not self._profiles.wants(who, version, self.clock.now):
             return False
-        request = rfc4.ProfileRequest(address=who.address or who.text, profile_version=check_version(version))
-        self.send(rfc4.Packet(profile_request=request), to=who)
+        request = rfc4.ProfileRequest(address=who.address or who.text, profile_version=version)
+        # The packet itself names the peer, for where all get it.
+        self.send(rfc4.Packet(profile_request=request), to=who if self.carrier.addresses else EVERYONE)
+        self._profiles.asked(who, self.clock.now)
         return True
 
     def profile(self, who: PeerId) -> Profile | None:
         """The profile that a peer sent, the newest of its versions; None: none, or it was forgotten."""
-        return self._profiles.get(who)
+        return self._profiles.get(peer_id(who))
 
     def subscribe(self, track: Track | str, *, wanted: bool = True, now: float | None = None) -> bool:
         """Receive a track, or (``wanted=False``) stop receiving it, whatever the policy says; a Track or its id.

@@ -71,6 +71,11 @@ class TappedCarrier:
         self._clock = clock
         self._carrier = carrier
 
+    @property
+    def addresses(self) -> bool:
+        """Whether a packet may be for some alone, or have a topic."""
+        return self._carrier.addresses
+
     def check(self, messages: Messages, *, identity: str, reliable: bool, sequence: int) -> None:
         """PacketTooLarge, LocalProtocolError: the transport would not take them."""
         self._carrier.check(messages, identity=identity, reliable=reliable, sequence=sequence)

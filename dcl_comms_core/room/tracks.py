@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from dcl_comms_core import events as ev
 from dcl_comms_core.commands import SubscribeTrack
 from dcl_comms_core.errors import LocalProtocolError
+from dcl_comms_core.inputs import Track
 from dcl_comms_core.room.lifecycle import RECEIVING
 from dcl_comms_core.room.options import wants
 from dcl_comms_core.states import RoomState
+from dcl_comms_core.tools.arguments import require
 
 if TYPE_CHECKING:
-    from dcl_comms_core.inputs import Track, TrackInput, TrackSource
+    from dcl_comms_core.inputs import TrackInput, TrackSource
     from dcl_comms_core.peers import PeerId
     from dcl_comms_core.room.incoming.roster import Roster
     from dcl_comms_core.room.lifecycle import Lifecycle
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
     from dcl_comms_core.room.output import Output
     from dcl_comms_core.room.permit import Permit
 
-__all__ = ["Tracks"]
+__all__ = ["Tracks", "sid_of"]
 
 
 class Tracks:
@@ -63,7 +65,7 @@ class Tracks:
             msg = f"the room is {state.value}: subscribe between RoomOpened and RoomClosed"
             raise LocalProtocolError(msg)
         self._permit.check_subscribe()
-        sid = track if isinstance(track, str) else track.sid
+        sid = sid_of(track)
         owner = self._roster.owner_of(sid)
         if owner is not None:
             self._ask_for(owner, sid, wanted=wanted)
@@ -79,8 +81,16 @@ class Tracks:
 
     def has(self, track: Track | str) -> bool:
         """Whether somebody publishes this track."""
-        return self._roster.owner_of(track if isinstance(track, str) else track.sid) is not None
+        return self._roster.owner_of(sid_of(track)) is not None
 
     def _ask_for(self, owner: PeerId, sid: str, *, wanted: bool) -> None:
         command = SubscribeTrack(link=self._lifecycle.link, identity=owner.text, sid=sid, wanted=wanted)
         self._output.commands.append(command)
+
+
+def sid_of(track: object) -> str:
+    """The id of a track: of a Track, or as text.  LocalProtocolError: it is neither."""
+    if isinstance(track, Track):
+        return track.sid
+    require(track, str, "a track is named by a Track, as TrackPublished has it, or by its id")
+    return cast("str", track)

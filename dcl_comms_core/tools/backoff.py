@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import isfinite
 from typing import TYPE_CHECKING
 
 from dcl_comms_core.errors import LocalProtocolError
+from dcl_comms_core.tools.arguments import are_finite
 
 if TYPE_CHECKING:
     from dcl_comms_core.tools.prng import Prng
@@ -34,7 +34,8 @@ class Backoff:
     def __post_init__(self) -> None:
         times = (self.initial, self.maximum, self.factor)
         if not (
-            all(isfinite(time) for time in times)
+            are_finite((*times, self.jitter), len(times) + 1)
+            and isinstance(self.attempts, int)
             and min(self.initial, self.maximum) >= 0.0
             and self.factor >= 1.0
             and 0.0 <= self.jitter <= 1.0

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from dcl_comms_core.inputs import Fetched
     from dcl_comms_core.limits import Limits
 
-__all__ = ["Found", "OlderForms", "Saying", "Setback", "Way"]
+__all__ = ["Found", "OlderForms", "Saying", "Setback", "Way", "no_wallet"]
 
 
 class Setback(NamedTuple):
@@ -92,6 +92,13 @@ class OlderForms:
             self._hosts[host] = None
             if len(self._hosts) > self._most:
                 del self._hosts[next(iter(self._hosts))]
+
+
+def no_wallet(why: str) -> Setback:
+    """Somebody asks who we are, and nobody can say."""
+    return Setback.of(
+        CloseReason.NO_WALLET, f"{why}: pass wallet=DisposableWallet() to be a guest, or a wallet of yours"
+    )
 
 
 class Way:
@@ -251,7 +258,7 @@ class Way:
         self._asked, self._folded, self._second = url, folded, not first
         if self._address is None:
             self._over()
-            return Setback.of(CloseReason.NO_WALLET, "a connection string is given for a signed request only")
+            return no_wallet("a connection string is given for a signed request only")
         try:
             self._unsigned = unsigned_request(
                 "POST", url, unix_now=unix_now, metadata=self._said_to(url), guard=self._guard, folded=folded

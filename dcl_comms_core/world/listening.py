@@ -86,6 +86,7 @@ class Listening:
                 ev.RealmClosed: self._on_realm_closed,
                 ev.RoomOpened: self._on_opened,
                 ev.RoomClosed: self._on_room_closed,
+                ev.Warning: self._on_warning,
                 ev.Reconnecting: self._on_moved,
                 ev.Reconnected: self._on_moved,
             }
@@ -185,6 +186,12 @@ class Listening:
         self._output.events.append(event)
         self._rejoining.on_island(event)
         return True
+
+    def _on_warning(self, _owner: Owner, event: ev.Warning) -> bool:
+        # A service that came back names our island again only if it is another one, or does not know that we are there.
+        if event.code is not ev.WarningCode.NO_ISLAND or not self._rejoining.inside(self._rejoining.island):
+            self._output.events.append(event)
+        return False
 
     def _on_realm_opened(self, _owner: Owner, event: ev.RealmOpened) -> bool:
         self._output.events.append(event)

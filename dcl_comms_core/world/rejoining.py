@@ -22,7 +22,7 @@ from dcl_comms_core.adapters.url_guard import Target
 from dcl_comms_core.errors import TargetRefused
 from dcl_comms_core.merged.roles import RoomRole
 from dcl_comms_core.states import CloseReason, Retry, StayState, WorldTrigger
-from dcl_comms_core.world.discovery import Found, Setback
+from dcl_comms_core.world.discovery import Found, Setback, no_wallet
 
 if TYPE_CHECKING:
     from dcl_comms_core.adapters.connection_string import Adapter
@@ -139,8 +139,7 @@ class Rejoining:
             self.setback(stay, Setback(CloseReason.NOT_FOUND, Retry.NEVER, "the scene has no room"), told=False)
         elif isinstance(adapter, ArchipelagoAdapter):
             if not self._islands.begin(adapter, within):
-                why = "an island service wants a signature"
-                self.setback(stay, Setback.of(CloseReason.NO_WALLET, why), told=False)
+                self.setback(stay, no_wallet("an island service wants a signature"), told=False)
         else:
             stay.found(adapter, self._clock.now)
             stay.entered(self._clock.now)
@@ -156,7 +155,7 @@ class Rejoining:
 
     def _problem(self, adapter: Adapter, within: Place | None) -> Setback | None:
         if isinstance(adapter, WsRoomAdapter) and not self._signs:
-            return Setback.of(CloseReason.NO_WALLET, "a ws-room wants a signature")
+            return no_wallet("a ws-room wants a signature")
         if isinstance(adapter, LiveKitAdapter) and within is not None:
             try:
                 Target.of_websocket(adapter.url).check(within=within, plain=True)

@@ -14,7 +14,6 @@ unless the cause must end it: a ban, a denial, the same wallet elsewhere.  See d
 from __future__ import annotations
 
 from dataclasses import replace
-from math import isfinite
 from typing import TYPE_CHECKING, Unpack
 
 from dcl_comms_core import events as ev
@@ -34,6 +33,7 @@ from dcl_comms_core.room.options import RoomOptions
 from dcl_comms_core.room.outgoing.intents import Intents, check_version
 from dcl_comms_core.room.output import Output
 from dcl_comms_core.states import RoomState, StayState, Timer, WorldTrigger
+from dcl_comms_core.tools.arguments import are_finite, require, require_number
 from dcl_comms_core.tools.clock import Clock
 from dcl_comms_core.tools.prng import Prng
 from dcl_comms_core.tools.timers import earliest
@@ -276,9 +276,7 @@ class WorldSession(Intents):
     def close(self, *, drain: float | None = None, now: float | None = None) -> None:
         """Leave all rooms and the island service; see RoomSession.close.  It is over when WorldClosed came."""
         self.clock.pass_time(now)
-        if drain is not None and not isfinite(drain):
-            msg = "drain is a finite number of seconds"
-            raise LocalProtocolError(msg)
+        _check_drain(drain)
         self._lifecycle.move(WorldTrigger.CLOSE)
         if self.state is RoomState.CLOSING:
             self._rejoining.shut(drain)
@@ -377,6 +375,10 @@ class WorldSession(Intents):
             msg = f"the session is {self.state.value}: enter scenes between open() and close()"
             raise LocalProtocolError(msg)
         self._check_clock(signs=True)
+        require(scene_id, str, "a scene is named by its entity's id, a text")
+        if not scene_id or not are_finite(parcel, 2) or not all(isinstance(part, int) for part in parcel):
+            msg = "a scene is entered by its entity's id and one of its parcels, two whole numbers: (x, y)"
+            raise LocalProtocolError(msg)
         x, y = parcel
         wanted = self._scenes.wanted
         if wanted is None or wanted.scene_id != scene_id or self._scene.state is StayState.AWAY:
@@ -387,6 +389,7 @@ class WorldSession(Intents):
 
     def leave_scene(self, *, drain: float | None = None, now: float | None = None) -> None:
         """Be in no scene's room any more."""
+        _check_drain(drain)
         self.clock.pass_time(now)
         self._scenes.wanted = None
         self._lifecycle.moved = True
@@ -622,3 +625,8 @@ class WorldSession(Intents):
         if signs and self._signs and self.clock.unix_offset is None:
             msg = "signed requests need the wall clock: receive(ClockSet(unix_offset=...)) first"
             raise LocalProtocolError(msg)
+
+
+def _check_drain(drain: float | None) -> None:
+    if drain is not None:
+        require_number(drain, "drain is a finite number of seconds")

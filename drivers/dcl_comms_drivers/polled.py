@@ -132,8 +132,11 @@ class PolledConnection(BaseConnection):
     def close(self, drain: float | None = None) -> None:
         """Leave, and block until that is done: at most ``drain`` and Limits.close_seconds together.
 
-        Events that come meanwhile are kept for ``poll``.
+        Events that come meanwhile are kept for ``poll``.  In a process that was forked off nothing is left: the other's
+        connection goes on.
         """
+        if self.driver.elsewhere:
+            return
         if not self.closed:
             self.driver.close(drain)
         while not self.closed:

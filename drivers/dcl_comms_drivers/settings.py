@@ -2,29 +2,34 @@
 
 from __future__ import annotations
 
+import os
+import ssl
+from collections.abc import Mapping, Sized
 from dataclasses import dataclass, field, replace
 from enum import Enum
-from typing import TYPE_CHECKING, Self, TypedDict, TypeVar
+from math import inf
+from typing import TYPE_CHECKING, Final, Protocol, Self, TypedDict, TypeVar, runtime_checkable
 
 from dcl_comms_core.errors import LocalProtocolError
+from dcl_comms_core.identity.guard import ChallengeGuard
+from dcl_comms_core.journal.record import Journal
 from dcl_comms_core.limits import DEFAULT_LIMITS, Limits
+from dcl_comms_core.packets.motion import check_position
+from dcl_comms_core.packets.movement import MovementCodec
+from dcl_comms_core.room.incoming.dedupe import Seen
 from dcl_comms_core.room.options import Delivery, Subscribe
+from dcl_comms_core.room.outgoing.intents import check_version
+from dcl_comms_core.tap import Tap
 from dcl_comms_core.tools.backoff import Backoff
 from dcl_comms_drivers.livekit.choice import LiveKitVia
 from dcl_comms_drivers.media.frames import VideoSettings
 from dcl_comms_drivers.net.dial import NetOptions
 
 if TYPE_CHECKING:
-    import os
-    import ssl
-
-    from dcl_comms_core.identity.guard import ChallengeGuard
     from dcl_comms_core.identity.login import AuthIdentity
-    from dcl_comms_core.journal.record import Journal
-    from dcl_comms_core.packets.movement import MovementCodec
-    from dcl_comms_core.room.incoming.dedupe import Seen
+    from dcl_comms_core.inputs import Track
+    from dcl_comms_core.peers import PeerId
     from dcl_comms_core.room.options import SubscribePolicy
-    from dcl_comms_core.tap import Tap
     from dcl_comms_drivers.wallet.wallets import Wallet
 
 __all__ = ["Delivery", "OnFull", "Options", "Settings", "Subscribe", "VideoSettings"]
@@ -116,6 +121,50 @@ class Settings(TypedDict, total=False):
     """
 
 
+@runtime_checkable
+class _Wallet(Protocol):
+    """What may be a wallet, or a login."""
+
+    @property
+    def address(self) -> str: ...
+    def sign(self, text: str, /) -> object: ...
+
+
+@runtime_checkable
+class _Policy(Protocol):
+    """What can be called."""
+
+    def __call__(self, sender: PeerId, track: Track, /) -> bool: ...
+
+
+_NONE: Final = type(None)
+_TAKES: Final[Mapping[str, tuple[tuple[type, ...], str]]] = {
+    "wallet": ((_Wallet, _NONE), "a wallet (address, async sign(message)) or an AuthIdentity"),
+    "guard": ((ChallengeGuard, _NONE), "a ChallengeGuard(hosts)"),
+    "limits": ((Limits,), "Limits(...)"),
+    "timeout": ((int, float, _NONE), "seconds"),
+    "reconnect": ((bool, Backoff), "True, False or a Backoff(...)"),
+    "subscribe": ((Subscribe, str, _Policy), "a Subscribe, or a function of the sender and the Track"),
+    "on_full": ((OnFull, str), "an OnFull"),
+    "delivery": ((Delivery, str), "a Delivery"),
+    "profile_version": ((int, _NONE), "a number"),
+    "silent": ((bool,), "True or False"),
+    "movement_codec": ((MovementCodec, _NONE), "a MovementCodec(...)"),
+    "seen": ((Seen, _NONE), "a Seen(...), shared by several connections"),
+    "livekit": ((LiveKitVia, str, _NONE), "a LiveKitVia"),
+    "plain": ((bool,), "True or False"),
+    "tls": ((ssl.SSLContext, _NONE), "an ssl.SSLContext"),
+    "position": ((Sized,), "three numbers of metres: x east, y up, z north"),
+    "gatekeeper": ((str, _NONE), "a URL to post to"),
+    "realm_name": ((str, _NONE), "a realm's name"),
+    "secret": ((str, _NONE), "a world's password"),
+    "is_guest": ((bool, _NONE), "True, False or None"),
+    "heartbeat": ((int, float), "seconds"),
+    "journal": ((Journal, str, os.PathLike, _NONE), "a Journal(), or the name of a file to make anew"),
+    "tap": ((Tap, _NONE), "an observer: see dcl_comms_core.tap"),
+}
+"""What each setting may be, and how to say so."""
+
 _Choice = TypeVar("_Choice", bound=Enum)
 
 
@@ -165,8 +214,22 @@ class Options:
         if unknown:
             msg = f"unknown settings: {', '.join(sorted(unknown))}; there are {', '.join(Settings.__annotations__)}"
             raise LocalProtocolError(msg)
+        for name, value in settings.items():
+            kinds, what = _TAKES[name]
+            # True is a number to Python, and none of these.
+            if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
+                msg = f"{name}= takes {what}, not {type(value).__name__}"
+                raise LocalProtocolError(msg)
         limits = settings.get("limits", DEFAULT_LIMITS)
         timeout = settings.get("timeout")
+        if timeout is not None and not 0.0 <= timeout < inf:
+            msg = f"timeout= takes seconds, not {timeout!r}"
+            raise LocalProtocolError(msg)
+        position = settings.get("position", (0.0, 0.0, 0.0))
+        check_position(position)
+        version = settings.get("profile_version")
+        if version is not None:
+            check_version(version)
         reconnect = settings.get("reconnect", True)
         policy = settings.get("subscribe", Subscribe.ALL)
         limits = limits if timeout is None else replace(limits, connect_seconds=timeout, enter_seconds=timeout)
@@ -178,7 +241,7 @@ class Options:
             subscribe=policy if callable(policy) else _choice(Subscribe, policy),
             on_full=_choice(OnFull, settings.get("on_full", OnFull.DROP_OLDEST)),
             delivery=_choice(Delivery, settings.get("delivery", Delivery.EVENTS)),
-            profile_version=settings.get("profile_version"),
+            profile_version=version,
             silent=settings.get("silent", False),
             movement_codec=settings.get("movement_codec"),
             seen=settings.get("seen"),
@@ -187,7 +250,7 @@ class Options:
             wallet=wallet,
             guard=settings.get("guard"),
             net=NetOptions(limits=limits, plain=settings.get("plain", False), tls=settings.get("tls")),
-            position=settings.get("position", (0.0, 0.0, 0.0)),
+            position=position,
             gatekeeper=settings.get("gatekeeper"),
             realm_name=settings.get("realm_name"),
             secret=settings.get("secret"),

@@ -10,7 +10,7 @@ from collections import Counter
 from random import Random
 from typing import TYPE_CHECKING
 
-from dcl_comms_core import ChatReceived, LocalProtocolError, PeerId, PeerLeft
+from dcl_comms_core import ChatReceived, ConnectionLost, PeerId, PeerLeft
 
 if TYPE_CHECKING:
     from dcl_comms_drivers.asyncio import Connection
@@ -52,5 +52,5 @@ class DiceBot:
     def say(room: Connection, text: str) -> None:
         try:
             room.chat(text)  # to everybody: in a ws-room nobody can whisper
-        except LocalProtocolError:
+        except ConnectionLost:
             return  # the room is over: the loop over its events says so

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from dcl_comms_drivers.settings import Subscribe
 
-from dcl_comms_core.errors import LocalProtocolError
 from dcl_comms_core.events import RoomClosed, RoomOpened
 from dcl_comms_core.limits import Limits
 from dcl_comms_core.peers import EVERYONE, PeerId
@@ -81,12 +80,7 @@ async def say(
             room.enter_scene(*visitor.scene)
             await _await_scene(loop, room, patience)
         addressees = await _await_peers(loop, room, to, wait) if to else EVERYONE
-        try:
-            room.chat(text, to=addressees)
-        except LocalProtocolError:
-            # If that is because the room ended meanwhile, flush says why.
-            await room.flush()
-            raise
+        room.chat(text, to=addressees)
         flushed = False
         async with loop.limit(patience):
             await room.flush()

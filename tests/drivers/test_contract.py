@@ -18,7 +18,6 @@ from dcl_comms_core import (
     ConnectionLost,
     LimitReached,
     Limits,
-    LocalProtocolError,
     Packet,
     PacketReceived,
     PacketRejected,
@@ -307,8 +306,9 @@ def test_leaving_the_block_leaves_the_room(kit, targets):
                 await meet(alice, bob)
             await alice.expect(PeerLeft, sender=PeerId(BOB))
             assert PeerId(BOB) not in alice.peers
-            with pytest.raises(LocalProtocolError, match="room is closed"):
+            with pytest.raises(ConnectionLost, match="connect again") as caught:
                 bob.chat("too late")
+            assert caught.value.reason is CloseReason.CLIENT
 
     kit.run(scenario)
 
@@ -368,7 +368,7 @@ def test_our_own_close_ends_the_events_without_an_error(kit, targets):
                 while True:
                     await kit.within(5, alice.next)
             assert alice.all(RoomClosed)[0].reason is CloseReason.CLIENT
-            with pytest.raises(LocalProtocolError):
+            with pytest.raises(ConnectionLost):
                 alice.chat("too late")
 
     kit.run(scenario)

@@ -16,7 +16,7 @@ from dcl_comms_drivers import asyncio as on_asyncio
 from dcl_comms_drivers import polled
 from dcl_comms_drivers import trio as on_trio
 
-from dcl_comms_core import ChatReceived, Journal, LocalProtocolError, RoomState, WarningCode
+from dcl_comms_core import ChatReceived, ConnectionLost, Journal, LocalProtocolError, RoomState, WarningCode
 from dcl_comms_core.events import Warning  # noqa: A004 - its name
 
 numbers = count()
@@ -62,7 +62,7 @@ def test_a_file_is_its_owners_and_is_closed(tmp_path):
             room.poll()
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert Journal.read(path.read_text()).replay().identical
-    with pytest.raises(LocalProtocolError):
+    with pytest.raises(ConnectionLost):
         room.chat("too late")  # is not written to a closed file
 
 

@@ -30,11 +30,10 @@ from math import dist, inf
 from typing import TYPE_CHECKING, Any, Final
 
 from dcl_comms_core.events import RejectReason
-from dcl_comms_core.packets.chat import has_control
+from dcl_comms_core.packets.chat import AUTHORITATIVE_SERVER, has_control
 from dcl_comms_core.packets.conventions import EMOJIS
 from dcl_comms_core.packets.movement import TimestampUnwrapper
 from dcl_comms_core.packets.readers import Unacceptable
-from dcl_comms_core.peers import PeerId
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,6 +47,7 @@ if TYPE_CHECKING:
         Vector3,
     )
     from dcl_comms_core.limits import Limits
+    from dcl_comms_core.peers import PeerId
     from dcl_comms_core.room.incoming.dedupe import Seen, Told
     from dcl_comms_core.room.incoming.profiles import Profiles
 
@@ -64,9 +64,6 @@ __all__ = [
     "judge_request",
     "judge_response",
 ]
-
-AUTHORITATIVE_SERVER: Final = PeerId("authoritative-server")
-"""The server of a scene that has one: what the scene sends goes to it alone, and all it sends is scene messages."""
 
 _POSITIONS_A_SECOND: Final = 10.0
 _FASTEST: Final = 50.0

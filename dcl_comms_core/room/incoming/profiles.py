@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING, Final, cast
 from urllib.parse import urlsplit
 
 from dcl_comms_core.codec import encode
-from dcl_comms_core.errors import PacketTooLarge
+from dcl_comms_core.errors import LocalProtocolError, PacketTooLarge
+from dcl_comms_core.limits import DEFAULT_LIMITS
 from dcl_comms_core.proto import rfc4
 from dcl_comms_core.room.event_size import text_weight
+from dcl_comms_core.tools.arguments import require
 from dcl_comms_core.tools.json_text import read_json
 
 if TYPE_CHECKING:
@@ -74,16 +76,17 @@ class Profiles:
         """A peer's profile, if one is kept."""
         return self._kept.get(who)
 
-    def ask(self, who: PeerId, version: int, now: float) -> bool:
-        """Record a request of ours.  False: none is needed, or the last one was too recent."""
+    def wants(self, who: PeerId, version: int, now: float) -> bool:
+        """Whether to ask for a profile.  False: none is needed, or the last request was too recent."""
         kept = self._kept.get(who)
-        if (kept is not None and kept.version >= version) or now - self._asked.get(who, -_PAUSE) < _PAUSE:
-            return False
+        return (kept is None or kept.version < version) and now - self._asked.get(who, -_PAUSE) >= _PAUSE
+
+    def asked(self, who: PeerId, now: float) -> None:
+        """Record a request of ours, which was sent."""
         self._asked[who] = now
         self._asked.move_to_end(who)
         if len(self._asked) > self._limits.profiles:
             self._asked.popitem(last=False)
-        return True
 
     def answer(self, now: float) -> bool:
         """Record an answer of ours.  False: the last one, which went to everybody, was too recent."""
@@ -126,9 +129,17 @@ def _weight(profile: Profile | ProfileReceived) -> int:
 
 
 def build_profile(serialized: str, base_url: str, limit: int) -> rfc4.ProfileResponse:
-    """The answer to those who ask for our profile.  PacketTooLarge: its packet would take more bytes than ``limit``."""
+    """The answer to those who ask for our profile.
+
+    PacketTooLarge: its packet would take more bytes than ``limit``; LocalProtocolError: others would not keep it.
+    """
+    require(serialized, str, "a profile is offered as its JSON, a text")
+    require(base_url, str, "where a profile's content is, is a URL, a text")
     profile = rfc4.ProfileResponse(serialized_profile=serialized, base_url=base_url)
     size = len(encode(rfc4.Packet(profile_response=profile)))
     if size > limit:
         raise PacketTooLarge(size, limit)
+    if not isinstance(read_json(serialized, nesting=DEFAULT_LIMITS.nesting), dict):
+        msg = "a profile is the JSON of an object: others would not keep this one"
+        raise LocalProtocolError(msg)
     return profile

@@ -28,6 +28,11 @@ _FITS: Final = WEBSOCKET_MAX_FRAME - 16
 class Carrier(Protocol):
     """The rules of one transport."""
 
+    @property
+    def addresses(self) -> bool:
+        """Whether a packet may be for some alone, or have a topic."""
+        ...
+
     def check(self, messages: Messages, *, identity: str, reliable: bool, sequence: int) -> None:
         """Check packets against the transport's rules.  ``sequence``: the number of the first of them, if reliable.
 
@@ -44,6 +49,7 @@ class LiveKitCarrier:
     """Packets in LiveKit's envelope, whose size is known beforehand."""
 
     __slots__ = ()
+    addresses = True
 
     def check(self, messages: Messages, *, identity: str, reliable: bool, sequence: int) -> None:
         """Raise PacketTooLarge or LocalProtocolError for what LiveKit would not take."""
@@ -74,6 +80,7 @@ class WsRoomCarrier:
     """Packets in frames of a WebSocket: everything goes to everybody."""
 
     __slots__ = ()
+    addresses = False
 
     def check(self, messages: Messages, *, identity: str, reliable: bool, sequence: int) -> None:  # noqa: ARG002 - LiveKit's
         """Raise PacketTooLarge or LocalProtocolError for what a ws-room can't carry."""

@@ -19,6 +19,8 @@ from dcl_comms_core.packets.conventions import EMOJIS, PROTOCOL_VERSION, is_reli
 from dcl_comms_core.packets.motion import build_movement
 from dcl_comms_core.peers import EVERYONE, addressees
 from dcl_comms_core.proto import rfc4
+from dcl_comms_core.room.outgoing.acceptable import check_chat, check_message_id, check_packet, check_urn
+from dcl_comms_core.tools.arguments import are_finite, require, require_whole
 
 if TYPE_CHECKING:
     from dcl_comms_core.limits import Limits
@@ -33,6 +35,8 @@ _VERSION_FIELD: Final = bytes((11 << 3, PROTOCOL_VERSION))
 """protocol_version on the wire, for a packet that has none."""
 _LARGEST_VERSION: Final = 0xFFFFFFFF
 _REACTION_STEP: Final = 0.01
+_UTF8_MOST: Final = 4
+"""Bytes that one character takes at most."""
 _STAMP_STEP: Final = 1e-11
 """Days; 0.9 us.  A chat message is at least this much later than the one before."""
 
@@ -54,6 +58,7 @@ class Intents(ABC):
         self._last_emote = 0
         self._last_reaction = 0.0
         self._warned_of_size = False
+        self._warned_of_chat = False
 
     @abstractmethod
     def put(self, messages: Messages, *, reliable: bool, now: float | None) -> None:
@@ -89,7 +94,14 @@ class Intents(ABC):
         A private message goes to its addressee under its own identity as topic, as the explorers do.  ``channel``: a
         community's, whose messages go to its router alone: ``to=COMMUNITY_ROUTER``.  ``stamp``: what another room's
         session gave for the same message, so that those who are in both rooms are told once; it has to grow.
+        PacketTooLarge: beyond Limits.chat_chars, where others reject it.
         """
+        require(text, str, "chat() takes a text")
+        require(channel, str, "a channel is the community's topic, a text")
+        if not text:
+            msg = "there is nothing in this text"
+            raise LocalProtocolError(msg)
+        check_chat(text, self.limits)
         if has_control(text):
             msg = "U+2406, U+2410 and U+2411 mark a text as no chat: clients drop it"
             raise LocalProtocolError(msg)
@@ -101,7 +113,7 @@ class Intents(ABC):
             # Receivers tell messages apart by their stamps, so no two of ours may be equal, nor may one go back.
             if stamp <= last:
                 stamp = max(last + _STAMP_STEP, nextafter(last, inf))
-        elif not last < stamp < inf:
+        elif not are_finite((stamp,), 1) or stamp <= last:
             msg = "the stamp of a message has to be greater than the last one's"
             raise LocalProtocolError(msg)
         data = encode(rfc4.Packet(chat=rfc4.Chat(message=text, timestamp=stamp), protocol_version=PROTOCOL_VERSION))
@@ -112,9 +124,19 @@ class Intents(ABC):
         messages: Messages = (
             [(data, None, "")] if named is None else [(data, (identity,), channel or identity) for identity in named]
         )
+        for _, _, topic in messages:
+            self._check_topic(topic)
         self.put(messages, reliable=True, now=now)
         self._last_stamp = stamp
+        if len(text) * _UTF8_MOST > self.limits.chat_warn_bytes and not self._warned_of_chat:
+            self._warn_of_chat(len(text.encode()))
         return stamp
+
+    def _warn_of_chat(self, size: int) -> None:
+        limit = self.limits.chat_warn_bytes
+        if size > limit:
+            self._warned_of_chat = True
+            self.warn(WarningCode.CHAT_LARGE, f"a chat message of {size} bytes: Godot clients cut it at {limit}")
 
     def move(
         self,
@@ -144,7 +166,7 @@ class Intents(ABC):
         if to is not EVERYONE:
             self.send(rfc4.Packet(movement=movement), to=to, now=now)
             return
-        check_movement(movement, self.limits.movement_bytes)
+        check_movement(movement, self.limits)
         self.walk(movement)
 
     def announce_profile(self, version: int, *, to: Addressees = EVERYONE, now: float | None = None) -> None:
@@ -154,6 +176,7 @@ class Intents(ABC):
 
     def emote(self, urn: str, *, stop: bool = False, to: Addressees = EVERYONE, now: float | None = None) -> None:
         """Play an emote by its URN, or stop it."""
+        check_urn(urn)
         at = self.clock.later(now)
         emote = rfc4.PlayerEmote(
             # Unity tells emotes apart by their time, Godot by a growing id from 1: give both.
@@ -171,6 +194,9 @@ class Intents(ABC):
         ``frame_string``, ``frame_binary`` and ``frame_comms_data`` make it.  In a scene that has a server, explorers
         send to that alone: ``to=AUTHORITATIVE_SERVER``.  PacketTooLarge: beyond Limits.scene_bytes.
         """
+        require(scene_id, str, "a scene is named by its entity's id, a text")
+        require(data, bytes | bytearray | memoryview, "a scene's message is bytes: see frame_string")
+        data = bytes(data)
         if len(data) > self.limits.scene_bytes:
             raise PacketTooLarge(len(data), self.limits.scene_bytes)
         self.send(rfc4.Packet(scene=rfc4.Scene(scene_id=scene_id, data=data)), to=to, now=now)
@@ -183,7 +209,8 @@ class Intents(ABC):
 
     def react(self, emoji_index: int, *, count: int = 1, to: Addressees = EVERYONE, now: float | None = None) -> None:
         """React with an emoji, in the world: its number from 0 to 4095."""
-        _check_emoji(emoji_index)
+        require_whole(emoji_index, 0, EMOJIS - 1, "an emoji's number")
+        require_whole(count, 1, self.limits.reaction_count, "how often one reacts")
         at = self.clock.later(now)
         # Receivers tell reactions apart by their stamps, single precision.
         stamp = max(at - self.clock.origin, self._last_reaction + _REACTION_STEP)
@@ -201,7 +228,8 @@ class Intents(ABC):
         now: float | None = None,
     ) -> None:
         """React to a chat message, or take it back: see ``ChatReceived.message_id``."""
-        _check_emoji(emoji_index)
+        require_whole(emoji_index, 0, EMOJIS - 1, "an emoji's number")
+        check_message_id(message_id)
         index = ~emoji_index if remove else emoji_index
         reaction = rfc4.ChatReaction(emoji_index=index, message_id=message_id)
         self.send(rfc4.Packet(chat_reaction=reaction), to=to, now=now)
@@ -217,12 +245,14 @@ class Intents(ABC):
     ) -> None:
         """Send any packet; ``reliable=None``: as the explorers do for its kind.
 
-        A protocol_version of 0 goes out as 100; the packet itself is left as it is.
+        A protocol_version of 0 goes out as 100; the packet itself is left as it is.  LocalProtocolError or
+        PacketTooLarge: whoever gets it would reject it.
         """
         if not isinstance(packet, rfc4.Packet):  # pyright: ignore[reportUnnecessaryIsInstance]  # callers may be untyped
             msg = f"send() takes an rfc4 Packet, not {type(packet).__name__}: put it into one, or use send_bytes()"
             raise LocalProtocolError(msg)
         data = encode(packet)
+        check_packet(packet, self.limits)
         if packet.protocol_version == 0:
             data += _VERSION_FIELD
         if reliable is None:
@@ -245,29 +275,35 @@ class Intents(ABC):
                 msg = f"send_bytes() takes bytes, not {type(data).__name__}"
                 raise LocalProtocolError(msg)
             data = bytes(data)
+        if len(data) > self.limits.packet_bytes:
+            raise PacketTooLarge(len(data), self.limits.packet_bytes)
+        self._check_topic(topic)
         named = None if to is EVERYONE else addressees(to)
         self.put([] if named == () else [(data, named, topic)], reliable=reliable, now=now)
 
+    def _check_topic(self, topic: str) -> None:
+        if not isinstance(topic, str) or len(topic) > self.limits.topic_chars:  # pyright: ignore[reportUnnecessaryIsInstance]  # untyped
+            require(topic, str, "a topic is text")
+            limit = self.limits.topic_chars
+            detail = (
+                f"a topic of {len(topic)} characters: those who get it reject it beyond {limit} (Limits.topic_chars)"
+            )
+            raise PacketTooLarge(len(topic), limit, detail)
 
-def _check_emoji(index: int) -> None:
-    if not 0 <= index < EMOJIS:
-        msg = f"an emoji's number is from 0 to {EMOJIS - 1}"
-        raise LocalProtocolError(msg)
 
-
-def check_movement(movement: rfc4.Movement, limit: int) -> None:
-    """Raise EncodeError or PacketTooLarge now for a movement that could not be sent when it is due.
+def check_movement(movement: rfc4.Movement, limits: Limits) -> None:
+    """Raise now for a movement that could not be sent when it is due, or that whoever gets it would reject.
 
     What a movement's own fields hold takes 118 bytes at most; the rest is what this version does not know.
     """
-    size = len(encode(rfc4.Packet(movement=movement, protocol_version=PROTOCOL_VERSION)))
-    if size > limit:
-        raise PacketTooLarge(size, limit)
+    packet = rfc4.Packet(movement=movement, protocol_version=PROTOCOL_VERSION)
+    size = len(encode(packet))
+    if size > limits.movement_bytes:
+        raise PacketTooLarge(size, limits.movement_bytes)
+    check_packet(packet, limits)
 
 
 def check_version(version: int) -> int:
     """Return a profile's version.  LocalProtocolError: it is no uint32."""
-    if not 0 <= version <= _LARGEST_VERSION:
-        msg = "a profile version is a number from 0 to 4294967295"
-        raise LocalProtocolError(msg)
+    require_whole(version, 0, _LARGEST_VERSION, "a profile version")
     return version

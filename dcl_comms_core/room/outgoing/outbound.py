@@ -153,10 +153,16 @@ class Outbound:
             self._output.warn(WarningCode.SENDS_UNCONFIRMED, f"{lost} packets were not acknowledged", lost)
 
     def drop_waiting(self) -> None:
-        """Drop and count what still waits."""
+        """Drop and count what still waits, and say so if none of it may get lost."""
+        reliable = self._outbox.reliable_waiting
         self._output.counters["dropped"] += self._outbox.clear()
+        if reliable:
+            self._output.warn(WarningCode.SENDS_DROPPED, f"{reliable} packets were accepted, and never sent")
 
     def finish(self) -> None:
         """The room is closed: drop what waits and what is in flight."""
         self.drop_waiting()
+        reliable = self._outbox.reliable_in_flight
         self._output.counters["unconfirmed"] += self._outbox.forget_in_flight()
+        if reliable:
+            self._output.warn(WarningCode.SENDS_UNCONFIRMED, f"{reliable} packets were not acknowledged")

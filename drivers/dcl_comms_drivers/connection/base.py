@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, cast
 
 from dcl_comms_core.errors import LocalProtocolError
 from dcl_comms_core.merged.overview import PeersOfRooms
-from dcl_comms_core.peers import EVERYONE
+from dcl_comms_core.peers import EVERYONE, peer_id
 from dcl_comms_drivers.connection.stats import collect
 
 if TYPE_CHECKING:
@@ -29,8 +29,9 @@ __all__ = ["BaseConnection"]
 class BaseConnection:
     """A room, or a realm with its rooms, as the application sees it, without anything that waits.
 
-    The verbs (``chat``, ``move``, ``emote``, ``send_nowait`` and so on) act at once and raise LocalProtocolError when
-    the room is not open, SendQueueFull when too much waits already, PacketTooLarge, or PermissionMissing.
+    The verbs (``chat``, ``move``, ``emote``, ``send_nowait`` and so on) act at once.  They raise ConnectionLost, with
+    why, once the connection is over; LocalProtocolError when they are misused, or no room is open yet; SendQueueFull
+    when too much waits already; PacketTooLarge; PermissionMissing.
     """
 
     def __init__(self, driver: Driver) -> None:
@@ -62,6 +63,7 @@ class BaseConnection:
 
     def rooms_of(self, who: PeerId) -> tuple[str, ...]:
         """The rooms of the realm that a peer is in: ``island``, which is also a world's room, and ``scene``."""
+        who = peer_id(who)
         return () if self.driver.realm is None else self.driver.realm.rooms_of(who)
 
     def traffic(self, who: PeerId) -> PeerTraffic | None:
@@ -102,7 +104,8 @@ class BaseConnection:
 
     def chat(self, text: str, to: Addressees = EVERYONE, *, channel: str = "", stamp: float | None = None) -> float:
         """Write to everybody, privately to each of the peers named, or to a community; see ``RoomSession.chat``."""
-        stamp = self.driver.session.chat(text, to=to, channel=channel, stamp=stamp, now=self.driver.host.now())
+        session, now = self.driver.begin()
+        stamp = session.chat(text, to=to, channel=channel, stamp=stamp, now=now)
         self.driver.after()
         return stamp
 
@@ -120,29 +123,32 @@ class BaseConnection:
 
         It goes out at the explorers' pace, and is repeated while nothing changes; see ``RoomSession.move``.
         """
-        self.driver.session.move(
-            position, velocity=velocity, yaw=yaw, grounded=grounded, instant=instant, to=to, now=self.driver.host.now()
-        )
+        session, now = self.driver.begin()
+        session.move(position, velocity=velocity, yaw=yaw, grounded=grounded, instant=instant, to=to, now=now)
         self.driver.after()
 
     def emote(self, urn: str, *, stop: bool = False, to: Addressees = EVERYONE) -> None:
         """Play an emote by its URN, or stop it."""
-        self.driver.session.emote(urn, stop=stop, to=to, now=self.driver.host.now())
+        session, now = self.driver.begin()
+        session.emote(urn, stop=stop, to=to, now=now)
         self.driver.after()
 
     def announce_profile(self, version: int, *, to: Addressees = EVERYONE) -> None:
         """Tell the version of our profile."""
-        self.driver.session.announce_profile(version, to=to, now=self.driver.host.now())
+        session, now = self.driver.begin()
+        session.announce_profile(version, to=to, now=now)
         self.driver.after()
 
     def offer_profile(self, version: int, serialized: str, *, base_url: str = "") -> None:
         """Announce a profile and answer those who ask for it: its JSON, and where its content is."""
-        self.driver.session.offer_profile(version, serialized, base_url=base_url, now=self.driver.host.now())
+        session, now = self.driver.begin()
+        session.offer_profile(version, serialized, base_url=base_url, now=now)
         self.driver.after()
 
     def request_profile(self, who: PeerId, version: int = 0) -> bool:
         """Ask a peer for its profile: see ``RoomSession.request_profile``."""
-        asked = self.driver.session.request_profile(who, version, now=self.driver.host.now())
+        session, now = self.driver.begin()
+        asked = session.request_profile(who, version, now=now)
         self.driver.after()
         return asked
 
@@ -152,29 +158,34 @@ class BaseConnection:
 
     def react(self, emoji_index: int, *, count: int = 1, to: Addressees = EVERYONE) -> None:
         """React with an emoji, in the world."""
-        self.driver.session.react(emoji_index, count=count, to=to, now=self.driver.host.now())
+        session, now = self.driver.begin()
+        session.react(emoji_index, count=count, to=to, now=now)
         self.driver.after()
 
     def react_to(self, message_id: str, emoji_index: int, *, remove: bool = False, to: Addressees = EVERYONE) -> None:
         """React to a chat message (``ChatReceived.message_id``), or take it back."""
-        self.driver.session.react_to(message_id, emoji_index, remove=remove, to=to, now=self.driver.host.now())
+        session, now = self.driver.begin()
+        session.react_to(message_id, emoji_index, remove=remove, to=to, now=now)
         self.driver.after()
 
     def scene_message(self, scene_id: str, data: bytes, *, to: Addressees = EVERYONE) -> None:
         """Send a scene's message."""
-        self.driver.session.scene_message(scene_id, data, to=to, now=self.driver.host.now())
+        session, now = self.driver.begin()
+        session.scene_message(scene_id, data, to=to, now=now)
         self.driver.after()
 
     def send_nowait(
         self, packet: rfc4.Packet, *, to: Addressees = EVERYONE, reliable: bool | None = None, topic: str = ""
     ) -> None:
         """Send any packet; ``reliable=None``: as the explorers do for its kind."""
-        self.driver.session.send(packet, to=to, reliable=reliable, topic=topic, now=self.driver.host.now())
+        session, now = self.driver.begin()
+        session.send(packet, to=to, reliable=reliable, topic=topic, now=now)
         self.driver.after()
 
     def send_bytes(self, data: bytes, *, to: Addressees = EVERYONE, reliable: bool = True, topic: str = "") -> None:
         """Send bytes as they are."""
-        self.driver.session.send_bytes(data, to=to, reliable=reliable, topic=topic, now=self.driver.host.now())
+        session, now = self.driver.begin()
+        session.send_bytes(data, to=to, reliable=reliable, topic=topic, now=now)
         self.driver.after()
 
     def subscribe(self, track: Track | str) -> bool:
@@ -189,7 +200,8 @@ class BaseConnection:
         return self._subscribe(track, wanted=False)
 
     def _subscribe(self, track: Track | str, *, wanted: bool) -> bool:
-        known = self.driver.session.subscribe(track, wanted=wanted, now=self.driver.host.now())
+        session, now = self.driver.begin()
+        known = session.subscribe(track, wanted=wanted, now=now)
         self.driver.after()
         return known
 
@@ -197,26 +209,31 @@ class BaseConnection:
 
     def enter_scene(self, scene_id: str, parcel: tuple[int, int]) -> None:
         """Be in this scene's room too, instead of the last one's; see ``WorldSession.enter_scene``."""
-        self._world("enter_scene").enter_scene(scene_id, parcel, now=self.driver.host.now())
+        realm, now = self._realm("enter_scene")
+        realm.enter_scene(scene_id, parcel, now=now)
         self.driver.after()
 
     def leave_scene(self, *, drain: float | None = None) -> None:
         """Be in no scene's room any more."""
-        self._world("leave_scene").leave_scene(drain=drain, now=self.driver.host.now())
+        realm, now = self._realm("leave_scene")
+        realm.leave_scene(drain=drain, now=now)
         self.driver.after()
 
     def set_position(self, position: tuple[float, float, float]) -> None:
         """Be somewhere for the island service, in metres, without telling the rooms: for who only watches."""
-        self._world("set_position").set_position(position, now=self.driver.host.now())
+        realm, now = self._realm("set_position")
+        realm.set_position(position, now=now)
         self.driver.after()
 
     def set_desired_room(self, island: str | None) -> None:
         """Say which island we would rather be on, from now on; None: any.  See ``WorldSession.set_desired_room``."""
-        self._world("set_desired_room").set_desired_room(island, now=self.driver.host.now())
+        realm, now = self._realm("set_desired_room")
+        realm.set_desired_room(island, now=now)
         self.driver.after()
 
-    def _world(self, what: str) -> WorldSession:
+    def _realm(self, what: str) -> tuple[WorldSession, float]:
+        _, now = self.driver.begin()
         if self.driver.realm is None:
             msg = f"{what}() is for a realm: this connection is one room"
             raise LocalProtocolError(msg)
-        return self.driver.realm
+        return self.driver.realm, now

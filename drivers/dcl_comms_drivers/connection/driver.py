@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+import os
+from typing import TYPE_CHECKING, Final, cast
 
+from dcl_comms_core.errors import ConnectionLost, LocalProtocolError
 from dcl_comms_core.events import RoomClosed, WarningCode, WorldClosed
 from dcl_comms_core.events import Warning as WarningEvent
 from dcl_comms_core.inputs import ClockSet
-from dcl_comms_core.states import RoomState
+from dcl_comms_core.states import RETRY, CloseReason, RoomState
 from dcl_comms_drivers.connection.inbox import Inbox
 from dcl_comms_drivers.connection.journal_file import JournalFile
 from dcl_comms_drivers.connection.opening import new_session, resolve
@@ -18,12 +20,17 @@ if TYPE_CHECKING:
 
     from dcl_comms_core.adapters.connection_string import Adapter
     from dcl_comms_core.events import Event
+    from dcl_comms_core.room.session import RoomSession
+    from dcl_comms_core.world.session import WorldSession
     from dcl_comms_drivers.connection.signing import Asking
     from dcl_comms_drivers.connection.surroundings import Surroundings
-    from dcl_comms_drivers.loops.host import Host, Session
+    from dcl_comms_drivers.loops.host import LoopHost, Session
     from dcl_comms_drivers.settings import Options
 
 __all__ = ["Driver"]
+
+_LEAVING: Final = frozenset({RoomState.CLOSING, RoomState.CLOSED})
+_ORPHANED: Final = "its event loop was closed with the room open, which we leave now: leave the block before that"
 
 
 class Driver:
@@ -36,7 +43,7 @@ class Driver:
     def __init__(
         self,
         target: str | Adapter,
-        host: Host,
+        host: LoopHost,
         options: Options,
         surroundings: Surroundings,
         *,
@@ -48,6 +55,9 @@ class Driver:
         self.limits = options.limits
         self.crash: Exception | None = None
         """What ended the connection and is no event: a bug of ours, or an error of the wallet's."""
+        self._process = os.getpid()
+        self._orphaned = False
+        """Was the loop closed while we were in?"""
         self._surroundings = surroundings
         self._changed = changed
         self._progressed = progressed
@@ -78,6 +88,34 @@ class Driver:
             later=self.turn,
             tap=options.tap,
         )
+
+    # --- verbs
+
+    def begin(self) -> tuple[RoomSession | WorldSession, float]:
+        """What a verb begins with: the session, and the time.  Raises what ``check`` raises."""
+        self.check()
+        return self.session, self.host.now()
+
+    def check(self) -> None:
+        """Raise what makes all verbs useless.
+
+        ConnectionLost: it is over, or we are leaving; what ended it, where that was no event; LocalProtocolError: it is
+        the connection of the process that forked this one.
+        """
+        if self.elsewhere:
+            msg = "this connection is that of the process that forked this one: connect in a process started with spawn"
+            raise LocalProtocolError(msg)
+        if not self.host.running and not self.ended:
+            self._orphaned = True
+            self.abandon()
+        if self.ended or self.session.state in _LEAVING:
+            detail = _ORPHANED if self._orphaned else "we left it: connect again"
+            raise self.failure or ConnectionLost(CloseReason.CLIENT, RETRY[CloseReason.CLIENT], detail)
+
+    @property
+    def elsewhere(self) -> bool:
+        """Whether this is a process that was forked off: what it would close is the other's, which goes on."""
+        return os.getpid() != self._process
 
     # --- turns
 
@@ -121,6 +159,8 @@ class Driver:
 
     def abandon(self) -> None:
         """Let go of everything at once, without a word to the server if need be."""
+        if self.elsewhere:
+            return
         self._let_go()
         self._journal.close()
 
@@ -168,12 +208,12 @@ class Driver:
     @property
     def ended(self) -> bool:
         """Whether nothing more will come than what is unread."""
-        return self.inbox.end is not None or self.crash is not None
+        return self.inbox.end is not None or self.crash is not None or self._orphaned
 
     @property
     def over(self) -> bool:
         """Whether there is nothing left to wait for."""
-        return self.session.state is RoomState.CLOSED or self.crash is not None
+        return self.session.state is RoomState.CLOSED or self.crash is not None or self._orphaned
 
     @property
     def failure(self) -> Exception | None:

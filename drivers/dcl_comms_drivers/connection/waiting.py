@@ -134,8 +134,7 @@ class WaitingConnection(BaseConnection):
         while True:
             while not self.driver.session.has_credit(reliable=steady) and not self.driver.ended:
                 await self._progress.wait()
-            if self.driver.ended:
-                raise self.driver.failure or _closed()
+            self.driver.check()
             try:
                 if isinstance(packet, bytes):
                     self.send_bytes(packet, to=to, reliable=reliable is not False, topic=topic)
@@ -223,11 +222,15 @@ class WaitingConnection(BaseConnection):
         """Wait until we are in the room; ConnectionLost says why we are not."""
         while self.driver.session.state not in _INSIDE and not self.driver.ended:
             await self._progress.wait()
-        if self.driver.ended:
-            raise self.driver.failure or _closed()
+        self.driver.check()
 
     async def aclose(self, drain: float | None = None) -> None:
-        """Leave.  Reliable packets already accepted get up to ``drain`` seconds (Limits.drain_seconds) to go out."""
+        """Leave.  Reliable packets already accepted get up to ``drain`` seconds (Limits.drain_seconds) to go out.
+
+        In a process that was forked off nothing is left: the other's connection goes on.
+        """
+        if self.driver.elsewhere:
+            return
         if not self.driver.ended:
             self.driver.close(drain)
         # Bounded by the core's own timers, so that waiting for it also while being cancelled ends.
@@ -239,6 +242,8 @@ class WaitingConnection(BaseConnection):
 
     def let_go(self) -> None:
         """Drop everything at once, without a word to the server if need be."""
+        if self.driver.elsewhere:
+            return
         self.driver.abandon()
         self._loop.close()
         self._signal.notify()
@@ -246,10 +251,6 @@ class WaitingConnection(BaseConnection):
 
 
 _INSIDE = frozenset({RoomState.OPEN, RoomState.RECONNECTING, RoomState.WAITING})
-
-
-def _closed() -> LocalProtocolError:
-    return LocalProtocolError("the connection is closed: connect again")
 
 
 class Connecting:

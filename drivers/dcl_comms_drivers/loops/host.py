@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from dcl_comms_drivers.loops.signal import Signal
 
 
-__all__ = ["Host", "Link", "Listener", "Receiver", "Session", "WaitingHost"]
+__all__ = ["Host", "Link", "Listener", "LoopHost", "Receiver", "Session", "WaitingHost"]
 
 
 class Host(Protocol):
@@ -46,7 +46,16 @@ class Host(Protocol):
         """A way into a network that goes with this loop: on it, or in a thread of its own."""
 
 
-class WaitingHost(Host, Protocol):
+class LoopHost(Host, Protocol):
+    """A Host for a connection, which its user may still hold when the loop is gone."""
+
+    @property
+    @abstractmethod
+    def running(self) -> bool:
+        """Whether the loop is there: turns may still come."""
+
+
+class WaitingHost(LoopHost, Protocol):
     """A loop with ``await``: a Host, and what a connection needs to wait on it."""
 
     @abstractmethod

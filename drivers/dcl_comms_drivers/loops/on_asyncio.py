@@ -228,6 +228,11 @@ class AsyncioHost(WaitingHost):
         """Monotonic seconds of the loop."""
         return self._loop.time()
 
+    @property
+    def running(self) -> bool:
+        """Whether the loop is there: not closed."""
+        return not self._loop.is_closed()
+
     def call_at(self, when: float | None, callback: Callable[[], None]) -> None:
         """Call back at a time; replaces the call asked for before."""
         if self._timer is not None:

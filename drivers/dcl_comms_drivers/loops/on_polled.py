@@ -34,6 +34,11 @@ class PolledHost:
         """Monotonic seconds."""
         return time.monotonic()
 
+    @property
+    def running(self) -> bool:
+        """It is its owner's, who polls or does not."""
+        return True
+
     def call_at(self, when: float | None, callback: Callable[[], None]) -> None:
         """Call back at a time: ``due``, which the owner looks at."""
         del callback  # always the pump's turn, which poll() takes

@@ -162,6 +162,19 @@ class TrioHost(WaitingHost):
         """Monotonic seconds of the loop."""
         return self._clock.current_time()
 
+    @property
+    def running(self) -> bool:
+        """Whether the loop is there: its run has not ended."""
+        try:
+            return trio.lowlevel.current_trio_token() is self._token
+        except RuntimeError:
+            # Not in a run, or in another thread than this one.
+            try:
+                self._token.run_sync_soon(_nothing)
+            except trio.RunFinishedError:
+                return False
+            return True
+
     def call_at(self, when: float | None, callback: Callable[[], None]) -> None:
         """Call back at a time; replaces the call asked for before."""
         self._when = inf if when is None else when
@@ -232,3 +245,7 @@ class TrioHost(WaitingHost):
         self._closed = True
         if self._scope is not None:
             self._scope.cancel()
+
+
+def _nothing() -> None:
+    """What a loop is asked to do, to see whether it is there."""

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from enum import Enum
-from typing import TYPE_CHECKING, Required, TypedDict
+from typing import TYPE_CHECKING, Final, Required, TypedDict
 
 from dcl_comms_core.errors import LocalProtocolError
 from dcl_comms_core.inputs import TrackSource
+from dcl_comms_core.tools.arguments import require, require_number, require_whole
 
 if TYPE_CHECKING:
     import numpy as np
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
     from typing_extensions import Buffer
 
 __all__ = ["AudioFrame", "AudioTrack", "VideoFormat", "VideoFrame", "VideoSettings", "VideoTrack"]
+
+
+_MOST: Final = 0x7FFFFFFF
+"""What the engine can count."""
 
 
 def _array(data: memoryview) -> NDArray[np.uint8]:
@@ -143,6 +148,11 @@ class AudioTrack:
     muted: bool = False
     """Begin muted."""
 
+    def __post_init__(self) -> None:
+        _check_track(self.name, self.source)
+        require_whole(self.sample_rate, 1, _MOST, "a sample rate")
+        require_whole(self.channels, 1, _MOST, "a number of channels")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VideoTrack:
@@ -157,12 +167,25 @@ class VideoTrack:
     max_framerate: float = 30.0
     muted: bool = False
 
+    def __post_init__(self) -> None:
+        _check_track(self.name, self.source)
+        require_whole(self.width, 1, _MOST, "a picture's width")
+        require_whole(self.height, 1, _MOST, "a picture's height")
+        require_number(self.max_framerate, "max_framerate is a number of pictures a second")
+        if self.max_bitrate is not None:
+            require_whole(self.max_bitrate, 1, _MOST, "max_bitrate")
+
     @classmethod
     def of(cls, settings: VideoSettings) -> VideoTrack:
         """Fill in what was not given; a screen's track is called that."""
         track = cls(**settings)
         named = "name" in settings or track.source is not TrackSource.SCREEN_SHARE
         return track if named else replace(track, name="screen")
+
+
+def _check_track(name: object, source: object) -> None:
+    require(name, str, "a track's name is text")
+    require(source, TrackSource, "where a track comes from is a TrackSource")
 
 
 class VideoSettings(TypedDict, total=False):

@@ -636,7 +636,8 @@ def test_the_token_expires_while_waiting() -> None:
     rig.take_events()
     rig.take_commands(object)
     rig.timer()
-    needed, closed = rig.take_events()
+    dropped, needed, closed = rig.take_events()
+    assert (dropped.code, dropped.text) == (WarningCode.SENDS_DROPPED, "2 packets were accepted, and never sent")
     assert (type(needed), needed.room, needed.at) == (CredentialsNeeded, "main", closed.at)
     assert (closed.reason, closed.retry) == (CloseReason.TOKEN_EXPIRED, Retry.FRESH_CREDENTIALS)
     assert rig.take_commands(object) == []

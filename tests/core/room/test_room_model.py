@@ -52,7 +52,9 @@ from dcl_comms_core import (
     SendData,
     SendQueueFull,
     Timer,
+    WarningCode,
 )
+from dcl_comms_core.events import Warning as WarningEvent
 
 IN_FLIGHT, QUEUE, STABLE = 2, 3, 1.0
 NAMES = ("alice", "Bob", "bob", "carol")
@@ -66,6 +68,10 @@ TIMERS = {
     "waiting": Timer.RETRY,
     "closing": Timer.CLOSE,
 }
+
+
+BESIDES = {WarningCode.ADDRESSEE_UNKNOWN, WarningCode.SENDS_DROPPED}
+"""What has tests of its own: whom nobody knows, and what was dropped at the end."""
 
 
 class Model(RuleBasedStateMachine):
@@ -133,7 +139,7 @@ class Model(RuleBasedStateMachine):
                 self.peers[event.sender.text.lower()] = event.sender.text
             elif isinstance(event, PeerLeft):
                 assert self.peers.pop(event.sender.text.lower()) == event.sender.text
-        return events
+        return [event for event in events if not (isinstance(event, WarningEvent) and event.code in BESIDES)]
 
     def tell(self, kind: Any, *, late: int = 0, **fields: Any) -> list[Any]:
         link = LinkRef(1, self.generation - late)
@@ -176,6 +182,7 @@ class Model(RuleBasedStateMachine):
             return False
         self.closed()
         *needed, end = self.settle()
+        needed = [event for event in needed if not isinstance(event, WarningEvent)]
         assert [type(event) for event in needed] == [CredentialsNeeded] * again
         assert (type(end), end.reason) == (RoomClosed, CloseReason.TOKEN_EXPIRED)
         return True
@@ -266,7 +273,7 @@ class Model(RuleBasedStateMachine):
             self.over(CloseReason.TIMEOUT)
         elif self.told_to_close:
             self.closed()
-            assert self.kinds(self.settle()) == [RoomClosed]
+            assert self.kinds(self.settle())[-1:] == [RoomClosed]
         else:
             self.settle()
             assert self.told_to_close

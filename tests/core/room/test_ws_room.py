@@ -43,6 +43,7 @@ from dcl_comms_core import (
     RoomState,
     SendAcknowledged,
     SendFrame,
+    SendQueueFull,
     SendsAcknowledged,
     SignatureNeeded,
     SimulatorAdapter,
@@ -61,12 +62,38 @@ from dcl_comms_core import (
     WsPeerUpdate,
     WsRoomAdapter,
     WsSignedChallenge,
+    decode,
     encode,
 )
 
 STEADY = Backoff(initial=1.0, factor=2.0, jitter=0.0, attempts=3)
 ALICE, BOB = "0xA11CE", "0xB0B"
 HELLO = encode(Packet(chat=Chat(message="hello", timestamp=1.0)))
+
+
+def asked(frames: list[Any]) -> list[Any]:
+    packets = [decode(frame.peer_update_message.body) for frame in frames if frame.peer_update_message is not None]
+    return [packet.profile_request for packet in packets if packet.profile_request is not None]
+
+
+def test_a_profile_is_asked_for_in_a_packet_that_all_get_and_that_names_the_peer() -> None:
+    rig = opened()
+    rig.take_frames()
+    assert rig.session.request_profile(PeerId(ALICE), 3)
+    (request,) = asked(rig.take_frames())
+    assert (request.address, request.profile_version) == (ALICE, 3)
+    assert not rig.session.request_profile(PeerId(ALICE), 3, now=rig.now + 9.0)
+    assert rig.session.request_profile(PeerId(ALICE), 3, now=rig.now + 10.0)
+
+
+def test_a_request_that_was_not_sent_is_not_remembered() -> None:
+    rig = opened(limits=Limits(in_flight=1, send_queue=0))
+    rig.session.send_bytes(b"fills the queue")
+    with pytest.raises(SendQueueFull):
+        rig.session.request_profile(PeerId(ALICE))
+    rig.drain()
+    rig.tell(SendAcknowledged(link=rig.link, token=rig.tokens[-1]))
+    assert rig.session.request_profile(PeerId(ALICE))
 
 
 def opened(others: dict[int, str] | None = None, **options: Any) -> RoomRig:

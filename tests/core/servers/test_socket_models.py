@@ -402,7 +402,7 @@ class WsRoomModel(Model):
             cause = CloseReason.ROOM_FULL if full else CloseReason.DUPLICATE_IDENTITY
             assert (type(kicked), kicked.cause, end.reason) == (Kicked, cause, cause)
 
-    @rule(text=st.text(max_size=3))
+    @rule(text=st.text(min_size=1, max_size=3))
     def chats(self, text: str) -> None:
         legal = self.stage in ("welcomed", "waiting")
         try:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from rigs.core.chains import identity, key
 from rigs.core.world import GATE, LIVEKIT, LOGIN, STEADY, Citizen, Universe, end, in_a_world, news, said, settled
@@ -244,6 +246,43 @@ def test_a_socket_that_breaks_leaves_the_room_alone() -> None:
     assert ("realm", 1, CloseReason.NETWORK) in reasons(alice)
     assert alice.inside() == ["I2"]
     alice.replays()
+
+
+class Mute(Universe):
+    """Its island service names no island while it is ``mum``."""
+
+    mum = False
+
+    def mint(self, room: str, address: str, ttl: float = 300.0) -> Any:
+        return None if self.mum and room.startswith("I") else super().mint(room, address, ttl)
+
+
+def no_island(citizen: Citizen) -> int:
+    return sum(warning.code is WarningCode.NO_ISLAND for warning in citizen.take(WarningEvent))
+
+
+def test_a_service_that_is_back_and_names_no_island_is_no_news_while_the_last_ones_room_is_open() -> None:
+    here = Mute()
+    alice = settled(here)
+    here.mum = True
+    here.cut(alice)
+    here.run(30.0)
+    assert alice.inside() == ["I1"]
+    assert no_island(alice) == 0
+    # Once that room is lost too there is something to say.
+    here.rooms["I1"].delete(now=here.clock.now)
+    here.run(30.0)
+    assert alice.inside() == []
+    assert no_island(alice) > 0
+    alice.replays()
+
+
+def test_a_service_that_never_names_an_island_is_told_of() -> None:
+    here = Mute()
+    here.mum = True
+    alice = here.citizen(reconnect=STEADY)
+    here.run(12.0)
+    assert no_island(alice) == 1
 
 
 def test_an_island_service_that_stays_away_is_looked_for_at_the_realm() -> None:

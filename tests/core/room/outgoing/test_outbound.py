@@ -196,5 +196,19 @@ def test_at_the_end_all_that_is_left_is_counted() -> None:
     bench = Bench(in_flight=1)
     bench.put(b"1", b"2", b"3")
     bench.out.finish()
-    assert (bench.output.take_events(), bench.counts()) == ([], {"dropped": 2, "unconfirmed": 1})
+    dropped, unconfirmed = bench.output.take_events()
+    assert (dropped.code, dropped.text) == (WarningCode.SENDS_DROPPED, "2 packets were accepted, and never sent")
+    assert (unconfirmed.code, unconfirmed.text) == (
+        WarningCode.SENDS_UNCONFIRMED,
+        "1 packets were not acknowledged",
+    )
+    assert bench.counts() == {"dropped": 2, "unconfirmed": 1}
     assert (bench.out.queue.waiting, bench.out.queue.in_flight) == (0, 0)
+
+
+def test_what_may_get_lost_is_no_news_at_the_end() -> None:
+    bench = Bench(in_flight=1)
+    for data in (b"1", b"2"):
+        bench.put(data, reliable=False)
+    bench.out.finish()
+    assert (bench.output.take_events(), bench.counts()) == ([], {"dropped": 1, "unconfirmed": 1})
