@@ -89,6 +89,7 @@ from dcl_comms_core.adapters.connection_string import (
     parse_connection_string,
 )
 from dcl_comms_core.adapters.resolution import Resolution
+from dcl_comms_core.adapters.targets import parse_target
 from dcl_comms_core.adapters.token import AccessToken, Claims, Grants
 from dcl_comms_core.adapters.url_guard import LEADS_TO, Place, Target, place_of
 
@@ -173,7 +174,7 @@ __all__ = [
     "WsPeerLeave", "WsPeerUpdate", "WsRoomAdapter", "WsRoomServer", "WsRoomSession", "WsSignedChallenge", "WsWelcome",
     "decode", "decode_kind", "decode_message", "decode_movements", "decode_positions", "encode", "encode_chat",
     "encode_movement", "encode_position", "frame_binary", "frame_comms_data", "frame_string", "kind_of",
-    "login_metadata", "login_payload", "parse_about", "parse_connection_string", "peek", "place_of", "read_about",
-    "read_answer", "read_scene_data", "read_signed_request", "request_url", "scene_metadata", "signed_fetch_headers",
-    "stream_identity", "tag13", "trusted_url",
+    "login_metadata", "login_payload", "parse_about", "parse_connection_string", "parse_target", "peek", "place_of",
+    "read_about", "read_answer", "read_scene_data", "read_signed_request", "request_url", "scene_metadata",
+    "signed_fetch_headers", "stream_identity", "tag13", "trusted_url",
 ]

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, cast
 from dcl_comms_core.adapters.answers import Refusal, RefusalReason, refusal
 from dcl_comms_core.adapters.connection_string import Adapter, ArchipelagoAdapter, parse_connection_string
 from dcl_comms_core.adapters.wording import NOTHING_SAID, read_words
-from dcl_comms_core.errors import InvalidConnectionString, InvalidRealm, LocalProtocolError, RealmProblem
+from dcl_comms_core.errors import InvalidConnectionString, InvalidRealm, RealmProblem
 from dcl_comms_core.limits import DEFAULT_LIMITS, Limits
 from dcl_comms_core.tools.json_text import json_object
 from dcl_comms_core.tools.urls import http_url
@@ -22,7 +22,7 @@ from dcl_comms_core.tools.urls import http_url
 if TYPE_CHECKING:
     from typing import TypeAlias
 
-__all__ = ["Realm", "parse_about", "read_about", "read_target", "realm_url"]
+__all__ = ["Realm", "parse_about", "read_about"]
 
 _PROTOCOL = "v3"
 _Object: TypeAlias = Mapping[str, object]
@@ -67,29 +67,6 @@ class Realm:
             raise InvalidRealm(RealmProblem.NO_ADAPTER, "parse_about(url=...) would say where to look")
         base = http_url(self.url).partition("?")[0].rstrip("/")
         return ArchipelagoAdapter(f"{base}/archipelago/ws")
-
-
-def realm_url(url: str) -> str:
-    """Return a realm's http(s) URL without what may stand behind it: slashes, ``/about``, a query.
-
-    InvalidConnectionString: it is none.
-    """
-    return http_url(url).partition("?")[0].rstrip("/").removesuffix("/about").rstrip("/")
-
-
-def read_target(target: str | Adapter, limits: Limits) -> str | Adapter:
-    """A realm's URL, or an Adapter.  InvalidConnectionString, LocalProtocolError: it is neither."""
-    if isinstance(target, Adapter):
-        return target
-    if not isinstance(target, str):  # pyright: ignore[reportUnnecessaryIsInstance]  # callers may be untyped
-        msg = f"a target is a realm's URL, a connection string or an Adapter, not {type(target).__name__}"
-        raise LocalProtocolError(msg)
-    scheme = target.lstrip()[:8].lower()
-    return (
-        realm_url(target)
-        if scheme.startswith(("http://", "https://"))
-        else parse_connection_string(target, limits=limits)
-    )
 
 
 def parse_about(document: str | bytes | _Object, *, url: str | None = None, limits: Limits = DEFAULT_LIMITS) -> Realm:

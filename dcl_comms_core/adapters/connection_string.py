@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 __all__ = [
+    "PROTOCOLS",
     "Adapter",
     "ArchipelagoAdapter",
     "LiveKitAdapter",
@@ -244,15 +245,19 @@ def _parse_unwrapped(text: str, limits: Limits) -> Adapter:
     rest = text
     for _ in range(_MAX_WRAPPERS + 1):
         name, tail = _split(rest)
-        if name == "fixed-adapter" or (name == "archipelago" and _split(tail)[0] in _KNOWN):
+        if name == "fixed-adapter" or (name == "archipelago" and _split(tail)[0] in PROTOCOLS):
             rest = tail
         elif name in _READERS:
             return _READERS[name](tail, limits)
         elif name:
-            hint = _HINTS.get(name, "known are " + ", ".join(sorted(_KNOWN)))
+            known = "known are " + ", ".join(sorted(PROTOCOLS))
+            hint = _HINTS.get(name, f"a host and its port? then write http:// or https:// before it; {known}")
             raise InvalidConnectionString(ConnectionStringProblem.UNKNOWN_PROTOCOL, hint)
         else:
-            hint = "a connection string begins with a name and a colon"
+            hint = (
+                "a connection string begins with a name and a colon; a realm's URL, a world's name (NAME.dcl.eth) "
+                "and main are for connect(), WorldSession and parse_target()"
+            )
             raise InvalidConnectionString(ConnectionStringProblem.NO_PROTOCOL, hint)
     raise InvalidConnectionString(ConnectionStringProblem.TOO_MANY_WRAPPERS, f"more than {_MAX_WRAPPERS}")
 
@@ -288,8 +293,12 @@ _READERS: Mapping[str, Callable[[str, Limits], Adapter]] = {
     "offline": lambda tail, _limits: OfflineAdapter(tail),
     "simulator": lambda tail, _limits: SimulatorAdapter(tail),
 }
-_KNOWN = frozenset({*_READERS, "fixed-adapter"})
-_A_URL = "this is a URL; a connection string has a protocol name before it, such as livekit: or ws-room:"
+PROTOCOLS = frozenset({*_READERS, "fixed-adapter"})
+"""The names that a connection string may begin with."""
+_A_URL = (
+    "this is a URL; a connection string has a protocol name before it, such as livekit: or ws-room: "
+    "(a realm's URL is for connect(), WorldSession and parse_target())"
+)
 _HINTS = {
     "http": _A_URL,
     "https": _A_URL,

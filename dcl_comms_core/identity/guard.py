@@ -70,7 +70,7 @@ class ChallengeGuard:
         """Raise SigningRefused if nothing is signed for the host of ``url``; InvalidConnectionString if it has none."""
         host = _host(url)
         if not any(_matches(host, pattern) for pattern in self._hosts):
-            raise SigningRefused(SigningProblem.HOST_NOT_ALLOWED, "ChallengeGuard(hosts=...) says which are")
+            raise SigningRefused(SigningProblem.HOST_NOT_ALLOWED, f"{host}; ChallengeGuard(hosts=...) says which are")
 
     def check_challenge(self, challenge: str, *, url: str) -> None:
         """Raise SigningRefused if ``challenge``, which came from ``url``, is nothing to sign."""

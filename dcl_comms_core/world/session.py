@@ -17,8 +17,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Unpack
 
 from dcl_comms_core import events as ev
-from dcl_comms_core.adapters.about import read_target
 from dcl_comms_core.adapters.connection_string import SignedLoginAdapter
+from dcl_comms_core.adapters.targets import parse_target
 from dcl_comms_core.errors import CommsError, LocalProtocolError
 from dcl_comms_core.handshake.archipelago import ArchipelagoSession
 from dcl_comms_core.identity.auth_chain import require_address
@@ -109,7 +109,7 @@ class WorldSession(Intents):
     ) -> None:
         chosen = RoomOptions.of(options, settings)
         limits, backoff = chosen.limits, chosen.reconnect
-        where = read_target(target, limits)
+        where = parse_target(target, limits=limits)
         check_position(position)
         if address is not None:
             require_address(address)

@@ -45,9 +45,11 @@ if TYPE_CHECKING:
 
 __all__ = ["Commands", "cli"]
 
-_TARGET_HELP: Final = f"""TARGET is a realm's URL (https://...) or a connection string (livekit:wss://...,
-archipelago:, signed-login:, ws-room: or simulator:), - to read it from the first line of standard input, or absent to
-take it from {TARGET_VARIABLE}."""
+_FROM: Final = f"""- to read it from the first line of standard input, or absent to take it from {TARGET_VARIABLE}."""
+_TARGET_HELP: Final = f"""TARGET is a realm's URL (https://...; http:// of this machine needs no scheme), a world's name
+(NAME.dcl.eth), main for Genesis City, a link of decentraland.org/play or decentraland://, or a connection string
+(livekit:wss://..., archipelago:, signed-login:, ws-room: or simulator:), {_FROM}"""
+_TOKEN_HELP: Final = f"""TARGET is a token, or a connection string with one (livekit:wss://...), {_FROM}"""
 
 
 def _answer(error: BaseException) -> int | None:
@@ -250,7 +252,7 @@ def decode(*, hex_: str) -> int:
 
 
 @cli.command(
-    epilog=_TARGET_HELP.replace("a connection string", "a bare token or a connection string"),
+    epilog=_TOKEN_HELP,
     short_help="Print what an access token claims.",
 )
 @click.argument("target", required=False)

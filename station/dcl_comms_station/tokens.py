@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
-from dcl_comms_core.adapters.connection_string import LiveKitAdapter, parse_connection_string
+from dcl_comms_core.adapters.connection_string import LiveKitAdapter
+from dcl_comms_core.adapters.targets import parse_target
 from dcl_comms_core.adapters.token import AccessToken
 from dcl_comms_core.errors import TokenError
 from dcl_comms_station.clean import clean
@@ -25,10 +26,12 @@ def read_token(text: str) -> AccessToken:
     """The token of a connection string, or a token that stands alone.  InvalidConnectionString says what is wrong."""
     if ":" not in text:
         return AccessToken.parse(text)
-    adapter = parse_connection_string(text)
-    if not isinstance(adapter, LiveKitAdapter):
-        raise Failed(Exit.USAGE, f"a connection string of {adapter.protocol} carries no access token")
-    return adapter.token
+    where = parse_target(text)
+    if isinstance(where, str):
+        raise Failed(Exit.USAGE, "a realm has no access token: give a token, or a livekit: connection string")
+    if not isinstance(where, LiveKitAdapter):
+        raise Failed(Exit.USAGE, f"a connection string of {where.protocol} carries no access token")
+    return where.token
 
 
 def refusal(token: AccessToken, unix_now: float) -> str | None:

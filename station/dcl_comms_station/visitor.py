@@ -6,9 +6,8 @@ from dataclasses import dataclass, field
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
-from dcl_comms_core.adapters.about import read_target
 from dcl_comms_core.adapters.connection_string import LiveKitAdapter, OfflineAdapter, SimulatorAdapter, WsRoomAdapter
-from dcl_comms_core.limits import DEFAULT_LIMITS
+from dcl_comms_core.adapters.targets import parse_target
 from dcl_comms_station.exits import Exit, Failed
 
 if TYPE_CHECKING:
@@ -45,7 +44,7 @@ class Visitor:
         InvalidConnectionString: the target is none.  Failed(USAGE): an option is not for this target, or its file holds
         no key.  ModuleNotFoundError: there is no wallet, as the extra is not installed.
         """
-        where = read_target(target, DEFAULT_LIMITS)
+        where = parse_target(target)
         self.check(where)
         # Nobody is asked who it is there; of offline: the drivers say that nobody is met.
         if isinstance(where, LiveKitAdapter | SimulatorAdapter | OfflineAdapter):

@@ -126,7 +126,7 @@ def test_a_certificate_that_is_trusted(examine, certificate, loop, monkeypatch):
     assert findings["wallet"]["detail"].endswith(", a guest")
     assert (
         findings["about"]["detail"]
-        == "the server broke the rules: HTTP 200: the server broke the rules: not a JSON object"
+        == "the server broke the rules: HTTP 200: the server broke the rules: not a JSON object: success"
     )
     with serving(OK % b"", context=context) as (port, _):
         code, findings = examine(f"https://localhost:{port}", "--loop", loop)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from functools import cache, partial
 from typing import TYPE_CHECKING
 
-from dcl_comms_core.adapters.about import read_target
 from dcl_comms_core.adapters.connection_string import (
     Adapter,
     LiveKitAdapter,
@@ -13,6 +12,7 @@ from dcl_comms_core.adapters.connection_string import (
     SimulatorAdapter,
     WsRoomAdapter,
 )
+from dcl_comms_core.adapters.targets import parse_target
 from dcl_comms_core.errors import LocalProtocolError
 from dcl_comms_core.identity.guard import ChallengeGuard
 from dcl_comms_core.room.session import RoomSession
@@ -41,7 +41,7 @@ __all__ = ["Links", "new_session", "resolve"]
 
 def resolve(target: str | Adapter, limits: Limits) -> str | Adapter:
     """A realm's URL, or an adapter.  InvalidConnectionString: it is neither; LocalProtocolError: it is ``offline:``."""
-    where = read_target(target, limits)
+    where = parse_target(target, limits=limits)
     if isinstance(where, OfflineAdapter):
         msg = "nobody is met at offline: - connect to the realm's URL, whose scenes may have rooms"
         raise LocalProtocolError(msg)

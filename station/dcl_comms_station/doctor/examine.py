@@ -9,8 +9,8 @@ from dcl_comms_core.adapters.connection_string import (
     LiveKitAdapter,
     OfflineAdapter,
     SimulatorAdapter,
-    parse_connection_string,
 )
+from dcl_comms_core.adapters.targets import parse_target
 from dcl_comms_core.errors import CommsError, ConnectionStringProblem, InvalidConnectionString
 from dcl_comms_station.clean import clean
 from dcl_comms_station.doctor.endpoint import endpoint_of, endpoint_of_url
@@ -52,21 +52,19 @@ class _Examination:
         self._endpoint: Endpoint | None = None
 
     async def parse(self) -> Good:
-        text = self._text
-        if text.startswith(("http://", "https://")):
-            try:
-                self._endpoint = endpoint_of_url(text.partition("?")[0], "/about")
-            except ValueError:
-                raise Problem(Exit.USAGE, "not the URL of a server", _COPY) from None
-            return Good("the URL of a realm")
         try:
-            self._adapter = parse_connection_string(text)
+            where = parse_target(self._text)
         except InvalidConnectionString as error:
             fix = _STRING_FIXES.get(error.problem, _COPY)
-            raise Problem(Exit.USAGE, clean(str(error), limit=200), fix) from None
-        self._visitor.check(self._adapter)
-        self._endpoint = endpoint_of(self._adapter)
-        return Good(f"of the kind {self._adapter.protocol}:")
+            raise Problem(Exit.USAGE, clean(str(error), limit=300), fix) from None
+        if isinstance(where, str):
+            self._endpoint = endpoint_of_url(where, "/about")
+            url = clean(where, limit=200)
+            return Good("the URL of a realm" if self._text.startswith(where) else f"the realm at {url}")
+        self._adapter = where
+        self._visitor.check(where)
+        self._endpoint = endpoint_of(where)
+        return Good(f"of the kind {where.protocol}:")
 
     def stages(self) -> tuple[list[Trial], list[Callable[[], object]], Visit | RealmVisit | None]:
         """What follows once the target is known, what is to be closed at the end, and the stay in a room."""

@@ -27,6 +27,7 @@ from dcl_comms_core import (
     SigningRefused,
     login_payload,
 )
+from dcl_comms_core.tools.urls import host_and_port
 
 LOGIN = login_payload(EPHEMERAL.address, EXPIRES)
 URL = "wss://realm.example/ws"
@@ -202,7 +203,9 @@ def allowed(guard: ChallengeGuard, url: str) -> bool:
         guard.check_url(url)
     except SigningRefused as error:
         assert error.problem is SigningProblem.HOST_NOT_ALLOWED
-        assert "example" not in str(error)
+        # The host, so that one can allow it, and no more of the URL.
+        assert host_and_port(url).partition("#")[0] in str(error)
+        assert "/" not in str(error)
         return False
     return True
 
