@@ -115,8 +115,10 @@ event_queue_bytes          67,108,864   (drivers) likewise, in bytes of memory t
 audio_frames               100          (drivers) pieces of sound, 10 ms each, that wait for one reader of a track; the
                                         oldest are let go, and the reader's ``dropped`` counts them
 video_frames               4            (drivers) the same for pictures, each of which is megabytes of native memory
-inbox_bytes                33,554,432   (drivers) packets of one room that wait for the loop's next turn; further ones
-                                        are dropped and counted: LimitReached at that turn
+inbox_bytes                33,554,432   (drivers) what came in for one room and waits for the loop's next turn; further
+                                        packets are dropped and counted: LimitReached at that turn.  While more than
+                                        half of it waits nothing is read from WebSockets: LimitReached likewise
+inbox_overhead             128          (drivers) what each WebSocket message that waits counts beside its own bytes
 fetch_seconds              15.0         (drivers) an HTTP request that takes longer, redirects and all, is
                                         FetchFailed(TIMEOUT)
 fetch_redirects            4            (drivers) redirects that one request follows; one more is FetchFailed(PROTOCOL)
@@ -133,7 +135,9 @@ ping_seconds               20.0         (drivers) a WebSocket that was silent so
                                         long it is SocketClosed(TIMEOUT)
 journal_bytes              67,108,864   a Journal stops there, and says so in its last line; a longer one is not read:
                                         InvalidJournal
-turn_inputs                256          (drivers) inputs handled in one turn before other tasks get theirs
+turn_inputs                256          (drivers) inputs handled in one turn, and frames of any kind of what one read
+                                        brought, before other tasks get their turn
+turn_bytes                 131,072      (drivers) likewise, in bytes of WebSocket frames
 =========================  ===========  ================================================================================
 """
 
@@ -239,6 +243,7 @@ class Limits:
     audio_frames: int = _at_least_one(100)
     video_frames: int = _at_least_one(4)
     inbox_bytes: int = 33_554_432
+    inbox_overhead: int = 128
     fetch_seconds: float = 15.0
     fetch_redirects: int = 4
     fetches: int = 32
@@ -249,6 +254,7 @@ class Limits:
     ping_seconds: float = 20.0
     journal_bytes: int = 67_108_864
     turn_inputs: int = _at_least_one(256)
+    turn_bytes: int = _at_least_one(131_072)
 
     def __post_init__(self) -> None:
         for one in fields(self):

@@ -86,7 +86,7 @@ def collect(
 ) -> Stats:
     """What a session counted, and what is only known around it.  ``round_trip``: seconds, and when it was measured."""
     counters = session.counters
-    lost = {name: count for name, count in counters.items() if name.startswith(_BY_REASON)}
+    lost = {name: count for name, count in counters.items() if count and name.startswith(_BY_REASON)}
     rejected = sum(count for name, count in lost.items() if name.startswith("rejected."))
     lost |= {reason: counters[name] for name, reason in _LOST.items() if counters[name]}
     if dropped_events:

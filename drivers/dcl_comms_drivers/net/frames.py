@@ -56,14 +56,15 @@ class Splitter:
 
     ``next`` gives, one after the other, such messages, and between them, as ``other``, the bytes of what is for the
     library's parser.  While that is in the middle of a fragmented message, ``divert`` has all frames go to it.
+    ``taken``: how many bytes it gave of what is fed last.
     """
 
-    __slots__ = ("_at", "_buffer", "_limit", "messages", "other")
+    __slots__ = ("_buffer", "_limit", "messages", "other", "taken")
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._buffer = b""
-        self._at = 0
+        self.taken = 0
         self.messages: list[bytes] = []
         """What the last ``next`` found."""
         self.other = b""
@@ -71,16 +72,20 @@ class Splitter:
 
     def feed(self, data: bytes) -> None:
         """Take what came in."""
-        rest = self._buffer[self._at :] if self._at else self._buffer
+        rest = self._buffer[self.taken :] if self.taken else self._buffer
         self._buffer = rest + data if rest else data
-        self._at = 0
+        self.taken = 0
 
-    def next(self, *, divert: bool) -> bool:
-        """Go on: messages up to one frame of another kind.  False: there is nothing whole left."""
-        buffer, at, end, limit = self._buffer, self._at, len(self._buffer), self._limit
+    def next(self, *, divert: bool, most: int, until: int) -> bool:
+        """Go on: messages up to one frame of another kind, ``most`` of them, none that begins at ``until`` or later.
+
+        False: there is nothing whole left.
+        """
+        buffer, at, end, limit = self._buffer, self.taken, len(self._buffer), self._limit
         messages: list[bytes] = []
         self.other = b""
-        while end - at > 1:
+        last = min(end - 1, until)
+        while at < last and len(messages) < most:
             size, start = buffer[at + 1], at + 2
             if size >= _SHORT:
                 masked, size = size & _MASKED, size & _LENGTH
@@ -104,6 +109,6 @@ class Splitter:
                 break
             messages.append(buffer[start:stop])
             at = stop
-        self._at = at
+        self.taken = at
         self.messages = messages
         return bool(messages or self.other)

@@ -6,6 +6,7 @@ without a loop.  What comes of it waits in an inbox that ``drain`` empties.
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar
@@ -18,7 +19,7 @@ from dcl_comms_drivers.loops.mailbox import Mailbox
 from dcl_comms_drivers.loops.network import Direct
 from dcl_comms_drivers.net.dial import NetOptions
 from dcl_comms_drivers.net.http import fetch
-from dcl_comms_drivers.net.websocket import Socket
+from dcl_comms_drivers.net.websocket import Socket, turn_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -54,15 +55,24 @@ class NetLink:
         self._turn = turn if isinstance(runner, Direct) else None
         self._bursting = False
         self._inbox: Mailbox[Input] = Mailbox(self._woken, _forget)
-        self._inbox_bytes = self._options.limits.inbox_bytes
+        limits = self._options.limits
+        self._inbox_bytes = limits.inbox_bytes
+        self._mark = limits.inbox_bytes // 2
+        """Sockets read no further once more than this waits, until it is half; the rest is for what they had read."""
+        self._overhead = limits.inbox_overhead
+        self._turn_bytes = turn_bytes(limits)
         self._put_bytes = 0
         self._got_bytes = 0
+        self._held = False
+        """Whether a socket waits for room."""
+        self._untold: Counter[LinkRef] = Counter()
+        """Messages that had no room; 0: its socket was held."""
+        self._lock = threading.Lock()
         self._crash: Exception | None = None
         self._abandoned = False
         # These belong to the net's thread.
         self._sockets: dict[LinkRef, Socket] = {}
         self._requests: dict[LinkRef, Task] = {}
-        self._dropped: Counter[LinkRef] = Counter()
 
     def execute(self, command: Command, *, now: float) -> None:
         """Carry a command out; what comes of it arrives through ``drain``."""
@@ -90,16 +100,32 @@ class NetLink:
         if self._crash is not None:
             raise self._crash
         self._inbox.begin()
+        if self._untold:
+            self._tell_untold(session, now)
+        until = self._got_bytes + self._turn_bytes
         for _ in range(limit):
             inp = self._inbox.get()
             if inp is None:
                 break
             if isinstance(inp, FrameReceived):
-                self._got_bytes += len(inp.data)
+                self._got_bytes += len(inp.data) + self._overhead
             session.receive(inp, now=now)
-        if self._dropped and not self._abandoned:
-            self._in_net(self._tell_dropped)
+            if self._got_bytes >= until:
+                break
+        if self._held and self._waiting <= self._mark // 2 and not self._abandoned:
+            self._held = False
+            self._in_net(self._go_on)
         return len(self._inbox) > 0
+
+    def _tell_untold(self, session: Listener, now: float) -> None:
+        with self._lock:
+            untold, self._untold = self._untold, Counter()
+        for ref, count in untold.items():
+            session.receive(PacketsDropped(link=ref, count=count), now=now)
+
+    @property
+    def _waiting(self) -> int:
+        return self._put_bytes - self._got_bytes
 
     def deadline(self) -> float | None:
         """Nothing is due without a wake."""
@@ -184,12 +210,31 @@ class NetLink:
                 self._inbox.put(FrameReceived(link=ref, data=data))
 
     def _has_room(self, ref: LinkRef, data: bytes) -> bool:
-        size = len(data)
-        if self._put_bytes - self._got_bytes + size > self._inbox_bytes:
-            self._dropped[ref] += 1
+        size = len(data) + self._overhead
+        if self._waiting + size > self._inbox_bytes:
+            self._note(ref, 1)
             return False
         self._put_bytes += size
         return True
+
+    def _note(self, ref: LinkRef, dropped: int) -> None:
+        with self._lock:
+            self._untold[ref] += dropped
+        self._woken()
+
+    def full(self, ref: LinkRef) -> bool:
+        """Whether so much waits that a socket should read no further; see ``SocketInbox``."""
+        if not self._held:
+            if self._waiting <= self._mark:
+                return False
+            self._note(ref, 0)
+            # Before it is looked at again: whoever drains looks at this after it has made room.
+            self._held = True
+        return self._waiting > self._mark // 2
+
+    def _go_on(self, _: Net) -> None:
+        for socket in self._sockets.values():
+            socket.go_on()
 
     def burst(self, work: Callable[[], None]) -> None:
         """Let a socket's task deliver; see ``SocketInbox``."""
@@ -207,11 +252,6 @@ class NetLink:
     def _woken(self) -> None:
         if not self._bursting:
             self._wake()
-
-    def _tell_dropped(self, _: Net) -> None:
-        dropped, self._dropped = self._dropped, Counter()
-        for ref, count in dropped.items():
-            self._inbox.put(PacketsDropped(link=ref, count=count))
 
     def crashed(self, error: Exception) -> None:
         """Take a bug of ours, or misuse; whoever drains gets it."""

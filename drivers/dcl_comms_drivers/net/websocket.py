@@ -34,10 +34,11 @@ if TYPE_CHECKING:
     from dcl_comms_core.adapters.url_guard import Place
     from dcl_comms_core.commands import CloseSocket, OpenSocket, SendFrame
     from dcl_comms_core.inputs import Input, LinkRef
+    from dcl_comms_core.limits import Limits
     from dcl_comms_drivers.loops.network import Net, Stream, Task
     from dcl_comms_drivers.net.dial import NetOptions
 
-__all__ = ["Socket", "SocketInbox"]
+__all__ = ["Socket", "SocketInbox", "turn_bytes"]
 
 _BATCH_BYTES: Final = 262_144
 """What is given to the stream at once."""
@@ -67,6 +68,10 @@ class SocketInbox(Protocol):
 
     def deliver_frames(self, ref: LinkRef, messages: list[bytes]) -> None:
         """Take binary messages, of which there may be many."""
+        ...
+
+    def full(self, ref: LinkRef) -> bool:
+        """Whether so much waits that a socket should read no further, until it is told by ``Socket.go_on``."""
         ...
 
     def burst(self, work: Callable[[], None]) -> None:
@@ -114,6 +119,13 @@ class Socket:
         self._silent = False
         self._heard = 0.0
         self._splitter = Splitter(self._limits.socket_bytes)
+        self._turn_bytes = turn_bytes(self._limits)
+        self._all_taken = True
+        """Whether nothing whole is left of what was read."""
+        self._cut = False
+        """Whether the connection was cut off by us."""
+        self._deaf = False
+        """Whether we do not listen, for want of room: a silence then is ours."""
         self._pieces: list[bytes] = []
         """Of a message in fragments."""
         self._fragmented = False
@@ -147,6 +159,10 @@ class Socket:
         else:
             self.abandon()
             self._deliver(SocketClosed(link=self._ref, reason=CloseReason.CLIENT))
+
+    def go_on(self) -> None:
+        """There is room again for what is read."""
+        self._changed.notify()
 
     def abandon(self) -> None:
         """Let go of it now; nothing is delivered any more, unless it was before."""
@@ -246,7 +262,10 @@ class Socket:
         self._spawn(self._keep_alive)
 
     async def _read(self, stream: Stream, protocol: ClientProtocol) -> CloseReason:
-        """Read until the end; return what it is if there was no close frame."""
+        """Read until the end; return what it is if there was no close frame.
+
+        What one read brought is handled in pieces, between which other tasks run.
+        """
 
         def take(data: bytes) -> bool:
             self._heard = self._net.now()
@@ -261,9 +280,10 @@ class Socket:
                     return CloseReason.NETWORK
             except OSError:
                 return CloseReason.NETWORK
-            while len(self._control) > _CONTROL_BYTES:
-                await self._changed.wait()
-            go_on = True
+            await (self._room() if self._is_held else self._net.breathe())
+            if self._cut:
+                return CloseReason.NETWORK
+            go_on = self._take_in(protocol)
         try:
             # Our own close frame still goes out, if the server takes it.
             async with self._net.limit(self._limits.close_seconds):
@@ -273,17 +293,38 @@ class Socket:
             pass  # it does not
         return CloseReason.PROTOCOL if protocol.parser_exc is not None else CloseReason.NETWORK
 
-    def _take_in(self, protocol: ClientProtocol) -> bool:
-        """Handle everything whole that has come in.  False: read no further for now."""
-        self._inbox.burst(partial(self._take_whole, protocol))
-        return protocol.close_rcvd is None and protocol.parser_exc is None and len(self._control) <= _CONTROL_BYTES
+    async def _room(self) -> None:
+        """Wait until there is room for what we would read, or the connection is cut off."""
+        while self._is_held and not self._cut:
+            self._deaf = self._inbox.full(self._ref)
+            await self._changed.wait()
+        if self._deaf:
+            self._heard = self._net.now()
+            self._deaf = False
 
-    def _take_whole(self, protocol: ClientProtocol) -> None:
-        splitter = self._splitter
-        while not (protocol.close_rcvd or protocol.parser_exc) and splitter.next(divert=self._fragmented):
+    def _take_in(self, protocol: ClientProtocol) -> bool:
+        """Handle what has come in, as much as one turn may take.  False: read no further for now."""
+        self._inbox.burst(partial(self._take_some, protocol))
+        return self._all_taken and not self._is_held and protocol.close_rcvd is None and protocol.parser_exc is None
+
+    @property
+    def _is_held(self) -> bool:
+        """Whether what we would read now has no room: pongs that the server does not take, messages nobody takes."""
+        return len(self._control) > _CONTROL_BYTES or self._inbox.full(self._ref)
+
+    def _take_some(self, protocol: ClientProtocol) -> None:
+        splitter, left = self._splitter, self._limits.turn_inputs
+        until = splitter.taken + self._turn_bytes
+        self._all_taken = False
+        while left > 0 and splitter.taken < until and not (protocol.close_rcvd or protocol.parser_exc):
+            if not splitter.next(divert=self._fragmented, most=left, until=until):
+                self._all_taken = True
+                break
             if splitter.messages:
+                left -= len(splitter.messages)
                 self._inbox.deliver_frames(self._ref, splitter.messages)
             if splitter.other:
+                left -= 1
                 protocol.receive_data(splitter.other)
                 for event in protocol.events_received():
                     if isinstance(event, Frame):
@@ -335,7 +376,7 @@ class Socket:
             try:
                 await stream.send(data)
             except OSError:
-                stream.abort()  # the reading task tells of it
+                self._cut_off(stream)  # the reading task tells of it
                 return
             finally:
                 self._writing = False
@@ -372,13 +413,13 @@ class Socket:
                     await never.wait()
             except TimeoutError:
                 pass  # it always does
-            silence = self._net.now() - self._heard
+            silence = 0.0 if self._deaf else self._net.now() - self._heard
             pause = period
             if silence < period:
                 pause = period - silence
             elif silence >= _SILENT_PERIODS * period:
                 self._silent = True
-                stream.abort()
+                self._cut_off(stream)
             elif protocol.state is State.OPEN:
                 protocol.send_ping(b"")
                 self._flush(protocol)
@@ -409,11 +450,22 @@ class Socket:
                 while not self._over:
                     await self._changed.wait()
         except TimeoutError:
-            stream.abort()  # the reading task tells of it
+            self._cut_off(stream)  # the reading task tells of it
 
     def _hang_up(self) -> None:
         if self._stream is not None:
-            self._stream.abort()
+            self._cut_off(self._stream)
+
+    def _cut_off(self, stream: Stream) -> None:
+        """Have the reading task end, also where it does not read."""
+        self._cut = True
+        stream.abort()
+        self._changed.notify()
+
+
+def turn_bytes(limits: Limits) -> int:
+    """How much of what is read, or waits, one turn takes: so little that the inbox has room for it after its mark."""
+    return min(limits.turn_bytes, max(limits.inbox_bytes // 4, 1))
 
 
 def _is_open(protocol: ClientProtocol) -> bool:

@@ -26,7 +26,7 @@ def split(data, cuts=()):
     places = [0, *sorted(cuts), len(data)]
     for start, end in itertools.pairwise(places):
         splitter.feed(data[start:end])
-        while splitter.next(divert=fragmented):
+        while splitter.next(divert=fragmented, most=3, until=splitter.taken + 20_000):
             found += splitter.messages
             if splitter.other:
                 library.receive_data(splitter.other)

@@ -13,6 +13,7 @@ import time
 
 import pytest
 from rigs.drivers.net import LOOPS, REF, Server, answer, read_head, run, websocket_server
+from websockets.client import ClientProtocol
 from websockets.exceptions import ConnectionClosed
 
 from dcl_comms_core import (
@@ -476,29 +477,142 @@ def test_abandoned_it_hangs_up_and_says_nothing(loop):
     assert 1006 in codes
 
 
+def waiting(kit):
+    """Take what waits, which is more than one turn takes; gives the messages."""
+    before = len(frames(kit))
+    while kit.link.drain(kit, now=0.0, limit=1_000):
+        pass
+    return frames(kit)[before:]
+
+
 @ON_EVERY_LOOP
-def test_an_inbox_that_nobody_empties_is_bounded(loop):
+@pytest.mark.parametrize("size", [0, 1, 1_000])
+def test_an_inbox_that_nobody_empties_is_bounded_and_loses_nothing(loop, size):
+    """What waits counts, an empty message too; beyond half of the limit nothing is read until there is room."""
+    count = 500 if size > 1 else 5_000
+
     def serve(connection):
         accept(connection)
         go_on.wait(20)
-        connection.sendall(packed(2, bytes(1_000)) * 500 + packed(9, b"all"))
+        connection.sendall(packed(2, b"x" * size) * count + packed(9, b"all"))
         read.append(read_frame(connection))
         connection.recv(1)
 
     async def scenario(kit):
         await kit.open(server.url(scheme="ws"))
+        wakes = kit.wakes
         go_on.set()
-        end = time.monotonic() + 10
-        while not read and time.monotonic() < end:
+        while kit.wakes < wakes + 2:  # the first message; and that no more is read
             await kit.sleep(0.01)
-        dropped = await kit.expect(PacketsDropped)
-        assert dropped.link == REF
-        assert (len(frames(kit)), dropped.count) == (100, 400)
+        await kit.sleep(0.1)
+        if loop != "polled":  # a thread would go on as soon as there is room
+            assert 50_000 < len(waiting(kit)) * (size + 128) <= 100_000
+            assert read == []
+        told = await kit.expect(PacketsDropped)
+        assert (told.link, told.count) == (REF, 0)
+        await kit.until(lambda: read and len(frames(kit)) == count)
+        assert set(frames(kit)) == {b"x" * size}
+        assert all(inp.count == 0 for inp in kit.seen if isinstance(inp, PacketsDropped))
 
     read, go_on = [], threading.Event()
     with Server(serve) as server:
         run(loop, scenario, limits=Limits(inbox_bytes=100_000))
     assert read == [(10, b"all")]
+
+
+@ON_EVERY_LOOP
+def test_what_has_no_room_at_all_is_counted(loop):
+    def serve(connection):
+        accept(connection)
+        connection.sendall(packed(2, bytes(1_000)) * 3 + packed(2, b"x"))
+        connection.recv(1)
+
+    async def scenario(kit):
+        await kit.open(server.url(scheme="ws"))
+        await kit.until(lambda: frames(kit))
+        assert frames(kit) == [b"x"]
+        assert sum(inp.count for inp in kit.seen if isinstance(inp, PacketsDropped)) == 3
+
+    with Server(serve) as server:
+        run(loop, scenario, limits=Limits(inbox_bytes=1_000))
+
+
+@ON_EVERY_LOOP
+@pytest.mark.parametrize("how", ["close", "abandon", "silent"])
+def test_a_socket_that_reads_no_further_ends_all_the_same(loop, how):
+    def serve(connection):
+        accept(connection)
+        with contextlib.suppress(OSError):
+            connection.sendall(packed(2, bytes(1_000)) * 5_000)
+            while connection.recv(65_536):
+                pass
+
+    async def scenario(kit):
+        await kit.open(server.url(scheme="ws"))
+        await kit.sleep(1.0 if how == "silent" else 0.3)
+        if how == "abandon":
+            kit.link.abandon()
+            return
+        if how == "close":
+            kit.do(CloseSocket(link=REF, drain=0.1))
+        closed = await kit.expect(SocketClosed, timeout=5.0)
+        assert closed.reason is (CloseReason.CLIENT if how == "close" else CloseReason.TIMEOUT)
+        # It was not cut off for a silence that was ours.
+        assert how == "close" or len(frames(kit)) == 5_000
+
+    limits = Limits(inbox_bytes=100_000, close_seconds=0.2, ping_seconds=0.2 if how == "silent" else 20.0)
+    with Server(serve) as server:
+        run(loop, scenario, limits=limits)
+
+
+KINDS = {
+    "messages": packed(2, b"x"),
+    "empty": packed(2),
+    "text": packed(1),
+    "pings": packed(9),
+    "pongs": packed(10),
+    "fragments": packed(2, fin=False) + packed(0, fin=False) * 20 + packed(0),
+}
+
+
+@pytest.mark.parametrize("loop", ["asyncio", "trio"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_one_read_is_handled_in_pieces_between_which_others_have_their_turn(loop, kind, monkeypatch):
+    """Whatever the frames are: the longest piece has as many as Limits.turn_inputs says, and they come at once."""
+    handled = [0]
+
+    def receive_data(protocol, data=b""):
+        handled[-1] += 1
+        return library(protocol, data)
+
+    def serve(connection):
+        accept(connection)
+        go_on.wait(20)
+        connection.sendall(KINDS[kind] * 4_000 + packed(2, b"end"))
+        while connection.recv(65_536):
+            pass
+
+    async def scenario(kit):
+        await kit.open(server.url(scheme="ws"))
+        handled.append(0)
+        go_on.set()
+        while frames(kit)[-1:] != [b"end"]:
+            before = len(frames(kit))
+            while kit.link.drain(kit, now=0.0, limit=1_000):
+                pass
+            if kind in {"messages", "empty"}:
+                handled[-1] += len(frames(kit)) - before
+            handled.append(0)
+            await kit.sleep(0)
+
+    go_on = threading.Event()
+    library = ClientProtocol.receive_data
+    monkeypatch.setattr(ClientProtocol, "receive_data", receive_data)
+    with Server(serve) as server:
+        run(loop, scenario, limits=Limits(turn_inputs=64))
+    assert sum(handled) > 4_000
+    # A step of its own when the bytes come, and one of the task's, between two looks.
+    assert 64 <= max(handled) <= 2 * 64 + 1
 
 
 @ON_EVERY_LOOP
