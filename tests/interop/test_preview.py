@@ -18,7 +18,7 @@ from dcl_comms_core import (
     SceneMessageReceived,
 )
 
-pytestmark = [pytest.mark.node, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.node, pytest.mark.timeout(400)]  # an installation comes first
 
 ALICE, BOB = (LocalWallet(f"{number:064x}") for number in (1, 2))
 

@@ -14,7 +14,7 @@ import os
 import shutil
 import sys
 import tempfile
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 from rigs.drivers.sdk_peer import SdkPeer, say
@@ -100,7 +100,6 @@ async def main(browser, library):
     from websockets.http11 import Response
 
     files = {"/": (PAGE, "text/html"), "/livekit-client.umd.js": (Path(library), "text/javascript")}
-    page = asyncio.get_running_loop().create_future()
 
     def answer(_connection, request):
         if request.path == "/control":
@@ -111,38 +110,54 @@ async def main(browser, library):
         body = path.read_bytes()
         return Response(200, "OK", Headers({"Content-Type": kind, "Content-Length": str(len(body))}), body)
 
-    async def control(socket):
-        page.set_result(socket)
-        async for line in socket:
-            say(**json.loads(line))
-        gone.set()
+    orders = asyncio.Queue()
+    gone = asyncio.Event()
+    there = False
 
-    async def carry_orders():
-        socket = await page
+    async def read_orders():
         reader = asyncio.StreamReader()
         await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
         while line := await reader.readline():
-            await socket.send(line.decode())
+            orders.put_nowait(line.decode())
+        gone.set()
+
+    async def control(socket):
+        nonlocal there
+        there = True
+
+        async def hand_on():
+            while True:
+                await socket.send(await orders.get())
+
+        with running(hand_on()):
+            async for line in socket:
+                say(**json.loads(line))
         gone.set()
 
     async def complain(process):
         """What the browser says before the page is there; after that it is read and forgotten."""
         async for line in process.stderr:
-            if not page.done():
+            if not there:
                 say("browser", text=line.decode(errors="replace").strip())
         gone.set()
 
-    gone = asyncio.Event()
     async with serve(control, "127.0.0.1", 0, process_request=answer, compression=None, max_size=2**20) as server:
         (port,) = {socket.getsockname()[1] for socket in server.sockets}
         with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
             async with started(browser, f"http://127.0.0.1:{port}/", folder) as process:
-                tasks = [asyncio.create_task(carry_orders()), asyncio.create_task(complain(process))]
-                await gone.wait()
-                for task in tasks:
-                    task.cancel()
-                    with suppress(asyncio.CancelledError):
-                        await task
+                with running(read_orders(), complain(process)):
+                    await gone.wait()
+
+
+@contextmanager
+def running(*coroutines):
+    """These, until the block is left."""
+    tasks = [asyncio.ensure_future(coroutine) for coroutine in coroutines]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ import shutil
 import subprocess
 from functools import cache
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -22,7 +23,7 @@ LOCKS = ROOT / "tests" / "interop" / "npm"
 CACHE = ROOT / ".cache"
 
 
-def refuse(reason: str, variable: str) -> None:
+def refuse(reason: str, variable: str) -> NoReturn:
     """Skip a test for this reason, or fail it where this variable is 1."""
     if os.environ.get(variable) == "1":
         pytest.fail(reason)
@@ -51,9 +52,12 @@ def _install(npm: str, name: str, folder: Path) -> None:
         shutil.copy(LOCKS / name / file, folder)
     quiet = ["--ignore-scripts", "--no-audit", "--no-fund", "--no-update-notifier", "--loglevel=error"]
     patience = ["--fetch-retries=1", "--fetch-timeout=20000"]
-    done = subprocess.run(
-        [npm, "ci", *quiet, *patience], cwd=folder, capture_output=True, text=True, timeout=300, check=False
-    )
+    try:
+        done = subprocess.run(
+            [npm, "ci", *quiet, *patience], cwd=folder, capture_output=True, text=True, timeout=300, check=False
+        )
+    except subprocess.TimeoutExpired as late:
+        refuse(f"npm had not installed tests/interop/npm/{name} after {late.timeout:.0f} s", "REQUIRE_NODE")
     if done.returncode:
         code = next((line for line in done.stderr.splitlines() if " code " in line), "it said no code")
         refuse(f"npm could not install what tests/interop/npm/{name} asks for: {code}", "REQUIRE_NODE")
