@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import unquote
+
 import pytest
 from dcl_comms_drivers.wallet import LocalWallet
 from rigs.drivers.kit import LOOPS, Kit
@@ -103,7 +105,9 @@ def test_a_scenes_room_of_a_preview(kit, place):
             ):
                 for one in (alice, bob):
                     one.enter_scene(scene["id"], (0, 0))
-                    await one.expect(RoomOpened, room="scene")
+                    opened = await one.expect(RoomOpened, room="scene")
+                    # The preview's own name for itself, as explorers say it: with another, nobody meets.
+                    assert unquote(opened.name) == f"scene-LocalPreview:{scene['id']}"
                 alice.scene_message(scene["id"], b"for this scene")
                 heard = await bob.expect(SceneMessageReceived)
                 assert (heard.sender, heard.scene_id, heard.data) == (
