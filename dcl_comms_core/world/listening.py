@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from dcl_comms_core.room.output import Output
     from dcl_comms_core.room.session import RoomSession
     from dcl_comms_core.tools.clock import Clock
+    from dcl_comms_core.world.held import Held
     from dcl_comms_core.world.islands import IslandService
     from dcl_comms_core.world.lifecycle import Lifecycle
     from dcl_comms_core.world.rejoining import Rejoining
@@ -42,7 +43,7 @@ class Listening:
     """
 
     __slots__ = (
-        "_arrivals", "_children", "_clock", "_islands", "_known", "_lifecycle", "_merged", "_on", "_output",
+        "_arrivals", "_children", "_clock", "_held", "_islands", "_known", "_lifecycle", "_merged", "_on", "_output",
         "_own_credentials", "_rejoining", "_waiting", "identity", "moved", "requests",
     )  # fmt: skip
 
@@ -53,6 +54,7 @@ class Listening:
         islands: IslandService,
         rejoining: Rejoining,
         waiting: Waiting,
+        held: Held,
         lifecycle: Lifecycle,
         output: Output,
         clock: Clock,
@@ -65,6 +67,7 @@ class Listening:
         self._islands = islands
         self._rejoining = rejoining
         self._waiting = waiting
+        self._held = held
         self._lifecycle = lifecycle
         self._output = output
         self._clock = clock
@@ -112,7 +115,7 @@ class Listening:
         """Take what the other sessions have for us, and do what follows from it, until nothing does."""
         lifecycle, self.moved = self._lifecycle, True
         while True:
-            while self._drain():
+            while self._drain() or self._held.settle():
                 pass
             if not lifecycle.moved:
                 return

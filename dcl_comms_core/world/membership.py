@@ -36,7 +36,7 @@ class Standing(NamedTuple):
 class Stay:
     """The books of one role.  What follows from them is done by the WorldSession."""
 
-    __slots__ = ("_retries", "_seconds", "adapter", "due", "lost_by", "role", "state", "until", "way")
+    __slots__ = ("_retries", "_seconds", "adapter", "due", "lost_by", "returning", "role", "state", "until", "way")
 
     def __init__(self, role: RoomRole, way: Way, *, backoff: Backoff | None, prng: Prng, limits: Limits) -> None:
         self.role = role
@@ -50,6 +50,8 @@ class Stay:
         """When the search, or the joining of what it found, is given up."""
         self.lost_by: Setback | None = None
         """Why its last room ended."""
+        self.returning = False
+        """Were we in its room, and search it again?"""
         self._retries = Retries(backoff, prng, limits.stable_seconds)
         self._seconds = limits.seek_seconds
 
@@ -93,6 +95,7 @@ class Stay:
 
     def entered(self, now: float) -> None:
         """We are in."""
+        self.returning = False
         self._move(StayTrigger.ENTERED)
         self.until = None
         self._retries.entered(now)
@@ -104,6 +107,7 @@ class Stay:
 
     def lost(self, setback: Setback, now: float) -> None:
         """Search again after a pause."""
+        self.returning = self.returning or self.state is StayState.IN
         self._move(StayTrigger.LOST)
         self.way.stop()
         self.adapter = self.until = None
@@ -111,10 +115,12 @@ class Stay:
 
     def begin_anew(self) -> None:
         """It is wanted as if it had never been tried."""
+        self.returning = False
         self._retries.attempt = 0
 
     def stop(self) -> None:
         """It is not wanted any more."""
+        self.returning = False
         self._move(StayTrigger.STOP)
         self.way.stop()
         self.due = self.until = self.adapter = self.lost_by = None

@@ -39,6 +39,7 @@ from dcl_comms_core.tools.prng import Prng
 from dcl_comms_core.tools.timers import earliest
 from dcl_comms_core.tools.urls import request_url
 from dcl_comms_core.world.discovery import OlderForms, Way
+from dcl_comms_core.world.held import Held
 from dcl_comms_core.world.islands import IslandService
 from dcl_comms_core.world.lifecycle import Lifecycle
 from dcl_comms_core.world.listening import Listening
@@ -164,6 +165,9 @@ class WorldSession(Intents):
         login = Login(where, is_guest=is_guest, secret=secret)
         self._scenes = Scenes(where, gatekeeper=gatekeeper, realm_name=realm_name, login=login)
         self._waiting = Waiting(merged, self.clock)
+        self._held = Held(
+            merged, self._scene, lifecycle=self._lifecycle, output=self._output, clock=self.clock, limits=limits
+        )
         self._rejoining = Rejoining(
             where,
             (self._island, self._scene),
@@ -181,6 +185,7 @@ class WorldSession(Intents):
             islands=self._islands,
             rejoining=self._rejoining,
             waiting=self._waiting,
+            held=self._held,
             lifecycle=self._lifecycle,
             output=self._output,
             clock=self.clock,
@@ -504,7 +509,7 @@ class WorldSession(Intents):
         if to is EVERYONE:
             self._waiting.announce(version)
         else:
-            self._merged.announce_profile(version, to=to, now=self.clock.now)
+            super().announce_profile(version, to=to, now=self.clock.now)
         self._listening.pump()
 
     def offer_profile(self, version: int, serialized: str, *, base_url: str = "", now: float | None = None) -> None:
@@ -523,8 +528,13 @@ class WorldSession(Intents):
     def put(
         self, messages: list[tuple[bytes, tuple[str, ...] | None, str]], *, reliable: bool, now: float | None
     ) -> None:
-        """Give packets to the rooms that they are for.  What ``send_bytes`` ends in."""
+        """Give packets to the rooms that they are for, or keep them for those that are searched again.
+
+        What ``send_bytes`` ends in.
+        """
         self.clock.pass_time(now)
+        if self._held.take(messages, reliable=reliable):
+            return
         refused: list[CommsError] = []
         for data, named, topic in messages:
             to = EVERYONE if named is None else [PeerId(text) for text in named]
@@ -551,13 +561,13 @@ class WorldSession(Intents):
 
     @property
     def waiting(self) -> int:
-        """Packets that wait for credit, in all rooms."""
-        return self._merged.waiting
+        """Packets that wait for credit in all rooms, or for a room to be back."""
+        return self._merged.waiting + self._held.waiting
 
     @property
     def waiting_bytes(self) -> int:
         """What the packets that wait for credit hold."""
-        return self._merged.waiting_bytes
+        return self._merged.waiting_bytes + self._held.waiting_bytes
 
     @property
     def in_flight_bytes(self) -> int:
@@ -571,8 +581,8 @@ class WorldSession(Intents):
 
     @property
     def unacknowledged(self) -> int:
-        """Packets that wait for credit or for an acknowledgement, in all rooms."""
-        return self._merged.unacknowledged
+        """Packets that wait for credit or an acknowledgement in all rooms, or for a room to be back."""
+        return self._merged.unacknowledged + self._held.waiting
 
     def has_credit(self, *, reliable: bool = True) -> bool:
         """Whether a packet sent now goes straight to the transports of all open rooms."""
