@@ -82,7 +82,7 @@ def _layout(kind: str) -> tuple[np.dtype[np.void], tuple[int, ...]]:
 
 
 def _fill(numpy: Any, kind: str, packets: Sequence[ReadableBuffer], rows: Rows, limits: Limits) -> None:
-    given: list[bytes] = [data if isinstance(data, bytes) else _bytes(data) for data in packets]
+    given: list[bytes] = [data if type(data) is bytes else _bytes(data) for data in packets]
     lengths = numpy.fromiter(map(len, given), "i8", len(given))
     left = TEMPLATES
     for length in numpy.unique(lengths).tolist():

@@ -157,7 +157,7 @@ def _usual(data: bytes, length: int) -> tuple[str, Packet] | None:
 
 def decode_message(cls: type[M], data: ReadableBuffer, *, limits: Limits = DEFAULT_LIMITS) -> M:
     """One message of any class of ours (a Packet's member without its wrapper, a WsPacket...).  Raises DecodeError."""
-    raw = data if isinstance(data, bytes) else _whole(data, limits)
+    raw = data if type(data) is bytes else _whole(data, limits)
     fast = _FAST.get(cls)
     if fast is not None and len(raw) <= limits.packet_bytes and limits.nesting >= _DEEPEST:
         try:
@@ -180,7 +180,7 @@ def peek(data: ReadableBuffer, *, limits: Limits = DEFAULT_LIMITS) -> Peek:
     Whenever :func:`decode` succeeds, this agrees with it.  It accepts more: what is inside the member is not looked at,
     and unknown fields are not counted.
     """
-    raw = data if isinstance(data, bytes) else _whole(data, limits)
+    raw = data if type(data) is bytes else _whole(data, limits)
     end = len(raw)
     if end > limits.packet_bytes:
         raise DecodeError(f"more than {limits.packet_bytes} bytes", limits.packet_bytes)

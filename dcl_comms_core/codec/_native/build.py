@@ -3,6 +3,9 @@
 ``python dcl_comms_core/codec/_native/build.py`` builds them in place for the interpreter that runs it (an editable
 install does the same); ``--only NAME``, ``--into FOLDER`` and ``--sanitize KINDS`` are for .ci/sanitize.  The result is
 moved into its place when it is whole, so that a program that is starting meanwhile finds the old one or the new one.
+
+Flags: those that the interpreter was built with, ours, those that harden (as far as this compiler takes them, as it
+also has to take the interpreter's), and last the environment's CFLAGS, CPPFLAGS and LDFLAGS, which have the last word.
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ import subprocess
 import sys
 import sysconfig
 import tempfile
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -60,6 +64,7 @@ EXTENSIONS = (CODEC, CALLBACK)
 FLAGS = [
     "-std=c11",
     "-O3",
+    "-g0",
     "-fPIC",
     "-fvisibility=hidden",
     "-fno-semantic-interposition",
@@ -67,6 +72,19 @@ FLAGS = [
     "-Wextra",
     "-Werror",
 ]
+HARDENING = (
+    ("-fstack-protector-strong",),
+    ("-U_FORTIFY_SOURCE", "-D_FORTIFY_SOURCE=2"),
+    ("-U_FORTIFY_SOURCE", "-D_FORTIFY_SOURCE=3"),
+    ("-fcf-protection",),
+    ("-Wl,-z,relro", "-Wl,-z,now"),
+    ("-Wl,-z,noexecstack",),
+)
+"""Each for itself: not every compiler, processor and linker has all of them.  A later one replaces an earlier one."""
+_PROBE = """#include <string.h>
+int probe(char *to, const char *from);
+int probe(char *to, const char *from) { strcpy(to, from); return 0; }
+"""
 SANITIZED = ["-g", "-O1", "-fno-omit-frame-pointer", "-fno-sanitize-recover=all"]
 
 
@@ -98,6 +116,58 @@ def _compiler() -> list[str]:
     raise CannotBuild(f"no C compiler was found (tried: {', '.join(filter(None, candidates))})")
 
 
+def _words(*variables: str | int | None) -> list[str]:
+    return [word for text in variables for word in shlex.split(str(text or ""))]
+
+
+def _link() -> list[str]:
+    return ["-bundle", "-undefined", "dynamic_lookup"] if sys.platform == "darwin" else ["-shared"]
+
+
+@cache
+def _takes(compiler: tuple[str, ...], flags: tuple[str, ...]) -> bool:
+    """Whether the compiler and its linker know these flags, and have nothing to say about them."""
+    with tempfile.TemporaryDirectory(prefix="dcl-comms-") as scratch:
+        source = Path(scratch, "probe.c")
+        source.write_text(_PROBE, encoding="ascii")
+        command = [
+            *compiler,
+            *flags,
+            "-O2",
+            "-fPIC",
+            "-Werror",
+            *_link(),
+            str(source),
+            "-o",
+            str(source.with_suffix(".so")),
+        ]
+        try:
+            return subprocess.run(command, capture_output=True, check=False, timeout=60).returncode == 0
+        except (OSError, subprocess.SubprocessError):
+            return False
+
+
+def flags(compiler: list[str]) -> list[str]:
+    """All flags of an ordinary build, in order."""
+    tool = tuple(compiler)
+    told = tuple(
+        word
+        for word in _words(*map(sysconfig.get_config_var, ("CFLAGS", "LDFLAGS")))
+        # There is nothing to link with, and a folder of this machine has no place in a wheel.
+        if not word.startswith(("-L", "-Wl,-rpath"))
+    )
+    mine = _words(*map(os.environ.get, ("CFLAGS", "CPPFLAGS", "LDFLAGS")))
+    return [
+        # An interpreter may come from elsewhere, made with a compiler that isn't this one.
+        *(told if _takes(tool, told) else ()),
+        *FLAGS,
+        *(flag for group in HARDENING if _takes(tool, group) for flag in group),
+        "-DNDEBUG",
+        # What somebody asks for may make a compiler talk.
+        *(["-Wno-error", *mine] if mine else ()),
+    ]
+
+
 def build(into: Path | None = None, *, sanitize: str = "", extension: Extension = CODEC) -> Path:
     """The extension for this interpreter, in the folder ``into`` or in its package.  Raises CannotBuild."""
     into = into or extension.folder
@@ -108,16 +178,15 @@ def build(into: Path | None = None, *, sanitize: str = "", extension: Extension 
     if sysconfig.get_config_var("Py_GIL_DISABLED"):
         raise CannotBuild(f"the native {extension.what} needs the GIL")
     includes = {sysconfig.get_path(name) for name in ("include", "platinclude")}
-    link = ["-bundle", "-undefined", "dynamic_lookup"] if sys.platform == "darwin" else ["-shared"]
+    compiler = _compiler()
     with tempfile.TemporaryDirectory(dir=into, prefix=".building-") as scratch:
         out = Path(scratch, file_name(extension))
         command = [
-            *_compiler(),
-            *FLAGS,
-            *([*SANITIZED, f"-fsanitize={sanitize}"] if sanitize else ["-DNDEBUG"]),
+            *compiler,
+            *([*FLAGS, *SANITIZED, f"-fsanitize={sanitize}"] if sanitize else flags(compiler)),
             *(f"-I{path}" for path in sorted(includes)),
             f'-DSOURCE_HASH="{source_hash(extension)}"',
-            *link,
+            *_link(),
             str(extension.folder / extension.main),
             "-o",
             str(out),

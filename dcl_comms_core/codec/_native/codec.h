@@ -90,7 +90,7 @@ typedef enum {
 } Reason;
 
 /* What must be put right when all bytes are read: unknown fields in runs, or an enum number without a name.  Until
- * then the slot holds an int: the index of the record, or the number. */
+ * then the slot holds an int: the index of the record, or the number.  Neither is believed: see changed(). */
 typedef struct {
     PyObject *message; /* owned; NULL when done early */
     Plan *plan;
@@ -150,13 +150,21 @@ static inline PyObject **slot_at(const void *base, Py_ssize_t offset)
     return (PyObject **)((char *)(uintptr_t)base + offset);
 }
 
-/* A slot never holds NULL while a message is made, and defaults never die here. */
 static inline void put(PyObject *message, Py_ssize_t offset, PyObject *value)
 {
     PyObject **slot = slot_at(message, offset);
     PyObject *old = *slot;
     *slot = value;
-    Py_DECREF(old);
+    Py_XDECREF(old);
+}
+
+/* A message that is being decoded can be found by whoever asks the garbage collector, and that may run whenever a
+ * container is made (CPython 3.11) or Python code runs.  So what a slot holds, if it holds anything, is looked at anew
+ * after each of these, and whatever is used across one has a reference of ours. */
+static int changed(void)
+{
+    PyErr_SetString(PyExc_RuntimeError, "a message was changed while it was being decoded");
+    return -1;
 }
 
 static inline Plan *plan_of(PyTypeObject *type)

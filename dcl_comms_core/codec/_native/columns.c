@@ -71,24 +71,30 @@ static bool quick_row(const Layout *layout, Run *run, const uint8_t *p, const ui
 }
 
 /* From a decoded Packet. */
-static void copy_row(const Layout *layout, PyObject *packet, uint8_t *row)
+static int copy_row(const Layout *layout, PyObject *packet, uint8_t *row)
 {
     PyObject *member = *slot_at(packet, layout->member->offset);
     const Plan *plan = layout->member->message;
     if (member == Py_None)
-        return;
+        return 0;
+    PyObject *version = *slot_at(packet, S.version->offset);
+    if (member == NULL || Py_TYPE(member) != plan->cls || version == NULL || !PyLong_CheckExact(version))
+        return changed();
     for (int i = 0; i < plan->count; i++) {
         PyObject *value = *slot_at(member, plan->fields[i].offset);
-        if (plan->fields[i].kind == K_FLOAT) {
+        bool is_float = plan->fields[i].kind == K_FLOAT;
+        if (value == NULL || !(is_float ? PyFloat_CheckExact(value) : PyLong_Check(value)))
+            return changed();
+        if (is_float) {
             float f = (float)PyFloat_AS_DOUBLE(value);
             put_float(row + layout->at[i], (const uint8_t *)&f);
         } else {
-            put_number(plan->fields[i].kind, row + layout->at[i], (uint64_t)PyLong_AsLongLong(value));
+            put_number(plan->fields[i].kind, row + layout->at[i], PyLong_AsUnsignedLongLongMask(value));
         }
     }
-    PyObject *version = *slot_at(packet, S.version->offset);
-    put_number(K_UINT32, row + layout->version, (uint64_t)PyLong_AsLongLong(version));
+    put_number(K_UINT32, row + layout->version, PyLong_AsUnsignedLongLongMask(version));
     row[layout->valid] = 1;
+    return 0;
 }
 
 /* A row from anything but the usual packet.  Python code may run meanwhile (a buffer's own, or a finalizer's), so the
@@ -107,7 +113,7 @@ static int fill_slowly(const Layout *layout, const Bounds *bounds, PyObject *dat
     }
     PyObject *packet = decode_run(&run, S.packet, size);
     if (packet != NULL)
-        copy_row(layout, packet, row);
+        result = copy_row(layout, packet, row);
     else if (run.reason == NO_REASON)
         result = -1;
     Py_XDECREF(packet);

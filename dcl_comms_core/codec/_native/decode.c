@@ -15,7 +15,7 @@ static int empty(PyObject *message, Plan *plan)
             PyObject *container = field->presence == P_MAP ? PyDict_New() : PyList_New(0);
             if (container == NULL)
                 return -1;
-            *slot_at(message, field->offset) = container;
+            put(message, field->offset, container);
         }
     }
     return 0;
@@ -76,12 +76,25 @@ static Later *add_later(Run *run, PyObject *message, Plan *plan, Field *field)
     return entry;
 }
 
+/* The record of a message's unknown fields, whose index its slot holds; NULL if there is none. */
+static Later *record_of(Run *run, PyObject *message, const Plan *plan)
+{
+    PyObject *held = *slot_at(message, plan->unknown);
+    if (held == NULL || !PyLong_CheckExact(held))
+        return NULL;
+    int overflow;
+    long index = PyLong_AsLongAndOverflow(held, &overflow);
+    if (index < 0 || index >= run->later_count || overflow)
+        return NULL;
+    Later *entry = &run->later[index];
+    return entry->message == message && entry->field == NULL ? entry : NULL;
+}
+
 /* Keep a run of unknown fields of a message; ``input`` says that the bytes stay where they are. */
 static int keep(Run *run, PyObject *message, Plan *plan, const uint8_t *start, Py_ssize_t size, bool input)
 {
-    PyObject *held = *slot_at(message, plan->unknown);
-    Later *entry;
-    if (!PyLong_CheckExact(held)) {
+    Later *entry = record_of(run, message, plan);
+    if (entry == NULL) {
         PyObject *index = PyLong_FromSsize_t(run->later_count);
         if (index == NULL)
             return -1;
@@ -96,8 +109,6 @@ static int keep(Run *run, PyObject *message, Plan *plan, const uint8_t *start, P
             entry->size = size;
             return 0;
         }
-    } else {
-        entry = &run->later[PyLong_AsSsize_t(held)];
     }
     if (entry->room < entry->size + size) {
         Py_ssize_t room = (entry->size + size) * 2 + 64;
@@ -123,14 +134,15 @@ static int settle_one(Later *entry)
     int result = 0;
     entry->message = NULL;
     if (entry->field != NULL) {
-        PyObject *held = *slot_at(message, entry->field->offset);
-        if (PyLong_CheckExact(held)) {
+        PyObject *held = Py_XNewRef(*slot_at(message, entry->field->offset));
+        if (held != NULL && PyLong_CheckExact(held)) {
             PyObject *value = unnamed_member(entry->field->enumeration, held);
             if (value != NULL)
                 put(message, entry->field->offset, value);
             else
                 result = -1;
         }
+        Py_XDECREF(held);
     } else {
         const uint8_t *bytes = entry->input != NULL ? entry->input : entry->buffer;
         PyObject *value = PyBytes_FromStringAndSize((const char *)bytes, entry->size);
@@ -180,7 +192,8 @@ static int store_enum(Run *run, PyObject *message, Plan *plan, Field *field, int
         put(message, field->offset, Py_NewRef(field->enumeration->members[n]));
         return 0;
     }
-    if (!PyLong_CheckExact(*slot_at(message, field->offset)) && add_later(run, message, plan, field) == NULL)
+    PyObject *held = *slot_at(message, field->offset);
+    if ((held == NULL || !PyLong_CheckExact(held)) && add_later(run, message, plan, field) == NULL)
         return -1;
     PyObject *value = PyLong_FromLong(n);
     if (value == NULL)
@@ -198,12 +211,12 @@ static int keep_pair(Run *run, PyObject *message, Plan *plan, const Field *field
     PyObject *encoded = NULL;
     int result = -1;
     if (value != NULL && field->value == K_MESSAGE) {
-        PyObject *held = *slot_at(value, field->message->unknown);
-        if (PyLong_CheckExact(held) && settle_one(&run->later[PyLong_AsSsize_t(held)]) < 0)
+        Later *entry = record_of(run, value, field->message);
+        if (entry != NULL && settle_one(entry) < 0)
             return -1;
         encoded = encode_at(field->message, value);
         if (encoded == NULL)
-            return -1;
+            return PyErr_Occurred() ? -1 : changed();
         bound += PyBytes_GET_SIZE(encoded);
     } else if (value != NULL) {
         bound += text_bound(value);
@@ -303,8 +316,11 @@ static int read_pair(Run *run, PyObject *message, Plan *plan, Field *field, cons
         key = field->key == K_STRING ? PyUnicode_New(0, 0) : PyLong_FromUnsignedLong((unsigned long)number);
     if (value == NULL)
         value = field->value == K_STRING ? PyUnicode_New(0, 0) : new_message(field->message);
-    if (key != NULL && value != NULL)
-        result = PyDict_SetItem(*slot_at(message, field->offset), key, value);
+    if (key != NULL && value != NULL) {
+        PyObject *map = Py_XNewRef(*slot_at(message, field->offset));
+        result = map != NULL && PyDict_CheckExact(map) ? PyDict_SetItem(map, key, value) : changed();
+        Py_XDECREF(map);
+    }
 done:
     PyMem_Free(rest);
     Py_XDECREF(key);
@@ -312,39 +328,49 @@ done:
     return result;
 }
 
+static int append(PyObject *message, const Field *field, PyObject *value)
+{
+    PyObject *list = *slot_at(message, field->offset);
+    return LIKELY(list != NULL && PyList_CheckExact(list)) ? PyList_Append(list, value) : changed();
+}
+
 static int read_message(Run *run, PyObject *message, Plan *plan, Field *field, const uint8_t *p, const uint8_t *end,
                         Py_ssize_t depth)
 {
-    PyObject **slot = slot_at(message, field->offset), *inner = *slot;
+    PyObject *inner = *slot_at(message, field->offset);
     if (field->presence == P_REPEATED) {
-        PyObject *list = inner;
         inner = new_message(field->message);
         if (inner == NULL)
             return -1;
-        int result = PyList_Append(list, inner);
-        Py_DECREF(inner); /* the list holds it */
-        if (result < 0)
+        if (append(message, field, inner) < 0) {
+            Py_DECREF(inner);
             return -1;
+        }
     } else if (inner == Py_None) {
         inner = field->presence == P_ONEOF ? new_member(run, field->message) : new_message(field->message);
         if (UNLIKELY(inner == NULL))
             return -1;
-        *slot = inner;
-        Py_DECREF(Py_None);
+        put(message, field->offset, Py_NewRef(inner));
         if (field->presence == P_ONEOF) {
             for (int i = 0; i < plan->members; i++) {
                 Field *other = &plan->fields[plan->dynamic[i]];
                 PyObject **place = slot_at(message, other->offset);
-                if (other != field && UNLIKELY(*place != Py_None)) {
-                    PyObject *replaced = *place;
+                PyObject *replaced = *place;
+                if (other != field && UNLIKELY(replaced != Py_None) && replaced != NULL) {
                     *place = Py_NewRef(Py_None);
                     retire(run, replaced);
                     break; /* there is never more than one */
                 }
             }
         }
+    } else if (LIKELY(inner != NULL && Py_TYPE(inner) == field->message->cls)) {
+        Py_INCREF(inner);
+    } else {
+        return changed();
     }
-    return merge(run, inner, field->message, p, end, depth - 1);
+    int result = merge(run, inner, field->message, p, end, depth - 1);
+    Py_DECREF(inner);
+    return result;
 }
 
 /* Read everything up to ``end`` into the message; ``depth`` more levels may open below it. */
@@ -443,7 +469,7 @@ static int merge(Run *run, PyObject *message, Plan *plan, const uint8_t *p, cons
             if (field->presence == P_REPEATED) {
                 if (value == NULL)
                     return -1;
-                int result = PyList_Append(*slot_at(message, field->offset), value);
+                int result = append(message, field, value);
                 Py_DECREF(value);
                 if (result < 0)
                     return -1;

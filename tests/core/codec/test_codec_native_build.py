@@ -77,6 +77,69 @@ def test_it_builds_without_warnings_and_in_one_move(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [built]
 
 
+@needs_compiler
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("readelf") is None, reason="there is no readelf")
+@pytest.mark.parametrize("extension", build.EXTENSIONS, ids=lambda extension: extension.what)
+def test_it_is_hardened(tmp_path: Path, extension: Any) -> None:
+    if not extension.folder.is_dir():
+        pytest.skip("only the core is here")
+    built = build.build(tmp_path, extension=extension)
+
+    def readelf(*options: str) -> str:
+        command = ["readelf", "-W", *options, str(built)]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+    dynamic = readelf("-d")
+    assert "NOW" in dynamic
+    assert "RPATH" not in dynamic
+    assert "RUNPATH" not in dynamic
+    segments = {line.split()[0]: line.split() for line in readelf("-l").splitlines() if line.startswith("  GNU_")}
+    assert "GNU_RELRO" in segments
+    assert "RWE" not in segments["GNU_STACK"]
+    assert "__stack_chk_fail" in readelf("--dyn-syms")
+    if os.uname().machine == "x86_64":
+        # Where a pointer to a function may lead; that the whole file is so is said only where the C library is, too.
+        assert b"\xf3\x0f\x1e\xfa" in built.read_bytes()
+    given = build.flags(["cc"])
+    assert any(flag.startswith("-D_FORTIFY_SOURCE=") for flag in given), given
+
+
+@needs_compiler
+@pytest.mark.slow
+def test_the_environments_flags_have_the_last_word(tmp_path: Path, monkeypatch: Any) -> None:
+    real = next(filter(None, map(shutil.which, ("cc", "gcc", "clang"))))
+    spy = tmp_path / "cc"
+    spy.write_text(f'#!/bin/sh\nfor word in "$@"; do echo "$word"; done > {tmp_path}/words\nexec {real} "$@"\n')
+    spy.chmod(0o755)
+    monkeypatch.setenv("CC", str(spy))
+    monkeypatch.setenv("CFLAGS", "-O1 -Wundef")
+    monkeypatch.setenv("CPPFLAGS", "-DMINE='a b'")
+    monkeypatch.setenv("LDFLAGS", "-Wl,--build-id=none")
+    (tmp_path / "out").mkdir()
+    assert build.build(tmp_path / "out").exists()
+    words = (tmp_path / "words").read_text().splitlines()
+    ours = [words.index(word) for word in ("-O3", "-fstack-protector-strong", "-Werror")]
+    theirs = [words.index(word) for word in ("-Wno-error", "-O1", "-Wundef", "-DMINE=a b", "-Wl,--build-id=none")]
+    assert max(ours) < min(theirs)
+    # Before ours, where this compiler takes them: those that the interpreter was built with.
+    told = str(sysconfig.get_config_var("CFLAGS") or "").split()
+    assert [word for word in told if word in words[: words.index("-std=c11")]] in (told, [])
+
+
+def test_flags_that_a_compiler_does_not_know_are_left_out(tmp_path: Path) -> None:
+    picky = tmp_path / "cc"
+    picky.write_text(
+        '#!/bin/sh\ncase "$*" in *FORTIFY_SOURCE=3*|*fcf-protection*|*relro*|*-g\\ *|*fwrapv*) exit 1;; esac\nexit 0\n'
+    )
+    picky.chmod(0o755)
+    given = build.flags([str(picky)])
+    assert "-D_FORTIFY_SOURCE=2" in given
+    assert "-fstack-protector-strong" in given
+    assert not {"-D_FORTIFY_SOURCE=3", "-fcf-protection", "-Wl,-z,relro"} & set(given)
+    assert build.flags([str(tmp_path / "nothing")]) == [*build.FLAGS, "-DNDEBUG"]
+
+
 def test_what_stops_a_build(tmp_path: Path, monkeypatch: Any) -> None:
     monkeypatch.setenv("CC", "no-such-compiler")
     with pytest.raises(build.CannotBuild, match=r"no C compiler was found \(tried: no-such-compiler\)"):
