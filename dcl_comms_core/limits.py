@@ -97,6 +97,17 @@ island_seconds             10.0         after the first heartbeat: Warning(NO_IS
 enter_seconds              120.0        from ``open()`` on; a WorldSession that is in no room by then is over: TIMEOUT
 seek_seconds               120.0        a WorldSession's later searches, for a room that was lost or a scene's, and the
                                         joining of what they find: TIMEOUT, and a pause before the next
+enet_packet_bytes          65,536       (ENet) PacketTooLarge: a message of ours is larger; one of the other side is not
+                                        acknowledged, and lost
+enet_send_bytes            1,048,576    (ENet) messages of one connection that wait to leave or to be acknowledged, in
+                                        bytes of memory: SendQueueFull, nothing is queued
+enet_waiting_bytes         262,144      (ENet) what came on one connection before its turn, in bytes of memory; further
+                                        messages are not acknowledged (and come again) if reliable, else lost
+enet_peers                 4,095        (ENet) connections of one host; a further CONNECT is not answered; 4,095 at most
+enet_address_peers         64           (ENet) the same of one address, whatever its port
+enet_unproved_peers        128          (ENet) connections that nobody proved to want yet; for a further one the oldest
+                                        is forgotten
+enet_prove_seconds         5.0          (ENet) how long one of those is kept
 aliases                    4,096        further members of a ws-room are not remembered: their packets have no sender
 server_sockets             4,096        (servers) a further client is hung up on
 server_connections         1,024        (servers) likewise, before it says anything; fewer where that is more than half
@@ -230,6 +241,13 @@ class Limits:
     island_seconds: float = 10.0
     enter_seconds: float = 120.0
     seek_seconds: float = 120.0
+    enet_packet_bytes: int = 65_536
+    enet_send_bytes: int = _at_least_one(1_048_576)
+    enet_waiting_bytes: int = 262_144
+    enet_peers: int = 4_095
+    enet_address_peers: int = 64
+    enet_unproved_peers: int = _at_least_one(128)
+    enet_prove_seconds: float = 5.0
     aliases: int = 4_096
     server_sockets: int = 4_096
     server_connections: int = 1_024

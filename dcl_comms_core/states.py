@@ -28,6 +28,8 @@ __all__ = [
     "ARCHIPELAGO_TRANSITIONS",
     "ARCHIPELAGO_WAITS",
     "CLOSED_AT",
+    "ENET_TRANSITIONS",
+    "ENET_WAITS",
     "RETRY",
     "ROOM_TRANSITIONS",
     "ROOM_WAITS",
@@ -42,6 +44,8 @@ __all__ = [
     "ArchipelagoState",
     "ArchipelagoTrigger",
     "CloseReason",
+    "EnetState",
+    "EnetTrigger",
     "Retry",
     "RoomState",
     "RoomTrigger",
@@ -115,6 +119,12 @@ class Timer(Enum):
     """When to look again for the way into a room that was lost."""
     ENTER = "enter"
     """When to give up a realm in whose rooms we are not yet, or a search for a room that did not lead into it."""
+    RESEND = "resend"
+    """When a datagram that was not acknowledged goes out again, or its connection is given up."""
+    PROVE = "prove"
+    """When to forget who wants to connect and did not prove to be where the datagram said it came from."""
+    PING = "ping"
+    """When to ask a silent connection for a sign of life."""
 
     def __init__(self, _value: str) -> None:
         self.index = len(type(self).__members__)
@@ -533,3 +543,61 @@ WORLD_WAITS: Final[Mapping[RoomState, Bound]] = MappingProxyType(
     }
 )
 """What bounds each state of a WorldSession; its rooms' timers count."""
+
+
+class EnetState(Enum):
+    """Where a connection of ENet stands."""
+
+    NEW = "new"
+    CONNECTING = "connecting"
+    """We asked, and were not answered yet."""
+    PROVING = "proving"
+    """We answered, and do not know yet whether whoever asked is where the datagram said it came from."""
+    CONNECTED = "connected"
+    LEAVING_LATER = "leaving later"
+    """We leave once all that is reliable has been acknowledged."""
+    LEAVING = "leaving"
+    """We said that we leave, which was not acknowledged yet."""
+    CLOSED = "closed"
+
+
+class EnetTrigger(Enum):
+    """What moves a connection of ENet."""
+
+    CONNECT = "connect()"
+    ACCEPT = "CONNECT"
+    VERIFIED = "answered, or proved"
+    LEAVE_LATER = "disconnect_later()"
+    LEAVE = "disconnect()"
+    OVER = "it is over"
+
+
+_N = EnetState
+_M = EnetTrigger
+
+ENET_TRANSITIONS: Final[Mapping[tuple[EnetState, EnetTrigger], EnetState]] = MappingProxyType(
+    {
+        (_N.NEW, _M.CONNECT): _N.CONNECTING,
+        (_N.NEW, _M.ACCEPT): _N.PROVING,
+        (_N.CONNECTING, _M.VERIFIED): _N.CONNECTED,
+        (_N.PROVING, _M.VERIFIED): _N.CONNECTED,
+        (_N.CONNECTED, _M.LEAVE_LATER): _N.LEAVING_LATER,
+        (_N.CONNECTED, _M.LEAVE): _N.LEAVING,
+        (_N.LEAVING_LATER, _M.LEAVE): _N.LEAVING,
+        **{(state, _M.OVER): _N.CLOSED for state in EnetState if state is not _N.NEW},
+    }
+)
+"""Every legal move of a connection of ENet."""
+
+ENET_WAITS: Final[Mapping[EnetState, Bound]] = MappingProxyType(
+    {
+        _N.NEW: _NOT_BEGUN,
+        _N.CONNECTING: (Timer.RESEND,),
+        _N.PROVING: (Timer.PROVE,),
+        _N.CONNECTED: (Timer.RESEND, Timer.PING),
+        _N.LEAVING_LATER: (Timer.RESEND,),
+        _N.LEAVING: (Timer.RESEND,),
+        _N.CLOSED: _OVER,
+    }
+)
+"""What bounds each state of a connection of ENet."""

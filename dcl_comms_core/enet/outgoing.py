@@ -1,0 +1,277 @@
+"""What goes out: numbers, queues, what is on its way, and datagrams made of all that.
+
+A reliable command stays here until it is acknowledged, and goes out again when that takes too long.  As much reliable
+data is on its way as the other side's window allows, and no channel's numbers are further than :data:`AHEAD` from the
+oldest that is missing.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from math import inf
+from typing import TYPE_CHECKING, Final
+
+from dcl_comms_core.enet import wire
+from dcl_comms_core.enet.fragments import OVERHEAD
+from dcl_comms_core.enet.incoming import AHEAD
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from dcl_comms_core.enet.options import EnetOptions
+    from dcl_comms_core.enet.round_trip import RoundTrip
+
+__all__ = ["Outgoing", "Sent"]
+
+_ROOM_FOR_CHECKSUM: Final = 8
+_PIECE_HEAD: Final = 4 + 24 + _ROOM_FOR_CHECKSUM
+"""Bytes of a datagram that a piece of a message can't have."""
+_MOST_PLACE: Final = 0xFFFF
+_MOST_COMMANDS: Final = 32
+"""Commands of one datagram: what stock ENet has room for."""
+_HEAD: Final = 4
+"""Bytes of a datagram's header, with the time."""
+
+
+class Sent:
+    """A reliable command, until it is acknowledged."""
+
+    __slots__ = ("attempts", "channel", "command", "done", "due", "first", "number", "payload", "stamps")
+
+    def __init__(self, channel: int, number: int, command: bytes, payload: int) -> None:
+        self.channel = channel
+        self.number = number
+        self.command = command
+        self.payload = payload
+        """Bytes of its message, or of the piece of one."""
+        self.attempts = 0
+        self.first = 0.0
+        """When it went out first."""
+        self.due = inf
+        """When it goes out again."""
+        self.done = False
+        self.stamps: list[int] | None = None
+        """The times that went out with it, of a command whose acknowledgement has to prove that it was read."""
+
+
+class _Numbers:
+    """One channel's numbers, and what of it is on its way, in order."""
+
+    __slots__ = ("in_flight", "place", "reliable")
+
+    def __init__(self) -> None:
+        self.reliable = 0
+        self.place = 0
+        """Of unreliable messages since then."""
+        self.in_flight: dict[int, Sent] = {}
+
+
+class Outgoing:
+    """One peer's way out."""
+
+    def __init__(self, options: EnetOptions, round_trip: RoundTrip) -> None:
+        self.mtu = options.mtu
+        self.window = 0xFFFF
+        """Bytes of reliable data on their way, at most."""
+        self.queued = 0
+        """Bytes of memory of messages that wait to go out, or to be acknowledged."""
+        self.resend_at = inf
+        """Nothing is to go out again before."""
+        self.in_flight = 0
+        """Reliable commands on their way."""
+        self._flag = options.sent_time_flag
+        self._round_trip = round_trip
+        self._channels: dict[int, _Numbers] = {}
+        self._group = 0
+        self._acknowledgements: list[bytes] = []
+        self._again: list[Sent] = []
+        self._reliable: deque[Sent] = deque()
+        self._unreliable: deque[bytes] = deque()
+        self._in_transit = 0
+
+    # --- into the queues
+
+    def acknowledge(self, channel: int, number: int, sent_time: int) -> None:
+        """Say that a command came."""
+        self._acknowledgements.append(wire.acknowledge(channel, number, sent_time))
+
+    def control(self, write: Callable[[int], bytes]) -> Sent:
+        """Queue a command that is no message; ``write`` makes it with its number."""
+        number = self.next_control()
+        sent = Sent(wire.CONTROL, number, write(number), 0)
+        self._reliable.append(sent)
+        self.queued += OVERHEAD
+        return sent
+
+    def next_control(self) -> int:
+        """The number of a command that is no message."""
+        numbers = self._numbers(wire.CONTROL)
+        numbers.reliable = numbers.reliable + 1 & 0xFFFF
+        return numbers.reliable
+
+    def once(self, command: bytes) -> None:
+        """Queue a command that nobody acknowledges."""
+        self._unreliable.append(command)
+        self.queued += len(command) + OVERHEAD
+
+    def reliable(self, channel: int, payload: bytes) -> None:
+        """Queue a message that arrives."""
+        numbers = self._numbers(channel)
+        numbers.place = 0
+        if len(payload) <= self.mtu - _PIECE_HEAD:
+            number = numbers.reliable = numbers.reliable + 1 & 0xFFFF
+            self._queue(Sent(channel, number, wire.reliable(channel, number, payload), len(payload)))
+            return
+        start = numbers.reliable + 1 & 0xFFFF
+        for which, piece in self._pieces(start, payload):
+            number = numbers.reliable = numbers.reliable + 1 & 0xFFFF
+            command = wire.fragment(channel, number, which, piece, wants_ack=True)
+            self._queue(Sent(channel, number, command, len(piece)))
+
+    def unreliable(self, channel: int, payload: bytes) -> None:
+        """Queue a message that may be lost."""
+        numbers = self._numbers(channel)
+        if numbers.place == _MOST_PLACE:
+            # The numbers are used up: they begin anew after a reliable one.
+            self.reliable(channel, payload)
+            return
+        numbers.place += 1
+        if len(payload) <= self.mtu - _PIECE_HEAD:
+            self.once(wire.unreliable(channel, numbers.reliable, numbers.place, payload))
+            return
+        for which, piece in self._pieces(numbers.place, payload):
+            self.once(wire.fragment(channel, numbers.reliable, which, piece, wants_ack=False))
+
+    def unsequenced(self, channel: int, payload: bytes) -> None:
+        """Queue a message that may be lost or overtaken; one that needs pieces goes as an unreliable one does."""
+        if len(payload) > self.mtu - _PIECE_HEAD:
+            self.unreliable(channel, payload)
+            return
+        self._group = self._group + 1 & 0xFFFF
+        self.once(wire.unsequenced(channel, self._group, payload))
+
+    def _pieces(self, start: int, payload: bytes) -> Iterator[tuple[wire.Fragment, bytes]]:
+        size = self.mtu - _PIECE_HEAD
+        total = len(payload)
+        count = -(-total // size)
+        for which in range(count):
+            offset = which * size
+            yield wire.Fragment(start, count, which, total, offset), payload[offset : offset + size]
+
+    def _queue(self, sent: Sent) -> None:
+        self._reliable.append(sent)
+        self.queued += sent.payload + OVERHEAD
+
+    def _numbers(self, channel: int) -> _Numbers:
+        numbers = self._channels.get(channel)
+        if numbers is None:
+            numbers = self._channels[channel] = _Numbers()
+        return numbers
+
+    def clear(self) -> None:
+        """Let go of everything but acknowledgements; what is on its way is not sent again."""
+        for numbers in self._channels.values():
+            numbers.in_flight.clear()
+        self._again.clear()
+        self._reliable.clear()
+        self._unreliable.clear()
+        self.queued = self.in_flight = self._in_transit = 0
+        self.resend_at = inf
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing reliable waits, neither to go out nor to be acknowledged."""
+        return not (self.in_flight or self._reliable)
+
+    # --- acknowledged, or not
+
+    def acknowledged(self, channel: int, number: int) -> Sent | None:
+        """Take a command off the list; None: nothing on its way is called so."""
+        numbers = self._channels.get(channel)
+        sent = None if numbers is None else numbers.in_flight.pop(number, None)
+        if sent is None:
+            return None
+        sent.done = True
+        self._in_transit -= sent.payload
+        self.queued -= sent.payload + OVERHEAD
+        self.in_flight -= 1
+        if not self.in_flight:
+            self.resend_at = inf
+        return sent
+
+    def overdue(self, now: float) -> Sent | None:
+        """Mark what has to go out again; return the one of it that went out first."""
+        if now < self.resend_at:
+            return None
+        self.resend_at = inf
+        oldest: Sent | None = None
+        for numbers in self._channels.values():
+            for sent in numbers.in_flight.values():
+                if sent.due <= now:
+                    sent.due = inf
+                    self._again.append(sent)
+                    if oldest is None or sent.first < oldest.first:
+                        oldest = sent
+                elif sent.due < self.resend_at:
+                    self.resend_at = sent.due
+        return oldest
+
+    # --- out
+
+    def write(self, peer_id: int, session: int, now: float, stamp: int) -> list[bytes]:
+        """Make datagrams of what may go out now; ``stamp``: the low 16 bits of our clock in ms."""
+        commands = self._acknowledgements
+        self._acknowledgements = []
+        sent: list[Sent] = []
+        if self._again:
+            sent = [one for one in self._again if not one.done]
+            self._again.clear()
+        if self._reliable:
+            self._admit(sent)
+        for one in sent:
+            one.attempts += 1
+            if one.attempts == 1:
+                one.first = now
+            one.due = now + self._round_trip.patience(one.attempts)
+            self.resend_at = min(self.resend_at, one.due)
+            if one.stamps is not None:
+                one.stamps.append(stamp)
+            commands.append(one.command)
+        if self._unreliable:
+            for command in self._unreliable:
+                self.queued -= len(command) + OVERHEAD
+            commands += self._unreliable
+            self._unreliable.clear()
+        return self._pack(commands, session << 12 | peer_id, stamp) if commands else []
+
+    def _admit(self, sent: list[Sent]) -> None:
+        """Move what may be on its way from the queue."""
+        queue = self._reliable
+        room = max(self.window, self.mtu)
+        while queue:
+            one = queue[0]
+            numbers = self._channels[one.channel]
+            flying = numbers.in_flight
+            if self._in_transit and self._in_transit + one.payload > room:
+                return
+            if flying and one.number - next(iter(flying)) & 0xFFFF >= AHEAD:
+                return
+            queue.popleft()
+            flying[one.number] = one
+            self._in_transit += one.payload
+            self.in_flight += 1
+            sent.append(one)
+
+    def _pack(self, commands: list[bytes], header: int, stamp: int) -> list[bytes]:
+        bare = wire.header(header, None, self._flag)
+        timed = wire.header(header, stamp, self._flag)
+        datagrams: list[bytes] = []
+        first, size, wants = 0, _HEAD, False
+        for place, command in enumerate(commands):
+            if size + len(command) > self.mtu or place - first == _MOST_COMMANDS:
+                datagrams.append((timed if wants else bare) + b"".join(commands[first:place]))
+                first, size, wants = place, _HEAD, False
+            size += len(command)
+            wants = wants or command[0] >= wire.WANTS_ACK
+        datagrams.append((timed if wants else bare) + b"".join(commands[first:]))
+        return datagrams

@@ -1,0 +1,1 @@
+"""ENet's other implementations, to speak with."""
