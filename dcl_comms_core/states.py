@@ -593,7 +593,7 @@ ENET_WAITS: Final[Mapping[EnetState, Bound]] = MappingProxyType(
     {
         _N.NEW: _NOT_BEGUN,
         _N.CONNECTING: (Timer.RESEND,),
-        _N.PROVING: (Timer.PROVE,),
+        _N.PROVING: (Timer.PROVE, Timer.RESEND),
         _N.CONNECTED: (Timer.RESEND, Timer.PING),
         _N.LEAVING_LATER: (Timer.RESEND,),
         _N.LEAVING: (Timer.RESEND,),

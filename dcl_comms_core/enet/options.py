@@ -40,8 +40,8 @@ class EnetOptions:
     """Nothing is sent again sooner than after so many seconds."""
     timeout_least: float = 5.0
     timeout_most: float = 30.0
-    """Seconds after which the other side is given up that acknowledges nothing: the least once a command was sent six
-    times or so, the most in any case."""
+    """Seconds after which the other side is given up: the least if nothing came of it for so long, though a command was
+    sent six times; the most if one command was not acknowledged for so long, whatever else came."""
 
     def __post_init__(self) -> None:
         problem = (

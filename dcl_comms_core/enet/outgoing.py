@@ -79,14 +79,18 @@ class Outgoing:
         """Nothing is to go out again before."""
         self.in_flight = 0
         """Reliable commands on their way."""
+        self.waiting = 0
+        """Reliable commands that wait to go out."""
         self._flag = options.sent_time_flag
         self._round_trip = round_trip
         self._channels: dict[int, _Numbers] = {}
         self._group = 0
         self._acknowledgements: list[bytes] = []
         self._again: list[Sent] = []
+        self._fresh: deque[Sent | bytes] = deque()
+        """What was queued since the last datagrams; commands that nobody acknowledges are bytes."""
         self._reliable: deque[Sent] = deque()
-        self._unreliable: deque[bytes] = deque()
+        """What the window had no room for."""
         self._in_transit = 0
 
     # --- into the queues
@@ -99,8 +103,7 @@ class Outgoing:
         """Queue a command that is no message; ``write`` makes it with its number."""
         number = self.next_control()
         sent = Sent(wire.CONTROL, number, write(number), 0)
-        self._reliable.append(sent)
-        self.queued += OVERHEAD
+        self._queue(sent)
         return sent
 
     def next_control(self) -> int:
@@ -111,7 +114,7 @@ class Outgoing:
 
     def once(self, command: bytes) -> None:
         """Queue a command that nobody acknowledges."""
-        self._unreliable.append(command)
+        self._fresh.append(command)
         self.queued += len(command) + OVERHEAD
 
     def reliable(self, channel: int, payload: bytes) -> None:
@@ -159,7 +162,8 @@ class Outgoing:
             yield wire.Fragment(start, count, which, total, offset), payload[offset : offset + size]
 
     def _queue(self, sent: Sent) -> None:
-        self._reliable.append(sent)
+        self._fresh.append(sent)
+        self.waiting += 1
         self.queued += sent.payload + OVERHEAD
 
     def _numbers(self, channel: int) -> _Numbers:
@@ -173,15 +177,15 @@ class Outgoing:
         for numbers in self._channels.values():
             numbers.in_flight.clear()
         self._again.clear()
+        self._fresh.clear()
         self._reliable.clear()
-        self._unreliable.clear()
-        self.queued = self.in_flight = self._in_transit = 0
+        self.queued = self.in_flight = self.waiting = self._in_transit = 0
         self.resend_at = inf
 
     @property
     def idle(self) -> bool:
         """Whether nothing reliable waits, neither to go out nor to be acknowledged."""
-        return not (self.in_flight or self._reliable)
+        return not (self.in_flight or self.waiting)
 
     # --- acknowledged, or not
 
@@ -222,45 +226,45 @@ class Outgoing:
         """Make datagrams of what may go out now; ``stamp``: the low 16 bits of our clock in ms."""
         commands = self._acknowledgements
         self._acknowledgements = []
-        sent: list[Sent] = []
-        if self._again:
-            sent = [one for one in self._again if not one.done]
-            self._again.clear()
-        if self._reliable:
-            self._admit(sent)
-        for one in sent:
-            one.attempts += 1
-            if one.attempts == 1:
-                one.first = now
-            one.due = now + self._round_trip.patience(one.attempts)
-            self.resend_at = min(self.resend_at, one.due)
-            if one.stamps is not None:
-                one.stamps.append(stamp)
-            commands.append(one.command)
-        if self._unreliable:
-            for command in self._unreliable:
-                self.queued -= len(command) + OVERHEAD
-            commands += self._unreliable
-            self._unreliable.clear()
+        for sent in self._again:
+            if not sent.done:
+                self._send(sent, commands, now, stamp)
+        self._again.clear()
+        backlog = self._reliable
+        while backlog and self._has_room(backlog[0]):
+            self._send(backlog.popleft(), commands, now, stamp)
+        # In the order in which they were queued: an unreliable one that comes after a later reliable one is late.
+        for fresh in self._fresh:
+            if isinstance(fresh, bytes):
+                self.queued -= len(fresh) + OVERHEAD
+                commands.append(fresh)
+            elif backlog or not self._has_room(fresh):
+                backlog.append(fresh)
+            else:
+                self._send(fresh, commands, now, stamp)
+        self._fresh.clear()
         return self._pack(commands, session << 12 | peer_id, stamp) if commands else []
 
-    def _admit(self, sent: list[Sent]) -> None:
-        """Move what may be on its way from the queue."""
-        queue = self._reliable
-        room = max(self.window, self.mtu)
-        while queue:
-            one = queue[0]
-            numbers = self._channels[one.channel]
-            flying = numbers.in_flight
-            if self._in_transit and self._in_transit + one.payload > room:
-                return
-            if flying and one.number - next(iter(flying)) & 0xFFFF >= AHEAD:
-                return
-            queue.popleft()
-            flying[one.number] = one
-            self._in_transit += one.payload
+    def _has_room(self, sent: Sent) -> bool:
+        """Whether it may be on its way with what is."""
+        if self._in_transit and self._in_transit + sent.payload > max(self.window, self.mtu):
+            return False
+        flying = self._channels[sent.channel].in_flight
+        return not flying or (sent.number - next(iter(flying)) & 0xFFFF) < AHEAD
+
+    def _send(self, sent: Sent, commands: list[bytes], now: float, stamp: int) -> None:
+        sent.attempts += 1
+        if sent.attempts == 1:
+            sent.first = now
+            self._channels[sent.channel].in_flight[sent.number] = sent
+            self._in_transit += sent.payload
             self.in_flight += 1
-            sent.append(one)
+            self.waiting -= 1
+        sent.due = now + self._round_trip.patience(sent.attempts)
+        self.resend_at = min(self.resend_at, sent.due)
+        if sent.stamps is not None:
+            sent.stamps.append(stamp)
+        commands.append(sent.command)
 
     def _pack(self, commands: list[bytes], header: int, stamp: int) -> list[bytes]:
         bare = wire.header(header, None, self._flag)

@@ -98,6 +98,8 @@ class EnetPeer:
         self._credit = 0
         """Bytes that may be sent to an address that is not proved."""
         self._verify: Sent | None = None
+        self._proof: tuple[int, int] | None = None
+        """Number and time of the answer to our CONNECT, until we know that the other side knows that we have it."""
         self._leaving_with = 0
 
     # --- what it is asked
@@ -274,6 +276,8 @@ class EnetPeer:
                 self._counts.wrong += 1
             elif take(self, command, now) and command.acknowledged and datagram.sent_time is not None:
                 self._out.acknowledge(command.channel, command.number, datagram.sent_time)
+                if command.kind == wire.VERIFY_CONNECT:
+                    self._proof = command.number, datagram.sent_time
 
     def _take_verify(self, command: wire.Command, now: float) -> bool:
         terms = wire.Terms(*command.fields)
@@ -292,7 +296,7 @@ class EnetPeer:
             self._told.append(EnetConnected(peer=self, data=0))
         return True
 
-    def _take_proof(self, command: wire.Command, now: float) -> bool:
+    def _take_proof(self, command: wire.Command, _now: float) -> bool:
         """Who acknowledges our answer with the time that was on it has read it."""
         number, stamp = command.fields
         verify = self._verify
@@ -302,7 +306,8 @@ class EnetPeer:
         self._move(EnetTrigger.VERIFIED)
         self._prove_at = inf
         self._verify = None
-        self._take_acknowledgement(command, now)
+        # How long that took says little of the line: it is acknowledged again, with the old time, until we are heard.
+        self._out.acknowledged(wire.CONTROL, number)
         self._told.append(EnetConnected(peer=self, data=self._data))
         return False
 
@@ -312,6 +317,7 @@ class EnetPeer:
         if sent is None:
             self._counts.repeated += 1
             return False
+        self._proof = None
         # The stamp tells which of several it was, in whole milliseconds.
         seconds = now - sent.first if sent.attempts == 1 else (self._clock(now) - stamp & 0xFFFF) / 1000.0
         if seconds < _SANE_ROUND_TRIP:
@@ -393,15 +399,18 @@ class EnetPeer:
     def _count(self, took: Take) -> bool:
         """Count what was not taken as it came; whether it is acknowledged all the same."""
         counts = self._counts
+        if took is Take.TAKEN:
+            return True
         if took is Take.REPEATED:
             counts.repeated += 1
-        elif took is Take.LATE:
+            return True
+        if took is Take.LATE:
             counts.late += 1
         elif took is Take.FULL:
             counts.full += 1
-        elif took is Take.WRONG:
+        else:
             counts.wrong += 1
-        return took in (Take.TAKEN, Take.REPEATED)
+        return False
 
     # --- time
 
@@ -436,9 +445,13 @@ class EnetPeer:
             return
         oldest = self._out.overdue(now)
         if oldest is not None:
-            silent = now - oldest.first
+            if self._proof is not None:
+                # Nothing is taken from us while the other side does not know that we are where we say.
+                self._out.acknowledge(wire.CONTROL, *self._proof)
+            missing = now - oldest.first
+            silent = min(missing, now - self._heard_at)
             given_up = silent >= self._options.timeout_least and oldest.attempts >= _GIVE_UP_ATTEMPTS
-            if given_up or silent >= self._options.timeout_most:
+            if given_up or missing >= self._options.timeout_most:
                 self._end(EnetEnd.LOCAL if self.state is EnetState.LEAVING else EnetEnd.TIMEOUT, 0)
         elif self._out.idle:
             self._out.control(wire.ping)

@@ -6,8 +6,12 @@ from typing import Final
 
 __all__ = ["RoundTrip"]
 
-_MOST: Final = 5.0
-"""Seconds: no pause before sending again is longer."""
+_SLOWER: Final = 4.0
+"""How many times longer than the first a pause before sending again becomes, at most,"""
+_SOON: Final = 0.5
+"""or so many seconds;"""
+_LATE: Final = 3.0
+"""and it is never longer than this."""
 
 
 class RoundTrip:
@@ -17,7 +21,7 @@ class RoundTrip:
 
     def __init__(self, first: float, least: float) -> None:
         self.seconds = first
-        self.variance = first / 2.0
+        self.variance = 0.0
         self.least = least
         self._known = False
 
@@ -35,6 +39,8 @@ class RoundTrip:
     def patience(self, attempts: int) -> float:
         """Seconds to wait for an acknowledgement after a command was sent for the ``attempts``-th time.
 
-        Each pause is twice the one before: a line that is full is not made fuller.
+        Each pause is twice the one before, so that a line that is full is not made fuller; up to a bound, so that one
+        that loses a lot is not left alone for long.
         """
-        return min(max(self.seconds + 4.0 * self.variance, self.least) * (1 << min(attempts - 1, 8)), _MOST)
+        first = max(self.seconds + 4.0 * self.variance, self.least)
+        return min(first * (1 << min(attempts - 1, 8)), max(first * _SLOWER, _SOON), _LATE)

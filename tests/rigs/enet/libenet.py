@@ -54,7 +54,13 @@ def load() -> Any:
     except OSError:
         return None
     lib.enet_host_create.restype = ctypes.c_void_p
-    lib.enet_host_create.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_size_t, ctypes.c_uint32, ctypes.c_uint32]
+    lib.enet_host_create.argtypes = [
+        ctypes.c_void_p,
+        ctypes.c_size_t,
+        ctypes.c_size_t,
+        ctypes.c_uint32,
+        ctypes.c_uint32,
+    ]
     lib.enet_host_connect.restype = ctypes.c_void_p
     lib.enet_host_connect.argtypes = [ctypes.c_void_p, ctypes.POINTER(_Address), ctypes.c_size_t, ctypes.c_uint32]
     lib.enet_host_service.argtypes = [ctypes.c_void_p, ctypes.POINTER(_Event), ctypes.c_uint32]
