@@ -63,6 +63,13 @@ MACHINES = (
         states.WAY_WAITS,
         "idle",
     ),
+    (
+        "A connection of ENet",
+        "`EnetPeer`: `peer.state`",
+        states.ENET_TRANSITIONS,
+        states.ENET_WAITS,
+        "new",
+    ),
 )
 
 

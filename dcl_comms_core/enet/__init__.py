@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from dcl_comms_core.enet.client import EnetClient
 from dcl_comms_core.enet.counts import EnetCounts
-from dcl_comms_core.enet.events import Delivery, EnetConnected, EnetDisconnected, EnetEnd, EnetEvent, EnetMessage
+from dcl_comms_core.enet.delivery import Delivery, EnetEnd
 from dcl_comms_core.enet.host import EnetHost
 from dcl_comms_core.enet.options import FORK_FLAG, STOCK_FLAG, EnetOptions
-from dcl_comms_core.enet.peer import EnetPeer
+from dcl_comms_core.enet.peer import EnetConnected, EnetDisconnected, EnetEvent, EnetMessage, EnetPeer
 
 __all__ = [
     "FORK_FLAG",

@@ -14,7 +14,8 @@ from dcl_comms_core.states import EnetState
 from dcl_comms_core.tools.prng import Prng
 
 if TYPE_CHECKING:
-    from dcl_comms_core.enet.events import Delivery, EnetEvent
+    from dcl_comms_core.enet.delivery import Delivery
+    from dcl_comms_core.enet.peer import EnetEvent
     from dcl_comms_core.limits import Limits
     from dcl_comms_core.states import Timer
 

@@ -17,7 +17,7 @@ from dcl_comms_core.tools.prng import Prng
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterator
 
-    from dcl_comms_core.enet.events import EnetEvent
+    from dcl_comms_core.enet.peer import EnetEvent
     from dcl_comms_core.limits import Limits
 
 __all__ = ["EnetHost"]

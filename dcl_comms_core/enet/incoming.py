@@ -11,12 +11,12 @@ from __future__ import annotations
 from enum import Enum
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from dcl_comms_core.enet.events import Delivery, EnetMessage
+from dcl_comms_core.enet.delivery import Delivery
 from dcl_comms_core.enet.fragments import OVERHEAD, Assembly
 
 if TYPE_CHECKING:
-    from dcl_comms_core.enet.events import EnetEvent
-    from dcl_comms_core.enet.peer import EnetPeer
+    from collections.abc import Callable
+
     from dcl_comms_core.enet.wire import Fragment
 
 _K = TypeVar("_K")
@@ -64,7 +64,7 @@ class Waiting:
 
 
 class Incoming:
-    """One channel's way in; ``told`` is where its messages go."""
+    """One channel's way in; ``tell`` is given its messages: channel, payload, how it came."""
 
     __slots__ = (
         "_assemblies",
@@ -72,18 +72,16 @@ class Incoming:
         "_index",
         "_most",
         "_number",
-        "_peer",
         "_pieces",
         "_ready",
-        "_told",
+        "_tell",
         "_unreliable",
         "_waiting",
     )
 
-    def __init__(self, peer: EnetPeer, index: int, told: list[EnetEvent], waiting: Waiting, most: int) -> None:
-        self._peer = peer
+    def __init__(self, index: int, tell: Callable[[int, bytes, Delivery], None], waiting: Waiting, most: int) -> None:
         self._index = index
-        self._told = told
+        self._tell = tell
         self._waiting = waiting
         self._most = most
         """Bytes of a message."""
@@ -110,7 +108,7 @@ class Incoming:
         if ahead == 1 and not (self._ready or self._early or self._assemblies or self._pieces):
             self._number = number
             self._unreliable = 0
-            self._told.append(EnetMessage(self._peer, self._index, payload, Delivery.RELIABLE))
+            self._tell(self._index, payload, Delivery.RELIABLE)
             return Take.TAKEN
         if not 0 < ahead < AHEAD:
             return _behind(ahead)
@@ -148,7 +146,7 @@ class Incoming:
         while (turn := self._ready.pop(self._number + 1 & 0xFFFF, None)) is not None:
             payload, count = turn
             self._waiting.give_back(payload, count)
-            self._told.append(EnetMessage(self._peer, self._index, payload, Delivery.RELIABLE))
+            self._tell(self._index, payload, Delivery.RELIABLE)
             for _ in range(count):
                 self._step()
             self._unreliable = 0
@@ -157,7 +155,7 @@ class Incoming:
                 for place in sorted(early):
                     self._unreliable = place
                     self._waiting.give_back(early[place])
-                    self._told.append(EnetMessage(self._peer, self._index, early[place], Delivery.UNRELIABLE))
+                    self._tell(self._index, early[place], Delivery.UNRELIABLE)
             if self._pieces:
                 self._forget()
 
@@ -185,7 +183,7 @@ class Incoming:
             if place <= self._unreliable:
                 return Take.LATE
             self._unreliable = place
-            self._told.append(EnetMessage(self._peer, self._index, payload, Delivery.UNRELIABLE))
+            self._tell(self._index, payload, Delivery.UNRELIABLE)
             if self._pieces:
                 self._forget()
             return Take.TAKEN

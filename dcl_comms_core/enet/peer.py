@@ -10,16 +10,17 @@ address on his datagrams, has to guess it and the session.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from math import inf
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from dcl_comms_core.enet import wire
-from dcl_comms_core.enet.events import Delivery, EnetConnected, EnetDisconnected, EnetEnd, EnetMessage
+from dcl_comms_core.enet.delivery import Delivery, EnetEnd
 from dcl_comms_core.enet.fragments import OVERHEAD
 from dcl_comms_core.enet.incoming import Incoming, Take, Unsequenced, Waiting
-from dcl_comms_core.enet.options import LEAST_MTU
 from dcl_comms_core.enet.outgoing import Outgoing
 from dcl_comms_core.enet.round_trip import RoundTrip
+from dcl_comms_core.enet.terms import NO_SESSION, agreed, next_session, offer
 from dcl_comms_core.errors import LocalProtocolError, PacketTooLarge, SendQueueFull
 from dcl_comms_core.states import ENET_TRANSITIONS, EnetState, EnetTrigger, Timer
 
@@ -27,26 +28,51 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
 
     from dcl_comms_core.enet.counts import EnetCounts
-    from dcl_comms_core.enet.events import EnetEvent
     from dcl_comms_core.enet.options import EnetOptions
     from dcl_comms_core.enet.outgoing import Sent
     from dcl_comms_core.limits import Limits
 
-__all__ = ["EnetPeer"]
+__all__ = ["EnetConnected", "EnetDisconnected", "EnetEvent", "EnetMessage", "EnetPeer"]
 
-_LEAST_WINDOW: Final = 4_096
-_MOST_WINDOW: Final = 65_536
 _CONTROL_AHEAD: Final = 16
 """How far ahead of the last control command one may be: of pings, one is on its way at a time."""
 _GIVE_UP_ATTEMPTS: Final = 6
 """Sent so often, a command may be given up after ``timeout_least``."""
 _UINT32: Final = 0xFFFF_FFFF
-_NO_SESSION: Final = 0xFF
 _ANSWER_BYTES: Final = 48
 """Of a datagram with VERIFY_CONNECT; that of a CONNECT is longer."""
 _SANE_ROUND_TRIP: Final = 32.768
 """Seconds: half of what a stamp of 16 bits can tell."""
 _NOTHING_RUNS: Final = frozenset({EnetState.NEW, EnetState.CLOSED})
+
+
+@dataclass(slots=True, kw_only=True)
+class EnetConnected:
+    """The other side answered, and its address is proved."""
+
+    peer: EnetPeer
+    data: int
+    """What the side that connects says with it, 32 bits; 0 for that side itself."""
+
+
+@dataclass(slots=True, kw_only=True)
+class EnetDisconnected:
+    """The connection is over; nothing follows of this peer."""
+
+    peer: EnetPeer
+    end: EnetEnd
+    data: int
+    """What who left says with it, 32 bits; 0 if nobody did."""
+
+
+@dataclass(slots=True)
+class EnetMessage:
+    """A message came."""
+
+    peer: EnetPeer
+    channel: int
+    data: bytes
+    delivery: Delivery
 
 
 class EnetPeer:
@@ -62,7 +88,7 @@ class EnetPeer:
         touched: set[EnetPeer],
         counts: EnetCounts,
         clock: Callable[[float], int],
-        sessions: tuple[int, int] = (_NO_SESSION, _NO_SESSION),
+        sessions: tuple[int, int] = (NO_SESSION, NO_SESSION),
     ) -> None:
         self.address = address
         """Where the other side is, as the driver names it."""
@@ -200,7 +226,7 @@ class EnetPeer:
         self._move(EnetTrigger.CONNECT)
         self._heard_at = now
         self._touched.add(self)
-        self._terms = self._make_terms(0, self.sessions, connect_id)
+        self._terms = offer(0, self.sessions, self._out.mtu, self.channels, connect_id)
         terms = self._terms
         self._out.control(lambda number: wire.connect(number, terms, data))
 
@@ -213,14 +239,10 @@ class EnetPeer:
         self._remote_id = terms.peer_id & wire.NOBODY
         self._agree(terms)
         # Each side's session goes on by one, so that what is late from the connection before is known as such.
-        outgoing = _next_session(terms.incoming_session, self.sessions[1])
-        incoming = _next_session(terms.outgoing_session, self.sessions[0])
+        outgoing = next_session(terms.incoming_session, self.sessions[1])
+        incoming = next_session(terms.outgoing_session, self.sessions[0])
         self.sessions = incoming, outgoing
-        answer = self._make_terms(identity, (outgoing, incoming), terms.connect_id)._replace(
-            throttle_interval=terms.throttle_interval,
-            throttle_acceleration=terms.throttle_acceleration,
-            throttle_deceleration=terms.throttle_deceleration,
-        )
+        answer = offer(identity, (outgoing, incoming), self._out.mtu, self.channels, terms.connect_id, terms)
         self._terms = answer
         self._control = connect.number
         self._heard_at = now
@@ -231,27 +253,9 @@ class EnetPeer:
         self._verify = self._out.control(lambda number: wire.verify(number, answer))
         self._verify.stamps = []
 
-    def _make_terms(self, identity: int, sessions: tuple[int, int], connect_id: bytes) -> wire.Terms:
-        return wire.Terms(
-            peer_id=identity,
-            incoming_session=sessions[0],
-            outgoing_session=sessions[1],
-            mtu=self._out.mtu,
-            window=_MOST_WINDOW,
-            channels=self.channels,
-            incoming_bandwidth=0,
-            outgoing_bandwidth=0,
-            throttle_interval=5_000,
-            throttle_acceleration=2,
-            throttle_deceleration=2,
-            connect_id=connect_id,
-        )
-
     def _agree(self, terms: wire.Terms) -> None:
         """Take the smaller of what both sides can do."""
-        self._out.mtu = min(self._out.mtu, max(terms.mtu, LEAST_MTU))
-        self._out.window = min(max(terms.window, _LEAST_WINDOW), _MOST_WINDOW)
-        self.channels = min(self.channels, max(terms.channels, 1))
+        self._out.mtu, self._out.window, self.channels = agreed(terms, self._out.mtu, self.channels)
         self.bandwidth = terms.incoming_bandwidth, terms.outgoing_bandwidth
 
     # --- what comes
@@ -381,7 +385,7 @@ class EnetPeer:
             return self._is_wrong()
         if not self._unsequenced.take(command.fields[0]):
             return self._count(Take.REPEATED)
-        self._told.append(EnetMessage(self, command.channel, command.payload, Delivery.UNSEQUENCED))
+        self._tell(command.channel, command.payload, Delivery.UNSEQUENCED)
         return True
 
     def _channel(self, command: wire.Command) -> Incoming | None:
@@ -389,8 +393,11 @@ class EnetPeer:
         channel = self._incoming.get(index)
         if channel is None and index < self.channels:
             most = self._limits.enet_packet_bytes
-            channel = self._incoming[index] = Incoming(self, index, self._told, self._waiting, most)
+            channel = self._incoming[index] = Incoming(index, self._tell, self._waiting, most)
         return channel
+
+    def _tell(self, channel: int, payload: bytes, delivery: Delivery) -> None:
+        self._told.append(EnetMessage(self, channel, payload, delivery))
 
     def _is_wrong(self) -> bool:
         self._counts.wrong += 1
@@ -525,7 +532,4 @@ def _which(command: wire.Command) -> wire.Fragment:
     return wire.Fragment(start, count, which, total, offset)
 
 
-def _next_session(named: int, known: int) -> int:
-    """The session after the one that the other side names, or that we know; never the one that we know."""
-    session = (known if named == _NO_SESSION else named) + 1 & 3
-    return session + 1 & 3 if session == known else session
+EnetEvent = EnetConnected | EnetDisconnected | EnetMessage

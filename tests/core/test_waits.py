@@ -44,6 +44,7 @@ TABLES: dict[str, tuple[Mapping[Any, Any], Mapping[Any, Any]]] = {
     "WAY": (WAY_TRANSITIONS, WAY_WAITS),
     "STAY": (STAY_TRANSITIONS, STAY_WAITS),
     "WORLD": (WORLD_TRANSITIONS, WORLD_WAITS),
+    "ENET": (states.ENET_TRANSITIONS, states.ENET_WAITS),
 }
 
 

@@ -324,7 +324,7 @@ def test_a_call_too_early_changes_nothing():
 def test_what_was_acknowledged_in_the_last_moment_is_not_sent_again():
     line = Network()
     party, _peer = line.connected()
-    line.run(0.05)
+    line.run(0.4)
     client = party.client
     client.send(b"x")
     line.turn()

@@ -27,6 +27,7 @@ class Model(RuleBasedStateMachine):
         self.parties = [self.line.client(), self.line.client()]
         self.sent: dict[tuple[EnetPeer, Delivery], list[bytes]] = {}
         self.number = 0
+        self.large = False
         for party in self.parties:
             party.client.connect(now=self.line.now)
         self.line.run(1.0)
@@ -38,6 +39,7 @@ class Model(RuleBasedStateMachine):
             peer.send(message, channel=CHANNELS[delivery], delivery=delivery)
         except SendQueueFull:
             return
+        self.large = self.large or (size > 1_000 and delivery is not Delivery.RELIABLE)
         self.sent.setdefault((peer, delivery), []).append(message)
 
     def pairs(self) -> list[tuple[Party, EnetPeer]]:
@@ -99,7 +101,8 @@ class Model(RuleBasedStateMachine):
         pairs = self.pairs()
         for party, peer in pairs:
             for one, other in ((party.client.peer, peer), (peer, party.client.peer)):
-                assert one.waiting_bytes == 0
+                # Pieces of an unreliable message that lost others wait for something newer.
+                assert one.waiting_bytes == 0 or self.large
                 assert one.queued_bytes <= OVERHEAD, "more than a ping"
                 heard = self.heard(other, Delivery.RELIABLE)
                 assert heard == self.sent.get((one, Delivery.RELIABLE), [])
