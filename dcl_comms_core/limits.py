@@ -121,8 +121,8 @@ server_queue_bytes         65,536       (servers) what waits for one client; fur
 rejoin_seconds             10.0         (drivers) how long a connect waits for one of the same identity that was given
                                         up on its way and may still come in; then it goes ahead all the same
 event_queue                16,384       (drivers) events not yet read by the application; ``on_full`` says what happens
-event_queue_bytes          67,108,864   (drivers) likewise, in bytes of memory that their contents take: a text takes
-                                        four a character once one of its characters is not ASCII
+event_queue_bytes          67,108,864   (drivers) likewise, in bytes of memory that events and their contents take: a
+                                        text takes four a character once one of its characters is not ASCII
 audio_frames               100          (drivers) pieces of sound, 10 ms each, that wait for one reader of a track; the
                                         oldest are let go, and the reader's ``dropped`` counts them
 video_frames               4            (drivers) the same for pictures, each of which is megabytes of native memory

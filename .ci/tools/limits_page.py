@@ -22,7 +22,8 @@ connection.send(packet)` waits for one, so a loop that pushes without a pause ru
 `SendQueueFull` where the queue ends; then nothing was sent.
 
 **Getting more than the application reads.** Of each peer's unread movements only the newest is kept; it takes the place of the older one,
-so whoever reads slowly hears of all peers in turn. Everything else waits in order up to `event_queue` and `event_queue_bytes`, and then
+so whoever reads slowly hears of all peers in turn. So it is with islands, speakers, a room's metadata and a peer's name, metadata and
+attributes. Everything else waits in order, each event with the memory that it takes, up to `event_queue` and `event_queue_bytes`, and then
 `on_full` says whether the oldest go (a `LimitReached` stands in their place) or the room is closed.
 
 **A peer that floods.** Each peer has an allowance for each kind of packet: a rate, and `burst_seconds` of it saved up, far above what

@@ -1,16 +1,26 @@
-"""Events that the application has not read yet: in order, bounded, and of each peer's movements only the newest.
+"""Events that the application has not read yet: in order, bounded, and only the newest of what a newer one replaces.
 
 A PeerMoved takes the place of an older unread one of the same peer, in the same room.  It keeps that place in the
 line: a peer that never stops moving does not put itself off, and whoever reads slowly hears of all peers in turn.
-So ``at`` of a PeerMoved may be later than ``at`` of the events that follow it.  All other events stay in the order in
-which they happened, and none of a peer's movements crosses its PeerLeft or PeerJoined.
+So ``at`` of a PeerMoved may be later than ``at`` of the events that follow it.  It is the same with what else is told
+anew as a whole: IslandChanged (whose ``previous`` is then that of the first of them), SpeakersChanged and
+RoomMetadataChanged of a room, PeerUpdated of a peer.  All other events stay in the order in which they happened, and
+nothing of a peer crosses its PeerLeft or PeerJoined.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from dcl_comms_core.events import LimitReached, PeerMoved
+from dcl_comms_core.events import (
+    IslandChanged,
+    LimitReached,
+    PeerMoved,
+    PeerUpdated,
+    RoomMetadataChanged,
+    SpeakersChanged,
+)
 from dcl_comms_core.room.event_size import weight
 
 if TYPE_CHECKING:
@@ -21,6 +31,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Unread"]
 
+_REPLACED: Final[frozenset[type]] = frozenset({PeerUpdated, IslandChanged, RoomMetadataChanged, SpeakersChanged})
+_NOBODY: Final = id(None)
 _COMPACT: Final = 1_024
 """How many read places the list may begin with before it is compacted."""
 
@@ -51,13 +63,13 @@ class Unread:
         """Index of the first unread event in the list."""
         self._offset = 0
         """How many places were cut off at the list's beginning."""
-        self._places: dict[int, int] = {}
-        """Where the unread PeerMoved of each sender stands; by the sender's id(), which is the same for all events of
-        a peer, another one once it has left, and not in use again while an event refers to it."""
+        self._places: dict[object, int] = {}
+        """Where an event stands that a newer one replaces; a PeerMoved by its sender's id(), which is the same for all
+        events of a peer, another one once it has left, and not in use again while an event refers to it."""
         self._bytes = 0
         self._notice: LimitReached | None = None
         self.coalesced = 0
-        """How many movements were replaced by newer ones."""
+        """How many were replaced by newer ones."""
 
     def __len__(self) -> int:
         return len(self._events) - self._head + (self._notice is not None)
@@ -69,16 +81,20 @@ class Unread:
         for event in events:
             size = weight(event)
             total += size
-            if type(event) is PeerMoved and event.sender is not None:
-                who = id(event.sender)
-                place = places.get(who)
+            # A movement's key is asked for here: a call would cost as much as all the rest.
+            key = id(event.sender) if type(event) is PeerMoved else _key(event) if type(event) in _REPLACED else None
+            if key is not None and key != _NOBODY:
+                place = places.get(key)
                 if place is not None:
                     index = place - self._offset
                     total -= weights[index]
+                    older = line[index]
+                    if type(event) is IslandChanged and type(older) is IslandChanged:
+                        event = replace(event, previous=older.previous)  # noqa: PLW2901 - it stands for both
                     line[index], weights[index] = event, size
                     self.coalesced += 1
                     continue
-                places[who] = self._offset + len(line)
+                places[key] = self._offset + len(line)
             line.append(event)
             weights.append(size)
         self._bytes = total
@@ -128,10 +144,20 @@ class Unread:
         line[head] = None
         self._head = head + 1
         self._bytes -= self._weights[head]
-        if type(event) is PeerMoved and event.sender is not None:
-            del self._places[id(event.sender)]
+        key = _key(event)
+        if key is not None:
+            del self._places[key]
         if self._head >= _COMPACT and self._head * 2 >= len(line):
             del line[: self._head], self._weights[: self._head]
             self._offset += self._head
             self._head = 0
         return event
+
+
+def _key(event: Event) -> object:
+    """By what a newer event replaces this one; None: none does."""
+    if type(event) is PeerMoved:
+        return None if event.sender is None else id(event.sender)
+    if isinstance(event, PeerUpdated):
+        return PeerUpdated, id(event.sender)
+    return (type(event), event.room) if type(event) in _REPLACED else None

@@ -59,7 +59,7 @@ class Stats:
     ``foreign.stream``, ``foreign.transcription`` and so on: what others sent that is no packet of Decentraland's, by
     what it is on LiveKit; what of it exceeds its sender's allowance is ``dropped.other_rate``;
     ``event_queue``: events that were not read in time;
-    ``coalesced``: movements that a newer one of the same peer replaced before they were read;
+    ``coalesced``: movements, islands, speakers and the like that a newer one replaced before they were read;
     ``send_failed``: packets of ours that the transport refused;
     ``unconfirmed``: packets of ours whose acknowledgement was outstanding when a link ended: they may have arrived;
     ``closing``: packets of ours that still waited when the room closed.

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from rigs.core.room import Rig, people, wire
+from rigs.core.room import Rig, livekit, people, wire
 
 from dcl_comms_core import (
     Chat,
+    ChatReceived,
+    CloseReason,
+    IslandChanged,
+    Kicked,
     LimitReached,
     Limits,
     LookAtPosition,
@@ -18,13 +23,30 @@ from dcl_comms_core import (
     PacketReceived,
     ParticipantJoined,
     ParticipantLeft,
+    PeerId,
+    PeerJoined,
+    PeerLeft,
     PeerMoved,
+    PeerUpdated,
     ProfileRequest,
     ProfileResponse,
+    Retry,
+    RoomClosed,
+    RoomMetadataChanged,
+    RoomOpened,
     Scene,
+    SignatureNeeded,
+    SpeakersChanged,
+    Track,
+    TrackKind,
+    TrackPublished,
+    Vector3,
     Voice,
+    WarningCode,
     decode,
+    parse_connection_string,
 )
+from dcl_comms_core.events import Warning as WarningEvent
 from dcl_comms_core.room.event_queue import Unread
 from dcl_comms_core.room.session import Delivery
 
@@ -179,6 +201,104 @@ def test_what_an_event_counts_is_what_it_takes_in_memory(packet: bytes, weight: 
         assert not unread.full
     if isinstance(event, PacketReceived):
         assert event.packet == decode(packet)
+
+
+def island(name: str, previous: str | None, peers: int = 0, room: str = "realm") -> IslandChanged:
+    there = tuple((PeerId(f"0x{number:040x}"), Vector3(float(number), 0.5, 1.5)) for number in range(peers))
+    adapter = parse_connection_string("ws-room:wss://comms.example.com/rooms/1")
+    return IslandChanged(at=1.0, room=room, island=name, previous=previous, adapter=adapter, peers=there)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda n: island(f"I{n}", None, peers=200, room=f"r{n}"),
+        lambda n: IslandChanged(
+            at=0.0, room=f"r{n}", island=f"{n}", previous=None, adapter=livekit(name=f"{n}" * 1_000)
+        ),
+        lambda n: RoomOpened(at=0.0, room="r", identity=PeerId(f"me{n}"), name="n", sid="", metadata=f"{n}" * 3_000),
+        lambda n: RoomClosed(
+            at=0.0, room="r", reason=CloseReason.NETWORK, retry=Retry.BACKOFF, detail=f"{n}" + WIDE * 3_000
+        ),
+        lambda n: Kicked(at=0.0, room="r", cause=CloseReason.BANNED, detail=f"{n}" * 3_000),
+        lambda n: PeerJoined(at=0.0, room="r", sender=PeerId(f"{n}" + "a" * 3_000)),
+        lambda n: PeerLeft(at=0.0, room="r", sender=PeerId(f"{n}" + WIDE * 3_000)),
+        lambda n: PeerUpdated(
+            at=0.0, room="r", sender=PeerId(f"{n}"), name=f"{n}" * 900, metadata=f"{n}" * 900, attributes={f"{n}": "a"}
+        ),
+        lambda n: PeerUpdated(
+            at=0.0,
+            room="r",
+            sender=PeerId(f"{n}"),
+            name="",
+            metadata="",
+            attributes={f"{n}{m}": f"{n}{m}" for m in range(100)},
+        ),
+        lambda n: TrackPublished(
+            at=0.0,
+            room="r",
+            sender=PeerId("a"),
+            track=Track(sid=f"{n}" * 2_000, kind=TrackKind.AUDIO, name=f"{n}" * 2_000),
+        ),
+        lambda n: SpeakersChanged(at=0.0, room=f"r{n}", speakers=tuple(PeerId(f"{n}{m}") for m in range(100))),
+        lambda n: WarningEvent(at=0.0, room="r", code=WarningCode.SEND_FAILED, text=f"{n}" * 3_000),
+        lambda n: SignatureNeeded(at=0.0, room="r", payload=f"{n}" * 3_000, request=1),
+        lambda n: LimitReached(at=0.0, room="r", limit="peers", value=1, sender=PeerId(f"{n}" + "a" * 3_000)),
+    ],
+)
+def test_every_event_counts_what_it_takes_in_memory(make: Any) -> None:
+    """Never less; and not many times as much."""
+    make(0)
+    tracemalloc.start()
+    try:
+        before = tracemalloc.get_traced_memory()[0]
+        events = [make(1_000 + number) for number in range(20)]
+        taken = tracemalloc.get_traced_memory()[0] - before
+    finally:
+        tracemalloc.stop()
+    for room, full in ((1.0, True), (4.0, False)):
+        unread = Unread(Limits(event_queue_bytes=int(taken * room)))
+        unread.put(events)
+        assert unread.full is full, taken
+
+
+def test_of_what_is_told_as_a_whole_only_the_newest_is_kept() -> None:
+    rig, unread = rig_of("a", "b"), Unread(Limits())
+    (a, b), now = rig.session.peers, 2.0
+
+    def updated(who: PeerId, name: str) -> PeerUpdated:
+        return PeerUpdated(at=now, room="main", sender=who, name=name, metadata="", attributes={})
+
+    def speak(*who: PeerId) -> SpeakersChanged:
+        return SpeakersChanged(at=now, room="main", speakers=who)
+
+    def about(text: str, room: str = "main") -> RoomMetadataChanged:
+        return RoomMetadataChanged(at=now, room=room, metadata=text)
+
+    unread.put([island("one", None, 3), updated(a, "1"), speak(a), about("x"), about("y", "scene"), updated(b, "1")])
+    chat(rig, "a")
+    unread.put(rig.take_events())
+    unread.put(
+        [speak(b), island("two", "one"), updated(a, "2"), about("z"), island("three", "two", 2), updated(a, "3")]
+    )
+    first, *rest = unread.take()
+    assert first == island("three", None, 2)
+    assert rest[:-1] == [updated(a, "3"), speak(b), about("z"), about("y", "scene"), updated(b, "1")]
+    assert (type(rest[-1]), len(rest), unread.coalesced) == (ChatReceived, 6, 6)
+    # What was read is not replaced.
+    unread.put([island("four", "three"), speak(a)])
+    assert unread.popleft() == island("four", "three")
+    unread.put([island("five", "four"), speak(a, b)])
+    assert unread.take() == [speak(a, b), island("five", "four")]
+
+
+def test_a_crowd_of_islands_weighs_as_much_as_one() -> None:
+    unread = Unread(Limits(event_queue_bytes=300_000))
+    for number in range(2_000):
+        unread.put([island(f"I{number}", f"I{number - 1}", peers=300)])
+        assert not unread.full
+    (last,) = unread.take()
+    assert (last.island, last.previous) == ("I1999", "I-1")
 
 
 def test_what_was_said_before_its_sender_was_named_counts_again() -> None:
