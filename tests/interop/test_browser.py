@@ -80,6 +80,7 @@ def test_data_both_ways(page):
                 for text, how in (
                     ("to all", {}),
                     ("to you", {"to": [ALICE], "topic": ALICE}),
+                    ("to you, unsaid", {"to": [ALICE]}),
                     ("to others", {"to": ["0x" + "00" * 20]}),
                     ("a topic", {"topic": "a topic"}),
                 ):
@@ -90,6 +91,8 @@ def test_data_both_ways(page):
                 assert chats == [
                     (PeerId(PAGE), "to all", False, ""),
                     (PeerId(PAGE), "to you", True, ALICE),
+                    # LiveKit tells nobody whom a packet is for: a topic does.
+                    (PeerId(PAGE), "to you, unsaid", False, ""),
                     (PeerId(PAGE), "a topic", False, "a topic"),
                 ]
 
