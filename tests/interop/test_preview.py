@@ -16,6 +16,7 @@ from dcl_comms_core import (
     PeerJoined,
     PeerLeft,
     PeerMoved,
+    ProfileReceived,
     RoomOpened,
     SceneMessageReceived,
 )
@@ -82,14 +83,46 @@ MOVEMENT = ("velocityX", "velocityY", "velocityZ", "movementBlendValue", "slideB
 """@dcl/protocol writes a missing number as NaN."""
 
 
-async def of_kind(kit, peer, kind):
-    """The first packet of a kind that their client read."""
+async def of_kind(kit, peer, kind, *turning):
+    """The first packet of a kind that their client read; these of ours have turns meanwhile, which a polled one answers in."""
 
     def found():
         return next((r for r in peer.seen if r["event"] == "packet" and kind in r["packet"]), None)
 
-    await kit.in_thread(lambda: peer.until(found))
+    async def wait():
+        await kit.in_thread(lambda: peer.until(found))
+
+    async def turn():
+        while turning and found() is None:
+            for one in turning:
+                await one.read_for(0.02)
+
+    await kit.all(wait, turn)
     return found()
+
+
+def test_profiles_are_asked_for_and_given(kit, place):
+    async def scenario(kit):
+        async with kit.connect(place, wallet=ALICE) as alice:
+            alice.offer_profile(7, '{"name": "alice"}', base_url="https://content.example")
+            with PreviewPeer(ws_room(place)) as peer:
+                said = await kit.in_thread(lambda: peer.expect("connected", timeout=30))
+                theirs = PeerId(said["address"])
+                await alice.expect(PeerJoined, sender=theirs)
+                assert alice.request_profile(theirs, 3)
+                asked = (await of_kind(kit, peer, "profileRequest"))["packet"]["profileRequest"]
+                assert (asked["address"], asked["profileVersion"]) == (said["address"], 3)
+                peer.send(
+                    {"profileResponse": {"serializedProfile": '{"name": "them"}', "baseUrl": "https://c.example"}}
+                )
+                got = await alice.expect(ProfileReceived)
+                assert (got.sender, got.serialized, got.requested) == (theirs, '{"name": "them"}', True)
+
+                peer.send({"profileRequest": {"address": ALICE.address.lower(), "profileVersion": 7}})
+                answer = (await of_kind(kit, peer, "profileResponse", alice))["packet"]["profileResponse"]
+                assert answer == {"serializedProfile": '{"name": "alice"}', "baseUrl": "https://content.example"}
+
+    kit.run(scenario)
 
 
 def test_a_scenes_room_of_a_preview(kit, place):
