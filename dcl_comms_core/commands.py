@@ -43,6 +43,8 @@ class OpenLink:
     adapter: Adapter
     auto_subscribe: bool = True
     """Receive every audio and video track as it is published."""
+    within: Place | None = None
+    """Where the server is that named the room; None: the user did.  See ``adapters/url_guard.py``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

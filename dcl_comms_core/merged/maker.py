@@ -47,4 +47,4 @@ class RoomMaker:
             return WsRoomSession(
                 adapter, address=self.address, guard=self.guard, room=room, link=link, within=within, options=options
             )
-        return RoomSession(adapter, room=room, link=link, options=options)
+        return RoomSession(adapter, room=room, link=link, within=within, options=options)

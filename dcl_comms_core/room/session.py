@@ -90,6 +90,7 @@ if TYPE_CHECKING:
 
     from dcl_comms_core.adapters.connection_string import Adapter
     from dcl_comms_core.adapters.token import Grants
+    from dcl_comms_core.adapters.url_guard import Place
     from dcl_comms_core.commands import Command
     from dcl_comms_core.inputs import Input, LinkRef, Track, TrackSource
     from dcl_comms_core.peers import Addressees, PeerTable
@@ -109,8 +110,8 @@ class RoomSession(Intents):
     """One room.  Makes no connection, reads no clock, starts nothing.
 
     ``adapter``: where to go, from ``parse_connection_string``.  ``room``: the label in events.  ``link``: the number of
-    its link in commands.  ``settings``: those of :class:`~dcl_comms_core.room.options.RoomOptions`, or of ``options``
-    what is to be different.
+    its link in commands.  ``within``: where the server is that named the room, None: the user did.  ``settings``: those
+    of :class:`~dcl_comms_core.room.options.RoomOptions`, or of ``options`` what is to be different.
     """
 
     adapters: ClassVar[tuple[type[Adapter], ...]] = (LiveKitAdapter, SimulatorAdapter)
@@ -124,6 +125,7 @@ class RoomSession(Intents):
         *,
         room: str = "main",
         link: int = 1,
+        within: Place | None = None,
         options: RoomOptions | None = None,
         **settings: Unpack[RoomSettings],
     ) -> None:
@@ -141,6 +143,7 @@ class RoomSession(Intents):
         """State, link and identity."""
         self._adapter = adapter
         self._permit = permit
+        self._within = within
         self._policy = chosen.subscribe
         self._announce = chosen.announce
         self._silent = chosen.silent
@@ -396,7 +399,9 @@ class RoomSession(Intents):
         if isinstance(adapter, LiveKitAdapter) and token is not None:
             adapter = replace(adapter, token=token)
         auto_subscribe = self._policy is Subscribe.ALL
-        self.output.commands.append(OpenLink(link=link, adapter=adapter, auto_subscribe=auto_subscribe))
+        self.output.commands.append(
+            OpenLink(link=link, adapter=adapter, auto_subscribe=auto_subscribe, within=self._within)
+        )
 
     def _refused(self) -> bool:
         """Close the session if the token can't be used any more (or yet, or at all)."""

@@ -18,8 +18,6 @@ from dcl_comms_core.adapters.connection_string import (
     WsRoomAdapter,
 )
 from dcl_comms_core.adapters.seats import room_of
-from dcl_comms_core.adapters.url_guard import Target
-from dcl_comms_core.errors import TargetRefused
 from dcl_comms_core.merged.roles import RoomRole
 from dcl_comms_core.states import CloseReason, Retry, StayState, WorldTrigger
 from dcl_comms_core.world.discovery import Found, Setback, no_wallet
@@ -31,6 +29,7 @@ if TYPE_CHECKING:
     from dcl_comms_core.merged.session import MergedRooms
     from dcl_comms_core.room.output import Output
     from dcl_comms_core.tools.clock import Clock
+    from dcl_comms_core.world.admission import Admission
     from dcl_comms_core.world.discovery import Outcome, Saying
     from dcl_comms_core.world.islands import IslandService
     from dcl_comms_core.world.lifecycle import Lifecycle
@@ -46,11 +45,11 @@ JOINABLE: Final = (LiveKitAdapter, WsRoomAdapter, SimulatorAdapter)
 class Rejoining:
     """Two stays, ``island`` (or world) and ``scene``, and what follows for them from what happens.
 
-    ``target``: the realm's URL, or an adapter.  ``signs``: is there a wallet.
+    ``target``: the realm's URL, or an adapter.  ``admission``: which rooms may be entered.
     """
 
     __slots__ = (
-        "_clock", "_islands", "_lifecycle", "_limits", "_merged", "_output", "_scenes", "_signs",
+        "_admission", "_clock", "_islands", "_lifecycle", "_limits", "_merged", "_output", "_scenes",
         "_target", "island", "refusing", "scene",
     )  # fmt: skip
 
@@ -66,7 +65,7 @@ class Rejoining:
         output: Output,
         clock: Clock,
         limits: Limits,
-        signs: bool,
+        admission: Admission,
     ) -> None:
         self._target = target
         self.island, self.scene = stays
@@ -77,7 +76,7 @@ class Rejoining:
         self._output = output
         self._clock = clock
         self._limits = limits
-        self._signs = signs
+        self._admission = admission
         self.refusing = False
         """Is it the application that will not sign, so that asking again is of no use?"""
 
@@ -146,22 +145,12 @@ class Rejoining:
             self._output.warn(ev.WarningCode.OFFLINE, "nobody is met there, except in scenes")
 
     def _enter(self, stay: Stay, adapter: Adapter, within: Place | None) -> None:
-        problem = self._problem(adapter, within)
+        problem = self._admission.problem(adapter, within)
         if problem is not None:
             self.setback(stay, problem, told=False)
             return
         stay.found(adapter, self._clock.now)
         self._merged.go(adapter, stay.role, within=within, now=self._clock.now)
-
-    def _problem(self, adapter: Adapter, within: Place | None) -> Setback | None:
-        if isinstance(adapter, WsRoomAdapter) and not self._signs:
-            return no_wallet("a ws-room wants a signature")
-        if isinstance(adapter, LiveKitAdapter) and within is not None:
-            try:
-                Target.of_websocket(adapter.url).check(within=within, plain=True)
-            except TargetRefused as error:
-                return Setback.of(CloseReason.FORBIDDEN, str(error))
-        return None
 
     # --- what others tell
 

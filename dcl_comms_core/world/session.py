@@ -38,6 +38,7 @@ from dcl_comms_core.tools.clock import Clock
 from dcl_comms_core.tools.prng import Prng
 from dcl_comms_core.tools.timers import earliest
 from dcl_comms_core.tools.urls import request_url
+from dcl_comms_core.world.admission import Admission
 from dcl_comms_core.world.discovery import OlderForms, Way
 from dcl_comms_core.world.held import Held
 from dcl_comms_core.world.islands import IslandService
@@ -80,8 +81,9 @@ class WorldSession(Intents):
     the Foundation's hosts, of the target's and of the gatekeeper's.  ``position``: where we are until we say otherwise.
     ``gatekeeper``: who gives scenes' rooms, a URL to post to; None: as the table in ``scenes`` says.  ``realm_name``:
     what that one is told that the realm is called; None: as the realm says, else ``main``.  ``is_guest``: the wallet is
-    a throw-away one.  ``secret``: the password of a world that has one, said to that world's host only.  ``islands``:
-    makes an IslandSource of the island service's adapter and a link's number; None: ArchipelagoSession.
+    a throw-away one.  ``secret``: the password of a world that has one, said to that world's host only.  ``plain``:
+    a realm may name LiveKit servers in the clear that are not on loopback.  ``islands``: makes an IslandSource of the
+    island service's adapter and a link's number; None: ArchipelagoSession.
     ``heartbeat``: seconds between two of the island service's.  ``settings``: those of
     :class:`~dcl_comms_core.room.options.RoomOptions`, or of ``options`` what is to be different; ``reconnect`` says how
     to come back into what was lost, None for never; the first attempt at the island's or world's room is never
@@ -103,6 +105,7 @@ class WorldSession(Intents):
         realm_name: str | None = None,
         is_guest: bool = False,
         secret: str | None = None,
+        plain: bool = False,
         islands: Callable[[ArchipelagoAdapter, int], IslandSource] | None = None,
         heartbeat: float = 1.0,
         options: RoomOptions | None = None,
@@ -178,7 +181,7 @@ class WorldSession(Intents):
             output=self._output,
             clock=self.clock,
             limits=limits,
-            signs=self._signs,
+            admission=Admission(self._signs, plain),
         )
         self._listening = Listening(
             merged=merged,

@@ -24,6 +24,7 @@ from dcl_comms_drivers.connection.late_link import LateLink
 from dcl_comms_drivers.connection.memory_link import MemoryLink
 from dcl_comms_drivers.connection.signing import address_of
 from dcl_comms_drivers.livekit.choice import open_livekit
+from dcl_comms_drivers.net.approach import Approach
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -81,6 +82,7 @@ def new_session(
         realm_name=options.realm_name,
         secret=options.secret,
         is_guest=options.is_guest,
+        plain=options.net.plain,
         heartbeat=options.heartbeat,
         **common,
     )
@@ -104,7 +106,12 @@ class Links:
         if isinstance(adapter, SimulatorAdapter):
             return MemoryLink(parse_simulator(adapter.detail), self._wake, self._host.now())
         return open_livekit(
-            self._wake, options.livekit, falls_back=options.sdk_fallback, limits=options.limits, wake_fd=self._wake_fd
+            self._wake,
+            options.livekit,
+            falls_back=options.sdk_fallback,
+            limits=options.limits,
+            wake_fd=self._wake_fd,
+            way=Approach(self._host.runner, options.net),
         )
 
     def late_room(self, adapter: Adapter) -> Link:

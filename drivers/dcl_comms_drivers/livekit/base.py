@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import deque
-from typing import TYPE_CHECKING, ClassVar, Generic, Protocol, TypeVar
+from dataclasses import replace
+from typing import TYPE_CHECKING, ClassVar, Generic, NamedTuple, Protocol, TypeVar
 
 from dcl_comms_core.adapters.connection_string import LiveKitAdapter
 from dcl_comms_core.commands import CloseLink, OpenLink, PublishMicrophone, SendData, SetAttributes, SubscribeTrack
@@ -13,10 +14,13 @@ from dcl_comms_core.inputs import LinkClosed, LinkFailed, LinkRef
 from dcl_comms_core.limits import DEFAULT_LIMITS
 from dcl_comms_core.states import CloseReason
 from dcl_comms_drivers.livekit.errors import EngineUnavailable
+from dcl_comms_drivers.livekit.rejoin import Who
+from dcl_comms_drivers.loops.mailbox import Mailbox
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from dcl_comms_core.adapters.url_guard import Place
     from dcl_comms_core.commands import Command
     from dcl_comms_core.inputs import Input
     from dcl_comms_drivers.loops.host import Receiver
@@ -39,8 +43,13 @@ class Attempt(Protocol):
         """Whether nothing more will come, except what ``drain`` has not yet delivered."""
         ...
 
-    def connect(self, command: OpenLink, adapter: LiveKitAdapter, *, rejoin_seconds: float, now: float) -> None:
-        """Join, once no given-up connect of ours can come in the way; the answer is LinkOpened or LinkFailed."""
+    def connect(
+        self, command: OpenLink, adapter: LiveKitAdapter, who: Who, *, rejoin_seconds: float, now: float
+    ) -> None:
+        """Join, once no given-up connect of ours can come in the way; the answer is LinkOpened or LinkFailed.
+
+        ``adapter``: with the URL to connect to.  ``who``: whom the server takes for us.
+        """
         ...
 
     def send(self, command: SendData) -> None:
@@ -75,18 +84,55 @@ class Attempt(Protocol):
 _Room = TypeVar("_Room", bound=Attempt)
 
 
+class Way(Protocol):
+    """What judges where a server is before the engine connects to it, and says where that is to connect to."""
+
+    def look(
+        self,
+        url: str,
+        within: Place | None,
+        found: Callable[[str], None],
+        refused: Callable[[CloseReason, str], None],
+    ) -> None:
+        """Have one of the two called, once: now, or later and from any thread."""
+        ...
+
+    def close(self) -> None:
+        """Let go of everything."""
+        ...
+
+
+class _Judged(NamedTuple):
+    """What came of a look: the URL to connect to; or none, and why."""
+
+    command: OpenLink
+    url: str
+    reason: CloseReason = CloseReason.FORBIDDEN
+    detail: str = ""
+
+
 class RoomLink(ABC, Generic[_Room]):
     """The ``Link`` protocol of ``dcl_comms_drivers.loops.host`` over one room after the other.
 
     ``wake`` is called from any thread when ``drain`` has something to deliver; it must not block and must not raise.
-    ``rejoin_seconds``: see Limits.
+    ``rejoin_seconds``: see Limits.  ``way``: asked before each attempt where it leads; None: where its adapter says.
     """
 
     name: ClassVar[str]
     """Which link it is, for ``Stats.link``."""
 
-    def __init__(self, wake: Callable[[], None], *, rejoin_seconds: float = DEFAULT_LIMITS.rejoin_seconds) -> None:
+    def __init__(
+        self,
+        wake: Callable[[], None],
+        *,
+        rejoin_seconds: float = DEFAULT_LIMITS.rejoin_seconds,
+        way: Way | None = None,
+    ) -> None:
         self.wake = wake
+        self._way = way
+        self._looking: LinkRef | None = None
+        """The attempt whose way is being looked for."""
+        self._judged: Mailbox[_Judged] = Mailbox(wake, _forget)
         self._rejoin_seconds = rejoin_seconds
         self.room: _Room | None = None
         self._local: deque[Input] = deque()
@@ -103,6 +149,12 @@ class RoomLink(ABC, Generic[_Room]):
         """Carry a command out; what comes of it arrives through ``drain``."""
         if isinstance(command, OpenLink):
             self._open(command, now)
+            return
+        if command.link == self._looking:
+            if isinstance(command, CloseLink):
+                self._looking = None
+                self._local.append(LinkClosed(link=command.link, reason=CloseReason.CLIENT))
+                self.wake()
             return
         room = self.room
         if room is None or room.ref != command.link:
@@ -125,6 +177,9 @@ class RoomLink(ABC, Generic[_Room]):
 
     def drain(self, session: Receiver, *, now: float, limit: int) -> bool:
         """Deliver up to ``limit`` inputs.  True: more are waiting."""
+        self._judged.begin()
+        while (judged := self._judged.get()) is not None:
+            self._arrive(judged, now)
         while self._local and limit > 0:
             limit -= 1
             session.receive(self._local.popleft(), now=now)
@@ -140,7 +195,11 @@ class RoomLink(ABC, Generic[_Room]):
     def abandon(self) -> None:
         """Let go of everything now; a room that we are in, or still get into, is left in the background."""
         room, self.room = self.room, None
+        self._looking = None
+        self._judged.close()
         self._local.clear()
+        if self._way is not None:
+            self._way.close()
         if room is not None:
             room.abandon()
 
@@ -168,6 +227,34 @@ class RoomLink(ABC, Generic[_Room]):
             # A session opens its next attempt after the last one has ended; this is for others.
             self._local.append(LinkClosed(link=self.room.ref, reason=CloseReason.CLIENT))
             self.room.abandon()
+            self.room = None
+        self._looking = command.link
+        if self._way is None:
+            self._arrive(_Judged(command, adapter.url), now)
+            return
+
+        def found(url: str) -> None:
+            self._judged.put(_Judged(command, url))
+
+        def refused(reason: CloseReason, detail: str) -> None:
+            self._judged.put(_Judged(command, "", reason, detail))
+
+        self._way.look(adapter.url, command.within, found, refused)
+        # Where nothing had to be waited for it is begun at once.
+        while (judged := self._judged.get()) is not None:
+            self._arrive(judged, now)
+
+    def _arrive(self, judged: _Judged, now: float) -> None:
+        command, url, reason, detail = judged
+        if command.link != self._looking:
+            return
+        self._looking = None
+        adapter = command.adapter
+        assert isinstance(adapter, LiveKitAdapter)  # noqa: S101 - its way was looked for
+        if not url:
+            self._local.append(LinkFailed(link=command.link, reason=reason, detail=detail))
+            self.wake()
+            return
         try:
             self.room = self.new_room(command.link)
         except EngineUnavailable as error:
@@ -175,4 +262,10 @@ class RoomLink(ABC, Generic[_Room]):
             self._local.append(LinkFailed(link=command.link, reason=CloseReason.ENGINE, detail=str(error)))
             self.wake()
         else:
-            self.room.connect(command, adapter, rejoin_seconds=self._rejoin_seconds, now=now)
+            self.room.connect(
+                command, replace(adapter, url=url), Who.of(adapter), rejoin_seconds=self._rejoin_seconds, now=now
+            )
+
+
+def _forget(_: object) -> None:
+    """What becomes of a way that nobody goes any more."""

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from dcl_comms_core.limits import Limits
+    from dcl_comms_drivers.livekit.base import Way
     from dcl_comms_drivers.livekit.engine.link import LiveKitLink
     from dcl_comms_drivers.livekit.sdk.link import SdkLink
 
@@ -50,15 +51,17 @@ def open_livekit(
     falls_back: bool,
     limits: Limits,
     wake_fd: Callable[[], int | None] | None = None,
+    way: Way | None = None,
 ) -> LiveKitLink | SdkLink:
     """Make a link to LiveKit rooms.  ``via=None``: as the environment says.
 
-    ``wake_fd``: see LiveKitLink.  ``falls_back``: what AUTO means for a wheel that the engine's link does not know.
+    ``wake_fd``: see LiveKitLink; ``way``: see RoomLink.
+    ``falls_back``: what AUTO means for a wheel that the engine's link does not know.
     Raises EngineUnavailable, which says what to do.
     """
     via = via or _from_environment()
     if via is LiveKitVia.SDK:
-        return _sdk(wake, limits)
+        return _sdk(wake, limits, way)
     try:
         from dcl_comms_drivers.livekit.engine.link import LiveKitLink  # noqa: PLC0415 - looks at the wheel
     except EngineUnavailable as error:
@@ -67,10 +70,10 @@ def open_livekit(
         if via is LiveKitVia.AUTO and falls_back:
             msg = f"{error.detail}: using the slower link over its public interface; {_INSTALL}"
             warnings.warn(msg, SdkFallbackWarning, stacklevel=2)
-            return _sdk(wake, limits)
+            return _sdk(wake, limits, way)
         msg = f"{error.detail}; {_INSTALL}, or set {VARIABLE}=sdk for the slower link over its public interface"
         raise EngineUnavailable(error.problem, msg) from None
-    return LiveKitLink(wake, wake_fd, inbox_bytes=limits.inbox_bytes, rejoin_seconds=limits.rejoin_seconds)
+    return LiveKitLink(wake, wake_fd, inbox_bytes=limits.inbox_bytes, rejoin_seconds=limits.rejoin_seconds, way=way)
 
 
 def load_livekit(via: LiveKitVia | None) -> object:
@@ -96,10 +99,10 @@ def load_livekit(via: LiveKitVia | None) -> object:
 _INSTALL: Final = 'pip install "dcl-comms[livekit]" gets one that fits'
 
 
-def _sdk(wake: Callable[[], None], limits: Limits) -> SdkLink:
+def _sdk(wake: Callable[[], None], limits: Limits, way: Way | None) -> SdkLink:
     from dcl_comms_drivers.livekit.sdk.link import SdkLink  # noqa: PLC0415 - starts nothing, but imports all of the SDK
 
-    return SdkLink(wake, inbox_bytes=limits.inbox_bytes, rejoin_seconds=limits.rejoin_seconds)
+    return SdkLink(wake, inbox_bytes=limits.inbox_bytes, rejoin_seconds=limits.rejoin_seconds, way=way)
 
 
 def _from_environment() -> LiveKitVia:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["DISCONNECT_REASONS", "connect_failure", "disconnect_reason"]
 
+_OWN_AUTHORITY: Final = "; an authority of your own goes into tls="
 _PREFIXES: Final = ("engine: ", "signal failure: ", "client error: ")
 
 # In this order: the first piece that is found decides.
@@ -66,7 +67,7 @@ def connect_failure(text: str, token: str = "") -> tuple[CloseReason, str]:
     detail = redact(text, token).strip()
     for prefix in _PREFIXES:
         detail = detail.removeprefix(prefix)
-    return reason, detail
+    return reason, detail + (_OWN_AUTHORITY if "invalid peer certificate" in detail else "")
 
 
 def disconnect_reason(name: str) -> CloseReason:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from dcl_comms_core.adapters.url_guard import Place, Target
     from dcl_comms_drivers.loops.network import Net, Stream
 
-__all__ = ["NetOptions", "default_tls", "dial", "each_address", "tls_failed"]
+__all__ = ["NetOptions", "default_tls", "dial", "each_address", "judge", "tls_failed"]
 
 _T = TypeVar("_T")
 
@@ -31,7 +31,7 @@ def default_tls() -> ssl.SSLContext:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NetOptions:
-    """How requests are made.  Proxies, cookies and the environment's settings are not used."""
+    """How connections are made.  Proxies, cookies and the environment's settings are not used."""
 
     limits: Limits = DEFAULT_LIMITS
     plain: bool = False
@@ -77,6 +77,12 @@ async def each_address(
     if isinstance(failure, TimeoutError):
         raise RequestFailed(CloseReason.TIMEOUT, "no address of the host accepts a connection") from failure
     raise RequestFailed(CloseReason.UNREACHABLE, "no address of the host accepts a connection") from failure
+
+
+async def judge(net: Net, target: Target, *, within: Place | None, options: NetOptions) -> None:
+    """Look at all addresses of a URL, for who will connect to one of them.  Raises TargetRefused or RequestFailed."""
+    for address in await _addresses(net, target):
+        target.check_address(address, within=within, plain=options.plain)
 
 
 async def dial(net: Net, target: Target, *, within: Place | None, options: NetOptions) -> tuple[Stream, Place]:

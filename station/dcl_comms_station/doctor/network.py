@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final, cast
 
 from dcl_comms_station.clean import clean
 from dcl_comms_station.doctor.findings import Good, Problem
+from dcl_comms_station.doctor.proxies import with_proxies
 from dcl_comms_station.exits import Exit
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ class Reaching:
             raise Problem(
                 Exit.NETWORK,
                 f"{_shown(endpoint.host)} has no address: {_words(error)}",
-                "check the spelling of the host, and this machine's name server and network",
+                with_proxies("check the spelling of the host, and this machine's name server and network"),
             ) from None
         return Good(", ".join(self._addresses))
 
@@ -97,7 +98,7 @@ class Reaching:
         raise Problem(
             Exit.NETWORK,
             f"nothing takes connections at port {port}: {_words(failure)}",
-            "check the port, that the server runs, and that no firewall is in between",
+            with_proxies("check the port, that the server runs, and that no firewall is in between"),
         )
 
     async def secure(self) -> Good:

@@ -12,6 +12,7 @@ from dcl_comms_core.errors import ConnectionLost
 from dcl_comms_core.states import CloseReason
 from dcl_comms_station.clean import clean
 from dcl_comms_station.doctor.findings import Good, Problem
+from dcl_comms_station.doctor.proxies import with_proxies
 from dcl_comms_station.exits import CLOSE_EXITS, Exit, explain
 
 if TYPE_CHECKING:
@@ -31,8 +32,10 @@ _ADVICE: Final = {
     CloseReason.ENGINE: "the native engine failed: see the text, and try another version of the livekit package",
     CloseReason.UNREACHABLE: "the server answers over HTTP, not to the engine: look for a proxy that stops WebSockets",
     CloseReason.NOT_FOUND: "something else than LiveKit answers at this path: check the URL",
-    CloseReason.TLS: "the engine trusts its own list of authorities: use a certificate of a public one",
+    CloseReason.TLS: "the engine trusts this machine's authorities: one of your own goes into tls= of connect()",
+    CloseReason.FORBIDDEN: "in the clear is for servers on this machine: use wss:, or plain=True where you trust the way",
 }
+_NOT_REACHED: Final = frozenset({CloseReason.UNREACHABLE, CloseReason.TIMEOUT, CloseReason.NETWORK})
 _NOT_SHOWN: Final = "that a packet reaches somebody else, for which it takes a second token"
 _OTHERWISE: Final = "ask the realm for a new connection string, and try again"
 
@@ -73,7 +76,9 @@ class Visit:
             self._room = await connecting.__aenter__()
         except ConnectionLost as error:
             detail = error.reason.value + (f": {clean(error.detail, limit=200)}" if error.detail else "")
-            raise Problem(CLOSE_EXITS[error.reason], detail, _ADVICE.get(error.reason, _OTHERWISE)) from None
+            advice = _ADVICE.get(error.reason, _OTHERWISE)
+            fix = with_proxies(advice) if error.reason in _NOT_REACHED else advice
+            raise Problem(CLOSE_EXITS[error.reason], detail, fix) from None
         self._connecting = connecting
         return Good(f"as {clean(str(self._room.identity), limit=80)}, with {len(self._room.peers)} others")
 

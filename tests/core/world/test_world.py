@@ -272,17 +272,58 @@ def test_islands_from_another_source() -> None:
     assert end(alice) == (CloseReason.CLIENT, Retry.NEVER)
 
 
-def test_a_room_that_a_public_realm_may_not_name() -> None:
+@pytest.mark.parametrize(
+    "url",
+    [
+        *(
+            "ws://10.0.0.1",
+            "wss://10.0.0.1",
+            "wss://127.0.0.1",
+            "wss://localhost",
+            "wss://router.lan",
+            "wss://[::1]:7880",
+        ),
+        # In the clear, wherever it is: its token would be read on the way.
+        *("ws://8.8.8.8", "ws://livekit.evil.example", "ws://livekit.evil.example:7880"),
+    ],
+)
+def test_a_room_that_a_public_realm_may_not_name(url: str) -> None:
     here = Universe()
     token = make_token(now=here.unix)
-    here.http["GET", f"{REALM}/about"] = about(f"livekit:ws://10.0.0.1?access_token={token}")
+    here.http["GET", f"{REALM}/about"] = about(f"livekit:{url}?access_token={token}")
     alice = here.citizen()
     here.run(1.0)
     assert end(alice) == (CloseReason.FORBIDDEN, Retry.NEVER)
-    here.place = Place.PRIVATE
-    bob = here.citizen(number=2)
+    assert alice.asked(OpenLink) == []
+
+
+@pytest.mark.parametrize(
+    ("url", "place", "plain"),
+    [
+        ("wss://10.0.0.1", Place.PRIVATE, False),
+        ("ws://10.0.0.1", Place.PRIVATE, True),
+        ("ws://127.0.0.1:7880", Place.LOOPBACK, False),
+        ("ws://livekit.example", Place.PUBLIC, True),
+        # What it resolves to is judged by who resolves it.
+        ("wss://router", Place.PUBLIC, False),
+        ("ws://livekit", Place.LOOPBACK, False),
+    ],
+)
+def test_a_room_that_a_realm_may_name_is_opened_within_where_the_realm_is(url: str, place: Place, plain: bool) -> None:
+    here = Universe()
+    here.place = place
+    here.http["GET", f"{REALM}/about"] = about(f"livekit:{url}?access_token={make_token(now=here.unix)}")
+    alice = here.citizen(plain=plain)
     here.run(0.1)
-    assert bob.asked(OpenLink) != []
+    (command,) = alice.asked(OpenLink)
+    assert command.within is place
+
+
+def test_a_room_that_the_user_names_is_within_nothing() -> None:
+    here = Universe()
+    alice = here.citizen(f"livekit:wss://10.0.0.1?access_token={make_token(now=here.unix)}")
+    here.run(0.1)
+    assert [command.within for command in alice.asked(OpenLink)] == [None]
 
 
 def test_the_way_is_asked_for_with_the_wallets_word() -> None:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from dcl_comms_core.inputs import LinkRef
+    from dcl_comms_drivers.livekit.base import Way
 
 __all__ = ["LiveKitLink"]
 
@@ -31,7 +32,8 @@ class LiveKitLink(RoomLink[Room]):
     """A link to LiveKit rooms over the native engine.
 
     ``wake_fd``, asked with the native callback, gives a descriptor that does what ``wake`` does when 8 bytes are
-    written to it, or None.  ``inbox_bytes``, ``rejoin_seconds``: see Limits.  Raises EngineUnavailable where the engine
+    written to it, or None.  ``inbox_bytes``, ``rejoin_seconds``: see Limits; ``way``: see RoomLink.
+    Raises EngineUnavailable where the engine
     can't run: no usable wheel, or a process forked off one that used it.
     """
 
@@ -44,9 +46,10 @@ class LiveKitLink(RoomLink[Room]):
         *,
         inbox_bytes: int = DEFAULT_LIMITS.inbox_bytes,
         rejoin_seconds: float = DEFAULT_LIMITS.rejoin_seconds,
+        way: Way | None = None,
     ) -> None:
         engine = Engine.get()
-        super().__init__(wake, rejoin_seconds=rejoin_seconds)
+        super().__init__(wake, rejoin_seconds=rejoin_seconds, way=way)
         self._wake_fd = None if wake_fd is None or engine.callback != "native" else wake_fd()
         self._inbox_bytes = inbox_bytes
 

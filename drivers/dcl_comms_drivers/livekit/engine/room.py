@@ -140,10 +140,12 @@ class Room:
 
     # -- commands
 
-    def connect(self, command: OpenLink, adapter: LiveKitAdapter, *, rejoin_seconds: float, now: float) -> None:
+    def connect(
+        self, command: OpenLink, adapter: LiveKitAdapter, who: Who, *, rejoin_seconds: float, now: float
+    ) -> None:
         """Join, once no given-up connect of ours can come in the way; the answer is LinkOpened or LinkFailed."""
         self._token = adapter.token.reveal()
-        self._who = Who.of(adapter)
+        self._who = who
         self._connect = partial(self._join, command, adapter)
         seconds = GHOSTS.wait(self._who, partial(self.in_loop, self._release), rejoin_seconds)
         if seconds:

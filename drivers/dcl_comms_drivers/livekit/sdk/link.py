@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from dcl_comms_core.inputs import LinkRef
+    from dcl_comms_drivers.livekit.base import Way
 
 __all__ = ["SdkLink"]
 
@@ -25,7 +26,8 @@ _MICROPHONE: Final = AudioTrack()
 class SdkLink(RoomLink[SdkRoom]):
     """A link to LiveKit rooms over ``livekit.rtc``.
 
-    ``inbox_bytes``, ``rejoin_seconds``: see Limits.  Raises EngineUnavailable where the SDK can't run: no wheel, or a
+    ``inbox_bytes``, ``rejoin_seconds``: see Limits; ``way``: see RoomLink.
+    Raises EngineUnavailable where the SDK can't run: no wheel, or a
     process forked off one that used it.
     """
 
@@ -37,9 +39,10 @@ class SdkLink(RoomLink[SdkRoom]):
         *,
         inbox_bytes: int = DEFAULT_LIMITS.inbox_bytes,
         rejoin_seconds: float = DEFAULT_LIMITS.rejoin_seconds,
+        way: Way | None = None,
     ) -> None:
         SdkThread.get()
-        super().__init__(wake, rejoin_seconds=rejoin_seconds)
+        super().__init__(wake, rejoin_seconds=rejoin_seconds, way=way)
         self._inbox_bytes = inbox_bytes
 
     def publish_audio(self, track: AudioTrack = _MICROPHONE) -> SdkAudioSource:

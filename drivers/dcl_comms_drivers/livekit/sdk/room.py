@@ -135,11 +135,13 @@ class SdkRoom:
 
     # -- commands, in the thread of the loop
 
-    def connect(self, command: OpenLink, adapter: LiveKitAdapter, *, rejoin_seconds: float, now: float) -> None:
+    def connect(
+        self, command: OpenLink, adapter: LiveKitAdapter, who: Who, *, rejoin_seconds: float, now: float
+    ) -> None:
         """Join, once no given-up connect of ours can come in the way; the answer is LinkOpened or LinkFailed."""
         del now  # waiting is done by the clock of the SDK's thread
         self._token = adapter.token.reveal()
-        self._who = Who.of(adapter)
+        self._who = who
         join = partial(self._join, adapter.url, auto_subscribe=command.auto_subscribe)
         seconds = GHOSTS.wait(self._who, partial(self.in_thread, join), rejoin_seconds)
         self._command(partial(self.thread.after, seconds, join) if seconds else join)
