@@ -189,9 +189,6 @@ class Target:
         place = self._place()
         if place is not None:
             self._check_place(place, within=within, plain=plain)
-        elif not (self.secure or plain or within is None or Place.LOOPBACK in LEADS_TO[within]):
-            # Wherever it is: it would have to be on loopback, where its server may not send us.
-            raise self._in_the_clear()
 
     def check_address(self, address: str, *, within: Place | None, plain: bool = False) -> Place:
         """Look at the address that is about to be connected to; return where it is.  Raises TargetRefused."""
@@ -213,7 +210,4 @@ class Target:
             whose = "asked for" if within is None else f"named by a {within.value} server"
             raise TargetRefused(TargetProblem.PLACE, f"a {place.value} address {whose}")
         if not (self.secure or plain or place is Place.LOOPBACK):
-            raise self._in_the_clear()
-
-    def _in_the_clear(self) -> TargetRefused:
-        return TargetRefused(TargetProblem.PLAIN, f"{self.scheme}: is for loopback, unless asked for")
+            raise TargetRefused(TargetProblem.PLAIN, f"{self.scheme}: is for loopback, unless asked for")

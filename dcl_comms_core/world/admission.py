@@ -6,14 +6,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dcl_comms_core.adapters.connection_string import LiveKitAdapter, WsRoomAdapter
-from dcl_comms_core.adapters.url_guard import Target
-from dcl_comms_core.errors import TargetRefused
+from dcl_comms_core.adapters.url_guard import LEADS_TO, Place, Target
+from dcl_comms_core.errors import TargetProblem, TargetRefused
 from dcl_comms_core.states import CloseReason
 from dcl_comms_core.world.discovery import Setback, no_wallet
 
 if TYPE_CHECKING:
     from dcl_comms_core.adapters.connection_string import Adapter
-    from dcl_comms_core.adapters.url_guard import Place
 
 __all__ = ["Admission"]
 
@@ -31,7 +30,11 @@ class Admission:
             return no_wallet("a ws-room wants a signature")
         if isinstance(adapter, LiveKitAdapter) and within is not None:
             try:
-                Target.of_websocket(adapter.url).check(within=within, plain=self.plain)
+                target = Target.of_websocket(adapter.url)
+                target.check(within=within, plain=self.plain)
+                if not (target.secure or self.plain or Place.LOOPBACK in LEADS_TO[within]):
+                    # In the clear it would have to be on loopback, where such a realm may not send us.
+                    raise TargetRefused(TargetProblem.PLAIN, "ws: is for loopback, unless asked for")  # noqa: TRY301
             except TargetRefused as error:
                 return Setback.of(CloseReason.FORBIDDEN, str(error))
         return None

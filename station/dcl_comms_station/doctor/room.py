@@ -33,7 +33,7 @@ _ADVICE: Final = {
     CloseReason.UNREACHABLE: "the server answers over HTTP, not to the engine: look for a proxy that stops WebSockets",
     CloseReason.NOT_FOUND: "something else than LiveKit answers at this path: check the URL",
     CloseReason.TLS: "the engine trusts this machine's authorities: one of your own goes into tls= of connect()",
-    CloseReason.FORBIDDEN: "in the clear is for servers on this machine: use wss:, or plain=True where you trust the way",
+    CloseReason.FORBIDDEN: "in the clear is for servers on this machine: use wss:, or plain=True (--plain)",
 }
 _NOT_REACHED: Final = frozenset({CloseReason.UNREACHABLE, CloseReason.TIMEOUT, CloseReason.NETWORK})
 _NOT_SHOWN: Final = "that a packet reaches somebody else, for which it takes a second token"

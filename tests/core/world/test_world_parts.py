@@ -43,6 +43,7 @@ from dcl_comms_core.testing import MemoryIslands
 from dcl_comms_core.tools.clock import Clock
 from dcl_comms_core.tools.prng import Prng
 from dcl_comms_core.tools.retries import Retries
+from dcl_comms_core.world.admission import Admission
 from dcl_comms_core.world.discovery import Found, OlderForms, Setback, Way
 from dcl_comms_core.world.islands import IslandService
 from dcl_comms_core.world.lifecycle import Lifecycle
@@ -324,7 +325,7 @@ class Desk:
             output=self.output,
             clock=self.clock,
             limits=LIMITS,
-            signs=signs,
+            admission=Admission(signs, plain=False),
         )
 
 
