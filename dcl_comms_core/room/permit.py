@@ -18,14 +18,16 @@ __all__ = ["Permit"]
 class Permit:
     """What the token grants, until the server says otherwise.  Without a token everything is granted."""
 
-    __slots__ = ("_grants", "_token", "may_send")
+    __slots__ = ("_given_first", "_grants", "_token", "may_send")
 
     def __init__(self, token: AccessToken | None) -> None:
         self._token = token
+        self._given_first = None if token is None else token.grants
+        """A newer token grants no more what was taken away meanwhile."""
         self._grants: Grants | None = None
         self.may_send = True
         """Whether the server passes our packets on."""
-        self._hold(None if token is None else token.grants)
+        self._hold(self._given_first)
 
     @property
     def token(self) -> AccessToken | None:
@@ -75,19 +77,19 @@ class Permit:
 
     def refuse_to_send(self) -> NoReturn:
         """Say why there is no ``may_send``: PermissionMissing."""
-        taken = self._token is None or self._token.grants.can_publish_data
+        taken = self._given_first is None or self._given_first.can_publish_data
         raise PermissionMissing("canPublishData", "the server would drop every packet in silence", taken=taken)
 
     def check_subscribe(self) -> None:
         """PermissionMissing: no track would come."""
         if self._grants is not None and not self._grants.can_subscribe:
-            taken = self._token is None or self._token.grants.can_subscribe
+            taken = self._given_first is None or self._given_first.can_subscribe
             raise PermissionMissing("canSubscribe", "the server would send no track", taken=taken)
 
     def check_publish(self, source: TrackSource) -> None:
         """PermissionMissing: the server would refuse a track from this source."""
         if not self.may_publish(source.value):
-            taken = self._token is None or self._token.may_publish(source.value)
+            taken = self._given_first is None or self._given_first.may_publish(source.value)
             raise PermissionMissing("canPublishSources", f"{source.value} is not among the sources", taken=taken)
 
     def _hold(self, grants: Grants | None) -> None:

@@ -152,7 +152,7 @@ class CurrentStream:
         return self._choose(now)
 
     def _counts(self, event: TrackPublished | TrackMuted) -> bool:
-        if event.track.kind is not TrackKind.VIDEO:
+        if event.track.kind is not TrackKind.VIDEO or event.track.encrypted:
             return False
         return not self._ingress_only or event.sender.text.lower().endswith(_INGRESS)
 

@@ -173,6 +173,7 @@ def test_every_kind_of_event_that_is_told_apart_is_looked_up():
     missing = {
         f"{path.name}: {node.value}"
         for path in ENGINE
+        if path.name != "readings.py"  # which takes what there is
         for node in ast.walk(ast.parse(path.read_text()))
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value in kinds - looked_up
     }

@@ -141,7 +141,7 @@ class Outbound:
         count = self._confirmed.take()
         if count:
             self._output.counters["may_be_lost"] += count
-            text = f"{count} reliable packets were acknowledged after the last that came from the server"
+            text = f"{count} reliable packets were acknowledged, and nothing came from the server any more"
             self._output.warn(WarningCode.SENDS_MAY_BE_LOST, text, count)
 
     def lose_link(self) -> None:

@@ -11,6 +11,7 @@ from dcl_comms_drivers.connection.stats import collect
 
 if TYPE_CHECKING:
     from dcl_comms_core.adapters.about import Realm
+    from dcl_comms_core.adapters.token import Grants
     from dcl_comms_core.events import IslandChanged
     from dcl_comms_core.inputs import Track
     from dcl_comms_core.peers import Addressees, PeerId, PeerTable
@@ -99,6 +100,24 @@ class BaseConnection:
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.state.value} as {self.identity}>"
+
+    def grants(self, room: str | None = None) -> Grants | None:
+        """What we may do in the room, by the server's newest word; None: everything, or there is no such room.
+
+        ``room``: of a realm, ``island`` or ``scene``; None: the first that there is.
+        """
+        session = self._session_of(room)
+        return None if session is None else session.grants
+
+    def room_metadata(self, room: str | None = None) -> str:
+        """What the server says of the room, free text: as of ``grants``.  Empty: nothing."""
+        session = self._session_of(room)
+        return "" if session is None else session.metadata
+
+    def _session_of(self, room: str | None) -> RoomSession | None:
+        realm = self.driver.realm
+        sessions = [cast("RoomSession", self.driver.session)] if realm is None else realm.rooms.values()
+        return next((session for session in sessions if room is None or session.room == room), None)
 
     # --- in a room
 

@@ -14,7 +14,12 @@ if TYPE_CHECKING:
 
 __all__ = ["Stats", "collect"]
 
-_LOST: Final = {"send_failed": "send_failed", "unconfirmed": "unconfirmed", "dropped": "closing"}
+_LOST: Final = {
+    "send_failed": "send_failed",
+    "unconfirmed": "unconfirmed",
+    "may_be_lost": "may_be_lost",
+    "dropped": "closing",
+}
 _BY_REASON: Final = ("rejected.", "dropped.", "foreign.")
 
 
@@ -62,6 +67,8 @@ class Stats:
     ``coalesced``: movements, islands, speakers and the like that a newer one replaced before they were read;
     ``send_failed``: packets of ours that the transport refused;
     ``unconfirmed``: packets of ours whose acknowledgement was outstanding when a link ended: they may have arrived;
+    ``may_be_lost``: reliable packets of ours that were acknowledged, and nothing came from the server any more before
+    the connection was lost: the Warning SENDS_MAY_BE_LOST told them;
     ``closing``: packets of ours that still waited when the room closed.
     """
     reconnects: int

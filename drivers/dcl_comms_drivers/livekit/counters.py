@@ -23,12 +23,16 @@ class Counters:
     libwebrtc measures in whole milliseconds: 0.0 is less than one, as between programs of one machine or one house.
     """
 
+    silent: float | None
+    """Seconds since something came that way; None: nothing did yet, or there is none."""
+
     @classmethod
     def of(cls, publisher_stats: Iterable[Any]) -> Counters:
         """Read the statistics of the publisher: messages ``RtcStats``."""
         sent = received = 0
         selected: set[str] = set()
         round_trips: dict[str, float] = {}
+        silences: dict[str, float] = {}
         for entry in publisher_stats:
             kind = entry.WhichOneof("stats")
             if kind == "transport":
@@ -40,5 +44,9 @@ class Counters:
                 # Where no check was answered yet the round trip stands at 0 too.
                 pair = entry.candidate_pair
                 round_trips[pair.rtc.id] = pair.candidate_pair.current_round_trip_time
+                # Microseconds and milliseconds, of one clock.
+                last = pair.candidate_pair.last_packet_received_timestamp
+                silences[pair.rtc.id] = max(pair.rtc.timestamp / 1e6 - last / 1e3, 0.0)
         used = [seconds for name, seconds in round_trips.items() if name in selected]
-        return cls(sent, received, max(used, default=None))
+        silent = [seconds for name, seconds in silences.items() if name in selected]
+        return cls(sent, received, max(used, default=None), min(silent, default=None))

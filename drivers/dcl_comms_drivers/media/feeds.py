@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Buffer
 
+    from dcl_comms_core.errors import CommsError
     from dcl_comms_drivers.loops.host import Link
     from dcl_comms_drivers.media.frames import AudioFrame, AudioTrack, VideoFormat, VideoFrame, VideoTrack
 
@@ -40,8 +41,13 @@ class Feed(Protocol):
         ...
 
     @property
+    def problem(self) -> CommsError | None:
+        """PermissionMissing or TrackEnded, where the server ended it; None: it did not."""
+        ...
+
+    @property
     def closed(self) -> bool:
-        """Whether it was taken back, by us or with the room."""
+        """Whether it was taken back, by us, by the server, or with the room."""
         ...
 
     @property
@@ -79,7 +85,7 @@ class AudioFeed(Feed, Protocol):
     def capture(self, data: Buffer) -> bool:
         """Send 16-bit samples, whole ones of all channels.  False: not now, wait for ``on_ready``.
 
-        LocalProtocolError: the track is closed or failed, or that is no sound.
+        LocalProtocolError: the track is closed or failed, or that is no sound; what ``problem`` says.
         """
         ...
 
@@ -88,7 +94,7 @@ class VideoFeed(Feed, Protocol):
     """A track of ours that carries pictures."""
 
     def capture(self, frame: VideoFrame) -> None:
-        """Send a picture.  LocalProtocolError: the track is closed or failed."""
+        """Send a picture.  LocalProtocolError: the track is closed or failed; what ``problem`` says."""
         ...
 
 

@@ -59,7 +59,10 @@ class TrackOut(Generic[_Feed]):
 
     @property
     def closed(self) -> bool:
-        """Whether it was taken back, by us or with the room.  Joining anew does not bring it back: publish another."""
+        """Whether it was taken back, by us, by the server or with the room.
+
+        Joining anew does not bring it back: publish another.
+        """
         return self.feed.closed
 
     async def __aenter__(self) -> Self:
@@ -86,7 +89,9 @@ class TrackOut(Generic[_Feed]):
         self.feed.close()
 
     def check(self) -> None:
-        """LocalProtocolError: the track failed."""
+        """LocalProtocolError: the track failed.  PermissionMissing, TrackEnded: the server ended it."""
+        if self.feed.problem is not None:
+            raise self.feed.problem
         if self.feed.error:
             msg = f"the track failed: {self.feed.error}"
             raise LocalProtocolError(msg)
@@ -117,6 +122,7 @@ class AudioOut(TrackOut[AudioFeed]):
         """Send sound: 16-bit signed samples, native byte order, at best 10 ms at a time.
 
         Waits for the track's pace: about as long as the sound lasts, once the first 200 ms are in.
+        PermissionMissing: the server took the permission away; TrackEnded: it took the track back.
         """
         while not self.feed.capture(samples):
             await self.ready.wait()
@@ -160,7 +166,10 @@ class VideoOut(TrackOut[VideoFeed]):
         self._wake = wake
 
     async def write(self, frame: VideoFrame) -> None:
-        """Send a picture; it is copied before other tasks run."""
+        """Send a picture; it is copied before other tasks run.
+
+        PermissionMissing: the server took the permission away; TrackEnded: it took the track back.
+        """
         self.check()
         self.feed.capture(frame)
         # Whoever writes one picture after the other without ever waiting must not keep the loop to itself.

@@ -193,6 +193,17 @@ class LiveKitServer:
         """Mute somebody's track."""
         self._ask("MutePublishedTrack", {"room": room, "identity": identity, "track_sid": track_sid}, muted=True)
 
+    def update_participant(self, room: str, identity: str, **changes: object) -> None:
+        """Change ``permission`` (grants; what is left out is taken away), ``name``, ``metadata``, ``attributes``.
+
+        As comms-gatekeeper does: LiveKit's UpdateParticipant.
+        """
+        self._ask("UpdateParticipant", {"room": room, "identity": identity}, **changes)
+
+    def update_room_metadata(self, room: str, metadata: str) -> None:
+        """Say something of a room to all who are in it."""
+        self._ask("UpdateRoomMetadata", {"room": room, "metadata": metadata})
+
     def delete_room(self, room: str) -> None:
         """Delete a room; everybody in it is disconnected."""
         self._ask("DeleteRoom", {"room": room})
@@ -330,7 +341,7 @@ class LiveKitServer:
 
     # -- its API
 
-    def _ask(self, method: str, body: dict[str, str], **flags: bool) -> _Answer:
+    def _ask(self, method: str, body: dict[str, str], **more: object) -> _Answer:
         connection = HTTPConnection(_HOST, self.port, timeout=_REQUEST_SECONDS)
         try:
             # Before, so that nobody is disturbed, and after: who listens all the time is who was connected to.
@@ -339,7 +350,7 @@ class LiveKitServer:
             self._require_listening(method)
             token = mint_admin_token(self.key, self.secret, room=body.get("room", ""))
             headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
-            connection.request("POST", f"/twirp/livekit.RoomService/{method}", json.dumps({**body, **flags}), headers)
+            connection.request("POST", f"/twirp/livekit.RoomService/{method}", json.dumps({**body, **more}), headers)
             response = connection.getresponse()
             content = response.read()
             status = response.status

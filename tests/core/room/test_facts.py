@@ -80,6 +80,10 @@ def test_what_was_taken_away_is_told_and_refused_and_counts_when_it_is_given_aga
         with pytest.raises(PermissionMissing, match="the server took canPublishData away") as error:
             refused()
         assert error.value.taken
+    # A server's newer token grants no more than it lets us do.
+    rig.tell(TokenRefreshed, token=newer(can_publish=False, can_publish_data=False))
+    with pytest.raises(PermissionMissing, match="the server took canPublishData away"):
+        rig.session.chat("x")
     with pytest.raises(PermissionMissing, match="took canPublishSources away"):
         rig.session.check_publish(TrackSource.MICROPHONE)
     assert rig.take_commands(SendData) == []

@@ -108,9 +108,10 @@ class Screen:
         kind: TrackKind = TrackKind.VIDEO,
         *,
         muted: bool = False,
+        encrypted: bool = False,
     ) -> bool:
         sid = f"{who}/{source.value}"
-        track = Track(sid=sid, kind=kind, source=source, muted=muted)
+        track = Track(sid=sid, kind=kind, source=source, muted=muted, encrypted=encrypted)
         self.tracks[sid] = (PeerId(who), track)
         return self.give(TrackPublished(at=self.now, room="r", sender=PeerId(who), track=track))
 
@@ -129,6 +130,12 @@ class Screen:
     @property
     def seen(self) -> str | None:
         return None if self.stream.chosen is None else self.stream.chosen.track.sid
+
+
+def test_what_is_encrypted_can_not_be_seen() -> None:
+    screen = Screen()
+    assert not screen.publish("alice", encrypted=True)
+    assert screen.seen is None
 
 
 def test_the_first_video_is_seen_until_it_ends() -> None:

@@ -189,6 +189,13 @@ async def play_tone(room, frequency, seconds):
     say("played")
 
 
+def options(rtc, key):
+    """With a key, whatever the peer sends is encrypted end to end."""
+    if key is None:
+        return rtc.RoomOptions()
+    return rtc.RoomOptions(e2ee=rtc.E2EEOptions(key_provider_options=rtc.KeyProviderOptions(shared_key=key.encode())))
+
+
 async def main():
     from livekit import rtc
 
@@ -241,7 +248,7 @@ async def main():
         order = json.loads(line)
         what = order.pop("do")
         if what == "connect":
-            await room.connect(order["url"], order["token"])
+            await room.connect(order["url"], order["token"], options(rtc, order.get("key")))
             for number in range(order.get("burst", 0)):
                 await room.local_participant.publish_data(f"early {number}".encode(), reliable=True)
             say("connected", peers=sorted(room.remote_participants))

@@ -42,12 +42,12 @@ class AudioSource(Source):
         *,
         command: str = "",
     ) -> None:
-        super().__init__(room, command=command)
+        super().__init__(room, track.source, command=command)
         self.busy = False
         """A frame was captured and the engine has not acknowledged it."""
         self.sample_rate = track.sample_rate
         self.channels = track.channels
-        self.publish(track.name, track.source, muted=track.muted)
+        self.publish(track.name, muted=track.muted)
 
     def capture(self, data: Buffer) -> bool:
         """Give the engine some sound, at best 10 ms of it.  False: not now, wait for ``on_ready``."""

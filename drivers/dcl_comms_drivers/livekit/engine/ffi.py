@@ -41,6 +41,7 @@ try:
     from livekit.rtc import _ffi_client as _sdk
     from livekit.rtc._proto import (
         audio_frame_pb2,
+        e2ee_pb2,
         handle_pb2,
         participant_pb2,
         room_pb2,
@@ -67,6 +68,7 @@ __all__ = [
     "address_of",
     "audio_frame_pb2",
     "copy_memory",
+    "e2ee_pb2",
     "hot_numbers",
     "owned_handles",
     "parse_event",
@@ -104,9 +106,9 @@ FIELDS: Final[Mapping[str, str]] = {
     "RtcStats": "transport candidate_pair",
     "RtcStats.Transport": "transport",
     "RtcStats.CandidatePair": "rtc candidate_pair",
-    "RtcStatsData": "id",
+    "RtcStatsData": "id timestamp",
     "TransportStats": "bytes_sent packets_received selected_candidate_pair_id",
-    "CandidatePairStats": "current_round_trip_time responses_received",
+    "CandidatePairStats": "current_round_trip_time responses_received last_packet_received_timestamp",
     "PublishTrackRequest": "local_participant_handle track_handle options request_async_id",
     "TrackPublishOptions": "source simulcast video_encoding",
     "VideoEncoding": "max_bitrate max_framerate",
@@ -114,19 +116,24 @@ FIELDS: Final[Mapping[str, str]] = {
     "UnpublishTrackRequest": "local_participant_handle track_sid stop_on_unpublish request_async_id",
     "RoomEvent": "room_handle participant_connected participant_disconnected track_published track_unpublished "
     "track_subscribed track_unsubscribed track_muted track_unmuted active_speakers_changed "
-    "participant_metadata_changed participant_name_changed disconnected reconnecting reconnected eos "
+    "participant_metadata_changed participant_name_changed participant_attributes_changed "
+    "participant_permission_changed track_subscription_failed local_track_unpublished local_track_republished "
+    "room_metadata_changed room_updated moved token_refreshed disconnected reconnecting reconnected eos "
     "data_packet_received room_sid_changed",
     "DataPacketReceived": "kind participant_identity user sip_dtmf",
     "UserPacket": "data topic",
     "OwnedBuffer": "handle data",
     "BufferInfo": "data_ptr data_len",
-    "RoomInfo": "sid name",
+    "RoomInfo": "sid name metadata",
     "Disconnected": "reason",
-    "ParticipantInfo": "sid name identity metadata",
+    "ParticipantInfo": "sid name identity metadata attributes permission",
+    "AttributesEntry": "key value",
+    "ParticipantPermission": "can_publish can_publish_data can_subscribe can_publish_sources can_update_metadata "
+    "hidden",
     "OwnedParticipant": "handle info",
     "TrackInfo": "sid name kind muted",
     "OwnedTrack": "handle info",
-    "TrackPublicationInfo": "sid name kind source muted",
+    "TrackPublicationInfo": "sid name kind source muted encryption_type",
     "OwnedTrackPublication": "handle info",
     "FfiOwnedHandle": "id",
     "AudioFrameBufferInfo": "data_ptr num_channels sample_rate samples_per_channel",
@@ -141,6 +148,13 @@ FIELDS: Final[Mapping[str, str]] = {
     "ParticipantDisconnected": "participant_identity",
     "ParticipantMetadataChanged": "participant_identity metadata",
     "ParticipantNameChanged": "participant_identity name",
+    "ParticipantAttributesChanged": "participant_identity attributes",
+    "ParticipantPermissionChanged": "participant_identity permission",
+    "RoomMetadataChanged": "metadata",
+    "TokenRefreshed": "token",
+    "LocalTrackUnpublished": "publication_sid",
+    "LocalTrackRepublished": "previous_sid info",
+    "TrackSubscriptionFailed": "participant_identity track_sid error",
     "TrackPublished": "participant_identity publication",
     "TrackUnpublished": "publication_sid",
     "TrackSubscribed": "participant_identity track",

@@ -1,7 +1,8 @@
-"""Measuring the round trip over the engine."""
+"""What the transports of a room counted: the round trip, and how long nothing came."""
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from dcl_comms_drivers.livekit.counters import Counters
@@ -14,7 +15,18 @@ if TYPE_CHECKING:
     from dcl_comms_drivers.livekit.engine.calls import Calls
     from dcl_comms_drivers.livekit.engine.ffi import FfiEvent
 
-__all__ = ["measure_round_trip"]
+__all__ = ["count", "measure_round_trip"]
+
+
+def count(room: Calls, then: Callable[[Counters], None]) -> None:
+    """Ask the engine what the transports counted; ``then`` is called unless the room ends first."""
+    async_id = room.engine.next_id()
+
+    def answered(event: FfiEvent) -> None:
+        then(Counters.of(event.get_session_stats.result.publisher_stats))
+
+    with suppress(NativeRefusal):
+        room.call(requests.transport_counters(room.handle, async_id), async_id, answered)
 
 
 def measure_round_trip(room: Calls, then: Callable[[float | None], None]) -> None:

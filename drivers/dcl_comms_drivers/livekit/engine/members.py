@@ -20,16 +20,19 @@ from dcl_comms_core.inputs import (
     TrackAppeared,
     TrackAttached,
     TrackDetached,
+    TrackFailed,
     TrackMuteChanged,
     TrackVanished,
 )
 from dcl_comms_drivers.livekit.engine.translate import participant, track
+from dcl_comms_drivers.livekit.errors import redact
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from dcl_comms_drivers.livekit.engine.engine import Engine
     from dcl_comms_drivers.livekit.engine.ffi import participant_pb2, room_pb2, track_pb2
+    from dcl_comms_drivers.livekit.own_tracks import OwnTracks
 
 __all__ = ["Members"]
 
@@ -37,23 +40,27 @@ __all__ = ["Members"]
 class Members:
     """The participants and tracks of one room."""
 
-    def __init__(self, ref: LinkRef, engine: Engine) -> None:
+    def __init__(self, ref: LinkRef, engine: Engine, own_tracks: OwnTracks) -> None:
         self._ref = ref
+        self._own_tracks = own_tracks
         self._engine = engine
-        self._me = ""
+        self._me = Participant(identity="")
+        self.asked: dict[str, str] = {}
+        """Attributes of our own that we asked for: that they are set is no news."""
         self._people: dict[str, Participant] = {}
         self._publications: dict[str, tuple[str, int]] = {}
+        self._encrypted: set[str] = set()
         self._attached: dict[str, tuple[str, int]] = {}
-        self.ours: dict[str, Callable[[bool], None]] = {}
-        """Our own tracks: whom to tell that one was muted or unmuted, which the server may do as well."""
         self._readers: Final[dict[str, Callable[[room_pb2.RoomEvent], Iterable[Input]]]] = {
             "participant_connected": lambda event: self._joined(event.participant_connected.info),
             "participant_disconnected": lambda event: self._left(event.participant_disconnected.participant_identity),
             "participant_metadata_changed": self._metadata_changed,
             "participant_name_changed": self._name_changed,
+            "participant_attributes_changed": self._attributes_changed,
             "track_published": self._published,
             "track_unpublished": lambda event: self._vanished(event.track_unpublished.publication_sid),
             "track_subscribed": self._subscribed,
+            "track_subscription_failed": self._failed,
             "track_unsubscribed": lambda event: self._detached(event.track_unsubscribed.track_sid),
             "track_muted": lambda event: self._muted(event.track_muted.track_sid, muted=True),
             "active_speakers_changed": self._speakers,
@@ -61,10 +68,12 @@ class Members:
         }
 
     def begin(
-        self, me: str, present: Iterable[room_pb2.ConnectCallback.ParticipantWithTracks]
+        self,
+        me: participant_pb2.ParticipantInfo,
+        present: Iterable[room_pb2.ConnectCallback.ParticipantWithTracks],
     ) -> tuple[list[Participant], list[Input]]:
         """Take in who was there when we joined; return them, and the news of their tracks."""
-        self._me = me
+        self._me = participant(me)
         tracks: list[Input] = []
         for item in present:
             self._take(item.participant)
@@ -86,6 +95,10 @@ class Members:
         """The engine's handle of a publication, to subscribe to it."""
         found = self._publications.get(sid)
         return None if found is None else found[1]
+
+    def is_encrypted(self, sid: str) -> bool:
+        """Whether a track is encrypted end to end."""
+        return sid in self._encrypted
 
     def end(self) -> list[int]:
         """Forget everybody; return the handles to give back."""
@@ -115,19 +128,37 @@ class Members:
 
     def _metadata_changed(self, event: room_pb2.RoomEvent) -> Iterator[Input]:
         change = event.participant_metadata_changed
-        who = self._people.get(change.participant_identity)
+        who = self._person(change.participant_identity)
         if who is not None:
-            yield self._changed(replace(who, metadata=change.metadata))
+            yield from self._changed(who, replace(who, metadata=change.metadata))
 
     def _name_changed(self, event: room_pb2.RoomEvent) -> Iterator[Input]:
         change = event.participant_name_changed
-        who = self._people.get(change.participant_identity)
+        who = self._person(change.participant_identity)
         if who is not None:
-            yield self._changed(replace(who, name=change.name))
+            yield from self._changed(who, replace(who, name=change.name))
 
-    def _changed(self, who: Participant) -> Input:
-        self._people[who.identity] = who
-        return ParticipantUpdated(link=self._ref, participant=who)
+    def _attributes_changed(self, event: room_pb2.RoomEvent) -> Iterator[Input]:
+        change = event.participant_attributes_changed
+        who = self._person(change.participant_identity)
+        if who is not None:
+            asked = self.asked if who is self._me else {}
+            attributes = tuple(
+                (item.key, item.value) for item in change.attributes if asked.get(item.key) != item.value
+            )
+            yield from self._changed(who, replace(who, attributes=attributes))
+
+    def _person(self, identity: str) -> Participant | None:
+        return self._me if identity == self._me.identity else self._people.get(identity)
+
+    def _changed(self, before: Participant, who: Participant) -> Iterator[Input]:
+        if who == before:
+            return
+        if before is self._me:
+            self._me = who
+        else:
+            self._people[who.identity] = who
+        yield ParticipantUpdated(link=self._ref, participant=who)
 
     # -- tracks
 
@@ -143,10 +174,13 @@ class Members:
             self._engine.release(owned.handle.id)
             return []
         self._publications[found.sid] = (identity, self._engine.own(owned.handle.id))
+        if found.encrypted:
+            self._encrypted.add(found.sid)
         return [TrackAppeared(link=self._ref, identity=identity, track=found)]
 
     def _vanished(self, sid: str) -> Iterator[Input]:
         known = self._publications.pop(sid, None)
+        self._encrypted.discard(sid)
         if known is not None:
             self._engine.drop(known[1])
             yield TrackVanished(link=self._ref, identity=known[0], sid=sid)
@@ -160,6 +194,12 @@ class Members:
         self._attached[sid] = (change.participant_identity, self._engine.own(change.track.handle.id))
         yield TrackAttached(link=self._ref, identity=change.participant_identity, sid=sid)
 
+    def _failed(self, event: room_pb2.RoomEvent) -> Iterator[Input]:
+        change = event.track_subscription_failed
+        yield TrackFailed(
+            link=self._ref, identity=change.participant_identity, sid=change.track_sid, detail=redact(change.error)
+        )
+
     def _detached(self, sid: str) -> Iterator[Input]:
         known = self._attached.pop(sid, None)
         if known is not None:
@@ -171,9 +211,7 @@ class Members:
         yield SpeakersHeard(link=self._ref, identities=identities)
 
     def _muted(self, sid: str, *, muted: bool) -> Iterator[Input]:
-        ours = self.ours.get(sid)
-        if ours is not None:
-            ours(muted)
+        self._own_tracks.mute(sid, muted=muted)
         known = self._publications.get(sid)
         if known is not None:
             yield TrackMuteChanged(link=self._ref, identity=known[0], sid=sid, muted=muted)

@@ -30,6 +30,7 @@ from dcl_comms_core.inputs import (
     LinkReconnected,
     LinkReconnecting,
     LinkRef,
+    LinkSilent,
     SendAcknowledged,
 )
 from dcl_comms_core.states import CloseReason
@@ -45,11 +46,14 @@ from dcl_comms_drivers.livekit.engine.ffi import (
     participant_pb2,
     room_pb2,
 )
+from dcl_comms_drivers.livekit.engine.measuring import count
 from dcl_comms_drivers.livekit.engine.members import Members
+from dcl_comms_drivers.livekit.engine.ourselves import Ourselves
 from dcl_comms_drivers.livekit.engine.readings import DTMF, FOREIGN, LOSABLE, REPEATED, WHATS
 from dcl_comms_drivers.livekit.engine.teardown import leave_late_room, leave_room
 from dcl_comms_drivers.livekit.errors import redact
 from dcl_comms_drivers.livekit.intake import OBJECTS, Intake
+from dcl_comms_drivers.livekit.permissions import permissions_of
 from dcl_comms_drivers.livekit.reasons import connect_failure, disconnect_reason
 from dcl_comms_drivers.livekit.rejoin import GHOSTS, SETTLE_SECONDS, Who
 from dcl_comms_drivers.loops.mailbox import Mailbox
@@ -60,6 +64,7 @@ if TYPE_CHECKING:
     from dcl_comms_core.adapters.connection_string import LiveKitAdapter
     from dcl_comms_core.commands import OpenLink, SendData
     from dcl_comms_drivers.livekit._native._events import Packet
+    from dcl_comms_drivers.livekit.counters import Counters
     from dcl_comms_drivers.loops.host import Receiver
 
 __all__ = ["Room"]
@@ -99,7 +104,8 @@ class Room:
         self.handle = 0
         self.me = 0
         """The engine's handle of the local participant."""
-        self.members = Members(ref, self.engine)
+        self.ourselves = Ourselves(ref)
+        self.members = Members(ref, self.engine, self.ourselves.tracks)
         self.on_over: list[Callable[[], None]] = []
         """Called once, when the room is over: what hangs on it ends with it."""
         self._phase = _Phase.HELD
@@ -204,6 +210,7 @@ class Room:
             else:
                 self.completed("SetAttributes")
 
+        self.members.asked.update(attributes)
         async_id = self.engine.next_id()
         try:
             self.call(requests.set_attributes(self.me, attributes, async_id), async_id, answered)
@@ -359,7 +366,7 @@ class Room:
             if then is not None:
                 then(event)
 
-    def _on_room_event(self, event: room_pb2.RoomEvent, session: Receiver) -> None:
+    def _on_room_event(self, event: room_pb2.RoomEvent, session: Receiver) -> None:  # noqa: C901 - one flat dispatch
         what = event.WhichOneof("message")
         if what is None:
             return
@@ -375,8 +382,12 @@ class Room:
                 self._settled_at = self.now + SETTLE_SECONDS
                 self._bound_buffer()
             session.receive(_STATE_INPUTS[what](link=self.ref), now=self.now)
+            if what == "reconnecting":
+                count(self, self._tell_silence)
         else:
             news = self.members.inputs(what, event)
+            if news is None and self._phase is _Phase.OPEN:  # leaving takes our tracks back too
+                news = self.ourselves.inputs(what, event)
             if news is not None:
                 for inp in news:
                     session.receive(inp, now=self.now)
@@ -407,7 +418,9 @@ class Room:
         self.handle = self.engine.own(result.room.handle.id)
         self.me = self.engine.own(result.local_participant.handle.id)
         self._identity = result.local_participant.info.identity
-        people, tracks = self.members.begin(self._identity, result.participants)
+        me = result.local_participant.info
+        people, tracks = self.members.begin(me, result.participants)
+        self.ourselves.begin(me, result.room.info)
         self.engine.attach_room(self.handle, self._arrived)
         if self._queue is not None:
             self._queue.attach(self.handle)
@@ -421,9 +434,21 @@ class Room:
             return
         info = result.room.info
         self.post(
-            LinkOpened(link=self.ref, identity=self._identity, room=info.name, sid=info.sid, participants=tuple(people))
+            LinkOpened(
+                link=self.ref,
+                identity=self._identity,
+                room=info.name,
+                sid=info.sid,
+                participants=tuple(people),
+                permissions=permissions_of(me.permission) if me.HasField("permission") else None,
+                metadata=info.metadata,
+            )
         )
         self._local.extend(tracks)
+
+    def _tell_silence(self, counters: Counters) -> None:
+        if counters.silent is not None:
+            self.post(LinkSilent(link=self.ref, seconds=counters.silent))
 
     def _bound_buffer(self) -> None:
         """Let acknowledgements say that little is left in front of a packet; a connection made anew forgets it."""

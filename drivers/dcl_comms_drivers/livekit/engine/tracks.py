@@ -19,7 +19,7 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
 
-from dcl_comms_core.errors import LocalProtocolError
+from dcl_comms_core.errors import LocalProtocolError, TrackEncrypted
 from dcl_comms_drivers.livekit.engine import requests
 from dcl_comms_drivers.livekit.engine.buffers import Hold
 from dcl_comms_drivers.livekit.engine.engine import NativeRefusal
@@ -31,6 +31,7 @@ from dcl_comms_drivers.livekit.sources import NUMBERS
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from dcl_comms_core.errors import CommsError
     from dcl_comms_core.inputs import TrackSource
     from dcl_comms_drivers.livekit.engine.room import Room
 
@@ -42,12 +43,15 @@ F = TypeVar("F")
 class Source(ABC):
     """A published track.  ``command``: the core's command that asked for it, to be answered; empty: the application."""
 
-    def __init__(self, room: Room, *, command: str = "") -> None:
+    def __init__(self, room: Room, source: TrackSource, *, command: str = "") -> None:
         self.on_ready: Callable[[], None] | None = None
         self.sid = ""
         """The track's id once it is published."""
+        self.source = source
         self.error = ""
         """Why it could not be published; empty when nothing went wrong."""
+        self.problem: CommsError | None = None
+        """Why the server ended it, or would not have it; None: it did not."""
         self.closed = False
         self.muted = False
         """Whether it is muted, by us or by the server."""
@@ -57,6 +61,7 @@ class Source(ABC):
         self.native = 0
         """The engine's handle of the source."""
         self._publication = self._track = 0
+        room.ourselves.tracks.add(self)
         room.on_over.append(self._ended)
 
     def mute(self, *, muted: bool) -> None:
@@ -80,7 +85,7 @@ class Source(ABC):
 
     # -- requests
 
-    def publish(self, name: str, source: TrackSource, *, muted: bool) -> None:
+    def publish(self, name: str, *, muted: bool) -> None:
         """Make the native source and track, and publish it."""
         request = FfiRequest()
         publish = request.publish_track
@@ -91,7 +96,7 @@ class Source(ABC):
                 self.mute(muted=True)
             publish.local_participant_handle = self.room.me
             publish.track_handle = self._track
-            publish.options.source = cast("track_pb2.TrackSource.ValueType", NUMBERS[source])
+            publish.options.source = cast("track_pb2.TrackSource.ValueType", NUMBERS[self.source])
             self.set_options(publish.options)
             publish.request_async_id = async_id = self.engine.next_id()
             self.room.call(request, async_id, self._published)
@@ -118,7 +123,9 @@ class Source(ABC):
             self.room.call(requests.unpublish(self.room.me, sid, async_id), async_id, lambda _: None)
 
     def check_open(self) -> None:
-        """LocalProtocolError: the track failed, or is closed."""
+        """LocalProtocolError: the track failed, or is closed; PermissionMissing, TrackEnded: the server ended it."""
+        if self.problem is not None:
+            raise self.problem
         if self.closed or self.error:
             msg = f"the track failed: {self.error}" if self.error else "the track is closed: publish another"
             raise LocalProtocolError(msg)
@@ -138,18 +145,30 @@ class Source(ABC):
         else:
             self._publication = self.engine.own(answer.publication.handle.id)
             self.sid = answer.publication.info.sid
-            self.room.members.ours[self.sid] = self._mute_changed
             if self._command:
                 self.room.completed(self._command)
         self.ready()
 
-    def _mute_changed(self, muted: bool) -> None:  # noqa: FBT001 - a callback with one argument
+    @property
+    def told(self) -> bool:
+        """Whether the application knows of it."""
+        return not self._command
+
+    def muted_by(self, *, muted: bool) -> None:
+        """It was muted or unmuted, by us or by the server."""
         self.muted = muted
         self.ready()
 
+    def taken(self, problem: CommsError) -> None:
+        """The server took it back, or will not have it."""
+        self.problem = problem
+        if self._command and not self.sid:
+            self.room.failed(self._command, str(problem))
+        self.close()
+
     def _ended(self) -> None:
         self.closed = True
-        self.room.members.ours.pop(self.sid, None)
+        self.room.ourselves.tracks.remove(self)
         for handle in (self._publication, self._track, self.native):
             if handle:
                 self.engine.drop(handle)
@@ -174,6 +193,8 @@ class Sink(Frames[F]):
         track = room.members.track_handle(track_sid)
         if track is None:
             raise LocalProtocolError(NOT_RECEIVED)
+        if room.members.is_encrypted(track_sid):
+            raise TrackEncrypted
         if max_frames < 1:
             msg = f"max_frames is at least 1, not {max_frames}"
             raise LocalProtocolError(msg)

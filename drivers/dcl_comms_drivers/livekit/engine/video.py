@@ -49,11 +49,11 @@ class VideoSource(Source):
         room: Room,
         track: VideoTrack,
     ) -> None:
-        super().__init__(room)
+        super().__init__(room, track.source)
         self.width = track.width
         self.height = track.height
         self._settings = track
-        self.publish(track.name, track.source, muted=track.muted)
+        self.publish(track.name, muted=track.muted)
 
     def capture(self, frame: VideoFrame) -> None:
         """Give the engine a picture.  One of another size than the track was published with is sent as it is."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from livekit import rtc
@@ -18,10 +19,12 @@ from dcl_comms_core.inputs import (
     TrackAppeared,
     TrackAttached,
     TrackDetached,
+    TrackFailed,
     TrackKind,
     TrackMuteChanged,
     TrackVanished,
 )
+from dcl_comms_drivers.livekit.errors import redact
 from dcl_comms_drivers.livekit.sources import source_of
 
 if TYPE_CHECKING:
@@ -37,28 +40,34 @@ class SdkMembers:
 
     def __init__(self, ref: LinkRef) -> None:
         self._ref = ref
-        self._me = ""
+        self._me = Participant(identity="")
+        self.asked: dict[str, str] = {}
+        """Attributes of our own that we asked for: that they are set is no news."""
         self._published: dict[str, tuple[str, rtc.RemoteTrackPublication]] = {}
         self._attached: dict[str, tuple[str, rtc.RemoteTrack]] = {}
         self._when_detached: dict[str, list[Callable[[], None]]] = {}
         self.readers: Final[Mapping[str, Callable[..., Iterable[Input]]]] = {
             "participant_connected": self._joined,
             "participant_disconnected": self._left,
-            "participant_metadata_changed": self._changed,
-            "participant_name_changed": self._changed,
+            "participant_metadata_changed": lambda who, _before, _now: self._changed(who),
+            "participant_name_changed": lambda who, _before, _now: self._changed(who),
+            "participant_attributes_changed": lambda _changed, who: self._changed(who),
             "track_published": self._appeared,
             "track_unpublished": self._vanished,
             "track_subscribed": self._subscribed,
             "track_unsubscribed": self._unsubscribed,
+            "track_subscription_failed": self._failed,
             "track_muted": self._muted,
             "active_speakers_changed": self._speakers,
             "track_unmuted": self._muted,
         }
         """By the SDK's names of events: what gives the inputs that one stands for, with the SDK's arguments."""
 
-    def begin(self, me: str, present: Iterable[rtc.RemoteParticipant]) -> tuple[list[Participant], list[Input]]:
+    def begin(
+        self, me: rtc.Participant, present: Iterable[rtc.RemoteParticipant]
+    ) -> tuple[list[Participant], list[Input]]:
         """Take in who was there when we joined; return them, and the news of their tracks."""
-        self._me = me
+        self._me = _participant(me)
         people: list[Participant] = []
         tracks: list[Input] = []
         for who in present:
@@ -96,10 +105,16 @@ class SdkMembers:
             yield from self._vanished(publication, who)
         yield ParticipantLeft(link=self._ref, identity=who.identity)
 
-    def _changed(self, who: rtc.RemoteParticipant, _before: str, _now: str) -> Iterator[Input]:
-        # The SDK reports our own changes too.
-        if who.identity != self._me:
-            yield ParticipantUpdated(link=self._ref, participant=_participant(who))
+    def _changed(self, who: rtc.Participant) -> Iterator[Input]:
+        about = _participant(who)
+        if who.identity == self._me.identity:
+            about = replace(
+                about, attributes=tuple(pair for pair in about.attributes if pair not in self.asked.items())
+            )
+            before, self._me = self._me, about
+            if about == before:
+                return
+        yield ParticipantUpdated(link=self._ref, participant=about)
 
     # -- tracks
 
@@ -114,6 +129,7 @@ class SdkMembers:
             source=source_of(publication.source),
             name=publication.name,
             muted=publication.muted,
+            encrypted=_is_encrypted(publication),
         )
         yield TrackAppeared(link=self._ref, identity=who.identity, track=track)
 
@@ -132,6 +148,14 @@ class SdkMembers:
     ) -> Iterator[Input]:
         return self._detached(publication.sid)
 
+    def _failed(self, who: rtc.RemoteParticipant, sid: str, error: str) -> Iterator[Input]:
+        yield TrackFailed(link=self._ref, identity=who.identity, sid=sid, detail=redact(error))
+
+    def is_encrypted(self, sid: str) -> bool:
+        """Whether a track is encrypted end to end.  From any thread."""
+        found = self._published.get(sid)
+        return found is not None and _is_encrypted(found[1])
+
     def _detached(self, sid: str) -> Iterator[Input]:
         known = self._attached.pop(sid, None)
         for call in self._when_detached.pop(sid, ()):
@@ -148,5 +172,10 @@ class SdkMembers:
             yield TrackMuteChanged(link=self._ref, identity=who.identity, sid=publication.sid, muted=publication.muted)
 
 
-def _participant(who: rtc.RemoteParticipant) -> Participant:
-    return Participant(identity=who.identity, sid=who.sid, name=who.name, metadata=who.metadata)
+def _participant(who: rtc.Participant) -> Participant:
+    attributes = tuple(who.attributes.items())
+    return Participant(identity=who.identity, sid=who.sid, name=who.name, metadata=who.metadata, attributes=attributes)
+
+
+def _is_encrypted(publication: rtc.TrackPublication) -> bool:
+    return publication.encryption_type != rtc.EncryptionType.NONE

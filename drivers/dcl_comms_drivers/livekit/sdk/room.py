@@ -29,6 +29,7 @@ from dcl_comms_core.inputs import (
     LinkReconnected,
     LinkReconnecting,
     LinkRef,
+    LinkSilent,
     SendAcknowledged,
 )
 from dcl_comms_core.states import CloseReason
@@ -38,6 +39,7 @@ from dcl_comms_drivers.livekit.reasons import connect_failure, disconnect_reason
 from dcl_comms_drivers.livekit.rejoin import GHOSTS, SETTLE_SECONDS, Who
 from dcl_comms_drivers.livekit.sdk.drain import counters, until_sent
 from dcl_comms_drivers.livekit.sdk.members import SdkMembers
+from dcl_comms_drivers.livekit.sdk.ourselves import SdkOurselves, known_sid, permissions_of_participant
 from dcl_comms_drivers.livekit.sdk.thread import SdkThread
 from dcl_comms_drivers.loops.mailbox import Mailbox
 
@@ -114,13 +116,15 @@ class SdkRoom:
         self._phase = _Phase.HELD
         self._room: rtc.Room | None = None
         self.members = SdkMembers(ref)
+        self.ourselves = SdkOurselves(self)
         self._callbacks: dict[Any, Callable[..., None]] = {
             **{event: partial(self._on_news, reader) for event, reader in self.members.readers.items()},
             "data_received": self._on_data,
-            "reconnecting": partial(self._repairing, LinkReconnecting(link=ref)),
+            "reconnecting": self._reconnecting,
             "reconnected": partial(self._repairing, LinkReconnected(link=ref)),
             "disconnected": self._on_disconnected,
             "participant_attributes_changed": self._on_attributes,
+            **self.ourselves.callbacks,
         }
         self._attributes_changed = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -240,6 +244,11 @@ class SdkRoom:
         return task
 
     @property
+    def staying(self) -> bool:
+        """Whether we are in the room and not leaving it."""
+        return self._phase is _Phase.OPEN
+
+    @property
     def room(self) -> rtc.Room:
         """The SDK's room."""
         assert self._room is not None  # noqa: S101 - whoever asks runs in an open room
@@ -282,10 +291,18 @@ class SdkRoom:
             self._ghost_gone()
             return
         self._phase = _Phase.OPEN
-        me = room.local_participant.identity
+        me = room.local_participant
         people, tracks = self.members.begin(me, room.remote_participants.values())
         self.post(
-            LinkOpened(link=self.ref, identity=me, room=room.name, sid=_known_sid(room), participants=tuple(people))
+            LinkOpened(
+                link=self.ref,
+                identity=me.identity,
+                room=room.name,
+                sid=known_sid(room),
+                participants=tuple(people),
+                permissions=permissions_of_participant(me),
+                metadata=room.metadata,
+            )
         )
         for track in tracks:
             self.post(track)
@@ -314,6 +331,7 @@ class SdkRoom:
         self.post(SendAcknowledged(link=self.ref, token=command.token, error=error))
 
     async def _set_attributes(self, attributes: dict[str, str]) -> None:
+        self.members.asked.update(attributes)
         me = self.room.local_participant
         self._attributes_changed.clear()
         await me.set_attributes(attributes)
@@ -347,8 +365,21 @@ class SdkRoom:
         for inp in reader(*args):
             self.post(inp)
 
-    def _on_attributes(self, *_: object) -> None:
+    def _on_attributes(self, *args: Any) -> None:
         self._attributes_changed.set()
+        self._on_news(self.members.readers["participant_attributes_changed"], *args)
+
+    def _reconnecting(self) -> None:
+        self._repairing(LinkReconnecting(link=self.ref))
+        self.run(self._tell_silence)
+
+    async def _tell_silence(self) -> None:
+        try:
+            silent = (await counters(self.room)).silent
+        except RuntimeError:
+            return
+        if silent is not None:
+            self.post(LinkSilent(link=self.ref, seconds=silent))
 
     def _repairing(self, inp: Input) -> None:
         # A new transport counts from nothing.
@@ -433,18 +464,6 @@ class SdkRoom:
 
     def _crashed(self, error: BaseException) -> None:
         self._mailbox.put(_Crash(error))
-
-
-def _known_sid(room: rtc.Room) -> str:
-    """The room's own id, if the server has told it already."""
-    asking = room.sid
-    try:
-        waiter = asking.send(None)
-    except StopIteration as known:
-        return str(known.value)
-    asking.close()
-    waiter.cancel()
-    return ""
 
 
 def _unread(_: object) -> None:

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from livekit import rtc
 
-from dcl_comms_core.errors import LocalProtocolError
+from dcl_comms_core.errors import LocalProtocolError, TrackEncrypted
 from dcl_comms_drivers.livekit.received import NOT_RECEIVED, Frames
 from dcl_comms_drivers.livekit.sources import NUMBERS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from dcl_comms_core.errors import CommsError
     from dcl_comms_core.inputs import TrackSource
     from dcl_comms_drivers.livekit.sdk.room import SdkRoom
 
@@ -33,6 +34,9 @@ class SdkSource(ABC, Generic[N]):
         """The track's id once it is published."""
         self.error = ""
         """Why it could not be published; empty when nothing went wrong."""
+        self.source = source
+        self.problem: CommsError | None = None
+        """Why the server ended it, or would not have it; None: it did not."""
         self.closed = False
         self.muted = muted
         """Whether we muted it."""
@@ -42,6 +46,7 @@ class SdkSource(ABC, Generic[N]):
         self._taken_back = False
         self.native: N | None = None
         self._track: rtc.LocalAudioTrack | rtc.LocalVideoTrack | None = None
+        room.ourselves.tracks.add(self)
         room.on_over.append(self._ended)
         room.in_thread(partial(self._begin, name, source, muted=muted))
 
@@ -65,7 +70,9 @@ class SdkSource(ABC, Generic[N]):
         """Options of publishing, but for the source."""
 
     def check_open(self) -> None:
-        """LocalProtocolError: the track failed, or is closed."""
+        """LocalProtocolError: the track failed, or is closed; PermissionMissing, TrackEnded: the server ended it."""
+        if self.problem is not None:
+            raise self.problem
         if self.closed or self.error:
             msg = f"the track failed: {self.error}" if self.error else "the track is closed: publish another"
             raise LocalProtocolError(msg)
@@ -127,8 +134,26 @@ class SdkSource(ABC, Generic[N]):
             self.close()
         self.ready()
 
+    @property
+    def told(self) -> bool:
+        """Whether the application knows of it."""
+        return not self._command
+
+    def muted_by(self, *, muted: bool) -> None:
+        """It was muted or unmuted, by us or by the server."""
+        self.muted = muted
+        self.ready()
+
+    def taken(self, problem: CommsError) -> None:
+        """The server took it back, or will not have it."""
+        self.problem = problem
+        if self._command and not self.sid:
+            self.room.failed(self._command, problem)
+        self.close()
+
     def _ended(self) -> None:
         self.closed = True
+        self.room.ourselves.tracks.remove(self)
         self.room.in_thread(partial(self._take_back, self.sid))
         self.ready()
 
@@ -145,6 +170,8 @@ class SdkSink(Frames[F]):
         track = room.members.track(track_sid)
         if track is None:
             raise LocalProtocolError(NOT_RECEIVED)
+        if room.members.is_encrypted(track_sid):
+            raise TrackEncrypted
         super().__init__(room, max_frames)
         self._room = room
         self._stream: rtc.AudioStream | rtc.VideoStream | None = None
