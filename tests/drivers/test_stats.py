@@ -5,7 +5,9 @@ from __future__ import annotations
 from itertools import count
 
 import pytest
+from dcl_comms_drivers.livekit.counters import Counters
 from dcl_comms_drivers.livekit.engine.engine import Engine
+from dcl_comms_drivers.livekit.engine.ffi import FfiEvent
 from rigs.drivers.kit import LOOPS, Kit
 from rigs.drivers.livekit import Player, nothing_left
 
@@ -182,3 +184,52 @@ def test_whoever_asks_is_answered_once_whatever_becomes_of_the_room(livekit_room
     assert answers[2:] == [None]
     assert nothing_left()
     assert len(answers) == 3
+
+
+# --- what LiveKit's transports say
+
+
+def statistics(*pairs, selected="used"):
+    """As the engine answers; a pair: its id, round trip in seconds, and how many checks were answered."""
+    answer = FfiEvent().get_session_stats.result.publisher_stats
+    transport = answer.add().transport.transport
+    transport.bytes_sent, transport.packets_received = 300, 2
+    transport.selected_candidate_pair_id = selected
+    for name, seconds, answered in pairs:
+        pair = answer.add().candidate_pair
+        pair.rtc.id = name
+        pair.candidate_pair.current_round_trip_time = seconds
+        pair.candidate_pair.responses_received = answered
+    return answer
+
+
+@pytest.mark.parametrize(
+    ("pairs", "round_trip"),
+    [
+        pytest.param([("used", 0.012, 5)], 0.012, id="in whole milliseconds"),
+        pytest.param([("used", 0.0, 5)], 0.0, id="less than a millisecond is a measurement"),
+        pytest.param([("used", 0.0, 0)], None, id="no check was answered yet"),
+        pytest.param([("used", 0.001, 1), ("other", 0.5, 9)], 0.001, id="of the way in use"),
+        pytest.param([("other", 0.5, 9)], None, id="no way in use"),
+        pytest.param([], None, id="nothing known"),
+    ],
+)
+def test_the_round_trip(pairs, round_trip):
+    assert Counters.of(statistics(*pairs)).round_trip == round_trip
+
+
+@pytest.mark.parametrize(
+    ("last", "silent"),
+    [pytest.param(1_790_000_000_250, 1.25, id="since then"), pytest.param(1_790_000_009_000, 0.0, id="never less")],
+)
+def test_how_long_nothing_came(last, silent):
+    answer = statistics(("used", 0.012, 5))
+    answer[1].candidate_pair.rtc.timestamp = 1_790_000_001_500_000
+    answer[1].candidate_pair.candidate_pair.last_packet_received_timestamp = last
+    assert Counters.of(answer).silent == pytest.approx(silent)
+    assert Counters.of(statistics()).silent is None
+
+
+def test_what_went_and_came():
+    counters = Counters.of(statistics(("used", 0.012, 5)))
+    assert (counters.bytes_sent, counters.packets_received) == (300, 2)

@@ -6,7 +6,7 @@ It has an event for a refreshed token too, but shows no token.
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from dcl_comms_core.inputs import LinkMoved, PermissionsGiven, RoomMetadataGiven
 from dcl_comms_drivers.livekit.own_tracks import OwnTracks
@@ -17,16 +17,39 @@ if TYPE_CHECKING:
 
     from livekit import rtc
 
-    from dcl_comms_core.inputs import Input, Permissions
-    from dcl_comms_drivers.livekit.sdk.room import SdkRoom
+    from dcl_comms_core.inputs import Input, LinkRef, Permissions
 
 __all__ = ["SdkOurselves", "known_sid", "permissions_of_participant"]
+
+
+class Home(Protocol):
+    """The room that we are in."""
+
+    ref: LinkRef
+
+    @property
+    def room(self) -> rtc.Room:
+        """The SDK's."""
+        ...
+
+    @property
+    def staying(self) -> bool:
+        """Whether we are in it and not leaving it."""
+        ...
+
+    def post(self, inp: Input) -> None:
+        """Deliver an input; from any thread."""
+        ...
+
+    def in_loop(self, callback: Callable[[], None]) -> None:
+        """Call back in the thread of the loop; from any thread."""
+        ...
 
 
 class SdkOurselves:
     """Of one room.  ``callbacks`` are for the SDK's thread, the rest for that of the loop."""
 
-    def __init__(self, room: SdkRoom) -> None:
+    def __init__(self, room: Home) -> None:
         self._room = room
         self.tracks = OwnTracks(room.ref)
         self.callbacks: Final[Mapping[str, Callable[..., None]]] = {
