@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 import time
-from typing import TYPE_CHECKING, Any, Final, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
@@ -15,7 +15,8 @@ from dcl_comms_core.limits import DEFAULT_LIMITS
 from dcl_comms_station.decoding import decode_hex, decode_lines
 from dcl_comms_station.exits import Exit, Interrupted, explain
 from dcl_comms_station.forms import dump, plain_event
-from dcl_comms_station.lines import line
+from dcl_comms_station.helping import TARGET, TOKEN_TARGET, below, nearest, usage_text
+from dcl_comms_station.lines import line, reached
 from dcl_comms_station.loops import get_loop, run, signals_interrupt
 from dcl_comms_station.options import (
     SECONDS,
@@ -32,7 +33,7 @@ from dcl_comms_station.options import (
 )
 from dcl_comms_station.rooms import say as say_in_room
 from dcl_comms_station.rooms import tail as tail_room
-from dcl_comms_station.targets import TARGET_VARIABLE, find_target
+from dcl_comms_station.targets import check_text, find_target
 from dcl_comms_station.terminal import complain, put
 from dcl_comms_station.tokens import describe_token, plain_token, read_token, refusal
 from dcl_comms_station.walking import walk as walk_along
@@ -45,12 +46,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Commands", "cli"]
 
-_FROM: Final = f"""- to read it from the first line of standard input, or absent to take it from {TARGET_VARIABLE}."""
-_TARGET_HELP: Final = f"""TARGET is a realm's URL (https://...; http:// of this machine needs no scheme), a world's name
-(NAME.dcl.eth), main for Genesis City, a link of decentraland.org/play or decentraland://, or a connection string
-(livekit:wss://..., archipelago:, signed-login:, ws-room: or simulator:), {_FROM}"""
-_TOKEN_HELP: Final = f"""TARGET is a token, or a connection string with one (livekit:wss://...), {_FROM}"""
-
 
 def _answer(error: BaseException) -> int | None:
     """Say what went wrong, in one line; returns the exit code, None for a bug of ours."""
@@ -59,7 +54,7 @@ def _answer(error: BaseException) -> int | None:
             error.show()
             return error.exit_code
         case click.ClickException():
-            complain(f"error: {error.format_message()}")
+            complain(f"error: {usage_text(error)}")
             return error.exit_code
         case Interrupted():
             return error.exit_code
@@ -85,6 +80,18 @@ class Commands(click.Group):
                 raise
             return code
         return answer if isinstance(answer, int) else Exit.OK
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command; of one that is none, which may be meant."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError:
+            if args[0].startswith("-"):
+                raise
+            msg = f"no such command: {args[0]!r}{nearest(args[0], self.list_commands(ctx))}"
+            raise click.UsageError(msg, ctx) from None
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; the end of whoever reads our output (``| head``) is no failure."""
@@ -115,7 +122,14 @@ def cli() -> None:
     """
 
 
-@cli.command(epilog=_TARGET_HELP)
+@cli.command(
+    epilog=below(
+        "dcl-comms tail https://realm-provider.decentraland.org/main",
+        "dcl-comms tail http://127.0.0.1:8000 --at 90,0,0 --seconds 60",
+        "dcl-comms tail http://127.0.0.1:8000 --json | jq 'select(.event == \"chat_received\")'",
+        about=TARGET,
+    )
+)
 @click.argument("target", required=False)
 @click.option("--json", "as_json", is_flag=True, help="JSON, one object a line, ASCII only.")
 @click.option("--packets", is_flag=True, help="Every packet as it came, instead of what it means.")
@@ -155,15 +169,22 @@ def tail(  # noqa: PLR0913 - options, each by its name
     )
 
 
-def _write_json(event: Event) -> None:
-    put(dump({"time": round(time.time(), 6), **plain_event(event)}))
+def _write_json(event: Event, unix: float) -> None:
+    put(dump({"time": round(unix, 6), **plain_event(event)}))
 
 
-def _write_line(event: Event) -> None:
-    put(line(event, time.strftime("%H:%M:%S")))
+def _write_line(event: Event, unix: float) -> None:
+    put(line(event, time.strftime("%H:%M:%S", time.localtime(unix))))
 
 
-@cli.command(epilog=_TARGET_HELP)
+@cli.command(
+    epilog=below(
+        'dcl-comms say http://127.0.0.1:8000 "good morning"',
+        "dcl-comms say http://127.0.0.1:8000 psst --to 0x7c60eac58dcedb297746ce1ead1a541f3ac2aaaa",
+        'dcl-comms say - "good morning" < target.txt',
+        about=TARGET,
+    )
+)
 @click.argument("words", nargs=-1, required=True, metavar="[TARGET] TEXT")
 @click.option("--to", multiple=True, metavar="IDENTITY", help="Privately to this participant; may be given repeatedly.")
 @click.option("--wait", type=SECONDS, default=10.0, show_default=True, help="Seconds to wait for those of --to.")
@@ -191,18 +212,26 @@ def say(  # noqa: PLR0913 - options, each by its name
     *targets, text = words
     if len(targets) > 1:
         raise click.UsageError("one TARGET and one TEXT: quote a text that has blanks in it")
+    check_text(text, alone=not targets)
     where = find_target(targets[0] if targets else None)
     visitor = make_visitor(wallet, at, scene, parcel, secret=secret, plain=plain)
-    run(get_loop(loop), lambda on: say_in_room(on, where, text, to, wait=wait, patience=timeout, visitor=visitor))
+    there = run(
+        get_loop(loop), lambda on: say_in_room(on, where, text, to, wait=wait, patience=timeout, visitor=visitor)
+    )
+    complain(reached(there))
 
 
 @cli.command(
-    epilog=_TARGET_HELP,
+    epilog=below(
+        "dcl-comms walk http://127.0.0.1:8000 0,0,0 100,0,0",
+        "dcl-comms walk http://127.0.0.1:8000 8,0,8 --stay 60",
+        about=TARGET,
+    ),
     short_help="Walk along some points and leave.",
     # Or a point west of the origin would be an option.
     context_settings={"ignore_unknown_options": True},
 )
-@click.argument("words", nargs=-1, required=True, metavar="[TARGET] X,Y,Z X,Y,Z...")
+@click.argument("words", nargs=-1, required=True, metavar="[TARGET] X,Y,Z...")
 @click.option("--speed", type=SECONDS, default=8.0, show_default=True, help="Metres a second.")
 @click.option("--stay", type=SECONDS, default=3.0, show_default=True, help="Seconds at the last point.")
 @click.option("--json", "as_json", is_flag=True, help="JSON, one object a line, ASCII only.")
@@ -241,7 +270,10 @@ def walk(
     )
 
 
-@cli.command(short_help="Decode packets in hex to JSON.")
+@cli.command(
+    epilog=below("dcl-comms decode 2a0d0a02686911000000000000f03f5864", "dcl-comms decode - < packets.hex"),
+    short_help="Decode packets in hex to JSON.",
+)
 @click.argument("hex_", metavar="HEX|-")
 def decode(*, hex_: str) -> int:
     """Decode a Packet's bytes, given in hex, or each line of standard input; print kind and fields as JSON."""
@@ -252,7 +284,7 @@ def decode(*, hex_: str) -> int:
 
 
 @cli.command(
-    epilog=_TOKEN_HELP,
+    epilog=below("dcl-comms token - < token.txt", "dcl-comms token - --check --json < token.txt", about=TOKEN_TARGET),
     short_help="Print what an access token claims.",
 )
 @click.argument("target", required=False)
@@ -269,7 +301,14 @@ def token(*, target: str | None, as_json: bool, check: bool) -> int:
     return Exit.REFUSED if check and refusal(parsed, now) is not None else Exit.OK
 
 
-@cli.command(epilog=_TARGET_HELP, short_help="Find out what keeps us out of a room.")
+@cli.command(
+    epilog=below(
+        "dcl-comms doctor https://realm-provider.decentraland.org/main",
+        "dcl-comms doctor http://127.0.0.1:8000 --wallet bot.key --json",
+        about=TARGET,
+    ),
+    short_help="Find out what keeps us out of a room.",
+)
 @click.argument("target", required=False)
 @click.option("--json", "as_json_", is_flag=True, help="JSON, one object a line, ASCII only.")
 @click.option("--timeout", type=SECONDS, default=10.0, show_default=True, help="Seconds that each stage may take.")
@@ -307,7 +346,10 @@ def doctor(
     return verdict(findings)
 
 
-@cli.command(short_help="Run a journal again, and say where it goes otherwise.")
+@cli.command(
+    epilog=below("dcl-comms replay bot.journal", "gunzip -c bot.journal.gz | dcl-comms replay -"),
+    short_help="Run a journal again, and say where it goes otherwise.",
+)
 @click.argument("file", type=click.File(encoding="ascii", errors="replace"))
 def replay(*, file: TextIO) -> int:
     """Run the journal in FILE (-: standard input) again, and print the first step that gives something else.
@@ -319,7 +361,10 @@ def replay(*, file: TextIO) -> int:
     return Exit.OK if result.identical else Exit.FAILED
 
 
-@cli.command(short_help="Run a realm on this machine.")
+@cli.command(
+    epilog=below("dcl-comms realm", "dcl-comms realm --ws-room --port 8000"),
+    short_help="Run a realm on this machine.",
+)
 @click.option(
     "--livekit/--ws-room", default=None, help="Rooms of a livekit-server, or ws-rooms; LiveKit if there is one."
 )
@@ -343,7 +388,10 @@ def realm(*, livekit: bool | None, build: bool, port: int, hosts: tuple[str, ...
             raise Interrupted(seen[0] if seen else signal.SIGINT) from None
 
 
-@cli.command(short_help="Watch three peers meet, and check every packet.")
+@cli.command(
+    epilog=below("dcl-comms demo", "dcl-comms demo --memory"),
+    short_help="Watch three peers meet, and check every packet.",
+)
 @click.option("--memory", is_flag=True, help="Run over the in-memory room: no realm, no livekit-server.")
 @click.option("--seconds", type=SECONDS, default=60.0, show_default=True, help="The longest that it may take.")
 @build_option

@@ -10,14 +10,17 @@ from dcl_comms_station.clean import clean, short
 from dcl_comms_station.forms import dump, event_name, plain, plain_packet
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from dcl_comms_core.inputs import Track
 
-__all__ = ["describe", "line"]
+__all__ = ["describe", "line", "reached"]
 
 _TEXT: Final = 2_000
 _FIELDS: Final = 400
 _NOBODY: Final = "?"
 _ONLY_ROOM: Final = "main"
+_NAMED: Final = 10
 
 
 def line(event: ev.Event, clock: str) -> str:
@@ -125,3 +128,12 @@ def _track(track: Track) -> str:
     muted = ", muted" if track.muted else ""
     name, sid = clean(track.name, limit=60), clean(track.sid, limit=40)
     return f"{track.kind.value} {name!r} from {track.source.value} ({sid}){muted}"
+
+
+def reached(there: Sequence[str]) -> str:
+    """Whom a message reached, in one line."""
+    if not there:
+        return "sent, but nobody was there"
+    names = ", ".join(clean(name) for name in there[:_NAMED])
+    more = f" and {len(there) - _NAMED} more" if len(there) > _NAMED else ""
+    return f"sent to {len(there)}: {names}{more}"

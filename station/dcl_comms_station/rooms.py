@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 from dcl_comms_drivers.settings import Subscribe
@@ -12,6 +13,7 @@ from dcl_comms_core.peers import EVERYONE, PeerId
 from dcl_comms_core.room.session import Delivery
 from dcl_comms_station.clean import clean
 from dcl_comms_station.exits import CLOSE_EXITS, AddresseeMissing, Exit, Failed
+from dcl_comms_station.progress import entered
 from dcl_comms_station.visitor import NOBODY
 
 if TYPE_CHECKING:
@@ -24,13 +26,18 @@ if TYPE_CHECKING:
     from dcl_comms_station.loops import Loop
     from dcl_comms_station.visitor import Visitor
 
-__all__ = ["say", "tail"]
+__all__ = ["say", "tail", "unix_time"]
+
+
+def unix_time(room: WaitingConnection, at: float) -> float:
+    """When an event was, in unix seconds: its ``at`` is of the loop's clock."""
+    return time.time() - (room.driver.host.now() - at)
 
 
 async def tail(
     loop: Loop,
     target: str,
-    write: Callable[[Event], None],
+    write: Callable[[Event, float], None],
     *,
     packets: bool = False,
     seconds: float | None = None,
@@ -40,17 +47,17 @@ async def tail(
 ) -> None:
     """Write a room's or a realm's events until it is over, ``seconds`` have passed or ``count`` are written.
 
-    ``patience``: seconds until the (first) room must be open.
+    ``write`` is told when each was, in unix seconds.  ``patience``: seconds until the (first) room must be open.
     """
     settings = visitor.settings(target)
     delivery = Delivery.PACKETS if packets else Delivery.EVENTS
     settings |= {"timeout": patience, "delivery": delivery, "subscribe": Subscribe.NONE}
-    async with loop.connect(target, **settings) as room, loop.limit(seconds):
+    async with entered(loop, target, settings) as room, loop.limit(seconds):
         if visitor.scene is not None:
             room.enter_scene(*visitor.scene)
         left = count
         async for event in room:
-            write(event)
+            write(event, unix_time(room, event.at))
             if left is not None:
                 left -= 1
                 if left <= 0:
@@ -66,20 +73,22 @@ async def say(
     wait: float = 10.0,
     patience: float = 20.0,
     visitor: Visitor = NOBODY,
-) -> None:
+) -> list[str]:
     """Join, write to everybody or privately to each of ``to`` once they are there, and leave.
 
+    Gives whom it reached: those of ``to``, or who was there when it was sent.
     AddresseeMissing: somebody was not there within ``wait`` seconds; nothing was sent then.
     """
     settings = visitor.settings(target)
     # Words without a name are worth little: rather wait, on a busy server, until it has told others who we are.
     limits = Limits(announce_seconds=patience / 4)
     settings |= {"timeout": patience, "reconnect": False, "subscribe": Subscribe.NONE, "limits": limits}
-    async with loop.connect(target, **settings) as room:
+    async with entered(loop, target, settings) as room:
         if visitor.scene is not None:
             room.enter_scene(*visitor.scene)
             await _await_scene(loop, room, patience)
         addressees = await _await_peers(loop, room, to, wait) if to else EVERYONE
+        there = list(room.peers) if addressees is EVERYONE else [peer.id for peer in addressees]
         room.chat(text, to=addressees)
         flushed = False
         async with loop.limit(patience):
@@ -87,6 +96,7 @@ async def say(
             flushed = True
         if not flushed or room.stats.send_failed:
             raise Failed(Exit.NETWORK, "the transport did not take the message")
+        return [who.text for who in there]
 
 
 async def _await_scene(loop: Loop, room: WaitingConnection, seconds: float) -> None:

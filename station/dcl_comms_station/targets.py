@@ -6,6 +6,7 @@ Arguments of a process are visible to every user of the machine, so what is secr
 from __future__ import annotations
 
 import os
+import re
 import sys
 from getpass import getpass
 from pathlib import Path
@@ -16,13 +17,23 @@ from dcl_comms_core.tools.secrets import has_token
 from dcl_comms_station.exits import Exit, Failed
 from dcl_comms_station.terminal import complain
 
-__all__ = ["SECRET_VARIABLE", "TARGET_VARIABLE", "find_secret", "find_target"]
+__all__ = ["SECRET_VARIABLE", "TARGET_VARIABLE", "check_text", "find_secret", "find_target"]
 
 TARGET_VARIABLE: Final = "DCL_COMMS_TARGET"
 """The environment variable that stands for an absent TARGET."""
 SECRET_VARIABLE: Final = "DCL_COMMS_SECRET"  # noqa: S105 - its name
 """The environment variable that stands for an absent ``--secret``."""
 _SECRET_CHARS: Final = 1_024
+_TARGET: Final = re.compile(
+    r"-"
+    r"|[a-z][a-z0-9+.-]*://\S+"
+    r"|(?:livekit|ws-room|archipelago|signed-login|fixed-adapter|simulator|offline):\S*"
+    r"|(?:\[[0-9a-f:]+\]|[a-z0-9.-]+):\d{1,5}(?:/\S*)?"
+    r"|(?:www\.)?decentraland\.(?:org|zone)/\S*"
+    r"|[a-z0-9-]+\.dcl\.eth",
+    re.IGNORECASE,
+)
+"""A word that leads somewhere, and so is hardly what somebody wants to say."""
 
 
 def find_target(argument: str | None) -> str:
@@ -69,3 +80,13 @@ def find_secret(argument: str | None) -> str | None:
         file=sys.stderr,
     )
     return argument
+
+
+def check_text(text: str, *, alone: bool) -> None:
+    """Failed(USAGE): what is to be said holds a token, or is all that was given (``alone``) and is a target."""
+    if has_token(text):
+        raise Failed(Exit.USAGE, "nothing was sent: there is an access token in TEXT, and everybody would read it")
+    if alone and _TARGET.fullmatch(text.strip()):
+        raise Failed(
+            Exit.USAGE, "nothing was sent: TEXT is missing; to say what is a target itself, give both: say TARGET TEXT"
+        )

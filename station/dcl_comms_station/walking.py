@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Final
 from dcl_comms_drivers.settings import Subscribe
 
 from dcl_comms_core.states import RoomState
+from dcl_comms_station.progress import entered
+from dcl_comms_station.rooms import unix_time
 from dcl_comms_station.visitor import NOBODY
 
 if TYPE_CHECKING:
@@ -51,26 +53,27 @@ async def walk(
     loop: Loop,
     target: str,
     points: Sequence[Point],
-    write: Callable[[Event], None],
+    write: Callable[[Event, float], None],
     *,
     speed: float,
     stay: float = 3.0,
     patience: float = 20.0,
     visitor: Visitor = NOBODY,
 ) -> None:
-    """Be at the first point, go to the others, stand ``stay`` seconds at the last, and leave; ``write`` what happens.
+    """Be at the first point, go to the others, stand ``stay`` seconds at the last, and leave.
 
+    ``write`` is told what happens, and when: unix seconds.
     ``speed`` is in m/s.  A room that is lost for a while is not waited for: the walk goes on.
     """
     settings = visitor.settings(target)
     settings |= {"position": points[0], "timeout": patience, "subscribe": Subscribe.NONE}
-    async with loop.connect(target, **settings) as room:
+    async with entered(loop, target, settings) as room:
         began = time.monotonic()
 
         async def read_until(seconds: float) -> None:
             async with loop.limit(max(began + seconds - time.monotonic(), 0.0)):
                 async for event in room:
-                    write(event)
+                    write(event, unix_time(room, event.at))
 
         at = 0.0
         for at, position, velocity, yaw in steps(points, speed):

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
+import socket
 import sys
 import time
 
 import pytest
+from dcl_comms_station.cli import cli
 from dcl_comms_station.exits import Exit, Interrupted, explain
+from dcl_comms_station.lines import reached
 from dcl_comms_station.loops import LOOPS, get_loop, run
+from dcl_comms_station.rooms import unix_time
 from dcl_comms_station.tokens import describe_token, read_token
 from rigs.core.canary import assert_no_secret
 from rigs.core.tokens import make_token
@@ -50,6 +56,8 @@ def test_tail_prints_json_lines(run_cli, memory_room, companion, loop):
     companion(memory_room("other"), greet("hello\x1b[2J\u202e"))
     before = time.time()
     result = run_cli("tail", memory_room("me"), "--json", "--count", "4", "--loop", loop)
+    stamps = [json.loads(line) for line in result.stdout.splitlines()]
+    assert [round(one["time"] - one["at"], 3) for one in stamps] == [round(stamps[0]["time"] - stamps[0]["at"], 3)] * 4
     assert result.exit_code == Exit.OK
     assert result.stdout.isascii()
     assert "\x1b" not in result.stdout
@@ -59,6 +67,30 @@ def test_tail_prints_json_lines(run_cli, memory_room, companion, loop):
     assert (public["event"], public["text"], public["private"]) == ("chat_received", "hello\x1b[2J\u202e", False)
     assert (private["text"], private["private"], private["sender"]) == ("only you", True, "other")
     assert before - 1 <= private["time"] <= time.time() + 1
+
+
+def test_an_event_s_time_is_its_own_and_not_that_of_the_printing(monkeypatch):
+    """What waits in a queue for three seconds happened three seconds ago."""
+
+    class Room:
+        class driver:
+            class host:
+                now = staticmethod(lambda: 660.0)
+
+    monkeypatch.setattr(time, "time", lambda: 1_800_000_003.0)
+    assert unix_time(Room, 657.0) == 1_800_000_000.0
+    assert unix_time(Room, 659.5) == 1_800_000_002.5
+
+
+@BOTH_LOOPS
+def test_a_server_that_says_nothing_is_told_of(run_cli, loop):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        result = run_cli("tail", f"http://127.0.0.1:{port}", "--timeout", "8", "--loop", loop)
+    first, *_, last = result.stderr.splitlines()
+    assert re.fullmatch(rf"dcl-comms: \d+ s, still waiting for an answer of 127\.0\.0\.1:{port} to GET /about", first)
+    assert last.startswith("dcl-comms: error: ")
+    assert (result.exit_code, result.stdout) == (Exit.NETWORK, "")
 
 
 def test_tail_of_raw_packets(run_cli, memory_room, companion):
@@ -100,7 +132,7 @@ def test_tail_says_why_a_room_ended(run_cli, memory_room, companion):
 def test_say_to_everybody(run_cli, memory_room, companion, loop):
     other = companion(memory_room("other"))
     result = run_cli("say", memory_room("me"), "good morning", "--loop", loop)
-    assert (result.exit_code, result.stdout, result.stderr) == (Exit.OK, "", "")
+    assert (result.exit_code, result.stdout, result.stderr) == (Exit.OK, "", "dcl-comms: sent to 1: other\n")
     event = other.await_chat("good morning")
     assert event.sender == PeerId("me")
     assert not event.private
@@ -111,7 +143,7 @@ def test_say_in_private(run_cli, memory_room, companion, loop):
     friend, third = companion(memory_room("Friend")), companion(memory_room("third"))
     # In any case of letters: the packet is addressed by the identity as the room has it.
     result = run_cli("say", memory_room("me"), "secret", "--to", "fRIEND", "--loop", loop)
-    assert result.exit_code == Exit.OK
+    assert (result.exit_code, result.stderr) == (Exit.OK, "dcl-comms: sent to 1: Friend\n")
     assert friend.await_chat("secret").private
     run_cli("say", memory_room("me"), "public")
     third.await_chat("public")
@@ -146,7 +178,85 @@ def test_say_waits_for_somebody_who_comes_later(run_cli, memory_room, companion)
 def test_say_too_much_is_the_callers_mistake(run_cli, memory_room):
     result = run_cli("say", memory_room("me"), "x" * 70_000)
     assert result.exit_code == Exit.USAGE
-    assert "the transport accepts 64000" in result.stderr
+    assert "beyond 8192 (Limits.chat_chars)" in result.stderr
+
+
+def test_say_says_that_nobody_was_there(run_cli, memory_room):
+    result = run_cli("say", memory_room("me"), "hello?")
+    assert (result.exit_code, result.stderr) == (Exit.OK, "dcl-comms: sent, but nobody was there\n")
+
+
+def test_say_names_some_of_many():
+    names = [f"peer-{number}" for number in range(12)]
+    assert reached(names) == f"sent to 12: {', '.join(names[:10])} and 2 more"
+    assert reached(["a\x1b[2J"]) == "sent to 1: a[2J"
+
+
+SECRET_TARGET = f"livekit:wss://x?access_token={make_token()}"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "livekit:wss://x?access_token=SECRET",
+        SECRET_TARGET,
+        "https://realm-provider.decentraland.org/main",
+        "http://127.0.0.1:8000",
+        "127.0.0.1:8000",
+        "[::1]:8000/main",
+        "localhost:8000",
+        "simulator:room?identity=me",
+        "ws-room:wss://realm.example/rooms/plaza",
+        "fixed-adapter:signed-login:https://world.example/get",
+        "decentraland://realm=x",
+        "offline:offline",
+        "name.dcl.eth",
+        "decentraland.org/play/?position=0%2C0",
+        " HTTPS://REALM.example ",
+        "-",
+    ],
+)
+@pytest.mark.parametrize("environment", [True, False])
+def test_a_target_is_no_text(run_cli, memory_room, companion, text, environment):
+    """Whoever forgets TEXT must not tell everybody a token."""
+    other = companion(memory_room("other"))
+    env = {"DCL_COMMS_TARGET": memory_room("me")} if environment else {}
+    result = run_cli("say", text, env=env)
+    assert result.exit_code == Exit.USAGE
+    assert "TEXT" in result.stderr
+    assert "SECRET" not in result.stderr
+    assert "no target" not in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+    run_cli("say", memory_room("me"), "last")
+    other.await_chat("last")
+    assert [event.text for event in other.chats] == ["last"]
+
+
+def test_a_token_is_no_text_wherever_it_stands(run_cli, memory_room, companion):
+    other = companion(memory_room("other"))
+    secret = make_token()
+    for text in (SECRET_TARGET, secret, f"look: {secret}", "?access_token=SECRET"):
+        result = run_cli("say", memory_room("me"), text)
+        assert result.exit_code == Exit.USAGE
+        assert "access token in TEXT" in result.stderr
+        assert_no_secret(secret, result.stdout, result.stderr)
+    run_cli("say", memory_room("me"), "last")
+    other.await_chat("last")
+    assert [event.text for event in other.chats] == ["last"]
+
+
+@pytest.mark.parametrize("text", ["see https://decentraland.org", "well: I see", "10:30 then", "note:", "a.b", "--"])
+def test_what_only_looks_a_little_like_a_target_is_said(run_cli, memory_room, companion, text):
+    other = companion(memory_room("other"))
+    result = run_cli("say", "--", text, env={"DCL_COMMS_TARGET": memory_room("me")})
+    assert result.exit_code == Exit.OK, result.stderr
+    other.await_chat(text)
+
+
+def test_a_url_is_said_where_the_target_is_given_too(run_cli, memory_room, companion):
+    other = companion(memory_room("other"))
+    assert run_cli("say", memory_room("me"), "https://decentraland.org").exit_code == Exit.OK
+    other.await_chat("https://decentraland.org")
 
 
 # --- targets
@@ -205,14 +315,41 @@ def test_usage_errors_are_one_line_and_2(run_cli, args, stdin):
 
 
 def test_help_and_version(run_cli):
-    for args in (["-h"], ["tail", "--help"], ["say", "-h"], ["decode", "-h"], ["token", "-h"], ["demo", "-h"]):
-        result = run_cli(*args)
-        assert result.exit_code == Exit.OK
-        assert result.stdout.startswith("Usage: dcl-comms")
+    assert run_cli("-h").stdout.startswith("Usage: dcl-comms")
+    for name in cli.commands:
+        for option in ("-h", "--help"):
+            result = run_cli(name, option)
+            assert result.exit_code == Exit.OK
+            assert result.stdout.startswith("Usage: dcl-comms")
+            examples = result.stdout.partition("Examples:\n")[2].splitlines()
+            assert len(examples) >= 2
+            assert all(f"dcl-comms {name}" in line for line in examples)
     assert run_cli("--version").stdout.startswith("dcl-comms ")
     bare = run_cli()
     assert bare.exit_code == Exit.USAGE
     assert "Usage: dcl-comms" in bare.stderr
+
+
+def test_examples_of_the_help_can_be_typed(run_cli):
+    """The parser takes each; what is asked of a network is not."""
+    for name, command in cli.commands.items():
+        typed = run_cli(name, "-h").stdout.partition("Examples:\n")[2].splitlines()
+        for line in typed:
+            call = line.partition("|")[0] if line.strip().startswith("dcl-comms") else line.rpartition("|")[2]
+            _, found, *args = shlex.split(call.partition("<")[0])
+            assert found == name
+            if "FILE" not in line and name != "replay":
+                command.make_context(name, args)
+
+
+def test_a_usage_error_says_where_to_read_on(run_cli):
+    assert run_cli("tial").stderr == (
+        "dcl-comms: error: no such command: 'tial'; did you mean tail?; try: dcl-comms --help\n"
+    )
+    assert run_cli("xyzzy").stderr == "dcl-comms: error: no such command: 'xyzzy'; try: dcl-comms --help\n"
+    assert run_cli("tail", "--cuont", "1").stderr.endswith("; try: dcl-comms tail --help\n")
+    assert "--count" in run_cli("tail", "--cuont", "1").stderr
+    assert run_cli("say").stderr.endswith("; try: dcl-comms say --help\n")
 
 
 # --- decode

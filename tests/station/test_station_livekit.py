@@ -44,7 +44,7 @@ def test_one_says_and_the_other_tails(livekit_room, start_process, run_process, 
     tail = start_process("tail", "--json", "--loop", loop, env={"DCL_COMMS_TARGET": ear})
     events_until(tail, event="room_opened", identity="0xEar")
     said = run_process("say", "hello", "--loop", loop, env={"DCL_COMMS_TARGET": mouth})
-    assert (said.returncode, said.stdout, said.stderr) == (0, "", "")
+    assert (said.returncode, said.stdout, said.stderr) == (0, "", "dcl-comms: sent to 1: 0xEar\n")
     assert next_chat(tail, "0xMouth") == ("hello", False)
     said = run_process("say", "-", "secret", "--to", "0xEAR", "--loop", loop, stdin=mouth + "\n")
     assert said.returncode == 0, said.stderr

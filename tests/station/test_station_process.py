@@ -43,6 +43,14 @@ def test_interrupted(start_process, loop, number, code):
     assert stdout == ""
 
 
+@pytest.mark.parametrize("module", ["click", "betterproto2"])
+def test_interrupted_while_all_of_it_is_imported(run_process, tmp_path, module):
+    """Which takes a third of a second: Ctrl-C then ends it as at any other time."""
+    (tmp_path / f"{module}.py").write_text("import signal\nsignal.raise_signal(signal.SIGINT)\nraise RuntimeError\n")
+    result = run_process("tail", "simulator:x", env={"PYTHONPATH": str(tmp_path)})
+    assert (result.returncode, result.stdout, result.stderr) == (Exit.INTERRUPTED, "", "")
+
+
 @pytest.mark.parametrize("loop", ["asyncio", "trio"])
 def test_in_the_background_of_a_script_sigterm_ends_it_and_sigint_does_not(start_process, loop):
     ignoring = ["sh", "-c", 'trap "" INT; exec "$@"', "sh", *COMMAND]

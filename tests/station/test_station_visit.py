@@ -130,7 +130,8 @@ def test_a_walk_that_makes_no_sense(run_cli, words):
 def test_say_reaches_those_on_the_island(run_cli, dcl_realm, companion, loop):
     near = companion(dcl_realm.url, wallet=DisposableWallet(), position=(500.0, 0.0, 0.0))
     result = run_cli("say", dcl_realm.url, "over here", "--at", "500,0,10", "--loop", loop)
-    assert (result.exit_code, result.stdout, result.stderr) == (Exit.OK, "", "")
+    assert (result.exit_code, result.stdout) == (Exit.OK, "")
+    assert result.stderr == f"dcl-comms: sent to 1: {near.name}\n"
     near.await_chat("over here")
 
 
@@ -146,7 +147,7 @@ def test_scenes(run_cli, dcl_realm, companion):
     other.do(lambda room: room.enter_scene("bafkscene", (1, 2)))
     scene = ("--at", "900,0,0", "--scene", "bafkscene", "--parcel", "1,2")
     result = run_cli("say", dcl_realm.url, "in the scene", *scene)
-    assert (result.exit_code, result.stderr) == (Exit.OK, "")
+    assert (result.exit_code, result.stderr) == (Exit.OK, f"dcl-comms: sent to 1: {other.name}\n")
     assert other.await_chat("in the scene").room == "scene"
     # The two rooms' opening, the other's coming and its words.
     result = run_cli("tail", dcl_realm.url, "--count", "6", "--seconds", "20", *scene)

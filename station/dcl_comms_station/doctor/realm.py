@@ -120,7 +120,8 @@ class RealmVisit:
         if wallet is None:
             return Good("none", 'where a signature is asked for it takes one: pip install "dcl-comms[wallet]"')
         await self._until(lambda: room.state is not RoomState.NEW or None)
-        who = clean(wallet.address)
+        # In the letters in which servers know it, so that it is the same in every line.
+        who = clean(wallet.address.lower())
         return Good(f"{who}, a key of yours" if self._visitor.key_file else f"{who}, a guest")
 
     async def read_about(self) -> Good:
