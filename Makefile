@@ -10,14 +10,14 @@ THREE := -n 3 --dist worksteal
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test check bench fuzz soak luck nightly test-all ci-deps env coverage mutants conformance native bench-readme generate compare-protocol watch news clean
+.PHONY: demo test check bench fuzz soak luck nightly test-all ci-deps env coverage mutants conformance native bench-readme generate compare-protocol watch lock news clean
 
 env: $(VENV)/.ready
 
 # The native extensions are compiled as part of the installation.
 NATIVE := $(wildcard dcl_comms_core/codec/_native/*.[ch] drivers/dcl_comms_drivers/livekit/_native/*.[ch]) dcl_comms_core/proto/_gen/tables.py
 
-$(VENV)/.ready: pyproject.toml .ci/make-env $(NATIVE)
+$(VENV)/.ready: pyproject.toml .ci/make-env $(wildcard .ci/locks/dev-*) $(NATIVE)
 	@.ci/make-env "$(PYTHON)" $(VENV) dev
 	@touch $@
 
@@ -59,6 +59,10 @@ generate: env
 
 compare-protocol: env
 	$(BIN)/python .ci/tools/compare_protocol.py
+
+# Takes the newest packages that pyproject.toml allows into .ci/locks: look at the difference before it is committed.
+lock: env
+	@$(BIN)/python .ci/tools/lock.py
 
 watch: env
 	@$(BIN)/python .ci/tools/watch.py

@@ -48,12 +48,15 @@ def node() -> str | None:
     """The folder with npm's rtc-node, installed at first use; None where there is no Node or no way to get it."""
     if shutil.which("node") is None or shutil.which("npm") is None:
         return None
-    if not (NODE_FOLDER / "node_modules" / "@livekit" / "rtc-node").is_dir():
+    lock, done = NODE / "package-lock.json", NODE_FOLDER / ".ready"
+    if not done.exists() or done.read_bytes() != lock.read_bytes():
         NODE_FOLDER.mkdir(parents=True, exist_ok=True)
-        shutil.copy(NODE / "package.json", NODE_FOLDER)
-        command = ["npm", "install", "--no-audit", "--no-fund", "--silent"]
+        for file in (NODE / "package.json", lock):
+            shutil.copy(file, NODE_FOLDER)
+        command = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--silent"]
         if subprocess.run(command, cwd=NODE_FOLDER, check=False, timeout=300).returncode != 0:
             return None
+        shutil.copy(lock, done)
     return str(NODE_FOLDER)
 
 

@@ -1,13 +1,16 @@
 """Compare our .proto files with the published npm package @dcl/protocol, field by field.
 
-Fetches the package with ``npm pack`` into a temporary folder, compiles both sides with protoc, and prints every
-difference.  Allowed ones stand in protocol_differences.toml, each with a reason; exit 1 on one that is not listed, and
-on a listed one that no longer exists.  ``--package FILE`` compares with a tarball that is already there.
+Fetches the version that tried.toml names, with ``npm pack`` into a temporary folder, and looks whether it has the hash of
+protocol_differences.toml; compiles both sides with protoc, and prints every difference.  Allowed ones stand in that file,
+each with a reason; exit 1 on one that is not listed, and on a listed one that no longer exists.  ``--newest`` takes what
+npm has now, as ``make watch`` does when that is newer; ``--package FILE`` a tarball that is already there.
 """
 
 from __future__ import annotations
 
 import argparse
+import base64
+import hashlib
 import json
 import subprocess
 import sys
@@ -21,6 +24,8 @@ from google.protobuf import descriptor_pb2
 ROOT = Path(__file__).resolve().parents[2]
 OURS = ROOT / "dcl_comms_core" / "proto"
 ALLOWED = Path(__file__).with_name("protocol_differences.toml")
+TRIED = Path(__file__).with_name("tried.toml")
+PUBLISHED = "@dcl/protocol"
 SOURCES = (
     "decentraland/kernel/comms/rfc4/comms.proto",
     "decentraland/kernel/comms/rfc5/ws_comms.proto",
@@ -109,9 +114,21 @@ def verdict(found: list[str], listed: dict[str, str]) -> tuple[list[str], int]:
     return lines, 1 if unlisted or stale else 0
 
 
-def _fetch(scratch: Path) -> Path:
+def pinned() -> tuple[str, str]:
+    """The version that was tried, and npm's hash of its tarball."""
+    integrity: str = tomllib.loads(ALLOWED.read_text(encoding="utf-8"))["integrity"]
+    entries = tomllib.loads(TRIED.read_text(encoding="utf-8"))["tried"]
+    return next(entry["versions"][0] for entry in entries if entry["name"] == PUBLISHED), integrity
+
+
+def digest(tarball: Path) -> str:
+    """As npm writes it."""
+    return "sha512-" + base64.b64encode(hashlib.sha512(tarball.read_bytes()).digest()).decode()
+
+
+def _fetch(scratch: Path, version: str) -> Path:
     done = subprocess.run(
-        ["npm", "pack", "--json", "@dcl/protocol"],
+        ["npm", "pack", "--json", "--ignore-scripts", f"{PUBLISHED}@{version}"],
         cwd=scratch,
         check=True,
         stdout=subprocess.PIPE,
@@ -123,13 +140,24 @@ def _fetch(scratch: Path) -> Path:
     return scratch / str(answer["filename"])
 
 
+def _fetch_pinned(scratch: Path) -> Path:
+    version, integrity = pinned()
+    tarball = _fetch(scratch, version)
+    if digest(tarball) != integrity:
+        raise SystemExit(f"{PUBLISHED} {version} is not the one that was tried: {digest(tarball)}")
+    return tarball
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--package", type=Path, help="a tarball from `npm pack`, in place of fetching one")
+    parser.add_argument(
+        "--newest", action="store_true", help="what npm has now, in place of the version that was tried"
+    )
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         scratch = Path(folder)
-        tarball = arguments.package or _fetch(scratch)
+        tarball = arguments.package or (_fetch(scratch, "latest") if arguments.newest else _fetch_pinned(scratch))
         with tarfile.open(tarball) as archive:
             archive.extractall(scratch, filter="data")
         lines, code = verdict(

@@ -119,7 +119,7 @@ def main() -> int:
         verdict = look(thing)
         print(verdict.text, flush=True)
         if verdict.new and thing.name == "@dcl/protocol":
-            subprocess.run([sys.executable, str(HERE / "compare_protocol.py")], check=False)
+            subprocess.run([sys.executable, str(HERE / "compare_protocol.py"), "--newest"], check=False)
         verdicts.append(verdict)
     return exit_code(verdicts)
 

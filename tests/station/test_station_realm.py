@@ -103,6 +103,25 @@ def test_it_ends_with_its_livekit_server(start_process, livekit_server, whom, nu
     assert not lives(server)
 
 
+def test_further_hosts_and_origins_are_let_in(start_process, run_process):
+    process = start_process("realm", "--ws-room", "--host", "realm.test", "--origin", "https://mine.example")
+    url, _ = url_of(process)
+    statuses = []
+    for headers in (
+        {"Host": "realm.test"},
+        {"Origin": "https://mine.example"},
+        {"Host": "evil.test"},
+        {"Origin": "https://evil.test"},
+    ):
+        connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=10)
+        connection.request("GET", "/about", headers=headers)
+        statuses.append(connection.getresponse().status)
+        connection.close()
+    assert statuses == [200, 200, 403, 403]
+    done = run_process("realm", "--ws-room", "--origin", "*")
+    assert (done.returncode, "'*' is no origin" in done.stderr) == (2, True), done.stderr
+
+
 def test_a_port_that_is_taken(run_process):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         done = run_process("realm", "--ws-room", "--port", str(taken.getsockname()[1]))

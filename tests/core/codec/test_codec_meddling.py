@@ -15,6 +15,7 @@ from dcl_comms_core.proto import rfc4
 
 MEDDLER = """
 import gc, sys
+import numpy  # now: everything that is made below is made slowly
 from random import Random
 from dcl_comms_core import codec
 from dcl_comms_core.proto import common, rfc4, rfc5, v3

@@ -76,3 +76,29 @@ def test_every_listed_difference_has_a_reason(tool: ModuleType, tmp_path: Path) 
     bare.write_text('[[difference]]\nwhat = "x"\n', encoding="utf-8")
     with pytest.raises(SystemExit, match="no reason"):
         tool.allowed(bare)
+
+
+def test_the_published_package_is_one_version_with_its_hash(tool: ModuleType, tmp_path: Path) -> None:
+    version, integrity = tool.pinned()
+    assert version[0].isdigit()
+    assert len(integrity) == len(tool.digest(published(tmp_path, ("", ""))))
+    assert integrity.startswith("sha512-")
+
+
+def test_another_tarball_under_its_number_is_refused(
+    tool: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """npm is a program here that gives what it is told to."""
+    tarball = published(tmp_path, ("", ""))
+    npm = tmp_path / "npm"
+    said = '[{"name": "@dcl/protocol", "version": "1", "filename": "it.tgz"}]'
+    npm.write_text(f"#!/bin/sh\necho \"$@\" > {tmp_path}/asked\n/bin/cp {tarball} it.tgz\necho '{said}'\n")
+    npm.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(sys, "argv", ["compare_protocol.py"])
+    with pytest.raises(SystemExit, match="is not the one that was tried: sha512-"):
+        tool.main()
+    assert (tmp_path / "asked").read_text().split()[-1] == f"@dcl/protocol@{tool.pinned()[0]}"
+    monkeypatch.setattr(sys, "argv", ["compare_protocol.py", "--newest"])
+    tool.main()
+    assert (tmp_path / "asked").read_text().split()[-1] == "@dcl/protocol@latest"
