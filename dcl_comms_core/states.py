@@ -156,7 +156,7 @@ class CloseReason(Enum):
     PERMISSION = "the access token does not permit joining"
     NOT_FOUND = "no comms server at this URL"
     BAD_REQUEST = "the server did not understand the request"
-    UNREACHABLE = "the server can't be reached"
+    UNREACHABLE = "the server can't be reached, or lets nobody in now"
     TLS = "no secure connection"
     TIMEOUT = "no answer in time"
     SERVER_SHUTDOWN = "the server is shutting down"

@@ -355,7 +355,7 @@ class RealmServer:
 
     def _fixed_adapter(self, room: str, address: str) -> RealmPage:
         if self.rules.full:
-            return _error(503, "World is full")
+            return _error(503, f'World "{room.removeprefix("world-")}" has reached its maximum capacity.')
         return RealmPage(200, {"fixedAdapter": self._mint(room, address)})
 
     def _bans(self, address: str) -> RealmPage:

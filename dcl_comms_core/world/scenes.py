@@ -40,6 +40,8 @@ _PREVIEW: Final = "b64-"
 """What ids of scenes begin with that are on a disk and nowhere else."""
 _PREVIEW_NAME: Final = "LocalPreview"
 _MAIN: Final = "main"
+_NAME: Final = re.compile(r"[^\x00-\x1f\x7f-\x9f\ud800-\udfff]{1,250}")
+"""What a realm may be called."""
 _COMMS: Final = re.compile(r"(.*/worlds/[^/?]+)/comms")
 _WORLD_URL: Final = re.compile(r"(.*)/world/([^/?]+\.eth)", re.IGNORECASE)
 
@@ -101,8 +103,8 @@ class Scenes:
 
     def said_to(self, url: str, wish: Wish, realm: Realm | None) -> Mapping[str, object]:
         """What the request says of the scene."""
-        name = self._realm_name or (realm and realm.name)
-        if not name:
+        name = self._realm_name or (realm and realm.name) or ""
+        if not _NAME.fullmatch(name):
             name = _PREVIEW_NAME if wish.scene_id.startswith(_PREVIEW) else _MAIN
         scene = scene_metadata(scene_id=wish.scene_id, realm_name=name, parcel=wish.parcel)
         return {**scene, **self.login.said_to(url)}

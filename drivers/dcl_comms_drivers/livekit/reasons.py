@@ -41,6 +41,13 @@ _CONNECT: Final = (
     ("server error: 5", CloseReason.UNREACHABLE),
 )
 
+_MOVED: Final = "the server is elsewhere, and the engine follows nobody: use the URL that it leads to"
+# What the engine tells of these is the status and no more, which sounds as if no server were there.
+_MEANT: Final = (
+    ("handshake error: 500 ", "the server took the token, and not us: a room at its max_participants answers so"),
+    *((f"handshake error: {status} ", _MOVED) for status in (301, 302, 303, 307, 308)),
+)
+
 DISCONNECT_REASONS: Final[Mapping[str, CloseReason]] = MappingProxyType(
     {
         "UNKNOWN_REASON": CloseReason.NETWORK,
@@ -67,7 +74,8 @@ def connect_failure(text: str, token: str = "") -> tuple[CloseReason, str]:
     detail = redact(text, token).strip()
     for prefix in _PREFIXES:
         detail = detail.removeprefix(prefix)
-    return reason, detail + (_OWN_AUTHORITY if "invalid peer certificate" in detail else "")
+    meant = next((f": {words}" for piece, words in _MEANT if piece in text), "")
+    return reason, detail + (_OWN_AUTHORITY if "invalid peer certificate" in detail else meant)
 
 
 def disconnect_reason(name: str) -> CloseReason:

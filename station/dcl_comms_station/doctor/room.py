@@ -30,7 +30,8 @@ _ADVICE: Final = {
     CloseReason.NETWORK: "the connection broke while joining: let UDP to the server pass the firewalls in between",
     CloseReason.DUPLICATE_IDENTITY: "the same identity joined elsewhere: end that, or ask for another identity",
     CloseReason.ENGINE: "the native engine failed: see the text, and try another version of the livekit package",
-    CloseReason.UNREACHABLE: "the server answers over HTTP, not to the engine: look for a proxy that stops WebSockets",
+    CloseReason.UNREACHABLE: "the server answers over HTTP, not to the engine: see the text, or look for a proxy that "
+    "stops WebSockets",
     CloseReason.NOT_FOUND: "something else than LiveKit answers at this path: check the URL",
     CloseReason.TLS: "the engine trusts this machine's authorities: one of your own goes into tls= of connect()",
     CloseReason.FORBIDDEN: "in the clear is for servers on this machine: use wss:, or plain=True (--plain)",

@@ -121,7 +121,7 @@ def test_an_answer_that_is_too_long_is_not_read() -> None:
     assert end(alice) == (CloseReason.PROTOCOL, Retry.BACKOFF)
 
 
-@pytest.mark.parametrize("name", ["x" * 300 + ".eth", "a\r\nb.eth", "é.eth", ".eth", "a b.eth", "eth"])
+@pytest.mark.parametrize("name", ["x" * 300 + ".eth", "a\r\nb.eth", "a\x9fb", "\ud800.eth", ""])
 def test_a_realms_name_that_is_none_is_told_to_nobody(name: str) -> None:
     here = Universe()
     here.http["GET", f"{REALM}/about"] = about("simulator:plaza", configurations={"realmName": name})

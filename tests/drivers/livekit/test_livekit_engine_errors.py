@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import threading
 import time
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
+from urllib.request import Request, urlopen
 
 import pytest
 from dcl_comms_drivers.livekit.errors import EngineProblem, EngineUnavailable, redact
 from dcl_comms_drivers.livekit.reasons import DISCONNECT_REASONS, connect_failure, disconnect_reason
-from dcl_comms_drivers.realm.mint import mint_token
+from dcl_comms_drivers.realm.mint import mint_admin_token, mint_token
 from rigs.core.canary import assert_no_secret
 from rigs.drivers.livekit import Player
 
@@ -163,6 +165,46 @@ def test_a_silent_host_is_a_timeout_in_the_end() -> None:
 )
 def test_other_words(text: str, reason: CloseReason) -> None:
     assert connect_failure(text)[0] is reason
+
+
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [
+        ("500 Internal Server Error", "a room at its max_participants answers so"),
+        ("307 Temporary Redirect", "use the URL that it leads to"),
+        ("301 Moved Permanently", "use the URL that it leads to"),
+    ],
+)
+def test_a_status_that_sounds_as_if_nobody_were_there_is_explained(status: str, words: str) -> None:
+    reason, detail = connect_failure(f"engine: signal failure: handshake error: {status}")
+    assert reason is CloseReason.UNREACHABLE
+    assert detail.startswith(f"handshake error: {status}: ")
+    assert detail.endswith(words)
+    assert connect_failure("engine: signal failure: handshake error: 502 Bad Gateway")[1].endswith("502 Bad Gateway")
+
+
+@pytest.mark.livekit
+def test_a_room_at_its_max_participants(livekit_server: LiveKitServer) -> None:
+    room = f"full-{time.monotonic_ns()}"
+    request = Request(  # noqa: S310 - our own server
+        f"http{livekit_server.url.removeprefix('ws')}/twirp/livekit.RoomService/CreateRoom",
+        json.dumps({"name": room, "max_participants": 1}).encode(),
+        {
+            "Authorization": f"Bearer {mint_admin_token(livekit_server.key, livekit_server.secret)}",
+            "Content-Type": "application/json",
+        },
+    )
+    with urlopen(request, timeout=10.0) as answer:  # noqa: S310 - our own server
+        assert answer.status == 200
+    first = Player()
+    first.join(livekit_server.connection_string("alice", room))
+    try:
+        failed = failure(livekit_server.url, livekit_server.token("bob", room))
+        assert failed.reason is CloseReason.UNREACHABLE
+        assert "max_participants" in failed.detail
+    finally:
+        first.execute(CloseLink(link=first.ref))
+        first.wait(LinkClosed)
 
 
 def test_the_detail_is_without_the_engines_prefixes_and_tokens() -> None:
