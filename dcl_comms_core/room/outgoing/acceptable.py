@@ -7,9 +7,8 @@ here.  Bytes that are sent as they are stay as they are.
 from __future__ import annotations
 
 from math import isfinite
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from dcl_comms_core.codec import kind_of
 from dcl_comms_core.errors import LocalProtocolError, PacketTooLarge
 from dcl_comms_core.packets.conventions import EMOJIS
 from dcl_comms_core.packets.readers import READERS, Unacceptable
@@ -21,19 +20,20 @@ if TYPE_CHECKING:
 
 __all__ = ["check_chat", "check_message_id", "check_packet", "check_urn"]
 
+_REFUSED: Final = frozenset({"position", "movement", "chat", "player_emote", "reaction", "chat_reaction"})
+"""Kinds of which a reader or a judge rejects some."""
 
-def check_packet(packet: rfc4.Packet, limits: Limits) -> None:
-    """Raise for a packet that whoever gets it would reject.  It can be encoded: its fields are of their kinds.
+
+def check_packet(packet: rfc4.Packet, kind: str | None, limits: Limits) -> None:
+    """Raise for a packet of this kind that whoever gets it would reject.  It was encoded: its fields are of their types.
 
     PacketTooLarge: a text in it is too long; LocalProtocolError: another value is out of its range.
     """
-    kind = kind_of(packet)
-    reader = READERS.get(kind)
-    if kind is None or reader is None:
+    if kind is None or kind not in _REFUSED:
         return
     message = getattr(packet, kind)
     try:
-        reader(0.0, "", None, False, "", message)
+        READERS[kind](0.0, "", None, False, "", message)
     except Unacceptable as problem:
         msg = f"a {kind} that whoever gets it would reject: {problem.reason.value}"
         raise LocalProtocolError(msg) from None

@@ -11,11 +11,11 @@ from copy import copy
 from math import inf, nextafter
 from typing import TYPE_CHECKING, Final
 
-from dcl_comms_core.codec import encode
+from dcl_comms_core.codec import encode, kind_of
 from dcl_comms_core.errors import LocalProtocolError, PacketTooLarge
 from dcl_comms_core.events import WarningCode
 from dcl_comms_core.packets.chat import chat_timestamp, has_control
-from dcl_comms_core.packets.conventions import EMOJIS, PROTOCOL_VERSION, is_reliable
+from dcl_comms_core.packets.conventions import EMOJIS, LOSSY_KINDS, PROTOCOL_VERSION
 from dcl_comms_core.packets.motion import build_movement
 from dcl_comms_core.peers import EVERYONE, addressees
 from dcl_comms_core.proto import rfc4
@@ -252,11 +252,12 @@ class Intents(ABC):
             msg = f"send() takes an rfc4 Packet, not {type(packet).__name__}: put it into one, or use send_bytes()"
             raise LocalProtocolError(msg)
         data = encode(packet)
-        check_packet(packet, self.limits)
+        kind = kind_of(packet)
+        check_packet(packet, kind, self.limits)
         if packet.protocol_version == 0:
             data += _VERSION_FIELD
         if reliable is None:
-            reliable = is_reliable(packet)
+            reliable = kind not in LOSSY_KINDS
         self.send_bytes(data, to=to, reliable=reliable, topic=topic, now=now)
 
     def send_bytes(
@@ -300,7 +301,7 @@ def check_movement(movement: rfc4.Movement, limits: Limits) -> None:
     size = len(encode(packet))
     if size > limits.movement_bytes:
         raise PacketTooLarge(size, limits.movement_bytes)
-    check_packet(packet, limits)
+    check_packet(packet, "movement", limits)
 
 
 def check_version(version: int) -> int:
