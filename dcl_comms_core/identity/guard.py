@@ -45,8 +45,9 @@ class ChallengeGuard:
     _limits: Limits
 
     def __init__(self, hosts: Iterable[str] = DECENTRALAND_HOSTS, *, limits: Limits = DEFAULT_LIMITS) -> None:
-        names = () if isinstance(hosts, str | bytes) or not isinstance(hosts, Iterable) else tuple(hosts)
-        if (not names and hosts) or not all(isinstance(name, str) for name in names):
+        several = isinstance(hosts, Iterable) and not isinstance(hosts, str | bytes)
+        names = tuple(hosts) if several else ()
+        if not several or not all(isinstance(name, str) for name in names):
             msg = "hosts= takes several hosts, each a text, as in ChallengeGuard(['example.com'])"
             raise LocalProtocolError(msg)
         self._hosts = tuple(map(_pattern, names))

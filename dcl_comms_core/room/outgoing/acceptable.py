@@ -25,7 +25,7 @@ _REFUSED: Final = frozenset({"position", "movement", "chat", "player_emote", "re
 
 
 def check_packet(packet: rfc4.Packet, kind: str | None, limits: Limits) -> None:
-    """Raise for a packet of this kind that whoever gets it would reject.  It was encoded: its fields are of their types.
+    """Raise for a packet of this kind that whoever gets it would reject.  It can be encoded.
 
     PacketTooLarge: a text in it is too long; LocalProtocolError: another value is out of its range.
     """

@@ -20,6 +20,9 @@ from dcl_comms_core import (
     SimulatorAdapter,
 )
 from dcl_comms_core.journal import Journal
+from dcl_comms_core.room.outgoing.carriers import LiveKitCarrier, WsRoomCarrier
+from dcl_comms_core.room.tapping import TappedCarrier
+from dcl_comms_core.tools.clock import Clock
 
 
 class Tap:
@@ -103,6 +106,11 @@ def test_what_is_for_us_alone_is_private(tap: Tap) -> None:
     rig.data(chat(1.0), topic=rig.session.identity.text.upper())
     rig.data(chat(2.0), topic="other")
     assert [how["private"] for *_, how in tap.received_] == [True, False]
+
+
+@pytest.mark.parametrize("carrier", [LiveKitCarrier(), WsRoomCarrier()])
+def test_the_rules_of_the_transport_stay_as_they_are(tap: Tap, carrier: Any) -> None:
+    assert TappedCarrier(tap, "island", Clock(), carrier).addresses is carrier.addresses
 
 
 def test_our_packets_and_their_acknowledgements(tap: Tap) -> None:

@@ -134,6 +134,22 @@ def test_a_search_that_fails_for_good_tells_it_too() -> None:
     assert isinstance(events[-1], WorldClosed)
 
 
+def test_what_the_room_that_is_back_does_not_take_is_told() -> None:
+    here = Universe(ws_rooms=True)
+    alice = in_a_world(here)
+    here.down.add("ws-room")
+    here.cut(alice)
+    here.run(10.0)
+    assert alice.session.state is RoomState.WAITING
+    alice.call("chat", "in private", to=PeerId("0xb0b"))
+    here.down.clear()
+    here.run(30.0)
+    assert alice.session.state is RoomState.OPEN
+    failed = [event for event in alice.take(WarningEvent) if event.code is WarningCode.SEND_FAILED]
+    assert len(failed) == 1
+    assert "everything to everybody" in failed[0].text
+
+
 def test_before_the_first_room_nothing_is_kept() -> None:
     here = Universe()
     alice = here.citizen()

@@ -671,3 +671,15 @@ def test_what_came_first_is_told_first_however_late_it_is_taken(then: str) -> No
         session.handle_timeout(now)
         assert [type(event) for event in session.events()] == [PacketRejected]
         assert [type(command) for command in session.commands()] == [OpenSocket]
+
+
+@pytest.mark.parametrize(
+    ("scene_id", "parcel"),
+    [("", (0, 0)), (5, (0, 0)), ("x", (0,)), ("x", "00"), ("x", None), ("x", (0.5, 0)), ("x", 5), (None, (0, 0))],
+)
+def test_what_is_no_scene(scene_id: Any, parcel: Any) -> None:
+    here = Universe()
+    alice = settled(here)
+    with pytest.raises(LocalProtocolError, match="a scene is"):
+        alice.call("enter_scene", scene_id, parcel)
+    assert alice.session.standing["scene"].stay is StayState.AWAY

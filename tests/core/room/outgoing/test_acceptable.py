@@ -14,6 +14,7 @@ from dcl_comms_core import (
     AUTHORITATIVE_SERVER,
     COMMUNITY_ROUTER,
     AnnounceProfileVersion,
+    ChallengeGuard,
     Chat,
     ChatReaction,
     ChatReceived,
@@ -153,6 +154,22 @@ def test_where_nobody_can_know_who_is_there_nothing_is_said() -> None:
     rig = Rig(limits=Limits(peers=1)).join("alice", "bob")
     rig.session.chat("x", to=PeerId("bob"))
     assert warnings(rig, WarningCode.ADDRESSEE_UNKNOWN) == []
+
+
+def test_packets_for_all_and_for_some_in_one_call() -> None:
+    rig = Rig().join("Alice")
+    rig.session.put([(b"", None, ""), (b"", ("alice",), "t")], reliable=True, now=None)
+    assert [(command.to, command.topic) for command in rig.sent()] == [(None, ""), (("Alice",), "t")]
+
+
+@pytest.mark.parametrize("hosts", ["example.com", b"example.com", 5, [5], None])
+def test_what_are_no_hosts(hosts: Any) -> None:
+    with pytest.raises(LocalProtocolError, match="several hosts"):
+        ChallengeGuard(hosts)
+
+
+def test_a_guard_of_no_host_signs_nowhere() -> None:
+    assert ChallengeGuard([]).hosts == ()
 
 
 WRONG: list[tuple[str, tuple[Any, ...], dict[str, Any]]] = [

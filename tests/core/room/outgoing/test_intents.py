@@ -38,7 +38,7 @@ from dcl_comms_core import (
     events,
 )
 from dcl_comms_core.packets.chat import chat_sent_at
-from dcl_comms_core.packets.conventions import LOSSY_KINDS, PROTOCOL_VERSION
+from dcl_comms_core.packets.conventions import LOSSY_KINDS, PROTOCOL_VERSION, is_reliable
 
 
 def one(rig: Rig) -> tuple[Packet, Any]:
@@ -346,3 +346,9 @@ def test_reactions_to_a_message_and_taking_them_back() -> None:
     assert one(rig)[0].chat_reaction == ChatReaction(emoji_index=-4, message_id="0xabc:46000.5")
     with pytest.raises(LocalProtocolError, match="4095"):
         rig.session.react_to("m", 4096)
+
+
+def test_what_the_explorers_send_reliably() -> None:
+    assert is_reliable(Packet(chat=Chat()))
+    assert not is_reliable(Packet(movement=Movement()))
+    assert is_reliable(Packet())
