@@ -420,7 +420,8 @@ class FrameReceived:
     """A whole message came in over a WebSocket."""
 
     link: LinkRef
-    data: bytes
+    data: bytes = field(repr=False)
+    """May hold an access token."""
     text: bool = False
     """Whether it came as text; ``data`` is UTF-8 then, unless the server broke the rules."""
 
@@ -446,7 +447,7 @@ class Fetched:
 
     link: LinkRef
     status: int
-    headers: tuple[tuple[str, str], ...]
+    headers: tuple[tuple[str, str], ...] = field(repr=False)
     """Names in lower case, in order; a name may come more than once."""
     body: bytes = field(repr=False)
     """Decompressed.  May hold an access token."""

@@ -28,6 +28,7 @@ from urllib.parse import quote, unquote
 from dcl_comms_core.adapters.token import AccessToken
 from dcl_comms_core.errors import ConnectionStringProblem, InvalidConnectionString, LocalProtocolError
 from dcl_comms_core.limits import DEFAULT_LIMITS, Limits
+from dcl_comms_core.tools.bare import raises_bare
 from dcl_comms_core.tools.urls import (
     BLANK,
     HTTP,
@@ -221,6 +222,7 @@ class SimulatorAdapter(_TextAdapter):
     protocol: ClassVar[str] = "simulator"
 
 
+@raises_bare(InvalidConnectionString)
 def parse_connection_string(text: str, *, limits: Limits = DEFAULT_LIMITS) -> Adapter:
     """Parse a connection string.
 

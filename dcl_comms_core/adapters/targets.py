@@ -24,6 +24,7 @@ from urllib.parse import unquote_plus
 from dcl_comms_core.adapters.connection_string import PROTOCOLS, Adapter, OfflineAdapter, parse_connection_string
 from dcl_comms_core.errors import ConnectionStringProblem, InvalidConnectionString, LocalProtocolError
 from dcl_comms_core.limits import DEFAULT_LIMITS, Limits
+from dcl_comms_core.tools.bare import raises_bare
 from dcl_comms_core.tools.secrets import has_token
 from dcl_comms_core.tools.urls import host_and_port, http_url, plain_text
 
@@ -55,6 +56,7 @@ _GIVEN: Final = (
 )
 
 
+@raises_bare(InvalidConnectionString)
 def parse_target(target: str | Adapter, *, limits: Limits = DEFAULT_LIMITS) -> str | Adapter:
     """Return the realm's URL, or the Adapter, that is meant.  The table at the head of this module says what may be.
 

@@ -24,6 +24,7 @@ from dcl_comms_core.errors import (
     TokenNotYetValid,
 )
 from dcl_comms_core.limits import DEFAULT_LIMITS, Limits
+from dcl_comms_core.tools.bare import raises_bare
 from dcl_comms_core.tools.json_text import SURROGATE, read_json
 
 __all__ = ["AccessToken", "Claims", "Grants"]
@@ -151,6 +152,7 @@ class AccessToken:
             object.__setattr__(self, slot, value)
 
     @classmethod
+    @raises_bare(InvalidToken)
     def parse(cls, text: str, *, limits: Limits = DEFAULT_LIMITS) -> AccessToken:
         """Read a token's claims, without verifying its signature.
 

@@ -30,7 +30,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, NoReturn, ParamSpec, TypeVar, cast
 
 from dcl_comms_core.errors import InvalidJournal, JournalProblem, LocalProtocolError
 from dcl_comms_core.handshake.archipelago import ArchipelagoSession
@@ -123,6 +123,10 @@ class Journal:
         self._begun = False
         self.full = False
         """Whether something was left out at the end."""
+
+    def __reduce__(self) -> NoReturn:
+        msg = "a Journal is not pickled, because that would write out the secrets that it hides: pass on its text"
+        raise LocalProtocolError(msg)
 
     # --- recording
 

@@ -20,7 +20,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import fields, is_dataclass
 from enum import Enum
 from math import inf, isfinite, nan
-from typing import Any, Final, cast
+from typing import Any, Final, NoReturn, cast
 
 from dcl_comms_core import commands, inputs
 from dcl_comms_core.adapters.connection_string import (
@@ -34,7 +34,7 @@ from dcl_comms_core.adapters.connection_string import (
 from dcl_comms_core.adapters.token import AccessToken
 from dcl_comms_core.adapters.url_guard import Place
 from dcl_comms_core.codec import decode_message
-from dcl_comms_core.errors import EncodeError
+from dcl_comms_core.errors import EncodeError, LocalProtocolError
 from dcl_comms_core.identity.auth_chain import AuthChain, AuthLink, AuthLinkType
 from dcl_comms_core.identity.guard import ChallengeGuard
 from dcl_comms_core.limits import Limits
@@ -100,6 +100,10 @@ class Placeholders:
 
     def __init__(self) -> None:
         self._secrets: dict[str, str] = {}
+
+    def __reduce__(self) -> NoReturn:
+        msg = "Placeholders are not pickled, because that would write out the secrets that they stand for"
+        raise LocalProtocolError(msg)
 
     def learn(self, secret: str, placeholder: str) -> None:
         """Replace this text from now on, wherever it stands."""

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Unpack
 from dcl_comms_core import events as ev
 from dcl_comms_core.adapters.connection_string import SignedLoginAdapter
 from dcl_comms_core.adapters.targets import parse_target
-from dcl_comms_core.errors import CommsError, LocalProtocolError
+from dcl_comms_core.errors import CommsError, InvalidConnectionString, LocalProtocolError
 from dcl_comms_core.handshake.archipelago import ArchipelagoSession
 from dcl_comms_core.identity.auth_chain import require_address
 from dcl_comms_core.identity.guard import ChallengeGuard
@@ -34,6 +34,7 @@ from dcl_comms_core.room.outgoing.intents import Intents, check_version
 from dcl_comms_core.room.output import Output
 from dcl_comms_core.states import RoomState, StayState, Timer, WorldTrigger
 from dcl_comms_core.tools.arguments import are_finite, require, require_number
+from dcl_comms_core.tools.bare import raises_bare
 from dcl_comms_core.tools.clock import Clock
 from dcl_comms_core.tools.prng import Prng
 from dcl_comms_core.tools.timers import earliest
@@ -94,6 +95,7 @@ class WorldSession(Intents):
     (ClockSet) before ``open()`` where requests may have to be signed.
     """
 
+    @raises_bare(InvalidConnectionString)
     def __init__(  # noqa: PLR0913 - what may be told, each by its name
         self,
         target: str | Adapter,

@@ -18,8 +18,10 @@ import select
 import time
 from typing import TYPE_CHECKING, Self, Unpack
 
+from dcl_comms_core.errors import InvalidConnectionString
 from dcl_comms_core.inputs import TrackSource
 from dcl_comms_core.room.session import Delivery
+from dcl_comms_core.tools.bare import raises_bare
 from dcl_comms_drivers.connection.base import BaseConnection
 from dcl_comms_drivers.connection.driver import Driver
 from dcl_comms_drivers.connection.surroundings import Surroundings
@@ -48,6 +50,7 @@ class PolledConnection(BaseConnection):
     The end is the event RoomClosed, of a realm WorldClosed; after it ``poll`` returns empty lists.
     """
 
+    @raises_bare(InvalidConnectionString)
     def __init__(self, target: str | Adapter, options: Options) -> None:
         self._polled = PolledHost()
         try:
@@ -159,6 +162,7 @@ class PolledConnection(BaseConnection):
         self.close(drain=None if kind is None else 0.0)
 
 
+@raises_bare(InvalidConnectionString)
 def open(target: str | Adapter, **settings: Unpack[Settings]) -> PolledConnection:  # noqa: A001 - the name that the design gives it: polled.open(...)
     """Begin to join a room, or a realm's rooms; poll until RoomOpened, or ``closed``.
 

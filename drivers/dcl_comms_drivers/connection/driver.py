@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Final, cast
 
-from dcl_comms_core.errors import ConnectionLost, LocalProtocolError
+from dcl_comms_core.errors import ConnectionLost, InvalidConnectionString, LocalProtocolError
 from dcl_comms_core.events import RoomClosed, WarningCode, WorldClosed
 from dcl_comms_core.events import Warning as WarningEvent
 from dcl_comms_core.inputs import ClockSet
 from dcl_comms_core.states import RETRY, CloseReason, RoomState
+from dcl_comms_core.tools.bare import raises_bare
 from dcl_comms_drivers.connection.inbox import Inbox
 from dcl_comms_drivers.connection.journal_file import JournalFile
 from dcl_comms_drivers.connection.opening import new_session, resolve
@@ -40,6 +41,7 @@ class Driver:
     had a turn.
     """
 
+    @raises_bare(InvalidConnectionString)
     def __init__(
         self,
         target: str | Adapter,

@@ -13,11 +13,12 @@ from dcl_comms_core.adapters.connection_string import (
     WsRoomAdapter,
 )
 from dcl_comms_core.adapters.targets import parse_target
-from dcl_comms_core.errors import LocalProtocolError
+from dcl_comms_core.errors import InvalidConnectionString, LocalProtocolError
 from dcl_comms_core.identity.guard import ChallengeGuard
 from dcl_comms_core.room.session import RoomSession
 from dcl_comms_core.room.ws_room import WsRoomSession
 from dcl_comms_core.simulation.settings import parse_simulator
+from dcl_comms_core.tools.bare import raises_bare
 from dcl_comms_core.world.session import WorldSession
 from dcl_comms_drivers.connection.ahead import for_livekit, ready
 from dcl_comms_drivers.connection.late_link import LateLink
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 __all__ = ["Links", "new_session", "resolve"]
 
 
+@raises_bare(InvalidConnectionString)
 def resolve(target: str | Adapter, limits: Limits) -> str | Adapter:
     """A realm's URL, or an adapter.  InvalidConnectionString: it is neither; LocalProtocolError: it is ``offline:``."""
     where = parse_target(target, limits=limits)

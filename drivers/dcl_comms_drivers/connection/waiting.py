@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Self, Unpack
 
-from dcl_comms_core.errors import LocalProtocolError, SendQueueFull
+from dcl_comms_core.errors import InvalidConnectionString, LocalProtocolError, SendQueueFull
 from dcl_comms_core.inputs import TrackSource
 from dcl_comms_core.packets.conventions import is_reliable
 from dcl_comms_core.peers import EVERYONE
 from dcl_comms_core.proto import rfc4
 from dcl_comms_core.states import RoomState
+from dcl_comms_core.tools.bare import raises_bare
 from dcl_comms_drivers.connection.ahead import needed_by, take_steps
 from dcl_comms_drivers.connection.base import BaseConnection
 from dcl_comms_drivers.connection.driver import Driver
@@ -57,6 +58,7 @@ class WaitingConnection(BaseConnection):
     wait loses no event.  Two tasks may not read at once.
     """
 
+    @raises_bare(InvalidConnectionString)
     def __init__(
         self, target: str | Adapter, host: WaitingHost, options: Options, surroundings: Surroundings | None = None
     ) -> None:

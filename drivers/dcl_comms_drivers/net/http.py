@@ -12,9 +12,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from dcl_comms_core.adapters.url_guard import Target
-from dcl_comms_core.errors import LocalProtocolError, RequestFailed
+from dcl_comms_core.errors import CommsError, LocalProtocolError, RequestFailed
 from dcl_comms_core.inputs import Fetched
 from dcl_comms_core.states import CloseReason
+from dcl_comms_core.tools.bare import bare
 from dcl_comms_drivers.extras import needs
 from dcl_comms_drivers.net.bodies import ACCEPTED, Body
 from dcl_comms_drivers.net.dial import NetOptions, dial, tls_failed
@@ -48,12 +49,17 @@ async def fetch(net: Net, request: Fetch, options: NetOptions | None = None) -> 
     Raises TargetRefused, RequestFailed, or LocalProtocolError (headers that can't be sent).
     """
     options = options or NetOptions()
-    _check_headers(request)
+    problem: CommsError
     try:
+        _check_headers(request)
         async with net.limit(options.limits.fetch_seconds):
             return await _follow(net, request, options)
-    except TimeoutError as error:
-        raise RequestFailed(CloseReason.TIMEOUT, f"not done after {options.limits.fetch_seconds} s") from error
+    except TimeoutError:
+        problem = RequestFailed(CloseReason.TIMEOUT, f"not done after {options.limits.fetch_seconds} s")
+    except CommsError as error:
+        problem = error
+    # From out here, because frames further in have the headers of a signed request.
+    raise bare(problem)
 
 
 def _check_headers(request: Fetch) -> None:
