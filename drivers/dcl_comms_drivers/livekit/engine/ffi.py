@@ -218,8 +218,9 @@ HOT: Final[Mapping[str, tuple[str, str, str]]] = {
     "publish_id": ("PublishDataRequest", "request_async_id", "UINT64"),
 }
 """Every field that the native callback reads or writes by itself: message, name and type."""
-TRIED: Final = "1.2."
-"""What the versions of the wheel begin with that this binding was tried with; pyproject.toml allows the same ones."""
+TRIED: Final = ("1.1.21", "1.3")
+"""The first version of the wheel that this binding was tried with, and the first that it was not; pyproject.toml allows
+the same ones."""
 _LOG_VARIABLE: Final = "DCL_COMMS_NATIVE_LOG"
 _PRECEDING: Final = "RUST_LOG"
 _NO_HANDLE: Final = 0
@@ -228,6 +229,11 @@ _LAST_CALLBACKS_SECONDS: Final = 0.05
 _LAST_EVENTS_SECONDS: Final = 1.0
 
 _sdk_logger: Final = logging.getLogger("livekit")
+
+
+def _numbers(text: str) -> list[int]:
+    """A version's numbers, to be compared; what stands beside them counts for nothing."""
+    return [int("".join(filter(str.isdecimal, part)) or 0) for part in text.split(".")[:3]]
 
 
 def _missing() -> list[str]:
@@ -282,8 +288,9 @@ _HANDLE: Final = _descriptor(handle_pb2.FfiOwnedHandle).full_name
 _lacking = _missing()
 if _lacking:
     raise EngineUnavailable(EngineProblem.UNKNOWN_WHEEL, f"livekit {_version} lacks {', '.join(_lacking)}")
-if not _version.startswith(TRIED):
-    raise EngineUnavailable(EngineProblem.UNKNOWN_WHEEL, f"livekit {_version} was not tried, {TRIED}x was")
+if not _numbers(TRIED[0]) <= _numbers(_version) < _numbers(TRIED[1]):
+    _tried = f"{TRIED[0]} up to {TRIED[1]} was"
+    raise EngineUnavailable(EngineProblem.UNKNOWN_WHEEL, f"livekit {_version} was not tried, {_tried}")
 
 ASYNC_EVENTS: Final = frozenset(
     field.name
