@@ -289,7 +289,8 @@ def test_what_a_server_that_stood_still_never_saw_is_told(kit, private_livekit_s
             await bob.expect(ChatReceived, timeout=30, text="after")
             lost = flushed - len([event for event in bob.all(ChatReceived) if event.text.startswith("lost")])
             # Those before it stood still are known to have arrived, but for the last second before the last sign of life.
-            assert 0 < lost <= told.count <= flushed + 1
+            assert lost <= told.count <= flushed + 1
+            assert told.count > 0
             assert alice.stats.lost["may_be_lost"] == told.count
 
     try:
