@@ -1,6 +1,11 @@
 """Decentraland comms for Python: the sans-IO protocol core.
 
-Everything public is here; drivers for asyncio, trio and other loops are in ``dcl_comms_drivers``.
+What programs need is here: events (``Event`` is any of them), errors, messages, sessions, machines.  ``Warning`` is
+here too, but not in ``__all__``, so that ``import *`` leaves Python's own alone.  The vocabulary in full is in
+``events``, ``inputs`` and ``commands``, message classes in ``proto``, the kit for tests in ``testing``; drivers for
+asyncio, trio and other loops are in ``dcl_comms_drivers``.
+
+Pages that docstrings name (docs/faults.md) are in the folder ``docs`` of the source distribution.
 """
 
 from __future__ import annotations
@@ -37,13 +42,14 @@ from dcl_comms_core.commands import (
     SetAttributes, SubscribeTrack,
 )
 from dcl_comms_core.events import (
-    ChatReceived, CredentialsNeeded, IslandChanged, Kicked, LimitReached, MovementKind, OwnTrackEnded, PacketEvent,
-    PacketReceived, PacketRejected, PeerEmoted, PeerIdentified, PeerJoined, PeerLeft, PeerMoved, PeerUpdated,
-    PermissionsChanged, ProfileAnnounced, ProfileReceived, ProfileRequested, ReactionReceived, RealmClosed, RealmOpened,
-    Reconnected, Reconnecting, RejectReason, RoomClosed, RoomMetadataChanged, RoomMoved, RoomOpened,
+    ChatReceived, CredentialsNeeded, Event, IslandChanged, Kicked, LimitReached, MovementKind, OwnTrackEnded,
+    PacketEvent, PacketReceived, PacketRejected, PeerEmoted, PeerIdentified, PeerJoined, PeerLeft, PeerMoved,
+    PeerUpdated, PermissionsChanged, ProfileAnnounced, ProfileReceived, ProfileRequested, ReactionReceived, RealmClosed,
+    RealmOpened, Reconnected, Reconnecting, RejectReason, RoomClosed, RoomMetadataChanged, RoomMoved, RoomOpened,
     SceneMessageReceived, SignatureNeeded, SpeakersChanged, TrackMuted, TrackPublished, TrackSubscribed,
     TrackSubscriptionFailed, TrackUnpublished, TrackUnsubscribed, Vector3, VoiceReceived, WarningCode, WorldClosed,
 )
+from dcl_comms_core.events import Warning as Warning  # noqa: A004 - public, and kept out of __all__
 from dcl_comms_core.tap import Tap
 
 # Messages, and their bytes.
@@ -141,7 +147,7 @@ __all__ = [
     "ChallengeGuard", "ChallengeRequestMessage", "ChallengeResponseMessage", "Chat", "ChatReaction", "ChatReceived",
     "Claims", "ClientPacket", "ClockSet", "CloseLink", "CloseReason", "CloseSocket", "CommandCompleted",
     "CommandFailed", "CommsError", "ConnectionLost", "ConnectionStringProblem", "ContractCheck", "CredentialsNeeded",
-    "CurrentStream", "DataReceived", "DecodeError", "Delivery", "Difference", "EncodeError", "EphemeralSigner",
+    "CurrentStream", "DataReceived", "DecodeError", "Delivery", "Difference", "EncodeError", "EphemeralSigner", "Event",
     "Faults", "Fetch", "FetchFailed", "Fetched", "ForeignReceived", "FrameReceived", "GlideState", "Grants",
     "Heartbeat", "IdentityExpired", "InvalidAuthChain", "InvalidConnectionString", "InvalidJournal", "InvalidRealm",
     "InvalidToken", "IslandChanged", "IslandChangedMessage", "IslandData", "IslandSource", "IslandStatusMessage",

@@ -1,4 +1,4 @@
-"""Every exception of dcl-comms, in one place.
+"""The exceptions of dcl-comms: those of the core are here, those of other packages are named here.
 
 All of them derive from :class:`CommsError`.  None carries a secret: texts describe what is wrong with an
 access token, an auth chain or a key, and never repeat it.  An interpreter prints them where nobody catches them, so
@@ -27,9 +27,30 @@ PacketTooLarge               a packet is over the size that the transport accept
 SendQueueFull                the send queue is at its limit: wait for credit, or send less
 TrackEnded                   the server took a track of ours back
 TrackEncrypted               a track is encrypted end to end: its frames are no sound and no pictures
-ConnectionLost               the room is gone (``reason``, ``retry``); the only error that a driver's
-                             ``connect()`` and iteration let out
+ConnectionLost               the room is gone (``reason``, ``retry``): what reading a connection's
+                             events ends with, and what verbs raise after its end
 ===========================  =====================================================================
+
+Of other packages, each beside what raises it:
+
+===========================  =====================================================================
+exception                    where it is, and when it is raised
+===========================  =====================================================================
+MovementRefused              ``dcl_comms_core``: a compressed movement can't be read or written
+ExtraMissing                 ``dcl_comms_drivers.extras``: an extra is not installed; also a
+                             LocalProtocolError and a ModuleNotFoundError
+EngineUnavailable            ``dcl_comms_drivers.livekit``: LiveKit's native engine can't be used here
+NativeRefusal                ``dcl_comms_drivers.livekit.engine``: that engine refused a request
+KeyFileRefused               ``dcl_comms_drivers.wallet``: a key file that others may read, or that
+                             holds no key
+ServerUnavailable            ``dcl_comms_drivers.realm``: there is no livekit-server to start
+Failed                       ``dcl_comms_station.exits``: a command can't go on (``exit_code``)
+AddresseeMissing             ``dcl_comms_station.exits``: somebody did not come (a kind of Failed)
+===========================  =====================================================================
+
+Entering ``connect()`` raises ConnectionLost where the way in fails, and before that, where what it was given is no
+good: InvalidConnectionString, PermissionMissing and the other TokenErrors, LocalProtocolError, ExtraMissing,
+EngineUnavailable, or what the wallet raises.
 """
 
 from __future__ import annotations

@@ -156,7 +156,11 @@ class RoomOpened(_Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RoomClosed(_Event):
-    """The room is over; no event follows."""
+    """A room is over, and no event of it follows.
+
+    Where the target was one room, that is the last event.  In a realm a room of the same name may be opened after it,
+    with Reconnecting and RoomOpened; there WorldClosed is the last event.
+    """
 
     reason: CloseReason
     retry: Retry
@@ -175,7 +179,10 @@ class Reconnecting(_Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reconnected(_Event):
-    """The connection is back.  Peers that came or went meanwhile are told right after this."""
+    """The connection is back.
+
+    Peers that came or went meanwhile are told of between Reconnecting and this, or right after it.
+    """
 
     attempt: int
     """0: repaired by the transport; n: joined anew at the n-th attempt."""

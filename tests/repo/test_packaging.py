@@ -78,6 +78,9 @@ def test_the_sdist_can_be_built_from(built):
     names = tarfile.open(sdist).getnames()
     for wanted in (
         "pyproject.toml",
+        "docs/faults.md",
+        "docs/upgrading.md",
+        "examples/echo_asyncio.py",
         "LICENSE",
         "README.md",
         "drivers/dcl_comms_drivers/loops/pump.py",
