@@ -22,6 +22,8 @@ InvalidJournal               a journal can't be read (``problem``, ``line``)
 DecodeError                  bytes are not a valid message (``offset``: where)
 EncodeError                  a message can't be written (two members of a oneof, a value out of range)
 LocalProtocolError           the caller broke the rules; the text says what to do instead
+ExtraMissing                 a package that an extra brings is not installed (``name``, ``extra``); it is a
+                             LocalProtocolError and a ModuleNotFoundError
 RemoteProtocolError          the other side broke the rules
 PacketTooLarge               a packet is over the size that the transport accepts
 SendQueueFull                the send queue is at its limit: wait for credit, or send less
@@ -70,6 +72,7 @@ __all__ = [
     "ConnectionStringProblem",
     "DecodeError",
     "EncodeError",
+    "ExtraMissing",
     "IdentityExpired",
     "InvalidAuthChain",
     "InvalidConnectionString",
@@ -324,6 +327,21 @@ class ProtocolError(CommsError):
 
 class LocalProtocolError(ProtocolError):
     """You broke the rules: the text says what to do instead."""
+
+
+class ExtraMissing(LocalProtocolError, ModuleNotFoundError):
+    """A package that is not installed is needed: ``name`` is the module's, ``extra`` that of the extra it comes with.
+
+    Both a mistake of the caller's, as ``connect`` raises them, and an ImportError, as ``import`` does.
+    """
+
+    def __init__(self, module: str, extra: str) -> None:
+        super().__init__(module, extra)
+        self.name = module
+        self.extra = extra
+
+    def __str__(self) -> str:
+        return clean(f'{self.name} is not installed: pip install "dcl-comms[{self.extra}]"')
 
 
 class RemoteProtocolError(ProtocolError):

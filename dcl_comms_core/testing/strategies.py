@@ -19,8 +19,6 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
-from hypothesis import strategies as st
-
 from dcl_comms_core.adapters.connection_string import SimulatorAdapter
 from dcl_comms_core.inputs import LinkClosed, LinkOpened, LinkReconnected, LinkReconnecting, LinkRef, Participant
 from dcl_comms_core.journal.record import Journal
@@ -31,6 +29,10 @@ from dcl_comms_core.simulation.settings import Faults
 from dcl_comms_core.states import CloseReason
 from dcl_comms_core.testing import script as do
 from dcl_comms_core.tools.backoff import Backoff
+from dcl_comms_core.tools.extras import needs
+
+with needs("testing"):
+    from hypothesis import strategies as st
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -1,44 +1,8 @@
-"""What is said where a package of an extra is not installed: its name, and what installs it."""
+"""What is said where a package of an extra is not installed."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from dcl_comms_core.errors import LocalProtocolError
-from dcl_comms_core.printable import clean
-
-if TYPE_CHECKING:
-    from types import TracebackType
+from dcl_comms_core.errors import ExtraMissing
+from dcl_comms_core.tools.extras import needs
 
 __all__ = ["ExtraMissing", "needs"]
-
-
-class ExtraMissing(LocalProtocolError, ModuleNotFoundError):
-    """A package that is not installed is needed: ``name`` is the module's, ``extra`` that of the extra it comes with.
-
-    Both a mistake of the caller's, as ``connect`` raises them, and an ImportError, as ``import`` does.
-    """
-
-    def __init__(self, module: str, extra: str) -> None:
-        super().__init__(module, extra)
-        self.name = module
-        self.extra = extra
-
-    def __str__(self) -> str:
-        return clean(f'{self.name} is not installed: pip install "dcl-comms[{self.extra}]"')
-
-
-class needs:  # noqa: N801 - reads as a statement
-    """``with needs("net"): import h11``: raises ExtraMissing where Python has a ModuleNotFoundError."""
-
-    def __init__(self, extra: str) -> None:
-        self._extra = extra
-
-    def __enter__(self) -> None:
-        """Nothing to begin."""
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        if isinstance(error, ModuleNotFoundError) and not isinstance(error, ExtraMissing):
-            raise ExtraMissing(error.name or "a package", self._extra) from error

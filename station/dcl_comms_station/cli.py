@@ -8,7 +8,10 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any, TextIO
 
-import click
+from dcl_comms_drivers.extras import needs
+
+with needs("cli"):
+    import click
 
 from dcl_comms_core.journal.record import Journal
 from dcl_comms_core.limits import DEFAULT_LIMITS

@@ -5,7 +5,10 @@ from __future__ import annotations
 from math import isfinite
 from typing import TYPE_CHECKING, Final, TypeVar
 
-import click
+from dcl_comms_drivers.extras import needs
+
+with needs("cli"):
+    import click
 
 from dcl_comms_station.loops import LOOPS
 from dcl_comms_station.targets import SECRET_VARIABLE, find_secret

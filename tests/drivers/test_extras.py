@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
+import tomllib
+from pathlib import Path
 
 import pytest
 from dcl_comms_drivers.extras import ExtraMissing, needs
@@ -61,6 +64,22 @@ def a_realm():
 
 def a_wallet():
     import dcl_comms_drivers.wallet
+
+def run_bot_on_trio():
+    from dcl_comms_drivers.testing.run import run_bot
+    async def bot(room):
+        pass
+    run_bot(bot, script=[], backend="trio")
+
+def over_the_sdk():
+    from dcl_comms_drivers.livekit.errors import EngineUnavailable
+    from dcl_comms_drivers.livekit.choice import LiveKitVia, open_livekit
+    from dcl_comms_core import Limits
+    try:
+        open_livekit(print, LiveKitVia.SDK, falls_back=False, limits=Limits())
+    except EngineUnavailable as error:
+        print(error)
+        print()
 
 def trio_s_driver():
     import dcl_comms_drivers.trio
@@ -126,3 +145,76 @@ def test_other_errors_of_an_import_are_let_through_as_they_are() -> None:
     with pytest.raises(ExtraMissing) as inner, needs("realm"), needs("net"):
         raise ModuleNotFoundError("x", name="x")
     assert inner.value.extra == "net"
+
+
+EVERY_MODULE = """
+import importlib, pkgutil, sys
+
+class Nowhere:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] == sys.argv[1]:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+sys.meta_path.insert(0, Nowhere())
+from dcl_comms_core.errors import CommsError
+typed = 0
+for top in ("dcl_comms_core", "dcl_comms_drivers", "dcl_comms_station"):
+    package = importlib.import_module(top)
+    names = [top, *(module.name for module in pkgutil.walk_packages(package.__path__, top + ".", onerror=str))]
+    for name in names:
+        try:
+            importlib.import_module(name)
+        except CommsError as error:
+            typed += 1
+            assert sys.argv[2] in str(error) or "livekit" in name, (name, error)
+        except ImportError as error:
+            print(name, error)
+print(typed)
+"""
+
+
+@pytest.mark.parametrize(
+    ("missing", "advice"),
+    [
+        *(("h11", "dcl-comms["), ("websockets", "dcl-comms["), ("coincurve", "dcl-comms[wallet]")),
+        *(("Crypto", "dcl-comms[wallet]"), ("trio", "dcl-comms["), ("hypothesis", "dcl-comms[testing]")),
+        *(("click", "dcl-comms[cli]"), ("livekit", "dcl-comms[livekit]")),
+    ],
+)
+def test_no_module_s_import_fails_without_saying_what_installs_it(missing: str, advice: str) -> None:
+    program = [sys.executable, "-c", EVERY_MODULE, missing, advice]
+    done = subprocess.run(program, check=True, capture_output=True, text=True, timeout=60)
+    *bare, typed = done.stdout.splitlines()
+    assert bare == []
+    assert int(typed) > 0
+
+
+def test_run_bot_on_trio_names_the_extra() -> None:
+    told, _ = run_without("trio", "run_bot_on_trio()")
+    assert told == 'trio trio is not installed: pip install "dcl-comms[trio]"'
+
+
+def test_the_sdk_s_link_names_its_extra() -> None:
+    told, _ = run_without("livekit", "over_the_sdk()")
+    assert 'pip install "dcl-comms[livekit]"' in told
+
+
+def test_the_extra_for_the_command_brings_what_its_commands_need() -> None:
+    extras = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
+    assert {"livekit", "trio", "net", "wallet", "realm"} <= brought(extras["optional-dependencies"], "cli")
+    assert {"h11", "websockets", "coincurve", "pycryptodome", "hypothesis"} <= brought(
+        extras["optional-dependencies"], "testing"
+    )
+
+
+def brought(extras: dict[str, list[str]], name: str) -> set[str]:
+    """The packages and extras that an extra brings."""
+    found = set()
+    for one in extras[name]:
+        package, _, inner = one.partition("[")
+        if package == "dcl-comms":
+            for extra in inner.rstrip("]").split(","):
+                found |= {extra} | brought(extras, extra)
+        else:
+            found.add(re.split(r"[><=]", package)[0])
+    return found

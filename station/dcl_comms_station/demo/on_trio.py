@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import trio
+from dcl_comms_drivers.extras import needs
+
+with needs("trio"):
+    import trio
 from dcl_comms_drivers.trio import Connection, connect
 
 from dcl_comms_core import TrackKind, TrackSubscribed

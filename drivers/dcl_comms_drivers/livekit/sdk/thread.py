@@ -16,14 +16,11 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
+from livekit import rtc
+
 from dcl_comms_drivers.livekit.errors import EngineProblem, EngineUnavailable, redact
 from dcl_comms_drivers.loops.mailbox import Mailbox
 from dcl_comms_drivers.loops.native import greenlets
-
-try:
-    from livekit import rtc
-except ImportError:
-    raise EngineUnavailable(EngineProblem.NOT_INSTALLED, 'pip install "dcl-comms[livekit]"') from None
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
