@@ -64,10 +64,6 @@ Outcome = Found | Setback | None
 Saying: TypeAlias = "Callable[[str], Mapping[str, object]]"
 
 
-def _nothing(_url: str) -> Mapping[str, object]:
-    return {}
-
-
 class OlderForms:
     """Hosts whose services take signed requests in the older form only, as far as they were asked.
 
@@ -119,7 +115,8 @@ class Way:
         self._asked = ""
         self._folded = self._second = False
         """Whether the request is signed in the older form; whether another form was tried before."""
-        self._said_to: Saying = _nothing
+        self._said_to: Saying
+        """Set where a way begins."""
         self._url = ""
         self._within: Place | None = None
         self._resolution: Resolution | None = None
