@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import os
 import subprocess
 import sys
@@ -22,6 +23,7 @@ import time
 from collections import deque
 from functools import partial
 from itertools import count
+from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
@@ -38,6 +40,9 @@ Row = dict[str, object]
 
 HONEST_RATE = 50
 MEMORY_RATE = 5_000
+PROMISED_MS = 50.0
+HARM = Path(__file__).parents[1] / "tests/rigs/drivers/pressure_harm.py"
+KINDS_OF_HARM = ("empty messages", "messages of a byte", "text", "pings", "endless parts", "flaps")
 LEAD = 0.3
 FLOODS = {
     "movements": (encode(Packet(movement=Movement(timestamp=1.0, position_x=1.0), protocol_version=100)), False),
@@ -240,6 +245,29 @@ def run(rounds: int = 7, only: str = "") -> Iterator[Row]:
         case = f"ws-room, flood of movements, {loop}"
         if only in case:
             yield from _rows(case, [(over_ws_room(loop, True), over_ws_room(loop, False)) for _ in range(rounds)])
+    for loop in ("asyncio", "trio"):
+        for kind in KINDS_OF_HARM:
+            if only in f"ws-room, hostile server, {kind}, {loop}":
+                yield _harm(loop, kind)
+
+
+def _harm(loop: str, kind: str) -> Row:
+    """The longest that the loop's thread works at once because of a server that means harm; 50 ms is what docs/network.md promises."""
+    command = [sys.executable, "-P", "-W", "ignore", str(HARM), loop, kind, str(SECONDS)]
+    rounds = [json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout) for _ in range(3)]
+    longest = max(one["longest_ms"] for one in rounds)
+    return {
+        "bench": "pressure",
+        "case": f"ws-room, hostile server, {kind}, {loop}: the loop's longest stop",
+        "unit": "ms",
+        "ours": round(longest, 3),
+        "baseline": PROMISED_MS,
+        "baseline_name": "what is promised",
+        "ratio": round(longest / PROMISED_MS, 3),
+        "rounds": [[round(one["longest_ms"], 3), PROMISED_MS] for one in rounds],
+        "grown_mib": [round(one["grown_mib"], 1) for one in rounds],
+        "limits": rounds[-1]["limits"],
+    }
 
 
 if __name__ == "__main__":

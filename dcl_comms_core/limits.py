@@ -21,6 +21,8 @@ nesting                    100          DecodeError: messages or groups nested d
                                         InvalidToken: a token's JSON nested deeper
 peers                      1,024        a further peer is not in ``peers`` and has no PeerJoined; its packets still
                                         come; LimitReached, once each time the table fills up
+join_rate                  500          peers a second that may come into one room; with a further one it is as with one
+                                        beyond ``peers``; LimitReached, once each time the rate is used up
 tracks                     1,024        a further track has no events; LimitReached likewise
 departed_peers             1,024        peers that left and whose allowances are remembered; the oldest are forgotten
 movement_rate              60           movements a second of one peer; beyond: the newest waits until it is its turn,
@@ -33,7 +35,7 @@ other_rate                 120          packets of other kinds a second of one p
 rejected_rate              10           PacketRejected a second of one peer; further ones are counted only
 bytes_rate                 4,194,304    bytes a second of one peer and kind: a packet that takes more of them than its
                                         share of the rate uses up so much more of the rate
-burst_seconds              10.0         how much of each rate a peer that was quiet may use at once
+burst_seconds              10.0         how much of each rate a peer that was quiet, or a quiet room, may use at once
 stranger_share             16           senders that are not in ``peers`` (not named yet, or beyond its end) share the
                                         rates of so many peers
 late_seconds               10.0         a movement that is older than its sender's newest by less than this is let go:
@@ -192,6 +194,7 @@ class Limits:
     unknown_bytes: int = 65_536
     nesting: int = 100
     peers: int = 1_024
+    join_rate: int = _at_least_one(500)
     tracks: int = 1_024
     departed_peers: int = 1_024
     movement_rate: int = _at_least_one(60)

@@ -24,7 +24,18 @@ __all__ = ["Roster"]
 class Roster:
     """Peers and tracks of one room, each table bounded.  Its methods return the events that follow."""
 
-    __slots__ = ("_early", "_early_bytes", "_full", "_limits", "_owned", "_room", "_tracks", "guards", "peers")
+    __slots__ = (
+        "_early",
+        "_early_bytes",
+        "_full",
+        "_joins_paid",
+        "_limits",
+        "_owned",
+        "_room",
+        "_tracks",
+        "guards",
+        "peers",
+    )
 
     def __init__(self, room: str, limits: Limits, number: int) -> None:
         self._room = room
@@ -37,6 +48,8 @@ class Roster:
         self._early: deque[tuple[int, ev.PacketEvent]] = deque()
         self._early_bytes = 0
         self._full: set[str] = set()
+        self._joins_paid = float("-inf")
+        """Until when the rate of joins is used up, as with allowances."""
 
     def peer_id(self, identity: str) -> PeerId:
         """The PeerId for an identity from the transport; for a peer in the table always the same object."""
@@ -60,11 +73,14 @@ class Roster:
             if peer.id.text not in present:
                 events += self.leave(peer.id.text, now)
         for participant in present.values():
-            events += self.join(participant, now, None)
+            events += self.join(participant, now, None, listed=True)
         return events
 
-    def join(self, participant: Participant, now: float, source: int | None) -> list[ev.Event]:
-        """Somebody came.  A known identity with a new session id left first: its sender restarted."""
+    def join(self, participant: Participant, now: float, source: int | None, *, listed: bool = False) -> list[ev.Event]:
+        """Somebody came.  A known identity with a new session id left first: its sender restarted.
+
+        ``listed``: was there when we came, which counts against no rate.
+        """
         who = PeerId(participant.identity)
         events: list[ev.Event] = []
         known = self.peers.get(who)
@@ -81,6 +97,8 @@ class Roster:
                 metadata=participant.metadata,
                 attributes=dict(participant.attributes),
             )
+            if not listed and not self._may_join(now):
+                return events + self._reached("join_rate", self._limits.join_rate, now)
             if not self.peers.put(peer):
                 return events + self._reached("peers", self._limits.peers, now)
             self.guards.join(who)
@@ -90,6 +108,17 @@ class Roster:
             if early:
                 events.append(ev.PeerIdentified(at=now, room=self._room, sender=who, early=early))
         return events
+
+    def _may_join(self, now: float) -> bool:
+        """Charge a peer that comes to the rate at which all may."""
+        until = self._joins_paid
+        if until <= now:
+            until = now
+            self._full.discard("join_rate")
+        elif until - now > self._limits.burst_seconds:
+            return False
+        self._joins_paid = until + 1.0 / self._limits.join_rate
+        return True
 
     def update(self, participant: Participant, now: float) -> list[ev.Event]:
         """Somebody's name, metadata or attributes may have changed."""

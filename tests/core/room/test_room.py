@@ -37,6 +37,7 @@ from dcl_comms_core import (
     OpenLink,
     PacketsDropped,
     ParticipantJoined,
+    ParticipantLeft,
     PeerId,
     PermissionMissing,
     PublishMicrophone,
@@ -199,6 +200,28 @@ def test_packets_that_a_link_had_no_room_for_are_told() -> None:
     rig.tell(PacketsDropped, count=3)
     (event,) = rig.take_events()
     assert (event.limit, event.value, rig.session.counters["dropped.inbox_bytes"]) == ("inbox_bytes", 7, 3)
+
+
+def test_peers_that_come_and_go_all_the_time_are_told_at_a_rate() -> None:
+    rig = Rig(limits=Limits(join_rate=5, burst_seconds=2.0)).join("there")
+
+    def flap(count: int) -> list[str]:
+        rig.take_events()
+        for number in range(count):
+            rig.tell(ParticipantJoined, participant=people(f"p{number}")[0])
+            rig.tell(ParticipantLeft, identity=f"p{number}")
+        return kinds(rig.take_events())
+
+    # One beyond the burst, as with packets; who was there when we came does not count.
+    assert flap(40) == ["PeerJoined", "PeerLeft"] * 11 + ["LimitReached"]
+    assert flap(40) == []
+    rig.now += 1.1
+    assert flap(40) == ["PeerJoined", "PeerLeft"] * 5
+    rig.now += 60.0
+    rig.tell(ParticipantJoined, participant=people("late")[0])
+    (told,) = rig.take_events()
+    assert told.sender in rig.session.peers
+    assert flap(40)[-1] == "LimitReached"
 
 
 def foreign(rig: Rig, sender: str | None, count: int, size: int = 0, what: str = "stream") -> list[Any]:
