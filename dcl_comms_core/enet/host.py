@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from heapq import heappop, heappush
 from math import inf
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 from dcl_comms_core.enet import wire
 from dcl_comms_core.enet.counts import EnetCounts
@@ -220,4 +220,7 @@ class EnetHost:
 
 
 def _machine(address: Hashable) -> Hashable:
-    return address[0] if isinstance(address, tuple) and address else address
+    if not isinstance(address, tuple):
+        return address
+    parts = cast("tuple[Hashable, ...]", address)
+    return parts[0] if parts else parts

@@ -45,9 +45,10 @@ class ChallengeGuard:
     _limits: Limits
 
     def __init__(self, hosts: Iterable[str] = DECENTRALAND_HOSTS, *, limits: Limits = DEFAULT_LIMITS) -> None:
-        several = isinstance(hosts, Iterable) and not isinstance(hosts, str | bytes)
+        # Callers may be untyped.
+        several = isinstance(hosts, Iterable) and not isinstance(hosts, str | bytes)  # pyright: ignore[reportUnnecessaryIsInstance]
         names = tuple(hosts) if several else ()
-        if not several or not all(isinstance(name, str) for name in names):
+        if not several or not all(isinstance(name, str) for name in names):  # pyright: ignore[reportUnnecessaryIsInstance]
             msg = "hosts= takes several hosts, each a text, as in ChallengeGuard(['example.com'])"
             raise LocalProtocolError(msg)
         self._hosts = tuple(map(_pattern, names))

@@ -6,9 +6,9 @@ about a packet are weighed by everything that they hold: a server may put a crow
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import fields, is_dataclass
-from typing import Final
+from typing import Final, cast
 
 from dcl_comms_core.adapters.token import AccessToken
 from dcl_comms_core.events import (
@@ -81,9 +81,10 @@ def _held(value: object) -> int:
         # As it came and in lower case.
         return 4 * _OBJECT + 2 * text_weight(value.text)
     if isinstance(value, tuple | frozenset):
-        return _OBJECT + sum(map(_held, value))
+        return _OBJECT + sum(map(_held, cast("Iterable[object]", value)))
     if isinstance(value, Mapping):
-        return _OBJECT + sum(2 * _OBJECT + _held(name) + _held(content) for name, content in value.items())
+        pairs = cast("Mapping[object, object]", value).items()
+        return _OBJECT + sum(2 * _OBJECT + _held(name) + _held(content) for name, content in pairs)
     if isinstance(value, AccessToken):
         # And what it says, read.
         return _OBJECT + 4 * len(value.reveal())

@@ -35,7 +35,7 @@ class Backoff:
         times = (self.initial, self.maximum, self.factor)
         if not (
             are_finite((*times, self.jitter), len(times) + 1)
-            and isinstance(self.attempts, int)
+            and isinstance(self.attempts, int)  # pyright: ignore[reportUnnecessaryIsInstance]  # callers may be untyped
             and min(self.initial, self.maximum) >= 0.0
             and self.factor >= 1.0
             and 0.0 <= self.jitter <= 1.0

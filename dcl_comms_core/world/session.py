@@ -386,7 +386,8 @@ class WorldSession(Intents):
             raise LocalProtocolError(msg)
         self._check_clock(signs=True)
         require(scene_id, str, "a scene is named by its entity's id, a text")
-        if not scene_id or not are_finite(parcel, 2) or not all(isinstance(part, int) for part in parcel):
+        whole = are_finite(parcel, 2) and all(isinstance(part, int) for part in parcel)  # pyright: ignore[reportUnnecessaryIsInstance]
+        if not scene_id or not whole:
             msg = "a scene is entered by its entity's id and one of its parcels, two whole numbers: (x, y)"
             raise LocalProtocolError(msg)
         x, y = parcel

@@ -45,7 +45,7 @@ def dcl_livekit(pytestconfig: pytest.Config) -> Generator[LiveKitServer]:
     from dcl_comms_drivers.realm.livekit_server import LiveKitServer, ServerUnavailable  # noqa: PLC0415 - see above
 
     try:
-        server = LiveKitServer.start(build=pytestconfig.getoption("--dcl-build"))
+        server = LiveKitServer.start(build=bool(pytestconfig.getoption("--dcl-build")))
     except ServerUnavailable as error:
         if os.environ.get("REQUIRE_LIVEKIT") == "1":
             pytest.fail(str(error))

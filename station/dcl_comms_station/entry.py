@@ -13,12 +13,16 @@ _INTERRUPTED: Final = 130
 """``exits.Exit.INTERRUPTED``, before that can be imported."""
 
 
+def _go(_signal: int, _frame: object) -> None:
+    sys.exit(_INTERRUPTED)
+
+
 def main() -> int:
     """Run ``dcl-comms`` with this process's arguments; returns its exit code."""
     # Nothing has begun yet: Ctrl-C while all of it is imported has nothing to leave, and nothing to say.
     is_usual = signal.getsignal(signal.SIGINT) is signal.default_int_handler
     if is_usual:
-        signal.signal(signal.SIGINT, lambda *_: sys.exit(_INTERRUPTED))
+        signal.signal(signal.SIGINT, _go)
     for stream in (sys.stdout, sys.stderr):
         # A terminal that can't show a character gets it escaped: no chat line may end the program.
         if isinstance(stream, io.TextIOWrapper):

@@ -49,9 +49,9 @@ class SdkMembers:
         self.readers: Final[Mapping[str, Callable[..., Iterable[Input]]]] = {
             "participant_connected": self._joined,
             "participant_disconnected": self._left,
-            "participant_metadata_changed": lambda who, _before, _now: self._changed(who),
-            "participant_name_changed": lambda who, _before, _now: self._changed(who),
-            "participant_attributes_changed": lambda _changed, who: self._changed(who),
+            "participant_metadata_changed": self._redescribed,
+            "participant_name_changed": self._redescribed,
+            "participant_attributes_changed": self._reattributed,
             "track_published": self._appeared,
             "track_unpublished": self._vanished,
             "track_subscribed": self._subscribed,
@@ -104,6 +104,12 @@ class SdkMembers:
         for publication in [publication for owner, publication in self._published.values() if owner == who.identity]:
             yield from self._vanished(publication, who)
         yield ParticipantLeft(link=self._ref, identity=who.identity)
+
+    def _redescribed(self, who: rtc.Participant, _before: str, _now: str) -> Iterator[Input]:
+        return self._changed(who)
+
+    def _reattributed(self, _changed: dict[str, str], who: rtc.Participant) -> Iterator[Input]:
+        return self._changed(who)
 
     def _changed(self, who: rtc.Participant) -> Iterator[Input]:
         about = _participant(who)

@@ -57,9 +57,7 @@ class SdkOurselves:
             "room_metadata_changed": self._described,
             "moved": self._moved,
             "local_track_unpublished": self._unpublished,
-            "local_track_republished": lambda publication, before: self._in_loop(
-                self.tracks.republished, before, publication.sid
-            ),
+            "local_track_republished": self._republished,
         }
 
     def _in_loop(self, call: Callable[..., None], *args: Any) -> None:
@@ -76,6 +74,9 @@ class SdkOurselves:
     def _unpublished(self, publication: rtc.LocalTrackPublication) -> None:
         if self._room.staying:  # leaving takes our tracks back too
             self._in_loop(self._tell, self.tracks.unpublished, publication.sid)
+
+    def _republished(self, publication: rtc.LocalTrackPublication, before: str) -> None:
+        self._in_loop(self.tracks.republished, before, publication.sid)
 
     def _described(self, _before: str, metadata: str) -> None:
         self._room.post(RoomMetadataGiven(link=self._room.ref, metadata=metadata))
