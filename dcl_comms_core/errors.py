@@ -39,8 +39,6 @@ Of other packages, each beside what raises it:
 exception                    where it is, and when it is raised
 ===========================  =====================================================================
 MovementRefused              ``dcl_comms_core``: a compressed movement can't be read or written
-ExtraMissing                 ``dcl_comms_drivers.extras``: an extra is not installed; also a
-                             LocalProtocolError and a ModuleNotFoundError
 EngineUnavailable            ``dcl_comms_drivers.livekit``: LiveKit's native engine can't be used here
 NativeRefusal                ``dcl_comms_drivers.livekit.engine``: that engine refused a request
 KeyFileRefused               ``dcl_comms_drivers.wallet``: a key file that others may read, or that

@@ -42,6 +42,7 @@ from dcl_comms_core import (
     TrackEncrypted,
     TrackEnded,
 )
+from dcl_comms_core.errors import ExtraMissing
 
 TEXTS: list[tuple[CommsError, str]] = [
     (InvalidConnectionString(ConnectionStringProblem.EMPTY), "empty"),
@@ -77,6 +78,7 @@ TEXTS: list[tuple[CommsError, str]] = [
         ConnectionLost(CloseReason.REMOVED, Retry.NEVER),
         "connection lost: removed from the room (retry: never)",
     ),
+    (ExtraMissing("h11", "net"), 'h11 is not installed: pip install "dcl-comms[net]"'),
     (
         ConnectionLost(CloseReason.TLS, Retry.BACKOFF, "bad certificate"),
         "connection lost: no secure connection (retry: backoff): bad certificate",
