@@ -70,8 +70,8 @@ TIMERS = {
 }
 
 
-BESIDES = {WarningCode.ADDRESSEE_UNKNOWN, WarningCode.SENDS_DROPPED}
-"""What has tests of its own: whom nobody knows, and what was dropped at the end."""
+BESIDES = {WarningCode.ADDRESSEE_UNKNOWN, WarningCode.SENDS_DROPPED, WarningCode.SENDS_MAY_BE_LOST}
+"""What has tests of its own: whom nobody knows, what was dropped at the end, what may be lost though it was acknowledged."""
 
 
 class Model(RuleBasedStateMachine):
