@@ -5,7 +5,10 @@ from __future__ import annotations
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Final
 
-import click
+from dcl_comms_drivers.extras import needs
+
+with needs("cli"):
+    import click
 
 from dcl_comms_station.targets import TARGET_VARIABLE
 

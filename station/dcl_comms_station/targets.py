@@ -74,10 +74,9 @@ def find_secret(argument: str | None) -> str | None:
             raise Failed(Exit.USAGE, "--secret: this file is no text") from None
         except OSError as error:
             raise Failed(Exit.USAGE, f"--secret: this file can't be read: {error.strerror}") from None
-    print(
+    complain(
         "dcl-comms: warning: a password in the arguments can be seen by every user of this machine: "
-        f"use --secret -, --secret @FILE or {SECRET_VARIABLE}",
-        file=sys.stderr,
+        f"use --secret -, --secret @FILE or {SECRET_VARIABLE}"
     )
     return argument
 

@@ -45,7 +45,8 @@ class Finder:
         note(name)
 
 def audit(event, args):
-    if event == "ctypes.dlopen":
+    # Without a name it is the process itself, which is loaded.
+    if event == "ctypes.dlopen" and args[0] is not None:
         note(args[0])
 
 def make_context(*args, made=ssl.create_default_context, **settings):

@@ -38,7 +38,7 @@ def bot(number):
 
 def clock():
     while True:
-        gevent.sleep(0.05)
+        gevent.sleep(0.002)
         ticks.append(time.monotonic())
 
 clock = gevent.spawn(clock)

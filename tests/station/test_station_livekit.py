@@ -105,7 +105,7 @@ def test_the_doctor_behind_a_firewall_that_stops_udp(run_process):
         site.road.set(loss=1.0)
         target = site.connection_string("0xMe")
         with site.client_side():
-            result = run_process("doctor", "-", stdin=target + "\n")
+            result = run_process("doctor", "-", "--plain", stdin=target + "\n")
     assert result.returncode == Exit.NETWORK, result.stdout
     assert "let UDP to the server pass the firewalls" in result.stdout
     assert_no_secret(token_of(target), result.stdout, result.stderr)

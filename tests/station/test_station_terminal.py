@@ -20,7 +20,7 @@ from dcl_comms_station.terminal import complain, put
 from rigs.core.tokens import make_token
 from rigs.drivers.serving import serving
 
-from dcl_comms_core import Journal, RoomSession, SimulatorAdapter
+from dcl_comms_core import Journal, Packet, PlayerEmote, RoomSession, SimulatorAdapter, encode
 
 EVIL = "\x1b]52;c;cHduZWQ=\x07\x1b[2J\u202e\u200b\x9b31mforged\nidentical: 9 steps\r\u2028"
 """The clipboard, the screen, the direction, a colour by one character, and lines that look like ours."""
@@ -141,7 +141,8 @@ def test_what_a_peer_says_steers_nobody(memory_room, run_cli, companion):
     companion(
         memory_room("evil"),
         lambda room, _: room.chat(EVIL),
-        lambda room, _: room.emote(EVIL),
+        # What an emote may not be called is refused to who calls it so; a program of another make sends it all the same.
+        lambda room, _: room.send_bytes(encode(Packet(player_emote=PlayerEmote(incremental_id=1, urn=EVIL)))),
         lambda room, _: room.scene_message(EVIL, EVIL.encode()),
         lambda room, _: room.send_bytes(b"\x00" + EVIL.encode(), topic=EVIL),
     )

@@ -94,7 +94,7 @@ class _Examination:
                 stages.append(Trial("http", reaching.ask, (last,)))
                 last = "http"
         if isinstance(adapter, LiveKitAdapter | SimulatorAdapter):
-            visit = Visit(self._loop, adapter, self._seconds)
+            visit = Visit(self._loop, adapter, self._seconds, plain=self._visitor.plain)
             is_real = isinstance(adapter, LiveKitAdapter)
             if is_real:
                 stages.append(Trial("engine", visit.start_engine))

@@ -44,10 +44,11 @@ _OTHERWISE: Final = "ask the realm for a new connection string, and try again"
 class Visit:
     """One stay in a room; each stage goes on where the last one stopped."""
 
-    def __init__(self, loop: Loop, adapter: Adapter, patience: float) -> None:
+    def __init__(self, loop: Loop, adapter: Adapter, patience: float, *, plain: bool = False) -> None:
         self._loop = loop
         self._adapter = adapter
         self._patience = patience
+        self._plain = plain
         self._connecting: Connecting | None = None
         self._room: WaitingConnection | None = None
 
@@ -71,7 +72,7 @@ class Visit:
     async def join(self) -> Good:
         """The room is open."""
         connecting = self._loop.connect(
-            self._adapter, timeout=self._patience, reconnect=False, subscribe=Subscribe.NONE
+            self._adapter, timeout=self._patience, reconnect=False, subscribe=Subscribe.NONE, plain=self._plain
         )
         try:
             self._room = await connecting.__aenter__()

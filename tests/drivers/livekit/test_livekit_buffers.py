@@ -38,6 +38,9 @@ class Poisoned:
         self.request = FfiRequest()
         self.on_event = None
 
+    def is_encrypted(self, _sid):
+        return False
+
     def native(self, content):
         """Memory of the engine; its handle and address."""
         memory = (ctypes.c_ubyte * len(content)).from_buffer_copy(content)

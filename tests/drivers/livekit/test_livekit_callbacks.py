@@ -39,7 +39,8 @@ one.sees("other")
 two.sees("ours")
 for number in range(200):
     one.send(b"%d" % number, to=("other",) if number % 2 else None, topic="t" * (number % 3))
-one.until(lambda: len(two.packets) == 200 or (two.turn() or None))
+    if number % 10 == 9:  # no more at once than there is room for
+        one.until(lambda: len(two.packets) == number + 1 or (two.turn() or None))
 assert [int(packet.data) for packet in two.packets] == [*range(200)]
 assert {(p.sender, p.reliable, p.topic) for p in two.packets} == {("ours", True, t) for t in ("", "t", "tt")}
 assert "exceeds" in one.send_and_wait(bytes(64_000))
@@ -107,4 +108,5 @@ def test_either_callback(livekit_room: Callable[[], RoomOnServer], callback: str
         [sys.executable, "-W", "error", "-c", SCRIPT, TESTS, *targets],
         capture_output=True, text=True, timeout=55, check=False, env=os.environ | {"DCL_COMMS_CALLBACK": callback},
     )  # fmt: skip
-    assert (done.stdout, done.stderr) == ("carried\n", "")
+    assert done.stderr == ""
+    assert done.stdout == "carried\n"

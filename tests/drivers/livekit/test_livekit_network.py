@@ -27,7 +27,7 @@ def meet(site, room, ending, **settings):
     """One peer on each loop, all of whom know each other."""
     identities = {loop: f"0x{number:040x}" for number, loop in enumerate(LOOPS)}
     with site.client_side():
-        peers = {loop: ending.enter_context(RoomPeer(loop, **settings.get(loop, {}))) for loop in LOOPS}
+        peers = {loop: ending.enter_context(RoomPeer(loop, plain=True, **settings.get(loop, {}))) for loop in LOOPS}
     # First, because a process takes its time to start.
     for peer in peers.values():
         peer.expect("ready", timeout=30.0)

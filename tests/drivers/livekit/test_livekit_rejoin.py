@@ -61,7 +61,11 @@ def test_who_joins_again_right_after_a_cancelled_connect_stays(loop, room, road)
         if loop == "polled":
             from dcl_comms_drivers import polled
 
-            polled.open(by(road, room)).close()
+            given_up = polled.open(by(road, room))
+            while not road.set()["connections"]:
+                given_up.poll()
+                time.sleep(0.01)
+            given_up.close()
         else:
             await kit.until_timeout(0.2, enter)
         assert settle(lambda: road.set()["connections"] > 0)

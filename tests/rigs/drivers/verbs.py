@@ -51,7 +51,7 @@ ENDS = {"aclose", "let_go", "close", "begin_close", "flush", "opened"}
 """How a connection is ended, or waited for."""
 READS = {
     "identity", "peers", "realm", "island", "rooms_of", "traffic", "state", "stats", "request_stats", "refresh_stats",
-    "crash", "profile", "batches", "poll", "deadline", "fileno", "closed", "wait",
+    "crash", "profile", "grants", "room_metadata", "batches", "poll", "deadline", "fileno", "closed", "wait",
 }  # fmt: skip
 """What looks, and changes nothing; some of it is of one class alone."""
 
