@@ -40,7 +40,7 @@ two.sees("ours")
 for number in range(200):
     one.send(b"%d" % number, to=("other",) if number % 2 else None, topic="t" * (number % 3))
     if number % 10 == 9:  # no more at once than there is room for
-        one.until(lambda: len(two.packets) == number + 1 or (two.turn() or None))
+        two.until(lambda: len(two.packets) == number + 1 or None)
 assert [int(packet.data) for packet in two.packets] == [*range(200)]
 assert {(p.sender, p.reliable, p.topic) for p in two.packets} == {("ours", True, t) for t in ("", "t", "tt")}
 assert "exceeds" in one.send_and_wait(bytes(64_000))

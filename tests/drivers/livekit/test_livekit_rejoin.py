@@ -64,7 +64,7 @@ def test_who_joins_again_right_after_a_cancelled_connect_stays(loop, room, road)
             given_up = polled.open(by(road, room))
             while not road.set()["connections"]:
                 given_up.poll()
-                time.sleep(0.01)
+                await kit.sleep(0.01)
             given_up.close()
         else:
             await kit.until_timeout(0.2, enter)
