@@ -5,16 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dcl_comms_core.enet import wire
-from dcl_comms_core.enet.counts import EnetCounts
-from dcl_comms_core.enet.options import EnetOptions
+from dcl_comms_core.enet.ground import Ground
 from dcl_comms_core.enet.peer import EnetPeer
 from dcl_comms_core.errors import LocalProtocolError
 from dcl_comms_core.limits import DEFAULT_LIMITS
 from dcl_comms_core.states import EnetState
-from dcl_comms_core.tools.prng import Prng
 
 if TYPE_CHECKING:
+    from dcl_comms_core.enet.counts import EnetCounts
     from dcl_comms_core.enet.delivery import Delivery
+    from dcl_comms_core.enet.options import EnetOptions
     from dcl_comms_core.enet.peer import EnetEvent
     from dcl_comms_core.limits import Limits
     from dcl_comms_core.states import Timer
@@ -40,30 +40,14 @@ class EnetClient:
     """
 
     def __init__(self, *, entropy: int, options: EnetOptions | None = None, limits: Limits = DEFAULT_LIMITS) -> None:
-        self.counts = EnetCounts()
-        self._options = EnetOptions() if options is None else options
-        self._limits = limits
-        self._prng = Prng(entropy)
-        self._origin = self._prng.bits() & 0xFFFF
-        self._told: list[EnetEvent] = []
-        self._touched: set[EnetPeer] = set()
-        self.peer = self._new_peer((0xFF, 0xFF))
+        self._ground = Ground(entropy, options, limits)
+        self.peer = EnetPeer(self._ground, None)
         """The connection as it is now; the next :meth:`connect` makes another."""
 
-    def _new_peer(self, sessions: tuple[int, int]) -> EnetPeer:
-        return EnetPeer(
-            address=None,
-            options=self._options,
-            limits=self._limits,
-            told=self._told,
-            touched=self._touched,
-            counts=self.counts,
-            clock=self._clock,
-            sessions=sessions,
-        )
-
-    def _clock(self, now: float) -> int:
-        return int(now * 1000.0) + self._origin & 0xFFFF
+    @property
+    def counts(self) -> EnetCounts:
+        """What was let go, and why."""
+        return self._ground.counts
 
     @property
     def state(self) -> EnetState:
@@ -77,8 +61,8 @@ class EnetClient:
         if self.peer.state not in (EnetState.NEW, EnetState.CLOSED):
             msg = f"the connection is {self.peer.state.value}: disconnect first"
             raise LocalProtocolError(msg)
-        self.peer = self._new_peer(self.peer.sessions)
-        self.peer.connect(self._prng.bits().to_bytes(8, "big")[:4], data, now)
+        self.peer = EnetPeer(self._ground, None, self.peer.sessions)
+        self.peer.connect(self._ground.prng.bits().to_bytes(8, "big")[:4], data, now)
         return self.peer
 
     def send(self, data: bytes, *, channel: int = 0, delivery: Delivery | None = None) -> None:
@@ -96,7 +80,7 @@ class EnetClient:
 
     def receive(self, datagram: bytes, *, now: float) -> None:
         """Take a datagram of the other side.  It never raises for what is in it."""
-        read = wire.read(datagram, self._options.sent_time_flag)
+        read = wire.read(datagram, self._ground.options.sent_time_flag)
         if read is None or not read.whole:
             self.counts.malformed += 1
         if read is None:
@@ -124,13 +108,11 @@ class EnetClient:
 
     def datagrams(self, *, now: float) -> list[bytes]:
         """Take what is to be sent to the other side's address."""
-        if not self._touched:
+        if not self._ground.touched:
             return []
-        self._touched.clear()
+        self._ground.touched.clear()
         return self.peer.datagrams(now)
 
     def events(self) -> list[EnetEvent]:
         """Take what happened."""
-        told = self._told[:]
-        self._told.clear()
-        return told
+        return self._ground.take_told()

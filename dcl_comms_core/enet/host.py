@@ -7,16 +7,17 @@ from math import inf
 from typing import TYPE_CHECKING, Final, cast
 
 from dcl_comms_core.enet import wire
-from dcl_comms_core.enet.counts import EnetCounts
-from dcl_comms_core.enet.options import EnetOptions
+from dcl_comms_core.enet.ground import Ground
 from dcl_comms_core.enet.peer import EnetPeer
+from dcl_comms_core.enet.terms import NO_SESSION
 from dcl_comms_core.limits import DEFAULT_LIMITS
 from dcl_comms_core.states import EnetState
-from dcl_comms_core.tools.prng import Prng
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterator
 
+    from dcl_comms_core.enet.counts import EnetCounts
+    from dcl_comms_core.enet.options import EnetOptions
     from dcl_comms_core.enet.peer import EnetEvent
     from dcl_comms_core.limits import Limits
 
@@ -24,7 +25,6 @@ __all__ = ["EnetHost"]
 
 _MOST_PEERS: Final = wire.NOBODY
 _MOST_GONE: Final = 256
-_NO_SESSIONS: Final = 0xFF, 0xFF
 
 
 class EnetHost:
@@ -38,13 +38,8 @@ class EnetHost:
     """
 
     def __init__(self, *, entropy: int, options: EnetOptions | None = None, limits: Limits = DEFAULT_LIMITS) -> None:
-        self.counts = EnetCounts()
-        self._options = EnetOptions() if options is None else options
+        self._ground = Ground(entropy, options, limits)
         self._limits = limits
-        self._prng = Prng(entropy)
-        self._origin = self._prng.bits() & 0xFFFF
-        self._told: list[EnetEvent] = []
-        self._touched: set[EnetPeer] = set()
         self._peers: dict[int, EnetPeer] = {}
         self._places: dict[EnetPeer, int] = {}
         self._unproved: dict[EnetPeer, None] = {}
@@ -59,7 +54,7 @@ class EnetHost:
         self._scheduled: dict[EnetPeer, float] = {}
         self._count = 0
 
-        self._place = self._prng.bits() % _MOST_PEERS
+        self._place = self._ground.prng.bits() % _MOST_PEERS
         """Where the last one was put."""
         self._gone: dict[int, EnetPeer] = {}
         """The last that left: an acknowledgement that was lost is asked for again."""
@@ -68,8 +63,10 @@ class EnetHost:
         """How many are connected, or about to be."""
         return len(self._peers)
 
-    def _clock(self, now: float) -> int:
-        return int(now * 1000.0) + self._origin & 0xFFFF
+    @property
+    def counts(self) -> EnetCounts:
+        """What was let go, and why."""
+        return self._ground.counts
 
     @property
     def peers(self) -> Iterator[EnetPeer]:
@@ -80,7 +77,7 @@ class EnetHost:
 
     def receive(self, datagram: bytes, address: Hashable, *, now: float) -> None:
         """Take a datagram that came from ``address``.  It never raises for what is in it."""
-        read = wire.read(datagram, self._options.sent_time_flag)
+        read = wire.read(datagram, self._ground.options.sent_time_flag)
         if read is None or not read.whole:
             self.counts.malformed += 1
         if read is None:
@@ -124,16 +121,7 @@ class EnetHost:
             self._remove(oldest)
         place = self._free_place()
         self._gone.pop(place, None)
-        peer = EnetPeer(
-            address=address,
-            options=self._options,
-            limits=self._limits,
-            told=self._told,
-            touched=self._touched,
-            counts=self.counts,
-            clock=self._clock,
-            sessions=self._sessions.get(place, _NO_SESSIONS),
-        )
+        peer = EnetPeer(self._ground, address, self._sessions.get(place, (NO_SESSION, NO_SESSION)))
         self._peers[place] = peer
         self._places[peer] = place
         self._unproved[peer] = None
@@ -170,7 +158,7 @@ class EnetHost:
         return self._due[0][0] if self._due else None
 
     def _schedule(self) -> None:
-        for peer in self._touched:
+        for peer in self._ground.touched:
             self._reschedule(peer)
 
     def _reschedule(self, peer: EnetPeer) -> None:
@@ -190,18 +178,18 @@ class EnetHost:
                 continue
             del self._scheduled[peer]
             peer.handle_timeout(now)
-            if peer not in self._touched:
+            if peer not in self._ground.touched:
                 self._reschedule(peer)
 
     # --- what goes
 
     def datagrams(self, *, now: float) -> list[tuple[Hashable, bytes]]:
         """Take what is to be sent, with the addresses."""
-        if not self._touched:
+        if not self._ground.touched:
             return []
         made: list[tuple[Hashable, bytes]] = []
-        touched = list(self._touched)
-        self._touched.clear()
+        touched = list(self._ground.touched)
+        self._ground.touched.clear()
         for peer in touched:
             address = peer.address
             made += [(address, datagram) for datagram in peer.datagrams(now)]
@@ -214,9 +202,7 @@ class EnetHost:
 
     def events(self) -> list[EnetEvent]:
         """Take what happened."""
-        told = self._told[:]
-        self._told.clear()
-        return told
+        return self._ground.take_told()
 
 
 def _machine(address: Hashable) -> Hashable:

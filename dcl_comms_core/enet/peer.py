@@ -27,10 +27,8 @@ from dcl_comms_core.states import ENET_TRANSITIONS, EnetState, EnetTrigger, Time
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
 
-    from dcl_comms_core.enet.counts import EnetCounts
-    from dcl_comms_core.enet.options import EnetOptions
+    from dcl_comms_core.enet.ground import Ground
     from dcl_comms_core.enet.outgoing import Sent
-    from dcl_comms_core.limits import Limits
 
 __all__ = ["EnetConnected", "EnetDisconnected", "EnetEvent", "EnetMessage", "EnetPeer"]
 
@@ -78,18 +76,7 @@ class EnetMessage:
 class EnetPeer:
     """One connection of an EnetClient or an EnetHost, which make it."""
 
-    def __init__(
-        self,
-        *,
-        address: Hashable,
-        options: EnetOptions,
-        limits: Limits,
-        told: list[EnetEvent],
-        touched: set[EnetPeer],
-        counts: EnetCounts,
-        clock: Callable[[float], int],
-        sessions: tuple[int, int] = (NO_SESSION, NO_SESSION),
-    ) -> None:
+    def __init__(self, ground: Ground, address: Hashable, sessions: tuple[int, int] = (NO_SESSION, NO_SESSION)) -> None:
         self.address = address
         """Where the other side is, as the driver names it."""
         self.user: Any = None
@@ -97,15 +84,13 @@ class EnetPeer:
         self.state = EnetState.NEW
         self.bandwidth = 0, 0
         """What the other side says that it takes and sends, in bytes a second; 0: without limit."""
+        options, limits = ground.options, ground.limits
         self.round_trip = RoundTrip(options.first_round_trip, options.least_resend)
         self.channels = options.channels
+        self._ground = ground
         self._options = options
         self._limits = limits
-        self._told = told
-        self._touched = touched
-        """Whoever may have something to send, or another deadline, since it was looked at."""
-        self._counts = counts
-        self._clock = clock
+        self._counts = ground.counts
         self._out = Outgoing(options, self.round_trip)
         self._waiting = Waiting(limits.enet_waiting_bytes)
         self._incoming: dict[int, Incoming] = {}
@@ -171,7 +156,7 @@ class EnetPeer:
             msg = f"{self._out.queued} bytes wait to be sent: wait until they are acknowledged"
             raise SendQueueFull(msg)
         payload = bytes(data)
-        self._touched.add(self)
+        self._ground.touched.add(self)
         if delivery is Delivery.RELIABLE:
             self._out.reliable(channel, payload)
         elif delivery is Delivery.UNRELIABLE:
@@ -225,7 +210,7 @@ class EnetPeer:
         self._check_data(data)
         self._move(EnetTrigger.CONNECT)
         self._heard_at = now
-        self._touched.add(self)
+        self._ground.touched.add(self)
         self._terms = offer(0, self.sessions, self._out.mtu, self.channels, connect_id)
         terms = self._terms
         self._out.control(lambda number: wire.connect(number, terms, data))
@@ -246,7 +231,7 @@ class EnetPeer:
         self._terms = answer
         self._control = connect.number
         self._heard_at = now
-        self._touched.add(self)
+        self._ground.touched.add(self)
         self._prove_at = now + self._limits.enet_prove_seconds
         self._credit = size
         # It is not acknowledged: the answer says it all.
@@ -263,7 +248,7 @@ class EnetPeer:
     def again(self, size: int) -> None:
         """(host) The CONNECT that made this peer came once more: as many bytes more may be answered."""
         self._credit += size
-        self._touched.add(self)
+        self._ground.touched.add(self)
 
     def receive(self, datagram: wire.Datagram, size: int, now: float) -> None:
         """Take a datagram of ``size`` bytes from the other side's address."""
@@ -272,7 +257,7 @@ class EnetPeer:
             return
         self._heard_at = now
         self._credit += size
-        self._touched.add(self)
+        self._ground.touched.add(self)
         for command in datagram.commands:
             take = self._TAKE[self.state].get(command.kind)
             # What is taken is acknowledged, where that is asked for.
@@ -297,7 +282,7 @@ class EnetPeer:
             sent = self._out.acknowledged(wire.CONTROL, 1)
             if sent is not None and sent.attempts == 1:
                 self.round_trip.sample(now - sent.first)
-            self._told.append(EnetConnected(peer=self, data=0))
+            self._ground.told.append(EnetConnected(peer=self, data=0))
         return True
 
     def _take_proof(self, command: wire.Command, _now: float) -> bool:
@@ -312,7 +297,7 @@ class EnetPeer:
         self._verify = None
         # How long that took says little of the line: it is acknowledged again, with the old time, until we are heard.
         self._out.acknowledged(wire.CONTROL, number)
-        self._told.append(EnetConnected(peer=self, data=self._data))
+        self._ground.told.append(EnetConnected(peer=self, data=self._data))
         return False
 
     def _take_acknowledgement(self, command: wire.Command, now: float) -> bool:
@@ -323,7 +308,7 @@ class EnetPeer:
             return False
         self._proof = None
         # The stamp tells which of several it was, in whole milliseconds.
-        seconds = now - sent.first if sent.attempts == 1 else (self._clock(now) - stamp & 0xFFFF) / 1000.0
+        seconds = now - sent.first if sent.attempts == 1 else (self._ground.stamp(now) - stamp & 0xFFFF) / 1000.0
         if seconds < _SANE_ROUND_TRIP:
             self.round_trip.sample(seconds)
         if self.state is EnetState.LEAVING:
@@ -397,7 +382,7 @@ class EnetPeer:
         return channel
 
     def _tell(self, channel: int, payload: bytes, delivery: Delivery) -> None:
-        self._told.append(EnetMessage(self, channel, payload, delivery))
+        self._ground.told.append(EnetMessage(self, channel, payload, delivery))
 
     def _is_wrong(self) -> bool:
         self._counts.wrong += 1
@@ -445,7 +430,7 @@ class EnetPeer:
         """Let time pass."""
         if now < self._deadline():
             return
-        self._touched.add(self)
+        self._ground.touched.add(self)
         if now >= self._prove_at:
             self._counts.unproved += 1
             self._close()
@@ -468,7 +453,7 @@ class EnetPeer:
         if self.state is EnetState.PROVING and self._credit < _ANSWER_BYTES:
             return []
         session = self.sessions[1] if self._remote_id != wire.NOBODY else 0
-        made = self._out.write(self._remote_id, session & 3, now, self._clock(now))
+        made = self._out.write(self._remote_id, session & 3, now, self._ground.stamp(now))
         if self.state is EnetState.PROVING:
             self._credit -= sum(map(len, made))
         return made
@@ -476,7 +461,7 @@ class EnetPeer:
     # --- the end
 
     def _leave(self, data: int) -> None:
-        self._touched.add(self)
+        self._ground.touched.add(self)
         self._out.clear()
         self._out.control(lambda number: wire.disconnect(number, data, wants_ack=True))
 
@@ -487,7 +472,7 @@ class EnetPeer:
 
     def _end(self, end: EnetEnd, data: int) -> None:
         self._close()
-        self._told.append(EnetDisconnected(peer=self, end=end, data=data))
+        self._ground.told.append(EnetDisconnected(peer=self, end=end, data=data))
 
     def _close(self) -> None:
         self._move(EnetTrigger.OVER)
@@ -495,7 +480,7 @@ class EnetPeer:
         self._incoming.clear()
         self._waiting.size = 0
         self._prove_at = inf
-        self._touched.add(self)
+        self._ground.touched.add(self)
 
     def _move(self, trigger: EnetTrigger) -> None:
         self.state = ENET_TRANSITIONS[self.state, trigger]
