@@ -135,6 +135,8 @@ time.sleep(0.3)
     [
         "player.open(ours)",
         "player.open(ours); time.sleep(0.05)",
+        # The room is joined, and its loop did not turn since.
+        "player.open(ours); time.sleep(0.5)",
         "player.open(ours); player.link.abandon()",
         "player.join(ours); sys.exit(3)",
         "player.join(ours); raise KeyError('planted')",
