@@ -17,16 +17,19 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CancelFetch",
+    "CloseDatagrams",
     "CloseLink",
     "CloseSocket",
     "Command",
     "Fetch",
+    "OpenDatagrams",
     "OpenLink",
     "OpenSocket",
     "PublishMicrophone",
     "RequestCommand",
     "RoomCommand",
     "SendData",
+    "SendDatagram",
     "SendFrame",
     "SetAttributes",
     "SubscribeTrack",
@@ -145,6 +148,37 @@ class CloseSocket:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OpenDatagrams:
+    """Have datagrams (UDP) go to and fro between here and one address.  Answered by DatagramsOpened or DatagramsClosed.
+
+    They are in the clear.  Nothing is sent by this alone: that somebody listens there is not known.
+    """
+
+    link: LinkRef
+    host: str
+    """A name, or an address without brackets."""
+    port: int
+    within: Place | None = None
+    """Where the server is that named this host; None: the user did.  See ``adapters/url_guard.py``."""
+
+
+@dataclass(slots=True, kw_only=True)  # not frozen, which would make it a third dearer: there is one for each packet
+class SendDatagram:
+    """Send one datagram, or lose it: nothing answers, and nothing waits where the network takes none now."""
+
+    link: LinkRef
+    data: bytes = field(repr=False)
+    """May hold an auth chain, or a part of one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CloseDatagrams:
+    """Let no more datagrams go to and fro, or give up what is still opening.  Answered by DatagramsClosed."""
+
+    link: LinkRef
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Fetch:
     """Make one HTTP request, and follow its redirects.  Answered by Fetched or FetchFailed."""
 
@@ -171,8 +205,10 @@ class CancelFetch:
 RoomCommand = OpenLink | CloseLink | SendData | SetAttributes | PublishMicrophone | SubscribeTrack
 """Any command to a link that is in a room."""
 
-RequestCommand = OpenSocket | SendFrame | CloseSocket | Fetch | CancelFetch
-"""Any command to the network: WebSockets and HTTP."""
+RequestCommand = (
+    OpenSocket | SendFrame | CloseSocket | Fetch | CancelFetch | OpenDatagrams | SendDatagram | CloseDatagrams
+)
+"""Any command to the network: WebSockets, HTTP and datagrams."""
 
 Command = RoomCommand | RequestCommand
 """Any command."""

@@ -21,6 +21,10 @@ __all__ = [
     "CommandCompleted",
     "CommandFailed",
     "DataReceived",
+    "DatagramReceived",
+    "DatagramRefused",
+    "DatagramsClosed",
+    "DatagramsOpened",
     "FetchFailed",
     "Fetched",
     "ForeignReceived",
@@ -442,6 +446,44 @@ class SocketClosed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DatagramsOpened:
+    """Datagrams may be sent from now on.  Whether anybody listens there is not known yet."""
+
+    link: LinkRef
+
+
+@dataclass(slots=True, kw_only=True)  # not frozen, which would make it a third dearer: there is one for each packet
+class DatagramReceived:
+    """A whole datagram came in, from the address that ours go to."""
+
+    link: LinkRef
+    data: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DatagramRefused:
+    """The network says that a datagram of ours did not arrive: nobody listens there now, or no way leads there now.
+
+    It is no proof, because anybody on the way may say so; further ones may be sent.
+    """
+
+    link: LinkRef
+    detail: str = ""
+    """For people; holds no secret."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DatagramsClosed:
+    """Datagrams are over, or could not be opened; nothing more comes."""
+
+    link: LinkRef
+    reason: CloseReason
+    """CLIENT: we closed it.  UNREACHABLE: no address.  FORBIDDEN: none that may be used.  NETWORK: the network went."""
+    detail: str = ""
+    """For people; holds no secret."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Fetched:
     """The answer to a request, whatever its status."""
 
@@ -496,7 +538,17 @@ LinkInput = (
 )
 """Any input that comes from a link."""
 
-NetworkInput = SocketOpened | FrameReceived | SocketClosed | Fetched | FetchFailed
+NetworkInput = (
+    SocketOpened
+    | FrameReceived
+    | SocketClosed
+    | Fetched
+    | FetchFailed
+    | DatagramsOpened
+    | DatagramReceived
+    | DatagramRefused
+    | DatagramsClosed
+)
 """Any input that answers a RequestCommand."""
 
 Input = ClockSet | LinkInput | NetworkInput

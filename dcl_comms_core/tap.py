@@ -2,7 +2,8 @@
 
 A tap sees every packet in and out, with what became of it, and everything else that goes in or comes out of a session:
 inputs, commands, events, those about a packet too.  It never sees a secret: access tokens, auth chains, what is signed
-and the bodies of requests and frames are blanked, each as long as it was.  Without a tap nothing of this is done.
+and the bodies of requests, frames and datagrams are blanked, each as long as it was.  Without a tap nothing of this is
+done.
 
 =====================  ================================================================================================
 verdict                what became of a packet that came
@@ -21,9 +22,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
-from dcl_comms_core.commands import Fetch, OpenLink, OpenSocket, SendData, SendFrame
+from dcl_comms_core.commands import Fetch, OpenLink, OpenSocket, SendData, SendDatagram, SendFrame
 from dcl_comms_core.events import IslandChanged, SignatureNeeded
 from dcl_comms_core.inputs import (
+    DatagramReceived,
     DataReceived,
     Fetched,
     FrameReceived,
@@ -90,7 +92,7 @@ def without_secrets(item: Input | Command | Event) -> Input | Command | Event:  
             return replace(item, payload="x" * len(item.payload))
         case OpenSocket():
             return replace(item, url=url_without_secrets(item.url))
-        case SendFrame() | FrameReceived():
+        case SendFrame() | FrameReceived() | SendDatagram() | DatagramReceived():
             return replace(item, data=bytes(len(item.data)))
         case Fetch():
             headers = tuple((name, "x" * len(value)) for name, value in item.headers)

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Final
 from dcl_comms_core.commands import (
     CloseLink,
     Command,
+    OpenDatagrams,
     OpenLink,
     PublishMicrophone,
     SendData,
@@ -28,6 +29,7 @@ from dcl_comms_core.commands import (
 from dcl_comms_core.errors import LocalProtocolError
 from dcl_comms_core.inputs import (
     CommandCompleted,
+    DatagramsClosed,
     DataReceived,
     LinkClosed,
     LinkFailed,
@@ -131,7 +133,7 @@ class MemoryPort:
         self.cut = False
         """Is it cut off from the server?"""
         self._opening: LinkRef | None = None
-        self._due: list[tuple[float, int, LinkInput | _Deferred]] = []
+        self._due: list[tuple[float, int, LinkInput | DatagramsClosed | _Deferred]] = []
         self.on_schedule: Callable[[], None] | None = None
         """Called when something was scheduled: for a driver whose clients run apart from each other."""
 
@@ -139,9 +141,9 @@ class MemoryPort:
         """When the next input is due; None: nothing is on its way."""
         return self._due[0][0] if self._due else None
 
-    def inputs(self, now: float, limit: int | None = None) -> list[LinkInput]:
+    def inputs(self, now: float, limit: int | None = None) -> list[LinkInput | DatagramsClosed]:
         """Take the inputs that are due, at most ``limit`` of them."""
-        taken: list[LinkInput] = []
+        taken: list[LinkInput | DatagramsClosed] = []
         while self._due and self._due[0][0] <= now and (limit is None or len(taken) < limit):
             item = heappop(self._due)[2]
             if isinstance(item, _Deferred):
@@ -155,6 +157,10 @@ class MemoryPort:
         if isinstance(command, OpenLink):
             self._opening = command.link
             self.room.join(self, command.link, now)
+            return
+        if isinstance(command, OpenDatagrams):
+            detail = "there are no datagrams in memory"
+            self.schedule(now, DatagramsClosed(link=command.link, reason=CloseReason.UNREACHABLE, detail=detail))
             return
         member = self.member
         if isinstance(command, CloseLink):
@@ -182,7 +188,7 @@ class MemoryPort:
             self.room.leave(self.member, CloseReason.CLIENT, now)
         self._due.clear()
 
-    def schedule(self, when: float, item: LinkInput | _Deferred) -> None:
+    def schedule(self, when: float, item: LinkInput | DatagramsClosed | _Deferred) -> None:
         """Put something on its way to this port."""
         heappush(self._due, (when, self.room.next_number(), item))
         if self.on_schedule is not None:

@@ -14,6 +14,7 @@ from dcl_comms_core import (
     CancelFetch,
     ChallengeGuard,
     ClockSet,
+    CloseDatagrams,
     CloseLink,
     CloseSocket,
     Fetch,
@@ -21,6 +22,7 @@ from dcl_comms_core import (
     LinkRef,
     LocalProtocolError,
     MergedRooms,
+    OpenDatagrams,
     OpenLink,
     OpenSocket,
     Participant,
@@ -29,6 +31,7 @@ from dcl_comms_core import (
     RoomSession,
     RoomState,
     SendData,
+    SendDatagram,
     SendFrame,
     SetAttributes,
     SimulatorAdapter,
@@ -64,7 +67,12 @@ def carry_out(command: Command) -> LinkRef:
             pass
         case OpenSocket(link=link, url=url):
             assert_type(url, str)
-        case SendFrame(link=link, data=data):
+        case OpenDatagrams(link=link, host=host, port=port):
+            assert_type(host, str)
+            assert_type(port, int)
+        case CloseDatagrams(link=link):
+            pass
+        case SendFrame(link=link, data=data) | SendDatagram(link=link, data=data):
             assert_type(data, bytes)
         case Fetch(link=link) | CancelFetch(link=link):
             pass

@@ -18,6 +18,10 @@ from dcl_comms_core import (
     ClockSet,
     CloseReason,
     CommandCompleted,
+    DatagramReceived,
+    DatagramRefused,
+    DatagramsClosed,
+    DatagramsOpened,
     InvalidJournal,
     Journal,
     JournalProblem,
@@ -30,6 +34,7 @@ from dcl_comms_core import (
     Packet,
     PeerId,
     RoomSession,
+    SendDatagram,
     SendQueueFull,
     SimulatorAdapter,
     TokenRefreshed,
@@ -252,6 +257,19 @@ def test_placeholders() -> None:
     places.learn("short", "xxxxx")
     assert places.text("short") == "short"
     assert places.text("é.ey") == "é.ey"
+
+
+def test_datagrams_come_back_and_of_ours_only_the_length_is_written() -> None:
+    write = Placeholders().write
+    came = (
+        DatagramsOpened(link=LINK),
+        DatagramReceived(link=LINK, data=b"\x00\xff"),
+        DatagramRefused(link=LINK, detail="nobody listens"),
+        DatagramsClosed(link=LINK, reason=CloseReason.NETWORK, detail="gone"),
+    )
+    assert read_value(write(came)) == came
+    document: Any = write(SendDatagram(link=LINK, data=b"half of a signature"))
+    assert read_value(document["data"]) == bytes(19)
 
 
 def test_values_come_back() -> None:

@@ -13,6 +13,7 @@ from dcl_comms_core import (
     ChatReceived,
     CloseLink,
     CloseReason,
+    DatagramsClosed,
     Delivery,
     Faults,
     Limits,
@@ -24,6 +25,7 @@ from dcl_comms_core import (
     LinkRef,
     LocalProtocolError,
     MemoryRoom,
+    OpenDatagrams,
     OpenLink,
     PacketReceived,
     ParticipantJoined,
@@ -535,6 +537,17 @@ def test_commands_of_another_link_are_ignored() -> None:
     port.execute(SetAttributes(link=stale, attributes=()), now=1.0)
     port.execute(CloseLink(link=stale), now=1.0)
     assert port.inputs(10.0) == []
+    assert room.identities == ("a",)
+
+
+def test_datagrams_are_refused_and_the_room_stays() -> None:
+    room = MemoryRoom()
+    port, other = port_in(room, "a"), LinkRef(2, 1)
+    port.inputs(0.0)
+    port.execute(OpenDatagrams(link=other, host="127.0.0.1", port=7777), now=1.0)
+    (refused,) = port.inputs(1.0)
+    assert isinstance(refused, DatagramsClosed)
+    assert (refused.link, refused.reason) == (other, CloseReason.UNREACHABLE)
     assert room.identities == ("a",)
 
 
