@@ -17,7 +17,7 @@ from dcl_comms_core import events as ev
 from dcl_comms_core.adapters.connection_string import ArchipelagoAdapter
 from dcl_comms_core.codec import decode_message
 from dcl_comms_core.errors import DecodeError, InvalidConnectionString, LocalProtocolError
-from dcl_comms_core.handshake.challenge import Failure, Handshake
+from dcl_comms_core.handshake.challenge import KICKED, Failure, Handshake
 from dcl_comms_core.handshake.frames import archipelago_service, read_island
 from dcl_comms_core.handshake.heartbeats import Heartbeats
 from dcl_comms_core.inputs import (
@@ -375,10 +375,9 @@ class ArchipelagoSession:
 
     def _on_kicked(self) -> None:
         welcomed = self._handshake.stage is Stage.WELCOMED
-        cause = CloseReason.DUPLICATE_IDENTITY if welcomed else CloseReason.BANNED
-        detail = "the same wallet logged in elsewhere, or was banned" if welcomed else "kicked instead of welcomed"
-        self._tell(ev.Kicked(at=self._clock.now, room=self._room, cause=cause, detail=detail))
-        self._fail(Failure(cause, detail))
+        why = KICKED if welcomed else Failure(CloseReason.BANNED, "kicked instead of welcomed")
+        self._tell(ev.Kicked(at=self._clock.now, room=self._room, cause=why.reason, detail=why.detail))
+        self._fail(why)
 
     # --- the end of a socket
 

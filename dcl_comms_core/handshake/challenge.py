@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from dcl_comms_core.identity.guard import ChallengeGuard
     from dcl_comms_core.inputs import SocketClosed
 
-__all__ = ["Failure", "Handshake", "Service"]
+__all__ = ["KICKED", "Failure", "Handshake", "Service"]
 
 _GONE: Final = LinkRef(0, 0)
 _NO_CLOSE_FRAME: Final = 1006
@@ -40,6 +40,10 @@ class Failure(NamedTuple):
 
     reason: CloseReason
     detail: str = ""
+
+
+KICKED: Final = Failure(CloseReason.DUPLICATE_IDENTITY, "the same wallet logged in elsewhere, or was banned")
+"""Kicked after the welcome.  A ban looks no different; where both services ban, whichever is heard first says so."""
 
 
 class Service(NamedTuple):

@@ -15,7 +15,7 @@ from dcl_comms_core.adapters.connection_string import WsRoomAdapter
 from dcl_comms_core.codec import decode_message
 from dcl_comms_core.commands import CloseLink, OpenLink, SendFrame
 from dcl_comms_core.errors import DecodeError, LocalProtocolError
-from dcl_comms_core.handshake.challenge import Failure, Handshake
+from dcl_comms_core.handshake.challenge import KICKED, Failure, Handshake
 from dcl_comms_core.handshake.frames import ws_room_service
 from dcl_comms_core.inputs import (
     FrameReceived,
@@ -221,7 +221,7 @@ class WsRoomSession(RoomSession):
         elif packet.peer_leave_message is not None:
             self._link_news(*self._members.leave(packet.peer_leave_message.alias))
         elif packet.peer_kicked is not None:
-            self._on_kicked(CloseReason.DUPLICATE_IDENTITY, "the same wallet logged in again")
+            self._on_kicked(KICKED)
         else:
             self.output.counters["ignored"] += 1
 
@@ -241,15 +241,15 @@ class WsRoomSession(RoomSession):
         elif packet.peer_kicked is not None:
             # The reason that it gives is the same for a full room and for a second login.
             if self._handshake.stage is Stage.IDENTIFYING:
-                self._on_kicked(CloseReason.ROOM_FULL, "kicked instead of challenged")
+                self._on_kicked(Failure(CloseReason.ROOM_FULL, "kicked instead of challenged"))
             else:
-                self._on_kicked(CloseReason.DUPLICATE_IDENTITY, "kicked instead of welcomed")
+                self._on_kicked(Failure(CloseReason.DUPLICATE_IDENTITY, "kicked instead of welcomed"))
             return
         self.output.counters["ignored"] += 1
 
-    def _on_kicked(self, cause: CloseReason, detail: str) -> None:
-        self._tell(ev.Kicked(at=self.clock.now, room=self.room, cause=cause, detail=detail))
-        self._fail(Failure(cause, detail))
+    def _on_kicked(self, why: Failure) -> None:
+        self._tell(ev.Kicked(at=self.clock.now, room=self.room, cause=why.reason, detail=why.detail))
+        self._fail(why)
 
     # --- the end of a socket
 

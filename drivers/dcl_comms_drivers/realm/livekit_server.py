@@ -137,9 +137,7 @@ class LiveKitServer:
             return False
         if self._handle is None:
             return self._process.poll() is None
-        handle = select.poll()
-        handle.register(self._handle, select.POLLIN)
-        return not handle.poll(0)
+        return not _has_ended(self._handle, 0)
 
     @property
     def lost(self) -> bool:
@@ -209,7 +207,7 @@ class LiveKitServer:
         self._ask("DeleteRoom", {"room": room})
 
     def kill(self) -> None:
-        """End the server at once, as a crash would."""
+        """End the server at once, as a crash would: it is gone when this returns."""
         self._require_own()
         self._end(b"K", _KILL_SECONDS)
 
@@ -224,6 +222,7 @@ class LiveKitServer:
     def stop(self) -> None:
         """End the server: rooms are deleted first, because it would wait for their participants.  May be repeated.
 
+        Its process is gone when this returns (Linux; elsewhere too, unless its supervisor was killed or hangs).
         In a forked child it does nothing: the server is its parent's.
         """
         if os.getpid() != self._owner:
@@ -304,9 +303,10 @@ class LiveKitServer:
             process.wait()
         process.stdout.close()
         if self._handle is not None:
-            # Whatever became of the supervisor.
+            # Whatever became of the supervisor, which else waits for it: who is killed is not gone at once.
             with contextlib.suppress(ProcessLookupError):
                 signal.pidfd_send_signal(self._handle, signal.SIGKILL)
+            _has_ended(self._handle, None)
             os.close(self._handle)
         self._handle = None
         self.pid = 0
@@ -377,6 +377,13 @@ def _handle_of(pid: int) -> int | None:
         return os.pidfd_open(pid)
     except (AttributeError, OSError):
         return None  # the system is too old, or no Linux; or it has ended already
+
+
+def _has_ended(handle: int, milliseconds: int | None) -> bool:
+    """Whether a process has ended; waits for that so long, None: for as long as it takes."""
+    poll = select.poll()
+    poll.register(handle, select.POLLIN)
+    return bool(poll.poll(milliseconds))
 
 
 def _names(answer: _Answer, kind: str, field: str) -> list[str]:

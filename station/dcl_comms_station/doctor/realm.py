@@ -46,7 +46,7 @@ _ADVICE: Final = {
     CloseReason.NO_WALLET: 'pip install "dcl-comms[wallet]"',
     CloseReason.THROTTLED: "we asked too often: wait a minute or two",
     CloseReason.ROOM_FULL: "it is full: try again later, or another realm",
-    CloseReason.DUPLICATE_IDENTITY: "the same wallet joined elsewhere: end that, or use another one",
+    CloseReason.DUPLICATE_IDENTITY: "the same wallet joined elsewhere, or was banned: end that, or use another one",
     CloseReason.PROTOCOL: "this is not the answer of a realm: check the URL, or tell those who run it",
     CloseReason.NOT_FOUND: "check the URL: nothing of that kind is there",
     CloseReason.UNREACHABLE: "see the text; if the realm runs, what stands before it does not let us through",

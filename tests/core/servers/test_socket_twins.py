@@ -312,6 +312,25 @@ def test_a_second_login_in_another_room_ends_the_first() -> None:
     assert [event.sender for event in other.take(PeerLeft)] == [PeerId(ME)] or len(other.session.peers) == 0
 
 
+def test_a_ban_is_told_in_the_same_words_by_whichever_service_is_heard_first() -> None:
+    """Both kick at once, on two sockets: which is read first is nobody's to say."""
+    pipe = realm()
+    assert isinstance(pipe.server, ArchipelagoServer)
+    walking = walker(pipe, 1)
+    pipe.run(3.0)
+    assert pipe.server.kick(walking.who.address, now=pipe.now)
+    pipe.run(3.0)
+    house = rooms()
+    assert isinstance(house.server, WsRoomServer)
+    sitting = guest(house, 1)
+    house.run(0.5)
+    assert house.server.kick(sitting.who.address, now=house.now)
+    house.run(0.5)
+    (by_island,), (by_room,) = walking.take(RealmClosed), sitting.take(RoomClosed)
+    assert (by_room.reason, by_room.retry, by_room.detail) == (by_island.reason, by_island.retry, by_island.detail)
+    assert by_room.detail.endswith("or was banned")
+
+
 def test_a_kick_by_the_owner() -> None:
     pipe = rooms()
     assert isinstance(pipe.server, WsRoomServer)
