@@ -14,9 +14,10 @@ from dcl_comms_core.merged.roles import AVATAR, RoomRole
 from dcl_comms_core.room.session import RoomSession
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from dcl_comms_core.merged.sources import MovementSource
+    from dcl_comms_core.states import Timer
 
 __all__ = ["Child", "Children"]
 
@@ -58,6 +59,12 @@ class Child:
         """Whether packets go out there now, and do not wait for its link."""
         session = self.session
         return session.flowing if isinstance(session, RoomSession) else session.sending
+
+    @property
+    def timers(self) -> Mapping[Timer, float]:
+        """Its timers; a source that does not tell them keeps them to itself."""
+        timers: Mapping[Timer, float] = getattr(self.session, "timers", {})
+        return timers
 
     def objection(self, now: float) -> CommsError | None:
         """Why it would take no packet; None: it would."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from dcl_comms_core import events as ev
-from dcl_comms_core.room.ws_room import WsRoomSession
+from dcl_comms_core.merged.sources import Signing
 from dcl_comms_core.tools.by_type import ByType
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ class News:
         self,
         output: Output,
         presence: Presence,
-        requests: Requests[WsRoomSession],
+        requests: Requests[Signing],
         *,
         clock: Clock | None,
         over: Callable[[Child], None],
@@ -83,7 +83,7 @@ class News:
 
     def _asks(self, child: Child, event: ev.SignatureNeeded) -> bool:
         session = child.session
-        if isinstance(session, WsRoomSession):
+        if isinstance(session, Signing):
             self._output.events.append(self._asked.ask(session, event))
             return False
         return True
@@ -91,6 +91,7 @@ class News:
     def _closed(self, child: Child, event: ev.RoomClosed) -> bool:
         """Nobody is met through it any more."""
         self._over(child)
+        self._asked.forget(child.session)
         gone = self._presence.lose(child.link)
         self._output.events += [ev.PeerLeft(at=event.at, room=event.room, sender=who) for who in gone]
         return True

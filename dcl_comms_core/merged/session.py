@@ -29,6 +29,7 @@ from dcl_comms_core.errors import LocalProtocolError
 from dcl_comms_core.events import RoomClosed
 from dcl_comms_core.inputs import ClockSet, LinkRef
 from dcl_comms_core.merged.arrivals import Arrivals
+from dcl_comms_core.merged.bearings import Bearings
 from dcl_comms_core.merged.children import Child, Children
 from dcl_comms_core.merged.fan_out import FanOut
 from dcl_comms_core.merged.handover import Handover, Wish
@@ -39,13 +40,15 @@ from dcl_comms_core.merged.presence import Presence
 from dcl_comms_core.merged.roles import AVATAR, RoomRole
 from dcl_comms_core.merged.showing import Showing
 from dcl_comms_core.merged.signatures import Requests
+from dcl_comms_core.merged.sources import Signing
+from dcl_comms_core.packets.motion import check_position
 from dcl_comms_core.peers import EVERYONE
 from dcl_comms_core.room.incoming.dedupe import Seen
 from dcl_comms_core.room.options import RoomOptions
 from dcl_comms_core.room.outgoing.intents import Intents, check_version
 from dcl_comms_core.room.output import Output
-from dcl_comms_core.room.ws_room import WsRoomSession
 from dcl_comms_core.states import RETRY, CloseReason, Timer
+from dcl_comms_core.tools.arguments import require
 from dcl_comms_core.tools.clock import Clock
 from dcl_comms_core.tools.timers import earliest
 
@@ -106,7 +109,8 @@ class MergedRooms(Intents):
         self._showing = Showing(
             self.children, self._fan_out, self.clock, version=chosen.profile_version, silent=chosen.silent
         )
-        self._requests = Requests[WsRoomSession](limits.rooms)
+        self._bearings = Bearings(self.children, self.clock)
+        self._requests = Requests[Signing](limits.rooms)
         self._news = News(
             self._output,
             self._presence,
@@ -232,6 +236,20 @@ class MergedRooms(Intents):
         """
         self._add(Child(source, RoomRole.SOURCE), now)
 
+    def set_realm(self, name: str | None, *, now: float | None = None) -> None:
+        """Tell sources that follow it (RealmFollowing) the realm's name, those to come too; None: it has none."""
+        require(name, str | None, "a realm's name is text, or None")
+        self._begin(now)
+        self._bearings.set_realm(name)
+        self._take_all()
+
+    def set_position(self, position: tuple[float, float, float], *, now: float | None = None) -> None:
+        """Tell sources that an island may come of (Placing) where we are, those to come too, and no room."""
+        check_position(position)
+        self._begin(now)
+        self._bearings.set_position(position)
+        self._take_all()
+
     def _add(self, child: Child, now: float | None) -> None:
         self._begin(now)
         if child.link in self.children:
@@ -242,6 +260,8 @@ class MergedRooms(Intents):
             raise LocalProtocolError(msg)
         if self.clock.unix_offset is not None:
             child.session.receive(ClockSet(unix_offset=self.clock.unix_offset), now=self.clock.now)
+        if child.is_source:
+            self._bearings.tell(child)
         child.session.open(now=self.clock.now)
         self.children.add(child)
         self._take(child)
@@ -269,7 +289,7 @@ class MergedRooms(Intents):
         for link in self.children.links:
             self._depart(link, drain)
 
-    # --- signatures of ws-rooms
+    # --- signatures of ws-rooms and sources
 
     def provide_signature(self, request: int, chain: AuthChain, *, now: float | None = None) -> None:
         """Answer SignatureNeeded; see WsRoomSession.provide_signature."""
@@ -400,7 +420,7 @@ class MergedRooms(Intents):
 
     @property
     def deadline_reason(self) -> Timer | None:
-        """The timer behind the deadline; None: it is a movement source's, or there is none."""
+        """The timer behind the deadline; None: it is that of a source which does not say, or there is none."""
         deadline = self.deadline()
         if deadline is None:
             return None
@@ -409,12 +429,13 @@ class MergedRooms(Intents):
         if deadline in {child.leave_by for child in self.children}:
             return Timer.CLOSE
         child = next(child for child in self.children if child.session.deadline() == deadline)
-        return None if child.room is None else child.room.deadline_reason
+        reason: Timer | None = getattr(child.session, "deadline_reason", None)
+        return reason
 
     @property
     def timers(self) -> Mapping[Timer, float]:
-        """Every timer that runs, the rooms' too, and when the first of each name is due."""
-        theirs = [timer for room in self._rooms.values() for timer in room.timers.items()]
+        """Every timer that runs, the rooms' and sources' too, and when the first of each name is due."""
+        theirs = [timer for child in self.children for timer in child.timers.items()]
         ours = [(Timer.CLOSE, child.leave_by) for child in self.children]
         return earliest([*theirs, *ours, (Timer.MOVE, self._showing.due)])
 

@@ -34,3 +34,7 @@ class Requests(Generic[Owner]):
     def find(self, request: int) -> tuple[Owner, int] | None:
         """Who asked, and by which number; None: nobody did, or it is long over."""
         return self._asked.get(request)
+
+    def forget(self, owner: object) -> None:
+        """Whoever it was is over: an answer is of no use to it any more."""
+        self._asked = {request: asked for request, asked in self._asked.items() if asked[0] is not owner}

@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     from dcl_comms_core.identity.auth_chain import AuthChain
     from dcl_comms_core.inputs import Input, LinkRef
     from dcl_comms_core.peers import Addressees
+    from dcl_comms_core.proto import rfc4
 
-__all__ = ["IslandSource", "MovementSource", "Preferring", "Signing"]
+__all__ = ["Emoting", "IslandSource", "MovementSource", "Placing", "Preferring", "RealmFollowing", "Signing"]
 
 
 class IslandSource(Protocol):
@@ -95,11 +96,55 @@ class Preferring(Protocol):
         ...
 
 
+@runtime_checkable
+class RealmFollowing(Protocol):
+    """What has to know which realm we are in."""
+
+    def set_realm(self, name: str | None, *, now: float | None = None) -> None:
+        """Be in the realm of this name, as its ``/about`` writes it; None: it says none."""
+        ...
+
+
+@runtime_checkable
+class Placing(Protocol):
+    """A movement source that an island may come of: the service behind it forms them by where its players are.
+
+    So it is told where we are although we never move.
+    """
+
+    @property
+    def places(self) -> bool:
+        """Whether it does, as it was made: who only watches is on no island."""
+        ...
+
+    def set_position(self, position: tuple[float, float, float], *, now: float | None = None) -> None:
+        """Be somewhere, in metres (x east, y up, z north); before ``open()``, and where no movement says it."""
+        ...
+
+
+@runtime_checkable
+class Emoting(Protocol):
+    """A movement source whose service is told more of an emote than a Packet holds."""
+
+    def emote(self, emote: rfc4.PlayerEmote, duration: float | None, *, now: float | None = None) -> None:
+        """Play an emote, or stop it, to everybody: instead of ``send_bytes`` with the same message.
+
+        ``duration``: seconds after which it is over; None: when it is stopped.
+        """
+        ...
+
+
 class MovementSource(Protocol):
     """A transport beside the rooms that tells where peers are, and that we tell where we are.
 
     It owes what a RoomSession owes: PeerJoined and PeerLeft for each peer that it tells of, at most Limits.peers at a
-    time; RoomOpened, and RoomClosed as its last event; no exception for anything that came from outside.
+    time; RoomOpened; no exception for anything that came from outside.  What it loses it comes back to by itself, with
+    pauses, and says so in a Warning (SOURCE_UNREACHABLE); RoomClosed is its last event, after which nothing helps.
+    Its label is none of ``island``, ``scene`` and ``realm``.
+
+    One that tells SignatureNeeded has the verbs of :class:`Signing` too; :class:`RealmFollowing`, :class:`Placing` and
+    :class:`Emoting` are what it may be told beside.  While it has a peer, each movement, emote and profile version is
+    told once, whatever rooms repeat.  A movement of ours with ``is_instant`` is a jump: the first one, and a user's.
     """
 
     @property

@@ -5,20 +5,22 @@ It meets its peers in a MemoryRoom of its own, so that a test has another networ
     merged = MergedRooms()
     merged.attach(MemorySource(merged.new_link()), now=0.0)
 
-One for a real service differs in its adapter and in how it reads and writes the service's messages.
+One for a real service differs in its adapter, in how it reads and writes the service's messages, and in that it comes
+back by itself when it was lost.
 """
 
 from __future__ import annotations
 
-from math import isfinite
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from dcl_comms_core import events as ev
 from dcl_comms_core.adapters.connection_string import SimulatorAdapter
-from dcl_comms_core.codec import decode
+from dcl_comms_core.codec import decode, kind_of
 from dcl_comms_core.commands import CloseLink, OpenLink, SendData
 from dcl_comms_core.errors import DecodeError
+from dcl_comms_core.identity.auth_chain import require_answer
 from dcl_comms_core.inputs import (
+    ClockSet,
     DataReceived,
     LinkClosed,
     LinkFailed,
@@ -28,13 +30,14 @@ from dcl_comms_core.inputs import (
     ParticipantLeft,
 )
 from dcl_comms_core.limits import DEFAULT_LIMITS
-from dcl_comms_core.packets.motion import heading
+from dcl_comms_core.packets.readers import READERS, Unacceptable
 from dcl_comms_core.peers import EVERYONE, PeerId, addressees
 from dcl_comms_core.states import RETRY, CloseReason
 from dcl_comms_core.tools.clock import Clock
 
 if TYPE_CHECKING:
     from dcl_comms_core.commands import Command
+    from dcl_comms_core.identity.auth_chain import AuthChain
     from dcl_comms_core.inputs import Input
     from dcl_comms_core.limits import Limits
     from dcl_comms_core.peers import Addressees
@@ -42,13 +45,23 @@ if TYPE_CHECKING:
 
 __all__ = ["MemorySource"]
 
+_TOLD: Final = frozenset({"movement", "player_emote", "profile_version"})
+"""Kinds of packets."""
+
 
 class MemorySource:
-    """A MovementSource whose transport is a port of a MemoryRoom.  It tells of movements and of nothing else."""
+    """A MovementSource whose transport is a port of a MemoryRoom.
 
-    def __init__(self, link: int, *, room: str = "movement", limits: Limits = DEFAULT_LIMITS) -> None:
+    It tells of movements, emotes and profile versions, and of nothing else.  ``payload``: what somebody has to sign
+    before it joins, as services want it; None: nothing.
+    """
+
+    def __init__(
+        self, link: int, *, room: str = "movement", payload: str | None = None, limits: Limits = DEFAULT_LIMITS
+    ) -> None:
         self._link = LinkRef(link, 0)
         self._room = room
+        self._payload = payload
         self._limits = limits
         self._peers: dict[PeerId, None] = {}
         self._open = False
@@ -58,8 +71,10 @@ class MemorySource:
         self._clock = Clock()
         self._commands: list[Command] = []
         self._events: list[ev.Event] = []
+        self.realm: str | None = None
+        """The realm that we are in, as far as it was told."""
         self.rejected = 0
-        """Packets that told of no movement."""
+        """Packets that it does not tell of."""
 
     @property
     def room(self) -> str:
@@ -77,18 +92,44 @@ class MemorySource:
         return self._open
 
     def open(self, *, now: float | None = None) -> None:
-        """Join the memory room."""
+        """Join the memory room, once what has to be signed is."""
         self._clock.pass_time(now)
-        self._link = LinkRef(self._link.link, self._link.generation + 1)
         self._deadline = self._clock.now + self._limits.connect_seconds
+        if self._payload is None:
+            self._join()
+        else:
+            self._events.append(
+                ev.SignatureNeeded(at=self._clock.now, room=self._room, payload=self._payload, request=1)
+            )
+
+    def _join(self) -> None:
+        self._payload = None
+        self._link = LinkRef(self._link.link, self._link.generation + 1)
         self._commands.append(OpenLink(link=self._link, adapter=SimulatorAdapter(self._room)))
+
+    def provide_signature(self, request: int, chain: AuthChain, *, now: float | None = None) -> None:  # noqa: ARG002 - one
+        """Take a signature, which a service would be shown."""
+        self._clock.pass_time(now)
+        if self._payload is not None and not self._closed:
+            require_answer(chain, self._payload, unix_now=self._clock.unix_now())
+            self._join()
+
+    def refuse_signature(self, request: int, detail: str = "", *, now: float | None = None) -> None:  # noqa: ARG002 - one
+        """Nobody will sign."""
+        self._clock.pass_time(now)
+        if self._payload is not None and not self._closed:
+            self._over(CloseReason.NOT_SIGNED, detail)
+
+    def set_realm(self, name: str | None, *, now: float | None = None) -> None:
+        """Be in the realm of this name.  A service would show us those who are there too."""
+        self._clock.pass_time(now)
+        self.realm = name
 
     def close(self, *, drain: float | None = None, now: float | None = None) -> None:  # noqa: ARG002 - nothing waits
         """Leave it; nothing waits to be sent, so ``drain`` changes nothing."""
         self._clock.pass_time(now)
         if not self._closed:
-            self._commands.append(CloseLink(link=self._link))
-            self._over(CloseReason.CLIENT, "")
+            self._give_up(CloseReason.CLIENT)
 
     def send_bytes(
         self,
@@ -132,15 +173,16 @@ class MemorySource:
                 self._heard(inp)
             case LinkFailed() | LinkClosed():
                 self._over(inp.reason, inp.detail)
+            case ClockSet():
+                self._clock.set_unix(inp.unix_offset)
             case _:
-                pass  # acknowledgements, the clock: nothing here depends on them
+                pass  # acknowledgements: nothing here depends on them
 
     def handle_timeout(self, now: float) -> None:
         """Give up a room that does not let us in."""
         self._clock.pass_time(now)
         if self._deadline is not None and self._clock.now >= self._deadline:
-            self._commands.append(CloseLink(link=self._link))
-            self._over(CloseReason.TIMEOUT, "")
+            self._give_up(CloseReason.TIMEOUT)
 
     def deadline(self) -> float | None:
         """When to give up."""
@@ -164,31 +206,29 @@ class MemorySource:
 
     def _heard(self, inp: DataReceived) -> None:
         try:
-            movement = decode(inp.data, limits=self._limits).movement
+            packet = decode(inp.data, limits=self._limits)
         except DecodeError:
-            movement = None
-        event = None if movement is None or not inp.sender else self._moved(PeerId(inp.sender), movement)
+            packet = None
+        event = None if packet is None or not inp.sender else self._told(PeerId(inp.sender), packet)
         if event is None:
             self.rejected += 1
         else:
+            event.size = len(inp.data)
             self._events.append(event)
 
-    def _moved(self, who: PeerId, movement: rfc4.Movement) -> ev.PeerMoved | None:
-        position = ev.Vector3(movement.position_x, movement.position_y, movement.position_z)
-        velocity = ev.Vector3(movement.velocity_x, movement.velocity_y, movement.velocity_z)
-        if not all(map(isfinite, (*position, *velocity, movement.rotation_y, movement.timestamp))):
+    def _told(self, who: PeerId, packet: rfc4.Packet) -> ev.PacketEvent | None:
+        kind = kind_of(packet)
+        if kind not in _TOLD:
             return None
-        return ev.PeerMoved(
-            at=self._clock.now,
-            room=self._room,
-            sender=who,
-            private=False,
-            position=position,
-            velocity=velocity,
-            yaw=heading(movement.rotation_y),
-            kind=ev.MovementKind.MOVEMENT,
-            message=movement,
-        )
+        try:
+            return READERS[kind](self._clock.now, self._room, who, False, "", getattr(packet, kind))
+        except Unacceptable:
+            return None
+
+    def _give_up(self, reason: CloseReason) -> None:
+        if self._link.generation:
+            self._commands.append(CloseLink(link=self._link))
+        self._over(reason, "")
 
     def _over(self, reason: CloseReason, detail: str) -> None:
         self._open = False
