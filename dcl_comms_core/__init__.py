@@ -10,6 +10,9 @@ Pages that docstrings name (docs/faults.md) are in the folder ``docs`` of the so
 
 from __future__ import annotations
 
+from importlib import import_module
+from typing import TYPE_CHECKING
+
 # A block a package, from the ground up: what may import what is in ARCHITECTURE.md.
 # fmt: off
 # isort: off
@@ -124,18 +127,19 @@ from dcl_comms_core.world.membership import Standing
 from dcl_comms_core.world.scenes import GATEKEEPER
 from dcl_comms_core.world.session import WorldSession
 
-# Rooms in memory, services from their other end, journals.
-from dcl_comms_core.simulation.memory_room import MemoryRoom
-from dcl_comms_core.simulation.settings import Faults
-from dcl_comms_core.servers.archipelago import ArchipelagoServer
-from dcl_comms_core.servers.islands import Islands
-from dcl_comms_core.servers.realm import RealmPage, RealmRules, RealmServer, RealmSettings
-from dcl_comms_core.servers.ws_room import WsRoomServer
-from dcl_comms_core.journal.record import Difference, Journal, Replay
-
 # Small things.
 from dcl_comms_core.tools.backoff import Backoff
 from dcl_comms_core.tools.urls import request_url
+
+# Rooms in memory, services from their other end, journals: loaded when they are asked for.
+if TYPE_CHECKING:
+    from dcl_comms_core.simulation.memory_room import MemoryRoom
+    from dcl_comms_core.simulation.settings import Faults
+    from dcl_comms_core.servers.archipelago import ArchipelagoServer
+    from dcl_comms_core.servers.islands import Islands
+    from dcl_comms_core.servers.realm import RealmPage, RealmRules, RealmServer, RealmSettings
+    from dcl_comms_core.servers.ws_room import WsRoomServer
+    from dcl_comms_core.journal.record import Difference, Journal, Replay
 
 # isort: on
 
@@ -188,3 +192,30 @@ __all__ = [
     "read_scene_data", "read_signed_request", "request_url", "scene_metadata", "signed_fetch_headers",
     "stream_identity", "tag13", "trusted_url",
 ]
+
+if not TYPE_CHECKING:  # else every name would pass for one of ours
+    _LATER = {
+        "MemoryRoom": "simulation.memory_room",
+        "Faults": "simulation.settings",
+        "ArchipelagoServer": "servers.archipelago",
+        "Islands": "servers.islands",
+        "RealmPage": "servers.realm",
+        "RealmRules": "servers.realm",
+        "RealmServer": "servers.realm",
+        "RealmSettings": "servers.realm",
+        "WsRoomServer": "servers.ws_room",
+        "Difference": "journal.record",
+        "Journal": "journal.record",
+        "Replay": "journal.record",
+    }
+
+    def __getattr__(name: str) -> object:
+        where = _LATER.get(name)
+        if where is None:
+            msg = f"module {__name__!r} has no attribute {name!r}"
+            raise AttributeError(msg)
+        found = globals()[name] = getattr(import_module(f"{__name__}.{where}"), name)
+        return found
+
+    def __dir__() -> list[str]:
+        return sorted({*globals(), *_LATER})

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from enum import Enum
-from html import unescape
+from functools import cached_property
 from itertools import islice
 from typing import TYPE_CHECKING, Final, NamedTuple, cast
 
@@ -96,8 +96,10 @@ class Topic(Enum):
         r"|\binvit(?:e|ed|ation)\b|\bmembers?\b|\busers?\b|\bnft\b"
     )
 
-    def __init__(self, pattern: str) -> None:
-        self.pattern = re.compile(pattern, re.IGNORECASE)
+    @cached_property
+    def pattern(self) -> re.Pattern[str]:
+        """Finds it.  Made at first use: all of them take as long as many modules, and few processes are refused."""
+        return re.compile(self.value, re.IGNORECASE)
 
 
 class Words(NamedTuple):
@@ -126,6 +128,8 @@ def read_words(body: str | bytes, longest: int) -> Words:
     text = (body if isinstance(body, str) else body.decode("utf-8", "replace"))[:_PAGE_CHARS]
     is_page = _PAGE.match(text) is not None
     if is_page:
+        from html import unescape  # noqa: PLC0415 - a table of all entities, for the few who meet a page
+
         text = unescape(_TAG.sub(" ", _UNSEEN.sub(" ", text)))
     text = _BLANKS.sub(" ", text).strip(' "')
     if text[:1] in {"{", "["}:

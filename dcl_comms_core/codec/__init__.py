@@ -27,8 +27,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from dcl_comms_core.codec.buffers import Peek, read_stream
 from dcl_comms_core.codec.choice import Engine, active, engines, native_problem, public, use
-from dcl_comms_core.codec.python import Peek, read_stream
 from dcl_comms_core.codec.scalars import size
 from dcl_comms_core.codec.tag13 import Tag13, tag13
 from dcl_comms_core.proto.base import use_codec

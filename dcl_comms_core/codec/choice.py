@@ -11,12 +11,12 @@ Later: ``use("python")`` and ``use("native")`` switch every public function, als
 from __future__ import annotations
 
 import sys
+from functools import cache
 from importlib import import_module
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, TypeVar
 
-from dcl_comms_core.codec import columns, python
-from dcl_comms_core.codec._gen import encoders
+from dcl_comms_core.codec.buffers import Peek
 from dcl_comms_core.errors import DecodeError, LocalProtocolError
 from dcl_comms_core.limits import DEFAULT_LIMITS, Limits
 from dcl_comms_core.proto._gen.rfc4 import Packet
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
     from dcl_comms_core.codec.columns import Fill, Rows
-    from dcl_comms_core.codec.python import Peek
     from dcl_comms_core.proto.base import WireMessage
     from dcl_comms_core.proto.fields import MessageTable
 
@@ -67,13 +66,30 @@ class Engine(NamedTuple):
     decode_movements: _FromMany
 
 
-PYTHON: Final = Engine(
-    "python", python.encode, python.decode, python.decode_kind, python.decode_message, python.peek, python.kind_of,
-    encoders.encode_position, encoders.encode_movement, encoders.encode_chat,
-    columns.decode_positions, columns.decode_movements,
-)  # fmt: skip
-_SHARED: Final = PYTHON._fields[1:10]
+@cache
+def twin() -> Engine:
+    """The one in Python.  Loading it takes as long as half of all messages do, and most processes never ask it."""
+    from dcl_comms_core.codec import columns, python  # noqa: PLC0415
+    from dcl_comms_core.codec._gen import encoders  # noqa: PLC0415
+
+    return Engine(
+        "python", python.encode, python.decode, python.decode_kind, python.decode_message, python.peek, python.kind_of,
+        encoders.encode_position, encoders.encode_movement, encoders.encode_chat,
+        columns.decode_positions, columns.decode_movements,
+    )  # fmt: skip
+
+
+_SHARED: Final = Engine._fields[1:10]
 """What the extension offers itself; the columns are ``columns.py`` around its ``fill``."""
+
+
+def _asking(name: str) -> Callable[..., Any]:
+    """An operation of the twin, loaded when the extension first leaves something to it."""
+
+    def ask(*args: Any, **options: Any) -> Any:
+        return getattr(twin(), name)(*args, **options)
+
+    return ask
 
 
 class _Native(NamedTuple):
@@ -100,18 +116,18 @@ def load_native(tables: tuple[MessageTable, ...] = TABLES) -> _Native | str:
         return str(problem)
     try:
         functions = _speedups.register(
-            tables, tuple(_arguments(table) for table in tables), Packet, python.Peek, DecodeError, DEFAULT_LIMITS,
-            {name: getattr(PYTHON, name) for name in _SHARED},
+            tables, tuple(_arguments(table) for table in tables), Packet, Peek, DecodeError, DEFAULT_LIMITS,
+            {name: _asking(name) for name in _SHARED},
         )  # fmt: skip
     except ValueError as problem:
         return f"the message classes are not as the native codec expects them: {problem}"
     fill: Fill = _speedups.fill
 
     def native_positions(packets: Iterable[ReadableBuffer], *, limits: Limits = DEFAULT_LIMITS) -> Rows:
-        return columns.columns("position", packets, limits, fill)
+        return _columns("position", packets, limits, fill)
 
     def native_movements(packets: Iterable[ReadableBuffer], *, limits: Limits = DEFAULT_LIMITS) -> Rows:
-        return columns.columns("movement", packets, limits, fill)
+        return _columns("movement", packets, limits, fill)
 
     direct: dict[str, Any] = {name: getattr(_speedups, name) for name in _SHARED}
     switched: dict[str, Any] = dict(functions)
@@ -120,6 +136,12 @@ def load_native(tables: tuple[MessageTable, ...] = TABLES) -> _Native | str:
         Engine(name="public", decode_positions=decode_positions, decode_movements=decode_movements, **switched),
         _speedups.redirect,
     )
+
+
+def _columns(kind: str, packets: Iterable[ReadableBuffer], limits: Limits, fill: Fill) -> Rows:
+    from dcl_comms_core.codec.columns import columns  # noqa: PLC0415 - with the twin
+
+    return columns(kind, packets, limits, fill)
 
 
 def _arguments(table: MessageTable) -> tuple[str, ...]:
@@ -147,28 +169,34 @@ def choose(asked: str, load: Callable[[], _Native | str]) -> tuple[_Native | Non
 
 def decode_positions(packets: Iterable[ReadableBuffer], *, limits: Limits = DEFAULT_LIMITS) -> Rows:
     """Position packets to a numpy structured array, one row each: see ``columns.py``.  Needs the extra ``numpy``."""
-    return engines()[active()].decode_positions(packets, limits=limits)
+    return _engine().decode_positions(packets, limits=limits)
 
 
 def decode_movements(packets: Iterable[ReadableBuffer], *, limits: Limits = DEFAULT_LIMITS) -> Rows:
     """Movement packets to a numpy structured array, one row each: see ``columns.py``.  Needs the extra ``numpy``."""
-    return engines()[active()].decode_movements(packets, limits=limits)
+    return _engine().decode_movements(packets, limits=limits)
 
 
 _native, _problem = choose(_asked_for(), load_native)
-_engines: Final = MappingProxyType({"python": PYTHON} | ({"native": _native.engine} if _native else {}))
-_active = ["native" if _native else "python"]
+_names: Final = ("python", "native") if _native else ("python",)
+_active = [_names[-1]]
 # With one engine there is nothing to redirect.
 _redirect: Final[Callable[[bool], object]] = _native.redirect if _native else bool
-public: Final = _native.public if _native else PYTHON._replace(
+public: Final = _native.public if _native else twin()._replace(
     decode_positions=decode_positions, decode_movements=decode_movements
 )  # fmt: skip
 """The functions that ``dcl_comms_core.codec`` gives out; ``use()`` says which engine they are."""
 
 
+def _engine() -> Engine:
+    """The one that is in use."""
+    return twin() if _native is None or active() == "python" else _native.engine
+
+
+@cache
 def engines() -> Mapping[str, Engine]:
     """Name -> every operation: always ``python``, and ``native`` where it is loaded; whatever ``use()`` was told."""
-    return _engines
+    return MappingProxyType({"python": twin()} | ({"native": _native.engine} if _native else {}))
 
 
 def active() -> str:
@@ -183,8 +211,8 @@ def native_problem() -> str | None:
 
 def use(name: str) -> None:
     """Put one engine behind all public functions, in this whole process.  LocalProtocolError: it is not there."""
-    if name not in _engines:
-        detail = f": {_problem}" if name == "native" else f"; there are: {', '.join(_engines)}"
+    if name not in _names:
+        detail = f": {_problem}" if name == "native" else f"; there are: {', '.join(_names)}"
         msg = f"no codec named {name}{detail}"
         raise LocalProtocolError(msg)
     _redirect(name == "python")

@@ -5,13 +5,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
-
-from betterproto2 import SIZE_DELIMITED
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from dcl_comms_core.codec import refusal, shapes, strict
 from dcl_comms_core.codec._gen.decoders import CHOICES, DECODERS, PACKETS
 from dcl_comms_core.codec._gen.encoders import ENCODERS
+from dcl_comms_core.codec.buffers import Peek, whole
 from dcl_comms_core.codec.scalars import REFUSALS
 from dcl_comms_core.codec.varints import UNUSUAL, size
 from dcl_comms_core.codec.wire import read_size, read_tag, read_varint, skip
@@ -23,13 +22,13 @@ from dcl_comms_core.proto._gen.tables import TABLES
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from _typeshed import ReadableBuffer, SupportsRead
+    from _typeshed import ReadableBuffer
 
     from dcl_comms_core.proto.base import WireMessage
 
     M = TypeVar("M", bound=WireMessage)
 
-__all__ = ["Peek", "decode", "decode_kind", "decode_message", "encode", "kind_of", "peek", "read_stream"]
+__all__ = ["decode", "decode_kind", "decode_message", "encode", "kind_of", "peek"]
 
 _FAST: dict[type, Callable[[bytes, int, int], Any]] = {**DECODERS, **CHOICES}
 _VERSION_TAG = 11 << 3
@@ -44,13 +43,6 @@ _DEEPEST = 4  # no message of ours nests deeper, so the fast paths need not coun
 _PACKETS: Final = {
     tag: shapes.learning(_KINDS[tag], read) if _KINDS[tag] in shapes.SHAPED else read for tag, read in PACKETS.items()
 }
-
-
-class Peek(NamedTuple):
-    """What :func:`peek` saw: the last member of the oneof on the wire (None without one) and protocol_version."""
-
-    kind: str | None
-    protocol_version: int
 
 
 _USUAL_VERSION = 100
@@ -83,17 +75,6 @@ def _inherited(message: WireMessage) -> Callable[[WireMessage], bytes]:
     raise TypeError(msg)
 
 
-def _whole(data: ReadableBuffer, limits: Limits) -> bytes:
-    """Any contiguous buffer as bytes; a large one is refused before it is copied."""
-    view = memoryview(data)
-    if not view.c_contiguous:
-        msg = "the buffer is not contiguous"
-        raise BufferError(msg)
-    if view.nbytes > limits.packet_bytes:
-        raise DecodeError(f"more than {limits.packet_bytes} bytes", limits.packet_bytes)
-    return view.tobytes()
-
-
 def decode(data: ReadableBuffer, *, limits: Limits = DEFAULT_LIMITS) -> Packet:
     """One rfc4 Packet from any contiguous buffer.  Raises DecodeError, and nothing else for any bytes."""
     return decode_kind(data, limits=limits)[1]
@@ -101,7 +82,7 @@ def decode(data: ReadableBuffer, *, limits: Limits = DEFAULT_LIMITS) -> Packet:
 
 def decode_kind(data: ReadableBuffer, *, limits: Limits = DEFAULT_LIMITS) -> tuple[str | None, Packet]:
     """``(kind_of(packet), packet)``: what a session dispatches on, at no extra cost.  Raises DecodeError."""
-    raw = data if type(data) is bytes else _whole(data, limits)
+    raw = data if type(data) is bytes else whole(data, limits)
     length = len(raw)
     if length <= limits.packet_bytes and limits.nesting >= _DEEPEST:
         known = _shapes.get(length)
@@ -157,7 +138,7 @@ def _usual(data: bytes, length: int) -> tuple[str, Packet] | None:
 
 def decode_message(cls: type[M], data: ReadableBuffer, *, limits: Limits = DEFAULT_LIMITS) -> M:
     """One message of any class of ours (a Packet's member without its wrapper, a WsPacket...).  Raises DecodeError."""
-    raw = data if type(data) is bytes else _whole(data, limits)
+    raw = data if type(data) is bytes else whole(data, limits)
     fast = _FAST.get(cls)
     if fast is not None and len(raw) <= limits.packet_bytes and limits.nesting >= _DEEPEST:
         try:
@@ -180,7 +161,7 @@ def peek(data: ReadableBuffer, *, limits: Limits = DEFAULT_LIMITS) -> Peek:
     Whenever :func:`decode` succeeds, this agrees with it.  It accepts more: what is inside the member is not looked at,
     and unknown fields are not counted.
     """
-    raw = data if type(data) is bytes else _whole(data, limits)
+    raw = data if type(data) is bytes else whole(data, limits)
     end = len(raw)
     if end > limits.packet_bytes:
         raise DecodeError(f"more than {limits.packet_bytes} bytes", limits.packet_bytes)
@@ -226,26 +207,3 @@ def _glance(data: bytes, length: int) -> Peek | None:
     if n > 127:
         n, p = size(data, p, n)
     return known if p + n == length else None
-
-
-def read_stream(stream: SupportsRead[bytes], size_: int | None, limits: Limits = DEFAULT_LIMITS) -> bytes:
-    """``size_`` bytes of a stream, all of it (None), or as many as a varint before them says (SIZE_DELIMITED)."""
-    if size_ is None:
-        return _whole(stream.read(limits.packet_bytes + 1), limits)
-    if size_ == SIZE_DELIMITED:
-        prefix = b""
-        while len(prefix) < 5 and (not prefix or prefix[-1] > 127):
-            byte = stream.read(1)
-            if not byte:
-                break
-            prefix += byte
-        size_, _ = read_varint(prefix, 0, len(prefix))
-    if size_ < 0:
-        msg = "size is a number of bytes, None, or betterproto2.SIZE_DELIMITED"
-        raise ValueError(msg)
-    if size_ > limits.packet_bytes:
-        raise DecodeError(f"more than {limits.packet_bytes} bytes", limits.packet_bytes)
-    body = stream.read(size_)
-    if len(body) != size_:
-        raise DecodeError("the stream ends inside the message", len(body))
-    return body

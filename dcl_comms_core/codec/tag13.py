@@ -14,7 +14,7 @@ from enum import Enum
 from math import copysign
 from typing import TYPE_CHECKING
 
-from dcl_comms_core.codec.python import decode
+from dcl_comms_core.codec.choice import public
 from dcl_comms_core.codec.wire import read_tag, skip
 from dcl_comms_core.proto._gen.rfc4 import Packet
 
@@ -44,7 +44,7 @@ def tag13(packet: Packet | ReadableBuffer) -> Tag13 | None:
     zero is the same as none.)  Raises DecodeError for bytes that are not a Packet.
     """
     if not isinstance(packet, Packet):
-        packet = decode(packet)
+        packet = public.decode(packet)
     message = packet.look_at_position
     if message is None:
         return None

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Final, Protocol, Self, TypedDict, TypeVar, run
 
 from dcl_comms_core.errors import LocalProtocolError
 from dcl_comms_core.identity.guard import ChallengeGuard
-from dcl_comms_core.journal.record import Journal
 from dcl_comms_core.limits import DEFAULT_LIMITS, Limits
 from dcl_comms_core.packets.motion import check_position
 from dcl_comms_core.packets.movement import MovementCodec
@@ -28,6 +27,7 @@ from dcl_comms_drivers.net.dial import NetOptions
 if TYPE_CHECKING:
     from dcl_comms_core.identity.login import AuthIdentity
     from dcl_comms_core.inputs import Track
+    from dcl_comms_core.journal.record import Journal
     from dcl_comms_core.peers import PeerId
     from dcl_comms_core.room.options import SubscribePolicy
     from dcl_comms_drivers.wallet.wallets import Wallet
@@ -137,6 +137,14 @@ class _Policy(Protocol):
     def __call__(self, sender: PeerId, track: Track, /) -> bool: ...
 
 
+@runtime_checkable
+class _Journal(Protocol):
+    """What may be a Journal."""
+
+    def record(self, make: object, /, *args: object, **options: object) -> object: ...
+    def replay(self) -> object: ...
+
+
 _NONE: Final = type(None)
 _TAKES: Final[Mapping[str, tuple[tuple[type, ...], str]]] = {
     "wallet": ((_Wallet, _NONE), "a wallet (address, async sign(message)) or an AuthIdentity"),
@@ -160,7 +168,7 @@ _TAKES: Final[Mapping[str, tuple[tuple[type, ...], str]]] = {
     "secret": ((str, _NONE), "a world's password"),
     "is_guest": ((bool, _NONE), "True, False or None"),
     "heartbeat": ((int, float), "seconds"),
-    "journal": ((Journal, str, os.PathLike, _NONE), "a Journal(), or the name of a file to make anew"),
+    "journal": ((_Journal, str, os.PathLike, _NONE), "a Journal(), or the name of a file to make anew"),
     "tap": ((Tap, _NONE), "an observer: see dcl_comms_core.tap"),
 }
 """What each setting may be, and how to say so."""

@@ -3,8 +3,8 @@ from typing import Any
 
 from _typeshed import ReadableBuffer
 
+from dcl_comms_core.codec.buffers import Peek
 from dcl_comms_core.codec.columns import Rows
-from dcl_comms_core.codec.python import Peek
 from dcl_comms_core.errors import DecodeError
 from dcl_comms_core.limits import Limits
 from dcl_comms_core.proto._gen.rfc4 import Packet

@@ -14,6 +14,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Final
 
 from dcl_comms_core.adapters.connection_string import LiveKitAdapter, WsRoomAdapter
+from dcl_comms_core.codec.choice import twin
 from dcl_comms_core.identity.login import AuthIdentity
 from dcl_comms_drivers.livekit.choice import load_livekit
 
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
 __all__ = ["Ahead", "for_livekit", "for_requests", "needed_by", "ready", "take_steps"]
 
 _WHEEL: Final = ("numpy", "google.protobuf.descriptor_pb2", "livekit.rtc")
+
+_TWIN: Final[Step] = (twin,)
+"""What the native codec leaves the unusual to: the first broken packet would hold the loop for these imports."""
 
 _done: set[Step] = set()
 
@@ -103,12 +107,12 @@ def needed_by(where: str | Adapter, options: Options) -> tuple[Step, ...]:
 
 def for_livekit(via: LiveKitVia | None) -> tuple[Step, ...]:
     """What LiveKit's first room needs: what the wheel will import, in parts, and then the link."""
-    return *((_load, part) for part in _WHEEL), (load_livekit, via)
+    return *((_load, part) for part in _WHEEL), (load_livekit, via), _TWIN
 
 
 def for_requests(*, own_tls: bool) -> tuple[Step, ...]:
     """What requests and WebSockets need; ``own_tls``: not this machine's certificate authorities."""
-    return ((_load_net,),) if own_tls else ((_load_net,), (_load_authorities,))
+    return ((_load_net,), *(() if own_tls else ((_load_authorities,),)), _TWIN)
 
 
 def _load(module: str) -> None:

@@ -5,16 +5,16 @@ from __future__ import annotations
 import tempfile
 from contextlib import suppress
 from io import FileIO
+from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, ParamSpec, Protocol, TypeVar
 
 from dcl_comms_core.errors import LocalProtocolError
-from dcl_comms_core.journal.record import Journal
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import Callable
 
+    from dcl_comms_core.journal.record import Journal
     from dcl_comms_core.limits import Limits
 
 __all__ = ["JournalFile", "NewSession"]
@@ -40,17 +40,20 @@ class JournalFile:
     """
 
     def __init__(
-        self, where: Journal | str | os.PathLike[str] | None, limits: Limits, *, stopped: Callable[[], None]
+        self, where: Journal | str | PathLike[str] | None, limits: Limits, *, stopped: Callable[[], None]
     ) -> None:
         self.problem: str | None = None
         """Why recording ended before the connection did; holds no secret."""
         self._stopped = stopped
         self._file: FileIO | None = None
-        if where is None or isinstance(where, Journal):
-            self._journal = where
-        else:
+        self._journal: Journal | None
+        if isinstance(where, str | PathLike):
+            from dcl_comms_core.journal.record import Journal  # noqa: PLC0415 - for the few who record
+
             self._file = _made_anew(Path(where))
             self._journal = Journal(sink=self._write, limits=limits)
+        else:
+            self._journal = where
 
     def session(self, make: Callable[P, S], *args: P.args, **options: P.kwargs) -> S:
         """A session of this class and these arguments."""

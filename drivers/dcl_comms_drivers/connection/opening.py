@@ -17,12 +17,10 @@ from dcl_comms_core.errors import InvalidConnectionString, LocalProtocolError
 from dcl_comms_core.identity.guard import ChallengeGuard
 from dcl_comms_core.room.session import RoomSession
 from dcl_comms_core.room.ws_room import WsRoomSession
-from dcl_comms_core.simulation.settings import parse_simulator
 from dcl_comms_core.tools.bare import raises_bare
 from dcl_comms_core.world.session import WorldSession
 from dcl_comms_drivers.connection.ahead import for_livekit, ready
 from dcl_comms_drivers.connection.late_link import LateLink
-from dcl_comms_drivers.connection.memory_link import MemoryLink
 from dcl_comms_drivers.connection.signing import address_of
 from dcl_comms_drivers.livekit.choice import open_livekit
 from dcl_comms_drivers.net.approach import Approach
@@ -106,6 +104,10 @@ class Links:
         """A link for a room of LiveKit's, or for a simulated one.  Raises EngineUnavailable."""
         options = self._options
         if isinstance(adapter, SimulatorAdapter):
+            # For tests and demos: the most of programs never need them.
+            from dcl_comms_core.simulation.settings import parse_simulator  # noqa: PLC0415
+            from dcl_comms_drivers.connection.memory_link import MemoryLink  # noqa: PLC0415
+
             return MemoryLink(parse_simulator(adapter.detail), self._wake, self._host.now())
         return open_livekit(
             self._wake,
