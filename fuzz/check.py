@@ -14,7 +14,7 @@ from dcl_comms_core.errors import DecodeError, EncodeError
 from dcl_comms_core.limits import DEFAULT_LIMITS, Limits
 from dcl_comms_core.proto import rfc4
 from fuzz.compare import FIELDS, against_protobuf, identical
-from fuzz.oracle import OracleError, oracle_classes
+from fuzz.oracle import OracleError, read
 from fuzz.policy import ACCEPTANCE, ENCODING
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def check(cls: type[WireMessage], data: bytes) -> Outcome:
     """Decode, compare every value, encode again, compare the bytes; the same through every entry point."""
     theirs = None
     with suppress(OracleError):
-        theirs = oracle_classes()[cls].FromString(data)
+        theirs = read(cls, data)
     ours = _agreed(lambda engine: engine.decode_message(cls, data), "decode_message")
     choice = sum(data[:8]) % (4 * len(OTHER_LIMITS))
     if choice < len(OTHER_LIMITS):

@@ -107,7 +107,7 @@ def valid(rng: Random, cls: type[WireMessage]) -> bytes:
         members = [f for f in fields if f.presence == "oneof"]
         keep = rng.choice(members) if members else None
         return b"".join(_field(rng, f, plain=True) for f in fields if f.presence != "oneof" or f is keep)
-    fields = [rng.choice(FIELDS[cls]) for _ in range(rng.randrange(7))]
+    fields = [rng.choice(FIELDS[cls]) for _ in range(rng.randrange(7) if FIELDS[cls] else 0)]
     return b"".join(unknown(rng, cls) if rng.random() < 0.15 else _field(rng, f, plain=False) for f in fields)
 
 
@@ -226,7 +226,7 @@ def _hostile(rng: Random, cls: type[WireMessage]) -> bytes:  # noqa: PLR0911  # 
             body = varint(rng.choice((1, 2, 3, 15)) << 3 | 2) + varint(len(body)) + body
         return body
     if choice == 2:
-        tag = rng.choice(FIELDS[cls]).number << 3 | 2
+        tag = _any_number(rng, cls) << 3 | 2
         return _wrap(
             rng, cls, varint(tag) + varint(rng.choice((1 << 31, (1 << 31) - 1, 1 << 32, 1 << 62, (1 << 64) - 1, 5)))
         )
@@ -234,7 +234,7 @@ def _hostile(rng: Random, cls: type[WireMessage]) -> bytes:  # noqa: PLR0911  # 
         return _wrap(
             rng,
             cls,
-            varint(rng.choice(FIELDS[cls]).number << 3) + b"\xff" * rng.choice((8, 9, 10, 11, 40)) + rng.choice(PIECES),
+            varint(_any_number(rng, cls) << 3) + b"\xff" * rng.choice((8, 9, 10, 11, 40)) + rng.choice(PIECES),
         )
     if choice == 4:
         text = rng.choice(
@@ -261,6 +261,11 @@ def _hostile(rng: Random, cls: type[WireMessage]) -> bytes:  # noqa: PLR0911  # 
     if choice == 9:
         return _largest(rng, cls)
     return rng.randbytes(rng.choice((1, 2, 3, 5, 8, 16, 64, 400)))
+
+
+def _any_number(rng: Random, cls: type[WireMessage]) -> int:
+    """Of one of its fields; 1 for a message without any."""
+    return rng.choice(FIELDS[cls]).number if FIELDS[cls] else 1
 
 
 def _largest(rng: Random, cls: type[WireMessage]) -> bytes:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["build"]
 
-_BITS: Final = {"int32": 32, "enum": 32, "int64": 64, "uint32": 32, "uint64": 64}
+_BITS: Final = {"int32": 32, "enum": 32, "int64": 64, "sint32": 32, "uint32": 32, "uint64": 64}
 _GOOD: Final[dict[str, tuple[Any, ...]]] = {
     "bool": (True, False),
     "bytes": (b"", b"x", bytes(127), bytes(128), bytes(16384)),
@@ -39,7 +39,10 @@ def build(rng: Random, cls: type[WireMessage]) -> tuple[WireMessage, bool]:
     if not sound:
         target = message
         while True:
-            field = rng.choice(FIELDS[type(target)])
+            fields = FIELDS[type(target)]
+            if not fields:
+                return message, True
+            field = rng.choice(fields)
             value = getattr(target, field.name)
             if field.type == "message" and field.presence != "repeated" and value is not None and rng.random() < 0.7:
                 target = value

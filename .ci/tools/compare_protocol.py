@@ -1,6 +1,7 @@
 """Compare our .proto files with the published npm package @dcl/protocol, field by field.
 
-Fetches the version that tried.toml names, with ``npm pack`` into a temporary folder, and looks whether it has the hash of
+What a field's options say of its numbers (``quantized``, ``quantized_power``) is compared too; of Pulse, every file that
+either side has.  Fetches the version that tried.toml names, with ``npm pack`` into a temporary folder, and looks whether it has the hash of
 protocol_differences.toml; compiles both sides with protoc, and prints every difference.  Allowed ones stand in that file,
 each with a reason; exit 1 on one that is not listed, and on a listed one that no longer exists.  ``--newest`` takes what
 npm has now, as ``make watch`` does when that is newer; ``--package FILE`` a tarball that is already there.
@@ -18,8 +19,9 @@ import tarfile
 import tempfile
 import tomllib
 from pathlib import Path
+from typing import Any
 
-from google.protobuf import descriptor_pb2
+from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
 ROOT = Path(__file__).resolve().parents[2]
 OURS = ROOT / "dcl_comms_core" / "proto"
@@ -31,13 +33,25 @@ SOURCES = (
     "decentraland/kernel/comms/rfc5/ws_comms.proto",
     "decentraland/kernel/comms/v3/archipelago.proto",
 )
-PACKAGES = ("decentraland.kernel.comms.", "decentraland.common.Position")
+WHOLE = "decentraland/pulse"
+"""A folder whose files are all read, whatever their names."""
+PACKAGES = (
+    "decentraland.kernel.comms.",
+    "decentraland.common.Position",
+    "decentraland.common.Quantized",
+    "decentraland.common.quantized",
+    "decentraland.pulse.",
+)
 TYPES = descriptor_pb2.FieldDescriptorProto.Type
 Facts = dict[str, str]
 
 
 def facts(proto: Path, scratch: Path) -> Facts:
-    """Everything that matters on the wire, as name -> text: fields, reserved numbers, enum values, messages."""
+    """Everything that matters on the wire, as name -> text: fields with their options, reserved numbers, enum values, messages.
+
+    And which options there are.
+    """
+    sources = [*SOURCES, *(str(path.relative_to(proto)) for path in sorted((proto / WHOLE).glob("*.proto")))]
     out = scratch / "set.pb"
     command = [
         sys.executable,
@@ -47,31 +61,68 @@ def facts(proto: Path, scratch: Path) -> Facts:
         "--include_imports",
         f"--descriptor_set_out={out}",
     ]
-    subprocess.run([*command, *SOURCES], check=True)
+    subprocess.run([*command, *sources], check=True)
     found: Facts = {}
-    for file in descriptor_pb2.FileDescriptorSet.FromString(out.read_bytes()).file:
+    files = descriptor_pb2.FileDescriptorSet.FromString(out.read_bytes()).file
+    options = Options(files)
+    for file in files:
+        for field in file.extension:
+            found[f"{file.package}.{field.name}"] = f"option {_kind(field)} = {field.number}"
         for message in file.message_type:
-            _message(f"{file.package}.{message.name}", message, found)
+            _message(f"{file.package}.{message.name}", message, found, options)
         for enum in file.enum_type:
             _enum(f"{file.package}.{enum.name}", enum, found)
     return {name: text for name, text in found.items() if name.startswith(PACKAGES)}
 
 
-def _message(name: str, message: descriptor_pb2.DescriptorProto, found: Facts) -> None:
+class Options:
+    """What is written in brackets behind a field, by the options that these files themselves define."""
+
+    def __init__(self, files: Any) -> None:
+        pool: Any = descriptor_pool.DescriptorPool()
+        for file in files:  # protoc writes imported files first
+            pool.Add(file)
+        name = "google.protobuf.FieldOptions"
+        # Who defines options imports this file; without any there is nothing to read.
+        known = any(file.name == "google/protobuf/descriptor.proto" for file in files)
+        self.cls: Any = message_factory.GetMessageClass(pool.FindMessageTypeByName(name)) if known else None
+
+    def of(self, field: descriptor_pb2.FieldDescriptorProto) -> list[str]:
+        """One text for each, such as ``(decentraland.common.quantized) min 0.0 max 16.0 bits 8``."""
+        if self.cls is None:
+            return []
+        found = [
+            entry
+            for entry in self.cls.FromString(field.options.SerializeToString()).ListFields()
+            if entry[0].is_extension
+        ]
+        return [f"({option.full_name}) {self.value(value)}" for option, value in found]
+
+    def value(self, value: Any) -> str:
+        """Of a message all fields, those that are zero too."""
+        if not hasattr(value, "DESCRIPTOR"):
+            return str(value)
+        return " ".join(f"{one.name} {getattr(value, one.name)}" for one in value.DESCRIPTOR.fields)
+
+
+def _kind(field: descriptor_pb2.FieldDescriptorProto) -> str:
+    return field.type_name.removeprefix(".") or TYPES.Name(field.type).removeprefix("TYPE_").lower()
+
+
+def _message(name: str, message: descriptor_pb2.DescriptorProto, found: Facts, options: Options) -> None:
     found[name] = "message"
     for field in message.field:
         parts = ["repeated"] if field.label == field.LABEL_REPEATED else []
         parts += ["optional"] if field.proto3_optional else []
         if field.HasField("oneof_index") and not field.proto3_optional:
             parts += [f"oneof {message.oneof_decl[field.oneof_index].name}"]
-        kind = field.type_name.removeprefix(".") or TYPES.Name(field.type).removeprefix("TYPE_").lower()
-        found[f"{name}.{field.name}"] = " ".join([*parts, kind, f"= {field.number}"])
+        found[f"{name}.{field.name}"] = " ".join([*parts, _kind(field), f"= {field.number}", *options.of(field)])
     for span in message.reserved_range:
         found[f"{name} reserved {span.start} to {span.end - 1}"] = "numbers"
     for word in message.reserved_name:
         found[f"{name} reserved {word}"] = "name"
     for nested in message.nested_type:
-        _message(f"{name}.{nested.name}", nested, found)
+        _message(f"{name}.{nested.name}", nested, found, options)
     for enum in message.enum_type:
         _enum(f"{name}.{enum.name}", enum, found)
 

@@ -30,7 +30,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "conformance.md"
 FIELDS = {table.cls: table.fields for table in TABLES}
 WIRE = {"double": 1, "float": 5, "string": 2, "bytes": 2, "message": 2, "map": 2}
-BITS = {"bool": 1, "int32": 32, "enum": 32, "int64": 64, "uint32": 32, "uint64": 64}
+BITS = {"bool": 1, "int32": 32, "sint32": 32, "enum": 32, "int64": 64, "uint32": 32, "uint64": 64}
 SIGNED = ("int32", "int64", "enum")
 UNKNOWN = varint(2000 << 3) + b"\x07"
 LONG = 1000
@@ -83,6 +83,8 @@ def body(field: Field, kind: str, *, largest: bool) -> bytes:  # noqa: PLR0911  
     if kind == "double":
         return struct.pack("<d", 1.7976931348623157e308 if largest else -1.7976931348623157e308)
     bits = BITS[kind]
+    if kind == "sint32":
+        return varint((1 << bits) - (2 if largest else 1))
     if kind in SIGNED:
         return varint((1 << bits - 1) - 1 if largest else (1 << 64) - (1 << bits - 1))
     return varint((1 << bits) - 1 if largest else 0)
@@ -132,8 +134,8 @@ def shown(value: Any) -> str:  # noqa: PLR0911  # one for each type
 def second(field: Field) -> bytes:
     """Another value than the maximum."""
     if field.type == "message":
-        inner = FIELDS[cast("type[WireMessage]", field.message)][0]
-        return tagged(inner, body(inner, inner.type, largest=False))
+        inside = FIELDS[cast("type[WireMessage]", field.message)]
+        return tagged(inside[0], body(inside[0], inside[0].type, largest=False)) if inside else b""
     if field.type == "map":
         return b"\x08\x01\x12\x00" if field.key == "uint32" else b"\x0a\x01b\x12\x00"
     return body(field, field.type, largest=False)

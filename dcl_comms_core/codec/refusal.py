@@ -27,6 +27,7 @@ _CHECKS: Final[dict[str, Callable[[Any], object]]] = {
     "float": scalars.single,
     "int32": scalars.int32,
     "int64": scalars.int64,
+    "sint32": scalars.sint32,
     "string": scalars.utf8,
     "uint32": scalars.uint32,
     "uint64": scalars.uint64,

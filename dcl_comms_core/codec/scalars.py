@@ -24,6 +24,7 @@ __all__ = [
     "number",
     "pairs",
     "single",
+    "sint32",
 ]
 __all__ += ["size", "text", "uint32", "uint64", "utf8"]
 
@@ -80,6 +81,14 @@ def int64(value: object) -> bytes:
     number = index(value)  # type: ignore[arg-type]  # TypeError is the answer for anything else
     if -1 << 63 <= number < 1 << 63:
         return size(number if number >= 0 else number + (1 << 64))
+    raise OverflowError
+
+
+def sint32(value: object) -> bytes:
+    """A varint of a number of this type: small ones of either sign are short."""
+    number = index(value)  # type: ignore[arg-type]  # TypeError is the answer for anything else
+    if -1 << 31 <= number < 1 << 31:
+        return size(number << 1 if number >= 0 else ~(number << 1))
     raise OverflowError
 
 

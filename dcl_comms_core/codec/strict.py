@@ -28,7 +28,7 @@ __all__ = ["decode"]
 
 _float = Struct("<f").unpack_from
 _double = Struct("<d").unpack_from
-_NUMBERS = frozenset({"uint32", "int32", "uint64", "int64", "bool", "enum"})
+_NUMBERS = frozenset({"uint32", "int32", "uint64", "int64", "sint32", "bool", "enum"})
 
 
 def decode(cls: type[M], data: bytes, limits: Limits) -> M:
@@ -174,6 +174,8 @@ def _number(step: Step, value: int) -> object:
     if kind == "int64":
         return value - ((value & 1 << 63) << 1)
     value &= 0xFFFF_FFFF
+    if kind == "sint32":
+        return value >> 1 ^ -(value & 1)
     value -= (value & 1 << 31) << 1
     return value if step.enum is None else step.enum(value)
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = ["SECRET_FIELDS", "WireMessage", "use_codec"]
 
-SECRET_FIELDS = frozenset({"auth_chain_json", "conn_str"})
+SECRET_FIELDS = frozenset({"auth_chain", "auth_chain_json", "conn_str"})
 """Fields whose text never appears in a repr."""
 
 

@@ -17,7 +17,19 @@ if TYPE_CHECKING:
 __all__ = ["Field", "FieldType", "MessageTable", "Presence"]
 
 FieldType = Literal[
-    "bool", "bytes", "double", "enum", "float", "int32", "int64", "map", "message", "string", "uint32", "uint64"
+    "bool",
+    "bytes",
+    "double",
+    "enum",
+    "float",
+    "int32",
+    "int64",
+    "map",
+    "message",
+    "sint32",
+    "string",
+    "uint32",
+    "uint64",
 ]
 """Every type that the schemas use; the generator refuses a schema with any other."""
 

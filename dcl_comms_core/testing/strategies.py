@@ -76,6 +76,7 @@ _SCALARS: Final[dict[str, SearchStrategy[Any]]] = {
     "float": st.floats(width=32) | st.just(-0.0),
     "int32": st.integers(-(1 << 31), (1 << 31) - 1),
     "int64": st.integers(-(1 << 63), (1 << 63) - 1),
+    "sint32": st.integers(-(1 << 31), (1 << 31) - 1),
     "string": st.text(max_size=20),
     "uint32": st.integers(0, (1 << 32) - 1),
     "uint64": st.integers(0, (1 << 64) - 1),
@@ -91,7 +92,7 @@ _DOUBLES: Final = st.builds(struct.Struct("<d").pack, _SCALARS["double"]) | st.b
 
 
 def message_classes() -> SearchStrategy[type[WireMessage]]:
-    """Any message class of rfc4, rfc5, v3 and common."""
+    """Any message class of rfc4, rfc5, v3, pulse and common."""
     return st.sampled_from([table.cls for table in TABLES])
 
 
@@ -185,11 +186,21 @@ def _unknown(draw: DrawFn, tag: int, depth: int) -> bytes:
     return head + inner + draw(varints(st.just(tag + 1), longest=5))
 
 
+def _some_fields(cls: type[WireMessage]) -> SearchStrategy[list[Field]]:
+    fields = _FIELDS[cls]
+    return st.lists(st.sampled_from(fields), max_size=6) if fields else st.just([])
+
+
+def _numbers(cls: type[WireMessage]) -> SearchStrategy[int]:
+    """Of one of its fields; 1 for a message without any."""
+    return st.sampled_from([field.number for field in _FIELDS[cls]] or [1])
+
+
 @st.composite
 def valid_bytes(draw: DrawFn, cls: type[WireMessage]) -> bytes:
     """An encoding in any order, fields repeated, members merged, numbers long-winded, unknown fields between them."""
     parts: list[bytes] = []
-    for field in draw(st.lists(st.sampled_from(_FIELDS[cls]), max_size=6)):
+    for field in draw(_some_fields(cls)):
         if draw(st.integers(0, 9)) == 0:
             parts.append(draw(unknown_fields(cls)))
         tag = draw(varints(st.just(field.number << 3 | _WIRE.get(field.type, 0)), longest=5))
@@ -278,15 +289,14 @@ def _groups(draw: DrawFn, _cls: type[WireMessage]) -> bytes:
 
 @st.composite
 def _lengths(draw: DrawFn, cls: type[WireMessage]) -> bytes:
-    field = draw(st.sampled_from(_FIELDS[cls]))
+    number = draw(_numbers(cls))
     length = draw(st.sampled_from([5, (1 << 31) - 1, 1 << 31, 1 << 32, 1 << 62, (1 << 64) - 1]))
-    return draw(varints(st.just(field.number << 3 | 2), longest=5)) + draw(varints(st.just(length)))
+    return draw(varints(st.just(number << 3 | 2), longest=5)) + draw(varints(st.just(length)))
 
 
 @st.composite
 def _endless(draw: DrawFn, cls: type[WireMessage]) -> bytes:
-    field = draw(st.sampled_from(_FIELDS[cls]))
-    tag = draw(varints(st.just(field.number << 3), longest=5))
+    tag = draw(varints(_numbers(cls).map(lambda number: number << 3), longest=5))
     return tag + b"\xff" * draw(st.integers(7, 12)) + draw(st.binary(max_size=2))
 
 

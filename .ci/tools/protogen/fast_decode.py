@@ -91,7 +91,7 @@ def _plain(message: MessageInfo) -> list[str]:
 
 def _body(message: MessageInfo) -> list[str]:
     """The fields of a message in ``m``, up to where ``p`` is then."""
-    out = [f"    m = new({_function(message.ref)}_class)", f"    {NEXT}"]
+    out = [f"    m = new({_function(message.ref)}_class)", *([f"    {NEXT}"] if message.fields else [])]
     for field in message.sorted:
         first, *rest = field.tag_bytes
         match = f"t == {first}" + "".join(f" and data[p + 1] == {byte}" for byte in rest)
@@ -115,7 +115,7 @@ def _packet(packet: MessageInfo, member: FieldInfo, message: MessageInfo) -> lis
     return [*out, f'    return "{member.name}", packet']
 
 
-def _value(field: FieldInfo, tag: int) -> list[str]:
+def _value(field: FieldInfo, tag: int) -> list[str]:  # noqa: PLR0911  # one for each type
     target = f"m.{field.name}"
     if field.type in {"float", "double"}:
         width = 4 if field.type == "float" else 8
@@ -125,6 +125,8 @@ def _value(field: FieldInfo, tag: int) -> list[str]:
         return [*out, "if n > 1:", "    return None", f"{target} = n == 1"]
     if field.type in {"uint32", "int32", "uint64", "int64"}:
         return [*out, "if n > 127:", f"    n, p = {field.type}(data, p, n)", f"{target} = n"]
+    if field.type == "sint32":
+        return [*out, "if n > 127:", "    n, p = uint32(data, p, n)", f"{target} = n >> 1 ^ -(n & 1)"]
     if field.type == "enum":
         return [*out, "if n > 127:", "    n, p = int32(data, p, n)", f"v = {_members(field.ref)}.get(n)",
                 f"{target} = {field.ref}(n) if v is None else v"]  # fmt: skip

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
     from protogen.schema import FieldInfo, FileInfo, MessageInfo
 
-VARINT = {"uint32": "uint32", "int32": "int32", "uint64": "uint64", "int64": "int64", "enum": "int32"}
+VARINT = {"uint32": "uint32", "int32": "int32", "uint64": "uint64", "int64": "int64", "enum": "int32",
+          "sint32": "sint32"}  # fmt: skip
 DIRECT = {"encode_position": "rfc4.Position", "encode_movement": "rfc4.Movement", "encode_chat": "rfc4.Chat"}
 REFUSED = [
     "def refused(packet: rfc4.Packet) -> bytes:",
@@ -50,7 +51,7 @@ def module(files: list[FileInfo]) -> str:
     ]
     out += ["size = scalars.size", "flag = scalars.flag", "blob = scalars.blob"]
     out += ["member = scalars.member"]
-    out += [f"{name} = scalars.{name}" for name in ("uint32", "int32", "uint64", "int64")]
+    out += [f"{name} = scalars.{name}" for name in ("uint32", "int32", "uint64", "int64", "sint32")]
     out += [f'{name} = Struct("{form}").pack' for form, name in structs.items()]
     out += [*body, "", "", "ENCODERS: dict[type, Callable[[Any], bytes]] = {"]
     out += [f"    {m.ref}: {m.module}_{m.name}," for f in files for m in f.messages] + ["}", "", ""]
@@ -64,7 +65,7 @@ def _struct(form: str, structs: dict[str, str]) -> str:
 
 def _message(message: MessageInfo, structs: dict[str, str]) -> list[str]:
     out = [f"def {message.module}_{message.name}(m: {message.ref}) -> bytes:", "    parts: list[bytes] = []"]
-    out += ["    put = parts.append", "    v: Any"]
+    out += ["    put = parts.append", *(["    v: Any"] if message.fields else [])]
     if any(f.group for f in message.fields):
         out += ["    members = 0"]
     out += _fields(message, "m.", structs)
@@ -166,6 +167,8 @@ def _function(field: FieldInfo) -> str:
 
 
 def _put(field: FieldInfo, tag: str, structs: dict[str, str]) -> list[str]:
+    if field.type == "sint32":
+        return [f"put({tag} + sint32(v))"]
     if field.type in VARINT:
         return [f"put({tag} + (SIZES[v] if 0 <= v < 128 else {VARINT[field.type]}(v)))"]
     if field.type in {"float", "double"}:

@@ -12,14 +12,19 @@ from pathlib import Path
 from google.protobuf import descriptor_pb2
 
 SOURCES = {
-    "decentraland.common": ("common", "decentraland/common/vectors.proto"),
-    "decentraland.kernel.comms.rfc4": ("rfc4", "decentraland/kernel/comms/rfc4/comms.proto"),
-    "decentraland.kernel.comms.rfc5": ("rfc5", "decentraland/kernel/comms/rfc5/ws_comms.proto"),
-    "decentraland.kernel.comms.v3": ("v3", "decentraland/kernel/comms/v3/archipelago.proto"),
-}
+    "decentraland.common": ("common", ("decentraland/common/vectors.proto",)),
+    "decentraland.kernel.comms.rfc4": ("rfc4", ("decentraland/kernel/comms/rfc4/comms.proto",)),
+    "decentraland.kernel.comms.rfc5": ("rfc5", ("decentraland/kernel/comms/rfc5/ws_comms.proto",)),
+    "decentraland.kernel.comms.v3": ("v3", ("decentraland/kernel/comms/v3/archipelago.proto",)),
+    "decentraland.pulse": ("pulse", (
+        "decentraland/pulse/pulse_shared.proto",
+        "decentraland/pulse/pulse_client.proto",
+        "decentraland/pulse/pulse_server.proto",
+    )),
+}  # fmt: skip
 TYPES = {
     1: "double", 2: "float", 3: "int64", 4: "uint64", 5: "int32", 8: "bool", 9: "string", 11: "message", 12: "bytes",
-    13: "uint32", 14: "enum",
+    13: "uint32", 14: "enum", 17: "sint32",
 }  # fmt: skip
 CONTINUES = 128
 REPEATABLE = {"string", "message"}
@@ -80,17 +85,17 @@ class MessageInfo:
 
 @dataclass
 class FileInfo:
-    """One .proto file."""
+    """The .proto files of one package: one module of classes."""
 
     module: str
-    path: str
+    paths: tuple[str, ...]
     messages: list[MessageInfo] = field(default_factory=list)
     enums: dict[str, dict[str, int]] = field(default_factory=dict)
 
 
 def load(proto: Path, scratch: Path) -> list[FileInfo]:
-    """The four files, in the order that they import each other."""
-    paths = [path for _, path in SOURCES.values()]
+    """The packages, in the order that they import each other."""
+    paths = [path for _, of_package in SOURCES.values() for path in of_package]
     # The plugin is found on PATH: beside this interpreter.
     env = os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
     descriptors = scratch / "all.pb"
@@ -99,7 +104,10 @@ def load(proto: Path, scratch: Path) -> list[FileInfo]:
     subprocess.run(command, check=True, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     found = descriptor_pb2.FileDescriptorSet.FromString(descriptors.read_bytes())
     refs = _references(found)
-    return [_file(file, refs, scratch) for file in found.file]
+    packages = {package: FileInfo(*source) for package, source in SOURCES.items()}
+    for file in found.file:
+        _add(packages[file.package], file, refs, scratch)
+    return list(packages.values())
 
 
 def _references(found: descriptor_pb2.FileDescriptorSet) -> dict[str, str]:
@@ -115,14 +123,12 @@ def _references(found: descriptor_pb2.FileDescriptorSet) -> dict[str, str]:
     return refs
 
 
-def _file(file: descriptor_pb2.FileDescriptorProto, refs: dict[str, str], scratch: Path) -> FileInfo:
-    module, path = SOURCES[file.package]
-    info = FileInfo(module, path)
+def _add(info: FileInfo, file: descriptor_pb2.FileDescriptorProto, refs: dict[str, str], scratch: Path) -> None:
     written = _compiled(scratch.joinpath(*file.package.split("."), "__init__.py"))
     for enum in file.enum_type:
         info.enums[enum.name] = {value.name: value.number for value in enum.value}
     for message in file.message_type:
-        out = MessageInfo(message.name, f"{file.package}.{message.name}", module)
+        out = MessageInfo(message.name, f"{file.package}.{message.name}", info.module)
         for enum in message.enum_type:
             info.enums[enum.name] = {value.name: value.number for value in enum.value}
         nested = {f".{out.full_name}.{entry.name}": entry for entry in message.nested_type}
@@ -135,7 +141,6 @@ def _file(file: descriptor_pb2.FileDescriptorProto, refs: dict[str, str], scratc
                 one.call = one.call.replace(old, new)
             out.fields.append(one)
         info.messages.append(out)
-    return info
 
 
 def _field(

@@ -8,7 +8,7 @@ from struct import Struct
 from typing import TYPE_CHECKING, Any
 
 from dcl_comms_core.codec import varints
-from dcl_comms_core.proto._gen import common, rfc4, rfc5, v3
+from dcl_comms_core.proto._gen import common, pulse, rfc4, rfc5, v3
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -59,6 +59,31 @@ v3_Heartbeat_class = v3.Heartbeat
 v3_ClientPacket_class = v3.ClientPacket
 v3_ServiceStatus_class = v3.ServiceStatus
 v3_ServiceDiscoveryMessage_class = v3.ServiceDiscoveryMessage
+pulse_PlayerState_class = pulse.PlayerState
+pulse_HandshakeRequest_class = pulse.HandshakeRequest
+pulse_PlayerInitialState_class = pulse.PlayerInitialState
+pulse_ProfileVersionAnnouncement_class = pulse.ProfileVersionAnnouncement
+pulse_PlayerStateInput_class = pulse.PlayerStateInput
+pulse_ResyncRequest_class = pulse.ResyncRequest
+pulse_EmoteStart_class = pulse.EmoteStart
+pulse_EmoteStop_class = pulse.EmoteStop
+pulse_TeleportRequest_class = pulse.TeleportRequest
+pulse_ParcelRect_class = pulse.ParcelRect
+pulse_ClientMessage_class = pulse.ClientMessage
+pulse_HandshakeResponse_class = pulse.HandshakeResponse
+pulse_PlayerProfileVersionsAnnounced_class = pulse.PlayerProfileVersionsAnnounced
+pulse_PlayerStateDeltaTier0_class = pulse.PlayerStateDeltaTier0
+pulse_PlayerStateFull_class = pulse.PlayerStateFull
+pulse_PlayerJoined_class = pulse.PlayerJoined
+pulse_PlayerLeft_class = pulse.PlayerLeft
+pulse_EmoteStarted_class = pulse.EmoteStarted
+pulse_EmoteStopped_class = pulse.EmoteStopped
+pulse_TeleportPerformed_class = pulse.TeleportPerformed
+pulse_ServerMessage_class = pulse.ServerMessage
+_pulse_EmoteStopReason = {int(member): member for member in pulse.EmoteStopReason}
+_pulse_EmoteStopReason_0 = pulse.EmoteStopReason(0)
+_pulse_GlideState = {int(member): member for member in pulse.GlideState}
+_pulse_GlideState_0 = pulse.GlideState(0)
 _rfc4_GlideState = {int(member): member for member in rfc4.GlideState}
 _rfc4_GlideState_0 = rfc4.GlideState(0)
 _rfc4_VoiceCodec = {int(member): member for member in rfc4.VoiceCodec}
@@ -1387,6 +1412,1129 @@ def v3_ServiceDiscoveryMessage(data: bytes, p: int, end: int) -> v3.ServiceDisco
     return m if p == end else None
 
 
+def pulse_PlayerState(data: bytes, p: int, end: int) -> pulse.PlayerState | None:
+    m = new(pulse_PlayerState_class)
+    t = data[p] if p < end else 0
+    if t == 8:
+        n = data[p + 1]
+        p += 2
+        if n > 127:
+            n, p = int32(data, p, n)
+        m.parcel_index = n
+        t = data[p] if p < end else 0
+    else:
+        m.parcel_index = 0
+    if t == 16:
+        n = data[p + 1]
+        p += 2
+        if n > 127:
+            n, p = uint32(data, p, n)
+        m.position_x = n
+        t = data[p] if p < end else 0
+    else:
+        m.position_x = 0
+    if t == 24:
+        n = data[p + 1]
+        p += 2
+        if n > 127:
+            n, p = uint32(data, p, n)
+        m.position_y = n
+        t = data[p] if p < end else 0
+    else:
+        m.position_y = 0
+    if t == 32:
+        n = data[p + 1]
+        p += 2
+        if n > 127:
+            n, p = uint32(data, p, n)
+        m.position_z = n
+        t = data[p] if p < end else 0
+    else:
+        m.position_z = 0
+    if t == 40:
+        n = data[p + 1]
+        p += 2
+        if n > 127:
+            n, p = uint32(data, p, n)
+        m.velocity_x = n
+        t = data[p] if p < end else 0
+    else:
+        m.velocity_x = 0
+    if t == 48:
+        n = data[p + 1]
+        p += 2
+        if n > 127:
+            n, p = uint32(data, p, n)
+        m.velocity_y = n
+        t = data[p] if p < end else 0
+    else:
+        m.velocity_y = 0
+    if t == 56:
+        n = data[p + 1]
+        p += 2
+        if n > 127:
+            n, p = uint32(data, p, n)
+        m.velocity_z = n
+        t = data[p] if p < end else 0
+    else:
+        m.velocity_z = 0
+    if t == 64:
+        n = data[p + 1]
+        p += 2
+        if n > 127:
+            n, p = uint32(data, p, n)
+        m.rotation_y = n
+        t = data[p] if p < end else 0
+    else:
+        m.rotation_y = 0
+    if t == 72:
+        n = data[p + 1]
+        p += 2
+        if n > 127:
+            n, p = uint32(data, p, n)
+        m.movement_blend = n
+        t = data[p] if p < end else 0
+    else:
+        m.movement_blend = 0
+    if t == 80:
+        n = data[p + 1]
+        p += 2
+        if n > 127:
+            n, p = uint32(data, p, n)
+        m.slide_blend = n
+        t = data[p] if p < end else 0
+    else:
+        m.slide_blend = 0
+    if t == 88:
+        n = data[p + 1]
+        p += 2
+        if n > 127:
+            n, p = uint32(data, p, n)
+        m.head_yaw = n
+        t = data[p] if p < end else 0
+    else:
+        m.head_yaw = None
+    if t == 96:
+        n = data[p + 1]
+        p += 2
+        if n > 127:
+            n, p = uint32(data, p, n)
+        m.head_pitch = n
+        t = data[p] if p < end else 0
+    else:
+        m.head_pitch = None
+    if t == 104:
+        n = data[p + 1]
+        p += 2
+        if n > 127:
+            n, p = uint32(data, p, n)
+        m.state_flags = n
+        t = data[p] if p < end else 0
+    else:
+        m.state_flags = 0
+    if t == 112:
+        n = data[p + 1]
+        p += 2
+        if n > 127:
+            n, p = int32(data, p, n)
+        v = _pulse_GlideState.get(n)
+        m.glide_state = pulse.GlideState(n) if v is None else v
+        t = data[p] if p < end else 0
+    else:
+        m.glide_state = _pulse_GlideState_0
+    if t == 120:
+        n = data[p + 1]
+        p += 2
+        if n > 127:
+            n, p = int32(data, p, n)
+        m.jump_count = n
+        t = data[p] if p < end else 0
+    else:
+        m.jump_count = 0
+    if t == 128 and data[p + 1] == 1:
+        n = data[p + 2]
+        p += 3
+        if n > 127:
+            n, p = uint32(data, p, n)
+        m.point_at_x = n
+        t = data[p] if p < end else 0
+    else:
+        m.point_at_x = None
+    if t == 136 and data[p + 1] == 1:
+        n = data[p + 2]
+        p += 3
+        if n > 127:
+            n, p = uint32(data, p, n)
+        m.point_at_y = n
+        t = data[p] if p < end else 0
+    else:
+        m.point_at_y = None
+    if t == 144 and data[p + 1] == 1:
+        n = data[p + 2]
+        p += 3
+        if n > 127:
+            n, p = uint32(data, p, n)
+        m.point_at_z = n
+    else:
+        m.point_at_z = None
+    m._unknown_fields = b""
+    return m if p == end else None
+
+
+def pulse_HandshakeRequest(data: bytes, p: int, end: int) -> pulse.HandshakeRequest | None:
+    m = new(pulse_HandshakeRequest_class)
+    t = data[p] if p < end else 0
+    if t == 10:
+        n = data[p + 1]
+        p += 2
+        if n > 127:
+            b = data[p]
+            if b < 128:
+                n += (b << 7) - 128
+                p += 1
+            else:
+                n, p = size(data, p, n)
+        q = p + n
+        m.auth_chain = data[p:q]
+        p = q
+        t = data[p] if p < end else 0
+    else:
+        m.auth_chain = b""
+    if t == 16:
+        n = data[p + 1]
+        p += 2
+        if n > 127:
+            n, p = int32(data, p, n)
+        m.profile_version = n
+        t = data[p] if p < end else 0
+    else:
+        m.profile_version = 0
+    if t == 26:
+        n = data[p + 1]
+        p += 2
+        if n > 127:
+            b = data[p]
+            if b < 128:
+                n += (b << 7) - 128
+                p += 1
+            else:
+                n, p = size(data, p, n)
+        s = pulse_PlayerInitialState(data, p, p + n)
+        if s is None:
+            return None
+        m.initial_state = s
+        p += n
+    else:
+        m.initial_state = None
+    m._unknown_fields = b""
+    return m if p == end else None
+
+
+def pulse_PlayerInitialState(data: bytes, p: int, end: int) -> pulse.PlayerInitialState | None:
+    m = new(pulse_PlayerInitialState_class)
+    t = data[p] if p < end else 0
+    if t == 10:
+        n = data[p + 1]
+        p += 2
+        if n > 127:
+            b = data[p]
+            if b < 128:
+                n += (b << 7) - 128
+                p += 1
+            else:
+                n, p = size(data, p, n)
+        s = pulse_PlayerState(data, p, p + n)
+        if s is None:
+            return None
+        m.state = s
+        p += n
+        t = data[p] if p < end else 0
+    else:
+        m.state = None
+    if t == 18:
+        n = data[p + 1]
+        p += 2
+        if n > 127:
+            b = data[p]
+            if b < 128:
+                n += (b << 7) - 128
+                p += 1
+            else:
+                n, p = size(data, p, n)
+        q = p + n
+        m.emote_id = data[p:q].decode()
+        p = q
+        t = data[p] if p < end else 0
+    else:
+        m.emote_id = None
+    if t == 24:
+        n = data[p + 1]
+        p += 2
+        if n > 127:
+            n, p = uint32(data, p, n)
+        m.emote_duration_ms = n
+        t = data[p] if p < end else 0
+    else:
+        m.emote_duration_ms = None
+    if t == 32:
+        n = data[p + 1]
+        p += 2
+        if n > 127:
+            n, p = uint32(data, p, n)
+        m.emote_start_offset_ms = n
+        t = data[p] if p < end else 0
+    else:
+        m.emote_start_offset_ms = None
+    if t == 42:
+        n = data[p + 1]
+        p += 2
+        if n > 127:
+            b = data[p]
+            if b < 128:
+                n += (b << 7) - 128
+                p += 1
+            else:
+                n, p = size(data, p, n)
+        q = p + n
+        m.realm = data[p:q].decode()
+        p = q
+        t = data[p] if p < end else 0
+    else:
+        m.realm = ""
+    if t == 48:
+        n = data[p + 1]
+        p += 2
+        if n > 127:
+            n, p = int32(data, p, n)
+        m.emote_mask = n
+    else:
+        m.emote_mask = None
+    m._unknown_fields = b""
+    return m if p == end else None
+
+
+def pulse_ProfileVersionAnnouncement(data: bytes, p: int, end: int) -> pulse.ProfileVersionAnnouncement | None:
+    m = new(pulse_ProfileVersionAnnouncement_class)
+    t = data[p] if p < end else 0
+    if t == 8:
+        n = data[p + 1]
+        p += 2
+        if n > 127:
+            n, p = int32(data, p, n)
+        m.version = n
+    else:
+        m.version = 0
+    m._unknown_fields = b""
+    return m if p == end else None
+
+
+def pulse_PlayerStateInput(data: bytes, p: int, end: int) -> pulse.PlayerStateInput | None:
+    m = new(pulse_PlayerStateInput_class)
+    t = data[p] if p < end else 0
+    if t == 10:
+        n = data[p + 1]
+        p += 2
+        if n > 127:
+            b = data[p]
+            if b < 128:
+                n += (b << 7) - 128
+                p += 1
+            else:
+                n, p = size(data, p, n)
+        s = pulse_PlayerState(data, p, p + n)
+        if s is None:
+            return None
+        m.state = s
+        p += n
+    else:
+        m.state = None
+    m._unknown_fields = b""
+    return m if p == end else None
+
+
+def pulse_ResyncRequest(data: bytes, p: int, end: int) -> pulse.ResyncRequest | None:
+    m = new(pulse_ResyncRequest_class)
+    t = data[p] if p < end else 0
+    if t == 8:
+        n = data[p + 1]
+        p += 2
+        if n > 127:
+            n, p = uint32(data, p, n)
+        m.subject_id = n
+        t = data[p] if p < end else 0
+    else:
+        m.subject_id = 0
+    if t == 16:
+        n = data[p + 1]
+        p += 2
+        if n > 127:
+            n, p = uint32(data, p, n)
+        m.known_seq = n
+    else:
+        m.known_seq = 0
+    m._unknown_fields = b""
+    return m if p == end else None
+
+
+def pulse_EmoteStart(data: bytes, p: int, end: int) -> pulse.EmoteStart | None:
+    m = new(pulse_EmoteStart_class)
+    t = data[p] if p < end else 0
+    if t == 10:
+        n = data[p + 1]
+        p += 2
+        if n > 127:
+            b = data[p]
+            if b < 128:
+                n += (b << 7) - 128
+                p += 1
+            else:
+                n, p = size(data, p, n)
+        q = p + n
+        m.emote_id = data[p:q].decode()
+        p = q
+        t = data[p] if p < end else 0
+    else:
+        m.emote_id = ""
+    if t == 16:
+        n = data[p + 1]
+        p += 2
+        if n > 127:
+            n, p = uint32(data, p, n)
+        m.duration_ms = n
+        t = data[p] if p < end else 0
+    else:
+        m.duration_ms = None
+    if t == 26:
+        n = data[p + 1]
+        p += 2
+        if n > 127:
+            b = data[p]
+            if b < 128:
+                n += (b << 7) - 128
+                p += 1
+            else:
+                n, p = size(data, p, n)
+        s = pulse_PlayerState(data, p, p + n)
+        if s is None:
+            return None
+        m.player_state = s
+        p += n
+        t = data[p] if p < end else 0
+    else:
+        m.player_state = None
+    if t == 32:
+        n = data[p + 1]
+        p += 2
+        if n > 127:
+            n, p = int32(data, p, n)
+        m.mask = n
+    else:
+        m.mask = None
+    m._unknown_fields = b""
+    return m if p == end else None
+
+
+def pulse_EmoteStop(data: bytes, p: int, end: int) -> pulse.EmoteStop | None:
+    m = new(pulse_EmoteStop_class)
+    m._unknown_fields = b""
+    return m if p == end else None
+
+
+def pulse_TeleportRequest(data: bytes, p: int, end: int) -> pulse.TeleportRequest | None:
+    m = new(pulse_TeleportRequest_class)
+    t = data[p] if p < end else 0
+    if t == 8:
+        n = data[p + 1]
+        p += 2
+        if n > 127:
+            n, p = int32(data, p, n)
+        m.parcel_index = n
+        t = data[p] if p < end else 0
+    else:
+        m.parcel_index = 0
+    if t == 16:
+        n = data[p + 1]
+        p += 2
+        if n > 127:
+            n, p = uint32(data, p, n)
+        m.position_x = n
+        t = data[p] if p < end else 0
+    else:
+        m.position_x = 0
+    if t == 24:
+        n = data[p + 1]
+        p += 2
+        if n > 127:
+            n, p = uint32(data, p, n)
+        m.position_y = n
+        t = data[p] if p < end else 0
+    else:
+        m.position_y = 0
+    if t == 32:
+        n = data[p + 1]
+        p += 2
+        if n > 127:
+            n, p = uint32(data, p, n)
+        m.position_z = n
+        t = data[p] if p < end else 0
+    else:
+        m.position_z = 0
+    if t == 42:
+        n = data[p + 1]
+        p += 2
+        if n > 127:
+            b = data[p]
+            if b < 128:
+                n += (b << 7) - 128
+                p += 1
+            else:
+                n, p = size(data, p, n)
+        q = p + n
+        m.realm = data[p:q].decode()
+        p = q
+    else:
+        m.realm = ""
+    m._unknown_fields = b""
+    return m if p == end else None
+
+
+def pulse_ParcelRect(data: bytes, p: int, end: int) -> pulse.ParcelRect | None:
+    m = new(pulse_ParcelRect_class)
+    t = data[p] if p < end else 0
+    if t == 8:
+        n = data[p + 1]
+        p += 2
+        if n > 127:
+            n, p = uint32(data, p, n)
+        m.min_x = n >> 1 ^ -(n & 1)
+        t = data[p] if p < end else 0
+    else:
+        m.min_x = 0
+    if t == 16:
+        n = data[p + 1]
+        p += 2
+        if n > 127:
+            n, p = uint32(data, p, n)
+        m.min_z = n >> 1 ^ -(n & 1)
+        t = data[p] if p < end else 0
+    else:
+        m.min_z = 0
+    if t == 24:
+        n = data[p + 1]
+        p += 2
+        if n > 127:
+            n, p = uint32(data, p, n)
+        m.max_x = n >> 1 ^ -(n & 1)
+        t = data[p] if p < end else 0
+    else:
+        m.max_x = 0
+    if t == 32:
+        n = data[p + 1]
+        p += 2
+        if n > 127:
+            n, p = uint32(data, p, n)
+        m.max_z = n >> 1 ^ -(n & 1)
+    else:
+        m.max_z = 0
+    m._unknown_fields = b""
+    return m if p == end else None
+
+
+def pulse_HandshakeResponse(data: bytes, p: int, end: int) -> pulse.HandshakeResponse | None:
+    m = new(pulse_HandshakeResponse_class)
+    t = data[p] if p < end else 0
+    if t == 8:
+        n = data[p + 1]
+        p += 2
+        if n > 1:
+            return None
+        m.success = n == 1
+        t = data[p] if p < end else 0
+    else:
+        m.success = False
+    if t == 18:
+        n = data[p + 1]
+        p += 2
+        if n > 127:
+            b = data[p]
+            if b < 128:
+                n += (b << 7) - 128
+                p += 1
+            else:
+                n, p = size(data, p, n)
+        q = p + n
+        m.error = data[p:q].decode()
+        p = q
+    else:
+        m.error = None
+    m._unknown_fields = b""
+    return m if p == end else None
+
+
+def pulse_PlayerProfileVersionsAnnounced(data: bytes, p: int, end: int) -> pulse.PlayerProfileVersionsAnnounced | None:
+    m = new(pulse_PlayerProfileVersionsAnnounced_class)
+    t = data[p] if p < end else 0
+    if t == 8:
+        n = data[p + 1]
+        p += 2
+        if n > 127:
+            n, p = uint32(data, p, n)
+        m.subject_id = n
+        t = data[p] if p < end else 0
+    else:
+        m.subject_id = 0
+    if t == 16:
+        n = data[p + 1]
+        p += 2
+        if n > 127:
+            n, p = int32(data, p, n)
+        m.version = n
+    else:
+        m.version = 0
+    m._unknown_fields = b""
+    return m if p == end else None
+
+
+def pulse_PlayerStateDeltaTier0(data: bytes, p: int, end: int) -> pulse.PlayerStateDeltaTier0 | None:
+    m = new(pulse_PlayerStateDeltaTier0_class)
+    t = data[p] if p < end else 0
+    if t == 8:
+        n = data[p + 1]
+        p += 2
+        if n > 127:
+            n, p = uint32(data, p, n)
+        m.subject_id = n
+        t = data[p] if p < end else 0
+    else:
+        m.subject_id = 0
+    if t == 16:
+        n = data[p + 1]
+        p += 2
+        if n > 127:
+            n, p = uint32(data, p, n)
+        m.baseline_seq = n
+        t = data[p] if p < end else 0
+    else:
+        m.baseline_seq = 0
+    if t == 24:
+        n = data[p + 1]
+        p += 2
+        if n > 127:
+            n, p = uint32(data, p, n)
+        m.new_seq = n
+        t = data[p] if p < end else 0
+    else:
+        m.new_seq = 0
+    if t == 32:
+        n = data[p + 1]
+        p += 2
+        if n > 127:
+            n, p = uint32(data, p, n)
+        m.server_tick = n
+        t = data[p] if p < end else 0
+    else:
+        m.server_tick = 0
+    if t == 40:
+        n = data[p + 1]
+        p += 2
+        if n > 127:
+            n, p = int32(data, p, n)
+        m.parcel_index = n
+        t = data[p] if p < end else 0
+    else:
+        m.parcel_index = None
+    if t == 48:
+        n = data[p + 1]
+        p += 2
+        if n > 127:
+            n, p = uint32(data, p, n)
+        m.position_x = n
+        t = data[p] if p < end else 0
+    else:
+        m.position_x = None
+    if t == 56:
+        n = data[p + 1]
+        p += 2
+        if n > 127:
+            n, p = uint32(data, p, n)
+        m.position_y = n
+        t = data[p] if p < end else 0
+    else:
+        m.position_y = None
+    if t == 64:
+        n = data[p + 1]
+        p += 2
+        if n > 127:
+            n, p = uint32(data, p, n)
+        m.position_z = n
+        t = data[p] if p < end else 0
+    else:
+        m.position_z = None
+    if t == 72:
+        n = data[p + 1]
+        p += 2
+        if n > 127:
+            n, p = uint32(data, p, n)
+        m.velocity_x = n
+        t = data[p] if p < end else 0
+    else:
+        m.velocity_x = None
+    if t == 80:
+        n = data[p + 1]
+        p += 2
+        if n > 127:
+            n, p = uint32(data, p, n)
+        m.velocity_y = n
+        t = data[p] if p < end else 0
+    else:
+        m.velocity_y = None
+    if t == 88:
+        n = data[p + 1]
+        p += 2
+        if n > 127:
+            n, p = uint32(data, p, n)
+        m.velocity_z = n
+        t = data[p] if p < end else 0
+    else:
+        m.velocity_z = None
+    if t == 96:
+        n = data[p + 1]
+        p += 2
+        if n > 127:
+            n, p = uint32(data, p, n)
+        m.rotation_y = n
+        t = data[p] if p < end else 0
+    else:
+        m.rotation_y = None
+    if t == 104:
+        n = data[p + 1]
+        p += 2
+        if n > 127:
+            n, p = uint32(data, p, n)
+        m.movement_blend = n
+        t = data[p] if p < end else 0
+    else:
+        m.movement_blend = None
+    if t == 112:
+        n = data[p + 1]
+        p += 2
+        if n > 127:
+            n, p = uint32(data, p, n)
+        m.slide_blend = n
+        t = data[p] if p < end else 0
+    else:
+        m.slide_blend = None
+    if t == 120:
+        n = data[p + 1]
+        p += 2
+        if n > 127:
+            n, p = uint32(data, p, n)
+        m.head_yaw = n
+        t = data[p] if p < end else 0
+    else:
+        m.head_yaw = None
+    if t == 128 and data[p + 1] == 1:
+        n = data[p + 2]
+        p += 3
+        if n > 127:
+            n, p = uint32(data, p, n)
+        m.head_pitch = n
+        t = data[p] if p < end else 0
+    else:
+        m.head_pitch = None
+    if t == 136 and data[p + 1] == 1:
+        n = data[p + 2]
+        p += 3
+        if n > 127:
+            n, p = uint32(data, p, n)
+        m.state_flags = n
+        t = data[p] if p < end else 0
+    else:
+        m.state_flags = None
+    if t == 144 and data[p + 1] == 1:
+        n = data[p + 2]
+        p += 3
+        if n > 127:
+            n, p = int32(data, p, n)
+        v = _pulse_GlideState.get(n)
+        m.glide_state = pulse.GlideState(n) if v is None else v
+        t = data[p] if p < end else 0
+    else:
+        m.glide_state = None
+    if t == 152 and data[p + 1] == 1:
+        n = data[p + 2]
+        p += 3
+        if n > 127:
+            n, p = int32(data, p, n)
+        m.jump_count = n
+        t = data[p] if p < end else 0
+    else:
+        m.jump_count = None
+    if t == 160 and data[p + 1] == 1:
+        n = data[p + 2]
+        p += 3
+        if n > 127:
+            n, p = uint32(data, p, n)
+        m.point_at_x = n
+        t = data[p] if p < end else 0
+    else:
+        m.point_at_x = None
+    if t == 168 and data[p + 1] == 1:
+        n = data[p + 2]
+        p += 3
+        if n > 127:
+            n, p = uint32(data, p, n)
+        m.point_at_y = n
+        t = data[p] if p < end else 0
+    else:
+        m.point_at_y = None
+    if t == 176 and data[p + 1] == 1:
+        n = data[p + 2]
+        p += 3
+        if n > 127:
+            n, p = uint32(data, p, n)
+        m.point_at_z = n
+    else:
+        m.point_at_z = None
+    m._unknown_fields = b""
+    return m if p == end else None
+
+
+def pulse_PlayerStateFull(data: bytes, p: int, end: int) -> pulse.PlayerStateFull | None:
+    m = new(pulse_PlayerStateFull_class)
+    t = data[p] if p < end else 0
+    if t == 8:
+        n = data[p + 1]
+        p += 2
+        if n > 127:
+            n, p = uint32(data, p, n)
+        m.subject_id = n
+        t = data[p] if p < end else 0
+    else:
+        m.subject_id = 0
+    if t == 16:
+        n = data[p + 1]
+        p += 2
+        if n > 127:
+            n, p = uint32(data, p, n)
+        m.sequence = n
+        t = data[p] if p < end else 0
+    else:
+        m.sequence = 0
+    if t == 24:
+        n = data[p + 1]
+        p += 2
+        if n > 127:
+            n, p = uint32(data, p, n)
+        m.server_tick = n
+        t = data[p] if p < end else 0
+    else:
+        m.server_tick = 0
+    if t == 34:
+        n = data[p + 1]
+        p += 2
+        if n > 127:
+            b = data[p]
+            if b < 128:
+                n += (b << 7) - 128
+                p += 1
+            else:
+                n, p = size(data, p, n)
+        s = pulse_PlayerState(data, p, p + n)
+        if s is None:
+            return None
+        m.state = s
+        p += n
+    else:
+        m.state = None
+    m._unknown_fields = b""
+    return m if p == end else None
+
+
+def pulse_PlayerJoined(data: bytes, p: int, end: int) -> pulse.PlayerJoined | None:
+    m = new(pulse_PlayerJoined_class)
+    t = data[p] if p < end else 0
+    if t == 10:
+        n = data[p + 1]
+        p += 2
+        if n > 127:
+            b = data[p]
+            if b < 128:
+                n += (b << 7) - 128
+                p += 1
+            else:
+                n, p = size(data, p, n)
+        q = p + n
+        m.user_id = data[p:q].decode()
+        p = q
+        t = data[p] if p < end else 0
+    else:
+        m.user_id = ""
+    if t == 16:
+        n = data[p + 1]
+        p += 2
+        if n > 127:
+            n, p = int32(data, p, n)
+        m.profile_version = n
+        t = data[p] if p < end else 0
+    else:
+        m.profile_version = 0
+    if t == 26:
+        n = data[p + 1]
+        p += 2
+        if n > 127:
+            b = data[p]
+            if b < 128:
+                n += (b << 7) - 128
+                p += 1
+            else:
+                n, p = size(data, p, n)
+        s = pulse_PlayerStateFull(data, p, p + n)
+        if s is None:
+            return None
+        m.state = s
+        p += n
+        t = data[p] if p < end else 0
+    else:
+        m.state = None
+    if t == 34:
+        n = data[p + 1]
+        p += 2
+        if n > 127:
+            b = data[p]
+            if b < 128:
+                n += (b << 7) - 128
+                p += 1
+            else:
+                n, p = size(data, p, n)
+        q = p + n
+        m.realm = data[p:q].decode()
+        p = q
+    else:
+        m.realm = ""
+    m._unknown_fields = b""
+    return m if p == end else None
+
+
+def pulse_PlayerLeft(data: bytes, p: int, end: int) -> pulse.PlayerLeft | None:
+    m = new(pulse_PlayerLeft_class)
+    t = data[p] if p < end else 0
+    if t == 8:
+        n = data[p + 1]
+        p += 2
+        if n > 127:
+            n, p = uint32(data, p, n)
+        m.subject_id = n
+    else:
+        m.subject_id = 0
+    m._unknown_fields = b""
+    return m if p == end else None
+
+
+def pulse_EmoteStarted(data: bytes, p: int, end: int) -> pulse.EmoteStarted | None:
+    m = new(pulse_EmoteStarted_class)
+    t = data[p] if p < end else 0
+    if t == 8:
+        n = data[p + 1]
+        p += 2
+        if n > 127:
+            n, p = uint32(data, p, n)
+        m.subject_id = n
+        t = data[p] if p < end else 0
+    else:
+        m.subject_id = 0
+    if t == 16:
+        n = data[p + 1]
+        p += 2
+        if n > 127:
+            n, p = uint32(data, p, n)
+        m.sequence = n
+        t = data[p] if p < end else 0
+    else:
+        m.sequence = 0
+    if t == 24:
+        n = data[p + 1]
+        p += 2
+        if n > 127:
+            n, p = uint32(data, p, n)
+        m.server_tick = n
+        t = data[p] if p < end else 0
+    else:
+        m.server_tick = 0
+    if t == 34:
+        n = data[p + 1]
+        p += 2
+        if n > 127:
+            b = data[p]
+            if b < 128:
+                n += (b << 7) - 128
+                p += 1
+            else:
+                n, p = size(data, p, n)
+        q = p + n
+        m.emote_id = data[p:q].decode()
+        p = q
+        t = data[p] if p < end else 0
+    else:
+        m.emote_id = ""
+    if t == 42:
+        n = data[p + 1]
+        p += 2
+        if n > 127:
+            b = data[p]
+            if b < 128:
+                n += (b << 7) - 128
+                p += 1
+            else:
+                n, p = size(data, p, n)
+        s = pulse_PlayerState(data, p, p + n)
+        if s is None:
+            return None
+        m.player_state = s
+        p += n
+        t = data[p] if p < end else 0
+    else:
+        m.player_state = None
+    if t == 48:
+        n = data[p + 1]
+        p += 2
+        if n > 127:
+            n, p = int32(data, p, n)
+        m.mask = n
+    else:
+        m.mask = None
+    m._unknown_fields = b""
+    return m if p == end else None
+
+
+def pulse_EmoteStopped(data: bytes, p: int, end: int) -> pulse.EmoteStopped | None:
+    m = new(pulse_EmoteStopped_class)
+    t = data[p] if p < end else 0
+    if t == 8:
+        n = data[p + 1]
+        p += 2
+        if n > 127:
+            n, p = uint32(data, p, n)
+        m.subject_id = n
+        t = data[p] if p < end else 0
+    else:
+        m.subject_id = 0
+    if t == 16:
+        n = data[p + 1]
+        p += 2
+        if n > 127:
+            n, p = uint32(data, p, n)
+        m.server_tick = n
+        t = data[p] if p < end else 0
+    else:
+        m.server_tick = 0
+    if t == 24:
+        n = data[p + 1]
+        p += 2
+        if n > 127:
+            n, p = int32(data, p, n)
+        v = _pulse_EmoteStopReason.get(n)
+        m.reason = pulse.EmoteStopReason(n) if v is None else v
+        t = data[p] if p < end else 0
+    else:
+        m.reason = _pulse_EmoteStopReason_0
+    if t == 32:
+        n = data[p + 1]
+        p += 2
+        if n > 127:
+            n, p = uint32(data, p, n)
+        m.sequence = n
+        t = data[p] if p < end else 0
+    else:
+        m.sequence = 0
+    if t == 42:
+        n = data[p + 1]
+        p += 2
+        if n > 127:
+            b = data[p]
+            if b < 128:
+                n += (b << 7) - 128
+                p += 1
+            else:
+                n, p = size(data, p, n)
+        s = pulse_PlayerState(data, p, p + n)
+        if s is None:
+            return None
+        m.player_state = s
+        p += n
+    else:
+        m.player_state = None
+    m._unknown_fields = b""
+    return m if p == end else None
+
+
+def pulse_TeleportPerformed(data: bytes, p: int, end: int) -> pulse.TeleportPerformed | None:
+    m = new(pulse_TeleportPerformed_class)
+    t = data[p] if p < end else 0
+    if t == 8:
+        n = data[p + 1]
+        p += 2
+        if n > 127:
+            n, p = uint32(data, p, n)
+        m.subject_id = n
+        t = data[p] if p < end else 0
+    else:
+        m.subject_id = 0
+    if t == 16:
+        n = data[p + 1]
+        p += 2
+        if n > 127:
+            n, p = uint32(data, p, n)
+        m.sequence = n
+        t = data[p] if p < end else 0
+    else:
+        m.sequence = 0
+    if t == 24:
+        n = data[p + 1]
+        p += 2
+        if n > 127:
+            n, p = uint32(data, p, n)
+        m.server_tick = n
+        t = data[p] if p < end else 0
+    else:
+        m.server_tick = 0
+    if t == 34:
+        n = data[p + 1]
+        p += 2
+        if n > 127:
+            b = data[p]
+            if b < 128:
+                n += (b << 7) - 128
+                p += 1
+            else:
+                n, p = size(data, p, n)
+        s = pulse_PlayerState(data, p, p + n)
+        if s is None:
+            return None
+        m.state = s
+        p += n
+        t = data[p] if p < end else 0
+    else:
+        m.state = None
+    if t == 42:
+        n = data[p + 1]
+        p += 2
+        if n > 127:
+            b = data[p]
+            if b < 128:
+                n += (b << 7) - 128
+                p += 1
+            else:
+                n, p = size(data, p, n)
+        q = p + n
+        m.realm = data[p:q].decode()
+        p = q
+    else:
+        m.realm = ""
+    m._unknown_fields = b""
+    return m if p == end else None
+
+
 DECODERS: dict[type, Callable[[bytes, int, int], Any]] = {
     common.Position: common_Position,
     rfc4.Position: rfc4_Position,
@@ -1420,6 +2568,25 @@ DECODERS: dict[type, Callable[[bytes, int, int], Any]] = {
     v3.Heartbeat: v3_Heartbeat,
     v3.ServiceStatus: v3_ServiceStatus,
     v3.ServiceDiscoveryMessage: v3_ServiceDiscoveryMessage,
+    pulse.PlayerState: pulse_PlayerState,
+    pulse.HandshakeRequest: pulse_HandshakeRequest,
+    pulse.PlayerInitialState: pulse_PlayerInitialState,
+    pulse.ProfileVersionAnnouncement: pulse_ProfileVersionAnnouncement,
+    pulse.PlayerStateInput: pulse_PlayerStateInput,
+    pulse.ResyncRequest: pulse_ResyncRequest,
+    pulse.EmoteStart: pulse_EmoteStart,
+    pulse.EmoteStop: pulse_EmoteStop,
+    pulse.TeleportRequest: pulse_TeleportRequest,
+    pulse.ParcelRect: pulse_ParcelRect,
+    pulse.HandshakeResponse: pulse_HandshakeResponse,
+    pulse.PlayerProfileVersionsAnnounced: pulse_PlayerProfileVersionsAnnounced,
+    pulse.PlayerStateDeltaTier0: pulse_PlayerStateDeltaTier0,
+    pulse.PlayerStateFull: pulse_PlayerStateFull,
+    pulse.PlayerJoined: pulse_PlayerJoined,
+    pulse.PlayerLeft: pulse_PlayerLeft,
+    pulse.EmoteStarted: pulse_EmoteStarted,
+    pulse.EmoteStopped: pulse_EmoteStopped,
+    pulse.TeleportPerformed: pulse_TeleportPerformed,
 }
 
 
@@ -1539,10 +2706,102 @@ def v3_ClientPacket(data: bytes, p: int, end: int) -> v3.ClientPacket | None:
     return m
 
 
+_pulse_ClientMessage_bodies: dict[int, tuple[str, Callable[[bytes, int, int], Any]]] = {
+    10: ("handshake", pulse_HandshakeRequest),
+    18: ("input", pulse_PlayerStateInput),
+    26: ("resync", pulse_ResyncRequest),
+    34: ("profile_announcement", pulse_ProfileVersionAnnouncement),
+    42: ("emote_start", pulse_EmoteStart),
+    50: ("emote_stop", pulse_EmoteStop),
+    58: ("teleport", pulse_TeleportRequest),
+}
+
+
+def pulse_ClientMessage(data: bytes, p: int, end: int) -> pulse.ClientMessage | None:
+    body = _pulse_ClientMessage_bodies.get(data[p])
+    if body is None:
+        return None
+    n = data[p + 1]
+    p += 2
+    if n > 127:
+        b = data[p]
+        if b < 128:
+            n += (b << 7) - 128
+            p += 1
+        else:
+            n, p = size(data, p, n)
+    if p + n != end:
+        return None
+    v = body[1](data, p, end)
+    if v is None:
+        return None
+    m = new(pulse_ClientMessage_class)
+    m.handshake = None
+    m.input = None
+    m.resync = None
+    m.profile_announcement = None
+    m.emote_start = None
+    m.emote_stop = None
+    m.teleport = None
+    m.scene_listener_handshake = None
+    m.scene_listener_update = None
+    setattr(m, body[0], v)
+    m._unknown_fields = b""
+    return m
+
+
+_pulse_ServerMessage_bodies: dict[int, tuple[str, Callable[[bytes, int, int], Any]]] = {
+    10: ("handshake", pulse_HandshakeResponse),
+    18: ("player_state_full", pulse_PlayerStateFull),
+    26: ("player_state_delta", pulse_PlayerStateDeltaTier0),
+    34: ("player_joined", pulse_PlayerJoined),
+    42: ("player_left", pulse_PlayerLeft),
+    50: ("player_profile_version_announced", pulse_PlayerProfileVersionsAnnounced),
+    58: ("emote_started", pulse_EmoteStarted),
+    66: ("emote_stopped", pulse_EmoteStopped),
+    74: ("teleported", pulse_TeleportPerformed),
+}
+
+
+def pulse_ServerMessage(data: bytes, p: int, end: int) -> pulse.ServerMessage | None:
+    body = _pulse_ServerMessage_bodies.get(data[p])
+    if body is None:
+        return None
+    n = data[p + 1]
+    p += 2
+    if n > 127:
+        b = data[p]
+        if b < 128:
+            n += (b << 7) - 128
+            p += 1
+        else:
+            n, p = size(data, p, n)
+    if p + n != end:
+        return None
+    v = body[1](data, p, end)
+    if v is None:
+        return None
+    m = new(pulse_ServerMessage_class)
+    m.handshake = None
+    m.player_state_full = None
+    m.player_state_delta = None
+    m.player_joined = None
+    m.player_left = None
+    m.player_profile_version_announced = None
+    m.emote_started = None
+    m.emote_stopped = None
+    m.teleported = None
+    setattr(m, body[0], v)
+    m._unknown_fields = b""
+    return m
+
+
 CHOICES: dict[type, Callable[[bytes, int, int], Any]] = {
     rfc5.WsPacket: rfc5_WsPacket,
     v3.ServerPacket: v3_ServerPacket,
     v3.ClientPacket: v3_ClientPacket,
+    pulse.ClientMessage: pulse_ClientMessage,
+    pulse.ServerMessage: pulse_ServerMessage,
 }
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from dcl_comms_core.codec import refusal, scalars
 from dcl_comms_core.codec.scalars import REFUSALS, SIZES
 from dcl_comms_core.errors import EncodeError
-from dcl_comms_core.proto._gen import common, rfc4, rfc5, v3
+from dcl_comms_core.proto._gen import common, pulse, rfc4, rfc5, v3
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,6 +26,7 @@ uint32 = scalars.uint32
 int32 = scalars.int32
 uint64 = scalars.uint64
 int64 = scalars.int64
+sint32 = scalars.sint32
 pack_Bf = Struct("<Bf").pack
 pack_BfBfBf = Struct("<BfBfBf").pack
 pack_BfBfBfBf = Struct("<BfBfBfBf").pack
@@ -1093,6 +1094,731 @@ def v3_ServiceDiscoveryMessage(m: v3.ServiceDiscoveryMessage) -> bytes:
     return b"".join(parts)
 
 
+def pulse_PlayerState(m: pulse.PlayerState) -> bytes:
+    parts: list[bytes] = []
+    put = parts.append
+    v: Any
+    v = m.parcel_index
+    if v:
+        put(b'\x08' + (SIZES[v] if 0 <= v < 128 else int32(v)))
+    elif v.__class__ is not int:
+        int32(v)
+    v = m.position_x
+    if v:
+        put(b'\x10' + (SIZES[v] if 0 <= v < 128 else uint32(v)))
+    elif v.__class__ is not int:
+        uint32(v)
+    v = m.position_y
+    if v:
+        put(b'\x18' + (SIZES[v] if 0 <= v < 128 else uint32(v)))
+    elif v.__class__ is not int:
+        uint32(v)
+    v = m.position_z
+    if v:
+        put(b' ' + (SIZES[v] if 0 <= v < 128 else uint32(v)))
+    elif v.__class__ is not int:
+        uint32(v)
+    v = m.velocity_x
+    if v:
+        put(b'(' + (SIZES[v] if 0 <= v < 128 else uint32(v)))
+    elif v.__class__ is not int:
+        uint32(v)
+    v = m.velocity_y
+    if v:
+        put(b'0' + (SIZES[v] if 0 <= v < 128 else uint32(v)))
+    elif v.__class__ is not int:
+        uint32(v)
+    v = m.velocity_z
+    if v:
+        put(b'8' + (SIZES[v] if 0 <= v < 128 else uint32(v)))
+    elif v.__class__ is not int:
+        uint32(v)
+    v = m.rotation_y
+    if v:
+        put(b'@' + (SIZES[v] if 0 <= v < 128 else uint32(v)))
+    elif v.__class__ is not int:
+        uint32(v)
+    v = m.movement_blend
+    if v:
+        put(b'H' + (SIZES[v] if 0 <= v < 128 else uint32(v)))
+    elif v.__class__ is not int:
+        uint32(v)
+    v = m.slide_blend
+    if v:
+        put(b'P' + (SIZES[v] if 0 <= v < 128 else uint32(v)))
+    elif v.__class__ is not int:
+        uint32(v)
+    v = m.head_yaw
+    if v is not None:
+        put(b'X' + (SIZES[v] if 0 <= v < 128 else uint32(v)))
+    v = m.head_pitch
+    if v is not None:
+        put(b'`' + (SIZES[v] if 0 <= v < 128 else uint32(v)))
+    v = m.state_flags
+    if v:
+        put(b'h' + (SIZES[v] if 0 <= v < 128 else uint32(v)))
+    elif v.__class__ is not int:
+        uint32(v)
+    v = m.glide_state
+    if v:
+        put(b'p' + (SIZES[v] if 0 <= v < 128 else int32(v)))
+    elif v.__class__ is not int:
+        int32(v)
+    v = m.jump_count
+    if v:
+        put(b'x' + (SIZES[v] if 0 <= v < 128 else int32(v)))
+    elif v.__class__ is not int:
+        int32(v)
+    v = m.point_at_x
+    if v is not None:
+        put(b'\x80\x01' + (SIZES[v] if 0 <= v < 128 else uint32(v)))
+    v = m.point_at_y
+    if v is not None:
+        put(b'\x88\x01' + (SIZES[v] if 0 <= v < 128 else uint32(v)))
+    v = m.point_at_z
+    if v is not None:
+        put(b'\x90\x01' + (SIZES[v] if 0 <= v < 128 else uint32(v)))
+    if m._unknown_fields:
+        put(m._unknown_fields)
+    return b"".join(parts)
+
+
+def pulse_HandshakeRequest(m: pulse.HandshakeRequest) -> bytes:
+    parts: list[bytes] = []
+    put = parts.append
+    v: Any
+    v = m.auth_chain
+    b = v if v.__class__ is bytes else blob(v)
+    if b:
+        n = len(b)
+        put(b'\n' + (SIZES[n] if n < 128 else size(n)) + b)
+    v = m.profile_version
+    if v:
+        put(b'\x10' + (SIZES[v] if 0 <= v < 128 else int32(v)))
+    elif v.__class__ is not int:
+        int32(v)
+    v = m.initial_state
+    if v is not None:
+        put(member(b'\x1a', v, pulse.PlayerInitialState, pulse_PlayerInitialState))
+    if m._unknown_fields:
+        put(m._unknown_fields)
+    return b"".join(parts)
+
+
+def pulse_PlayerInitialState(m: pulse.PlayerInitialState) -> bytes:
+    parts: list[bytes] = []
+    put = parts.append
+    v: Any
+    v = m.state
+    if v is not None:
+        put(member(b'\n', v, pulse.PlayerState, pulse_PlayerState))
+    v = m.emote_id
+    if v is not None:
+        b = v.encode()
+        n = len(b)
+        put(b'\x12' + (SIZES[n] if n < 128 else size(n)) + b)
+    v = m.emote_duration_ms
+    if v is not None:
+        put(b'\x18' + (SIZES[v] if 0 <= v < 128 else uint32(v)))
+    v = m.emote_start_offset_ms
+    if v is not None:
+        put(b' ' + (SIZES[v] if 0 <= v < 128 else uint32(v)))
+    v = m.realm
+    if v:
+        b = v.encode()
+        n = len(b)
+        put(b'*' + (SIZES[n] if n < 128 else size(n)) + b)
+    elif v.__class__ is not str:
+        scalars.utf8(v)
+    v = m.emote_mask
+    if v is not None:
+        put(b'0' + (SIZES[v] if 0 <= v < 128 else int32(v)))
+    if m._unknown_fields:
+        put(m._unknown_fields)
+    return b"".join(parts)
+
+
+def pulse_ProfileVersionAnnouncement(m: pulse.ProfileVersionAnnouncement) -> bytes:
+    parts: list[bytes] = []
+    put = parts.append
+    v: Any
+    v = m.version
+    if v:
+        put(b'\x08' + (SIZES[v] if 0 <= v < 128 else int32(v)))
+    elif v.__class__ is not int:
+        int32(v)
+    if m._unknown_fields:
+        put(m._unknown_fields)
+    return b"".join(parts)
+
+
+def pulse_PlayerStateInput(m: pulse.PlayerStateInput) -> bytes:
+    parts: list[bytes] = []
+    put = parts.append
+    v: Any
+    v = m.state
+    if v is not None:
+        put(member(b'\n', v, pulse.PlayerState, pulse_PlayerState))
+    if m._unknown_fields:
+        put(m._unknown_fields)
+    return b"".join(parts)
+
+
+def pulse_ResyncRequest(m: pulse.ResyncRequest) -> bytes:
+    parts: list[bytes] = []
+    put = parts.append
+    v: Any
+    v = m.subject_id
+    if v:
+        put(b'\x08' + (SIZES[v] if 0 <= v < 128 else uint32(v)))
+    elif v.__class__ is not int:
+        uint32(v)
+    v = m.known_seq
+    if v:
+        put(b'\x10' + (SIZES[v] if 0 <= v < 128 else uint32(v)))
+    elif v.__class__ is not int:
+        uint32(v)
+    if m._unknown_fields:
+        put(m._unknown_fields)
+    return b"".join(parts)
+
+
+def pulse_EmoteStart(m: pulse.EmoteStart) -> bytes:
+    parts: list[bytes] = []
+    put = parts.append
+    v: Any
+    v = m.emote_id
+    if v:
+        b = v.encode()
+        n = len(b)
+        put(b'\n' + (SIZES[n] if n < 128 else size(n)) + b)
+    elif v.__class__ is not str:
+        scalars.utf8(v)
+    v = m.duration_ms
+    if v is not None:
+        put(b'\x10' + (SIZES[v] if 0 <= v < 128 else uint32(v)))
+    v = m.player_state
+    if v is not None:
+        put(member(b'\x1a', v, pulse.PlayerState, pulse_PlayerState))
+    v = m.mask
+    if v is not None:
+        put(b' ' + (SIZES[v] if 0 <= v < 128 else int32(v)))
+    if m._unknown_fields:
+        put(m._unknown_fields)
+    return b"".join(parts)
+
+
+def pulse_EmoteStop(m: pulse.EmoteStop) -> bytes:
+    parts: list[bytes] = []
+    put = parts.append
+    if m._unknown_fields:
+        put(m._unknown_fields)
+    return b"".join(parts)
+
+
+def pulse_TeleportRequest(m: pulse.TeleportRequest) -> bytes:
+    parts: list[bytes] = []
+    put = parts.append
+    v: Any
+    v = m.parcel_index
+    if v:
+        put(b'\x08' + (SIZES[v] if 0 <= v < 128 else int32(v)))
+    elif v.__class__ is not int:
+        int32(v)
+    v = m.position_x
+    if v:
+        put(b'\x10' + (SIZES[v] if 0 <= v < 128 else uint32(v)))
+    elif v.__class__ is not int:
+        uint32(v)
+    v = m.position_y
+    if v:
+        put(b'\x18' + (SIZES[v] if 0 <= v < 128 else uint32(v)))
+    elif v.__class__ is not int:
+        uint32(v)
+    v = m.position_z
+    if v:
+        put(b' ' + (SIZES[v] if 0 <= v < 128 else uint32(v)))
+    elif v.__class__ is not int:
+        uint32(v)
+    v = m.realm
+    if v:
+        b = v.encode()
+        n = len(b)
+        put(b'*' + (SIZES[n] if n < 128 else size(n)) + b)
+    elif v.__class__ is not str:
+        scalars.utf8(v)
+    if m._unknown_fields:
+        put(m._unknown_fields)
+    return b"".join(parts)
+
+
+def pulse_ParcelRect(m: pulse.ParcelRect) -> bytes:
+    parts: list[bytes] = []
+    put = parts.append
+    v: Any
+    v = m.min_x
+    if v:
+        put(b'\x08' + sint32(v))
+    elif v.__class__ is not int:
+        sint32(v)
+    v = m.min_z
+    if v:
+        put(b'\x10' + sint32(v))
+    elif v.__class__ is not int:
+        sint32(v)
+    v = m.max_x
+    if v:
+        put(b'\x18' + sint32(v))
+    elif v.__class__ is not int:
+        sint32(v)
+    v = m.max_z
+    if v:
+        put(b' ' + sint32(v))
+    elif v.__class__ is not int:
+        sint32(v)
+    if m._unknown_fields:
+        put(m._unknown_fields)
+    return b"".join(parts)
+
+
+def pulse_SceneListenerAoi(m: pulse.SceneListenerAoi) -> bytes:
+    parts: list[bytes] = []
+    put = parts.append
+    v: Any
+    v = m.realm
+    if v:
+        b = v.encode()
+        n = len(b)
+        put(b'\n' + (SIZES[n] if n < 128 else size(n)) + b)
+    elif v.__class__ is not str:
+        scalars.utf8(v)
+    v = m.parcel_rects
+    for v in scalars.items(v):
+        put(member(b'\x12', v, pulse.ParcelRect, pulse_ParcelRect))
+    if m._unknown_fields:
+        put(m._unknown_fields)
+    return b"".join(parts)
+
+
+def pulse_SceneListenerHandshakeRequest(m: pulse.SceneListenerHandshakeRequest) -> bytes:
+    parts: list[bytes] = []
+    put = parts.append
+    v: Any
+    v = m.auth_chain
+    b = v if v.__class__ is bytes else blob(v)
+    if b:
+        n = len(b)
+        put(b'\n' + (SIZES[n] if n < 128 else size(n)) + b)
+    v = m.aoi
+    for v in scalars.items(v):
+        put(member(b'\x12', v, pulse.SceneListenerAoi, pulse_SceneListenerAoi))
+    if m._unknown_fields:
+        put(m._unknown_fields)
+    return b"".join(parts)
+
+
+def pulse_SceneListenerUpdate(m: pulse.SceneListenerUpdate) -> bytes:
+    parts: list[bytes] = []
+    put = parts.append
+    v: Any
+    v = m.aoi
+    for v in scalars.items(v):
+        put(member(b'\n', v, pulse.SceneListenerAoi, pulse_SceneListenerAoi))
+    if m._unknown_fields:
+        put(m._unknown_fields)
+    return b"".join(parts)
+
+
+def pulse_ClientMessage(m: pulse.ClientMessage) -> bytes:
+    parts: list[bytes] = []
+    put = parts.append
+    v: Any
+    members = 0
+    v = m.handshake
+    if v is not None:
+        members += 1
+        put(member(b'\n', v, pulse.HandshakeRequest, pulse_HandshakeRequest))
+    v = m.input
+    if v is not None:
+        members += 1
+        put(member(b'\x12', v, pulse.PlayerStateInput, pulse_PlayerStateInput))
+    v = m.resync
+    if v is not None:
+        members += 1
+        put(member(b'\x1a', v, pulse.ResyncRequest, pulse_ResyncRequest))
+    v = m.profile_announcement
+    if v is not None:
+        members += 1
+        put(member(b'"', v, pulse.ProfileVersionAnnouncement, pulse_ProfileVersionAnnouncement))
+    v = m.emote_start
+    if v is not None:
+        members += 1
+        put(member(b'*', v, pulse.EmoteStart, pulse_EmoteStart))
+    v = m.emote_stop
+    if v is not None:
+        members += 1
+        put(member(b'2', v, pulse.EmoteStop, pulse_EmoteStop))
+    v = m.teleport
+    if v is not None:
+        members += 1
+        put(member(b':', v, pulse.TeleportRequest, pulse_TeleportRequest))
+    v = m.scene_listener_handshake
+    if v is not None:
+        members += 1
+        put(member(b'B', v, pulse.SceneListenerHandshakeRequest, pulse_SceneListenerHandshakeRequest))
+    v = m.scene_listener_update
+    if v is not None:
+        members += 1
+        put(member(b'J', v, pulse.SceneListenerUpdate, pulse_SceneListenerUpdate))
+    if members > 1:
+        raise ValueError
+    if m._unknown_fields:
+        put(m._unknown_fields)
+    return b"".join(parts)
+
+
+def pulse_HandshakeResponse(m: pulse.HandshakeResponse) -> bytes:
+    parts: list[bytes] = []
+    put = parts.append
+    v: Any
+    v = m.success
+    if v is True or (v is not False and flag(v)):
+        put(b'\x08\x01')
+    v = m.error
+    if v is not None:
+        b = v.encode()
+        n = len(b)
+        put(b'\x12' + (SIZES[n] if n < 128 else size(n)) + b)
+    if m._unknown_fields:
+        put(m._unknown_fields)
+    return b"".join(parts)
+
+
+def pulse_PlayerProfileVersionsAnnounced(m: pulse.PlayerProfileVersionsAnnounced) -> bytes:
+    parts: list[bytes] = []
+    put = parts.append
+    v: Any
+    v = m.subject_id
+    if v:
+        put(b'\x08' + (SIZES[v] if 0 <= v < 128 else uint32(v)))
+    elif v.__class__ is not int:
+        uint32(v)
+    v = m.version
+    if v:
+        put(b'\x10' + (SIZES[v] if 0 <= v < 128 else int32(v)))
+    elif v.__class__ is not int:
+        int32(v)
+    if m._unknown_fields:
+        put(m._unknown_fields)
+    return b"".join(parts)
+
+
+def pulse_PlayerStateDeltaTier0(m: pulse.PlayerStateDeltaTier0) -> bytes:
+    parts: list[bytes] = []
+    put = parts.append
+    v: Any
+    v = m.subject_id
+    if v:
+        put(b'\x08' + (SIZES[v] if 0 <= v < 128 else uint32(v)))
+    elif v.__class__ is not int:
+        uint32(v)
+    v = m.baseline_seq
+    if v:
+        put(b'\x10' + (SIZES[v] if 0 <= v < 128 else uint32(v)))
+    elif v.__class__ is not int:
+        uint32(v)
+    v = m.new_seq
+    if v:
+        put(b'\x18' + (SIZES[v] if 0 <= v < 128 else uint32(v)))
+    elif v.__class__ is not int:
+        uint32(v)
+    v = m.server_tick
+    if v:
+        put(b' ' + (SIZES[v] if 0 <= v < 128 else uint32(v)))
+    elif v.__class__ is not int:
+        uint32(v)
+    v = m.parcel_index
+    if v is not None:
+        put(b'(' + (SIZES[v] if 0 <= v < 128 else int32(v)))
+    v = m.position_x
+    if v is not None:
+        put(b'0' + (SIZES[v] if 0 <= v < 128 else uint32(v)))
+    v = m.position_y
+    if v is not None:
+        put(b'8' + (SIZES[v] if 0 <= v < 128 else uint32(v)))
+    v = m.position_z
+    if v is not None:
+        put(b'@' + (SIZES[v] if 0 <= v < 128 else uint32(v)))
+    v = m.velocity_x
+    if v is not None:
+        put(b'H' + (SIZES[v] if 0 <= v < 128 else uint32(v)))
+    v = m.velocity_y
+    if v is not None:
+        put(b'P' + (SIZES[v] if 0 <= v < 128 else uint32(v)))
+    v = m.velocity_z
+    if v is not None:
+        put(b'X' + (SIZES[v] if 0 <= v < 128 else uint32(v)))
+    v = m.rotation_y
+    if v is not None:
+        put(b'`' + (SIZES[v] if 0 <= v < 128 else uint32(v)))
+    v = m.movement_blend
+    if v is not None:
+        put(b'h' + (SIZES[v] if 0 <= v < 128 else uint32(v)))
+    v = m.slide_blend
+    if v is not None:
+        put(b'p' + (SIZES[v] if 0 <= v < 128 else uint32(v)))
+    v = m.head_yaw
+    if v is not None:
+        put(b'x' + (SIZES[v] if 0 <= v < 128 else uint32(v)))
+    v = m.head_pitch
+    if v is not None:
+        put(b'\x80\x01' + (SIZES[v] if 0 <= v < 128 else uint32(v)))
+    v = m.state_flags
+    if v is not None:
+        put(b'\x88\x01' + (SIZES[v] if 0 <= v < 128 else uint32(v)))
+    v = m.glide_state
+    if v is not None:
+        put(b'\x90\x01' + (SIZES[v] if 0 <= v < 128 else int32(v)))
+    v = m.jump_count
+    if v is not None:
+        put(b'\x98\x01' + (SIZES[v] if 0 <= v < 128 else int32(v)))
+    v = m.point_at_x
+    if v is not None:
+        put(b'\xa0\x01' + (SIZES[v] if 0 <= v < 128 else uint32(v)))
+    v = m.point_at_y
+    if v is not None:
+        put(b'\xa8\x01' + (SIZES[v] if 0 <= v < 128 else uint32(v)))
+    v = m.point_at_z
+    if v is not None:
+        put(b'\xb0\x01' + (SIZES[v] if 0 <= v < 128 else uint32(v)))
+    if m._unknown_fields:
+        put(m._unknown_fields)
+    return b"".join(parts)
+
+
+def pulse_PlayerStateFull(m: pulse.PlayerStateFull) -> bytes:
+    parts: list[bytes] = []
+    put = parts.append
+    v: Any
+    v = m.subject_id
+    if v:
+        put(b'\x08' + (SIZES[v] if 0 <= v < 128 else uint32(v)))
+    elif v.__class__ is not int:
+        uint32(v)
+    v = m.sequence
+    if v:
+        put(b'\x10' + (SIZES[v] if 0 <= v < 128 else uint32(v)))
+    elif v.__class__ is not int:
+        uint32(v)
+    v = m.server_tick
+    if v:
+        put(b'\x18' + (SIZES[v] if 0 <= v < 128 else uint32(v)))
+    elif v.__class__ is not int:
+        uint32(v)
+    v = m.state
+    if v is not None:
+        put(member(b'"', v, pulse.PlayerState, pulse_PlayerState))
+    if m._unknown_fields:
+        put(m._unknown_fields)
+    return b"".join(parts)
+
+
+def pulse_PlayerJoined(m: pulse.PlayerJoined) -> bytes:
+    parts: list[bytes] = []
+    put = parts.append
+    v: Any
+    v = m.user_id
+    if v:
+        b = v.encode()
+        n = len(b)
+        put(b'\n' + (SIZES[n] if n < 128 else size(n)) + b)
+    elif v.__class__ is not str:
+        scalars.utf8(v)
+    v = m.profile_version
+    if v:
+        put(b'\x10' + (SIZES[v] if 0 <= v < 128 else int32(v)))
+    elif v.__class__ is not int:
+        int32(v)
+    v = m.state
+    if v is not None:
+        put(member(b'\x1a', v, pulse.PlayerStateFull, pulse_PlayerStateFull))
+    v = m.realm
+    if v:
+        b = v.encode()
+        n = len(b)
+        put(b'"' + (SIZES[n] if n < 128 else size(n)) + b)
+    elif v.__class__ is not str:
+        scalars.utf8(v)
+    if m._unknown_fields:
+        put(m._unknown_fields)
+    return b"".join(parts)
+
+
+def pulse_PlayerLeft(m: pulse.PlayerLeft) -> bytes:
+    parts: list[bytes] = []
+    put = parts.append
+    v: Any
+    v = m.subject_id
+    if v:
+        put(b'\x08' + (SIZES[v] if 0 <= v < 128 else uint32(v)))
+    elif v.__class__ is not int:
+        uint32(v)
+    if m._unknown_fields:
+        put(m._unknown_fields)
+    return b"".join(parts)
+
+
+def pulse_EmoteStarted(m: pulse.EmoteStarted) -> bytes:
+    parts: list[bytes] = []
+    put = parts.append
+    v: Any
+    v = m.subject_id
+    if v:
+        put(b'\x08' + (SIZES[v] if 0 <= v < 128 else uint32(v)))
+    elif v.__class__ is not int:
+        uint32(v)
+    v = m.sequence
+    if v:
+        put(b'\x10' + (SIZES[v] if 0 <= v < 128 else uint32(v)))
+    elif v.__class__ is not int:
+        uint32(v)
+    v = m.server_tick
+    if v:
+        put(b'\x18' + (SIZES[v] if 0 <= v < 128 else uint32(v)))
+    elif v.__class__ is not int:
+        uint32(v)
+    v = m.emote_id
+    if v:
+        b = v.encode()
+        n = len(b)
+        put(b'"' + (SIZES[n] if n < 128 else size(n)) + b)
+    elif v.__class__ is not str:
+        scalars.utf8(v)
+    v = m.player_state
+    if v is not None:
+        put(member(b'*', v, pulse.PlayerState, pulse_PlayerState))
+    v = m.mask
+    if v is not None:
+        put(b'0' + (SIZES[v] if 0 <= v < 128 else int32(v)))
+    if m._unknown_fields:
+        put(m._unknown_fields)
+    return b"".join(parts)
+
+
+def pulse_EmoteStopped(m: pulse.EmoteStopped) -> bytes:
+    parts: list[bytes] = []
+    put = parts.append
+    v: Any
+    v = m.subject_id
+    if v:
+        put(b'\x08' + (SIZES[v] if 0 <= v < 128 else uint32(v)))
+    elif v.__class__ is not int:
+        uint32(v)
+    v = m.server_tick
+    if v:
+        put(b'\x10' + (SIZES[v] if 0 <= v < 128 else uint32(v)))
+    elif v.__class__ is not int:
+        uint32(v)
+    v = m.reason
+    if v:
+        put(b'\x18' + (SIZES[v] if 0 <= v < 128 else int32(v)))
+    elif v.__class__ is not int:
+        int32(v)
+    v = m.sequence
+    if v:
+        put(b' ' + (SIZES[v] if 0 <= v < 128 else uint32(v)))
+    elif v.__class__ is not int:
+        uint32(v)
+    v = m.player_state
+    if v is not None:
+        put(member(b'*', v, pulse.PlayerState, pulse_PlayerState))
+    if m._unknown_fields:
+        put(m._unknown_fields)
+    return b"".join(parts)
+
+
+def pulse_TeleportPerformed(m: pulse.TeleportPerformed) -> bytes:
+    parts: list[bytes] = []
+    put = parts.append
+    v: Any
+    v = m.subject_id
+    if v:
+        put(b'\x08' + (SIZES[v] if 0 <= v < 128 else uint32(v)))
+    elif v.__class__ is not int:
+        uint32(v)
+    v = m.sequence
+    if v:
+        put(b'\x10' + (SIZES[v] if 0 <= v < 128 else uint32(v)))
+    elif v.__class__ is not int:
+        uint32(v)
+    v = m.server_tick
+    if v:
+        put(b'\x18' + (SIZES[v] if 0 <= v < 128 else uint32(v)))
+    elif v.__class__ is not int:
+        uint32(v)
+    v = m.state
+    if v is not None:
+        put(member(b'"', v, pulse.PlayerState, pulse_PlayerState))
+    v = m.realm
+    if v:
+        b = v.encode()
+        n = len(b)
+        put(b'*' + (SIZES[n] if n < 128 else size(n)) + b)
+    elif v.__class__ is not str:
+        scalars.utf8(v)
+    if m._unknown_fields:
+        put(m._unknown_fields)
+    return b"".join(parts)
+
+
+def pulse_ServerMessage(m: pulse.ServerMessage) -> bytes:
+    parts: list[bytes] = []
+    put = parts.append
+    v: Any
+    members = 0
+    v = m.handshake
+    if v is not None:
+        members += 1
+        put(member(b'\n', v, pulse.HandshakeResponse, pulse_HandshakeResponse))
+    v = m.player_state_full
+    if v is not None:
+        members += 1
+        put(member(b'\x12', v, pulse.PlayerStateFull, pulse_PlayerStateFull))
+    v = m.player_state_delta
+    if v is not None:
+        members += 1
+        put(member(b'\x1a', v, pulse.PlayerStateDeltaTier0, pulse_PlayerStateDeltaTier0))
+    v = m.player_joined
+    if v is not None:
+        members += 1
+        put(member(b'"', v, pulse.PlayerJoined, pulse_PlayerJoined))
+    v = m.player_left
+    if v is not None:
+        members += 1
+        put(member(b'*', v, pulse.PlayerLeft, pulse_PlayerLeft))
+    v = m.player_profile_version_announced
+    if v is not None:
+        members += 1
+        put(member(b'2', v, pulse.PlayerProfileVersionsAnnounced, pulse_PlayerProfileVersionsAnnounced))
+    v = m.emote_started
+    if v is not None:
+        members += 1
+        put(member(b':', v, pulse.EmoteStarted, pulse_EmoteStarted))
+    v = m.emote_stopped
+    if v is not None:
+        members += 1
+        put(member(b'B', v, pulse.EmoteStopped, pulse_EmoteStopped))
+    v = m.teleported
+    if v is not None:
+        members += 1
+        put(member(b'J', v, pulse.TeleportPerformed, pulse_TeleportPerformed))
+    if members > 1:
+        raise ValueError
+    if m._unknown_fields:
+        put(m._unknown_fields)
+    return b"".join(parts)
+
+
 def encode_position(
     index: int = 0,
     position_x: float = 0.0,
@@ -1446,6 +2172,30 @@ ENCODERS: dict[type, Callable[[Any], bytes]] = {
     v3.IslandStatusMessage: v3_IslandStatusMessage,
     v3.ServiceStatus: v3_ServiceStatus,
     v3.ServiceDiscoveryMessage: v3_ServiceDiscoveryMessage,
+    pulse.PlayerState: pulse_PlayerState,
+    pulse.HandshakeRequest: pulse_HandshakeRequest,
+    pulse.PlayerInitialState: pulse_PlayerInitialState,
+    pulse.ProfileVersionAnnouncement: pulse_ProfileVersionAnnouncement,
+    pulse.PlayerStateInput: pulse_PlayerStateInput,
+    pulse.ResyncRequest: pulse_ResyncRequest,
+    pulse.EmoteStart: pulse_EmoteStart,
+    pulse.EmoteStop: pulse_EmoteStop,
+    pulse.TeleportRequest: pulse_TeleportRequest,
+    pulse.ParcelRect: pulse_ParcelRect,
+    pulse.SceneListenerAoi: pulse_SceneListenerAoi,
+    pulse.SceneListenerHandshakeRequest: pulse_SceneListenerHandshakeRequest,
+    pulse.SceneListenerUpdate: pulse_SceneListenerUpdate,
+    pulse.ClientMessage: pulse_ClientMessage,
+    pulse.HandshakeResponse: pulse_HandshakeResponse,
+    pulse.PlayerProfileVersionsAnnounced: pulse_PlayerProfileVersionsAnnounced,
+    pulse.PlayerStateDeltaTier0: pulse_PlayerStateDeltaTier0,
+    pulse.PlayerStateFull: pulse_PlayerStateFull,
+    pulse.PlayerJoined: pulse_PlayerJoined,
+    pulse.PlayerLeft: pulse_PlayerLeft,
+    pulse.EmoteStarted: pulse_EmoteStarted,
+    pulse.EmoteStopped: pulse_EmoteStopped,
+    pulse.TeleportPerformed: pulse_TeleportPerformed,
+    pulse.ServerMessage: pulse_ServerMessage,
 }
 
 

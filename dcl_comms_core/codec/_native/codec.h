@@ -32,7 +32,8 @@
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 typedef enum {
-    K_BOOL, K_BYTES, K_DOUBLE, K_ENUM, K_FLOAT, K_INT32, K_INT64, K_MAP, K_MESSAGE, K_STRING, K_UINT32, K_UINT64
+    K_BOOL, K_BYTES, K_DOUBLE, K_ENUM, K_FLOAT, K_INT32, K_INT64, K_MAP, K_MESSAGE, K_SINT32, K_STRING, K_UINT32,
+    K_UINT64
 } Kind;
 
 typedef enum { P_IMPLICIT, P_EXPLICIT, P_ONEOF, P_REPEATED, P_MAP } Presence;

@@ -433,6 +433,11 @@ static int merge(Run *run, PyObject *message, Plan *plan, const uint8_t *p, cons
                 return -1;
             value = PyLong_FromLong((int32_t)(uint32_t)number);
             break;
+        case K_SINT32:
+            if (UNLIKELY(read_varint(run, &p, end, &number) < 0))
+                return -1;
+            value = PyLong_FromLong((int32_t)((uint32_t)number >> 1 ^ (0u - ((uint32_t)number & 1))));
+            break;
         case K_UINT64:
             if (UNLIKELY(read_varint(run, &p, end, &number) < 0))
                 return -1;

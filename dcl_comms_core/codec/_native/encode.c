@@ -192,6 +192,8 @@ static uint8_t *write_value(const Field *field, const Plan *plan, int kind, PyOb
             n = n != 0;
         else if (kind == K_UINT32 ? (n < 0 || n > UINT32_MAX) : kind != K_INT64 && (n < INT32_MIN || n > INT32_MAX))
             return NULL;
+        if (kind == K_SINT32)
+            n = n < 0 ? -2 * n - 1 : 2 * n;
     }
     return write_varint(p, (uint64_t)n);
 }
@@ -251,7 +253,7 @@ static inline uint8_t *write_number(const Field *field, PyObject *value, uint8_t
         memcpy(p, &f, 4);
         return p + 4;
     }
-    if (value == Py_True) {
+    if (value == Py_True && field->kind != K_SINT32) {
         p = write_tag(p, field);
         *p = 1;
         return p + 1;

@@ -8,8 +8,8 @@ static int mismatch(const char *text, PyObject *about)
 
 static const char *const KINDS[] = {
     [K_BOOL] = "bool", [K_BYTES] = "bytes", [K_DOUBLE] = "double", [K_ENUM] = "enum", [K_FLOAT] = "float",
-    [K_INT32] = "int32", [K_INT64] = "int64", [K_MAP] = "map", [K_MESSAGE] = "message", [K_STRING] = "string",
-    [K_UINT32] = "uint32", [K_UINT64] = "uint64",
+    [K_INT32] = "int32", [K_INT64] = "int64", [K_MAP] = "map", [K_MESSAGE] = "message", [K_SINT32] = "sint32",
+    [K_STRING] = "string", [K_UINT32] = "uint32", [K_UINT64] = "uint64",
 };
 static const char *const PRESENCES[] = {
     [P_IMPLICIT] = "implicit", [P_EXPLICIT] = "explicit", [P_ONEOF] = "oneof", [P_REPEATED] = "repeated", [P_MAP] = "map",
@@ -106,7 +106,7 @@ static int build_field(Plan *plan, Field *field, PyObject *row)
 {
     static const int8_t wire[] = {[K_DOUBLE] = 1, [K_FLOAT] = 5, [K_STRING] = 2, [K_BYTES] = 2, [K_MESSAGE] = 2,
                                   [K_MAP] = 2, [K_UINT64] = 0};
-    static const int8_t widths[] = {[K_BOOL] = 1, [K_DOUBLE] = 8, [K_FLOAT] = 4, [K_UINT32] = 5, [K_INT32] = 10,
+    static const int8_t widths[] = {[K_BOOL] = 1, [K_DOUBLE] = 8, [K_FLOAT] = 4, [K_UINT32] = 5, [K_SINT32] = 5, [K_INT32] = 10,
                                     [K_ENUM] = 10, [K_INT64] = 10, [K_UINT64] = 10, [K_STRING] = 0};
     int kind, presence, half;
     if (!PyTuple_Check(row) || PyTuple_GET_SIZE(row) != 9)
@@ -131,8 +131,7 @@ static int build_field(Plan *plan, Field *field, PyObject *row)
     if (PyTuple_GET_ITEM(row, 4) != Py_None && (field->message = plan_by_class(PyTuple_GET_ITEM(row, 4))) == NULL)
         return -1;
     if ((kind == K_MAP) != (presence == P_MAP) || (presence == P_ONEOF && kind != K_MESSAGE) ||
-        (presence == P_REPEATED && kind != K_STRING && kind != K_MESSAGE) ||
-        (presence == P_EXPLICIT && kind == K_ENUM) || (kind == K_MESSAGE && field->message == NULL))
+        (presence == P_REPEATED && kind != K_STRING && kind != K_MESSAGE) || (kind == K_MESSAGE && field->message == NULL))
         return mismatch("a field that the native codec has no code for", row);
     if (kind == K_MAP) {
         for (int i = 7; i < 9; i++) {

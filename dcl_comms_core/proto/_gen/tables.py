@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dcl_comms_core.proto._gen import common, rfc4, rfc5, v3
+from dcl_comms_core.proto._gen import common, pulse, rfc4, rfc5, v3
 from dcl_comms_core.proto.fields import Field, MessageTable
 
 __all__ = ["TABLES"]
@@ -398,6 +398,268 @@ TABLES: tuple[MessageTable, ...] = (
         (
             Field("server_name", 1, "string", "implicit"),
             Field("status", 2, "message", "explicit", message=v3.ServiceStatus),
+        ),
+    ),
+    MessageTable(
+        pulse.PlayerState,
+        "decentraland.pulse.PlayerState",
+        (
+            Field("parcel_index", 1, "int32", "implicit"),
+            Field("position_x", 2, "uint32", "implicit"),
+            Field("position_y", 3, "uint32", "implicit"),
+            Field("position_z", 4, "uint32", "implicit"),
+            Field("velocity_x", 5, "uint32", "implicit"),
+            Field("velocity_y", 6, "uint32", "implicit"),
+            Field("velocity_z", 7, "uint32", "implicit"),
+            Field("rotation_y", 8, "uint32", "implicit"),
+            Field("movement_blend", 9, "uint32", "implicit"),
+            Field("slide_blend", 10, "uint32", "implicit"),
+            Field("head_yaw", 11, "uint32", "explicit"),
+            Field("head_pitch", 12, "uint32", "explicit"),
+            Field("state_flags", 13, "uint32", "implicit"),
+            Field("glide_state", 14, "enum", "implicit", enum=pulse.GlideState),
+            Field("jump_count", 15, "int32", "implicit"),
+            Field("point_at_x", 16, "uint32", "explicit"),
+            Field("point_at_y", 17, "uint32", "explicit"),
+            Field("point_at_z", 18, "uint32", "explicit"),
+        ),
+    ),
+    MessageTable(
+        pulse.HandshakeRequest,
+        "decentraland.pulse.HandshakeRequest",
+        (
+            Field("auth_chain", 1, "bytes", "implicit"),
+            Field("profile_version", 2, "int32", "implicit"),
+            Field("initial_state", 3, "message", "explicit", message=pulse.PlayerInitialState),
+        ),
+    ),
+    MessageTable(
+        pulse.PlayerInitialState,
+        "decentraland.pulse.PlayerInitialState",
+        (
+            Field("state", 1, "message", "explicit", message=pulse.PlayerState),
+            Field("emote_id", 2, "string", "explicit"),
+            Field("emote_duration_ms", 3, "uint32", "explicit"),
+            Field("emote_start_offset_ms", 4, "uint32", "explicit"),
+            Field("realm", 5, "string", "implicit"),
+            Field("emote_mask", 6, "int32", "explicit"),
+        ),
+    ),
+    MessageTable(
+        pulse.ProfileVersionAnnouncement,
+        "decentraland.pulse.ProfileVersionAnnouncement",
+        (
+            Field("version", 1, "int32", "implicit"),
+        ),
+    ),
+    MessageTable(
+        pulse.PlayerStateInput,
+        "decentraland.pulse.PlayerStateInput",
+        (
+            Field("state", 1, "message", "explicit", message=pulse.PlayerState),
+        ),
+    ),
+    MessageTable(
+        pulse.ResyncRequest,
+        "decentraland.pulse.ResyncRequest",
+        (
+            Field("subject_id", 1, "uint32", "implicit"),
+            Field("known_seq", 2, "uint32", "implicit"),
+        ),
+    ),
+    MessageTable(
+        pulse.EmoteStart,
+        "decentraland.pulse.EmoteStart",
+        (
+            Field("emote_id", 1, "string", "implicit"),
+            Field("duration_ms", 2, "uint32", "explicit"),
+            Field("player_state", 3, "message", "explicit", message=pulse.PlayerState),
+            Field("mask", 4, "int32", "explicit"),
+        ),
+    ),
+    MessageTable(
+        pulse.EmoteStop,
+        "decentraland.pulse.EmoteStop",
+        (
+        ),
+    ),
+    MessageTable(
+        pulse.TeleportRequest,
+        "decentraland.pulse.TeleportRequest",
+        (
+            Field("parcel_index", 1, "int32", "implicit"),
+            Field("position_x", 2, "uint32", "implicit"),
+            Field("position_y", 3, "uint32", "implicit"),
+            Field("position_z", 4, "uint32", "implicit"),
+            Field("realm", 5, "string", "implicit"),
+        ),
+    ),
+    MessageTable(
+        pulse.ParcelRect,
+        "decentraland.pulse.ParcelRect",
+        (
+            Field("min_x", 1, "sint32", "implicit"),
+            Field("min_z", 2, "sint32", "implicit"),
+            Field("max_x", 3, "sint32", "implicit"),
+            Field("max_z", 4, "sint32", "implicit"),
+        ),
+    ),
+    MessageTable(
+        pulse.SceneListenerAoi,
+        "decentraland.pulse.SceneListenerAoi",
+        (
+            Field("realm", 1, "string", "implicit"),
+            Field("parcel_rects", 2, "message", "repeated", message=pulse.ParcelRect),
+        ),
+    ),
+    MessageTable(
+        pulse.SceneListenerHandshakeRequest,
+        "decentraland.pulse.SceneListenerHandshakeRequest",
+        (
+            Field("auth_chain", 1, "bytes", "implicit"),
+            Field("aoi", 2, "message", "repeated", message=pulse.SceneListenerAoi),
+        ),
+    ),
+    MessageTable(
+        pulse.SceneListenerUpdate,
+        "decentraland.pulse.SceneListenerUpdate",
+        (
+            Field("aoi", 1, "message", "repeated", message=pulse.SceneListenerAoi),
+        ),
+    ),
+    MessageTable(
+        pulse.ClientMessage,
+        "decentraland.pulse.ClientMessage",
+        (
+            Field("handshake", 1, "message", "oneof", message=pulse.HandshakeRequest, group="message"),
+            Field("input", 2, "message", "oneof", message=pulse.PlayerStateInput, group="message"),
+            Field("resync", 3, "message", "oneof", message=pulse.ResyncRequest, group="message"),
+            Field("profile_announcement", 4, "message", "oneof", message=pulse.ProfileVersionAnnouncement, group="message"),
+            Field("emote_start", 5, "message", "oneof", message=pulse.EmoteStart, group="message"),
+            Field("emote_stop", 6, "message", "oneof", message=pulse.EmoteStop, group="message"),
+            Field("teleport", 7, "message", "oneof", message=pulse.TeleportRequest, group="message"),
+            Field("scene_listener_handshake", 8, "message", "oneof", message=pulse.SceneListenerHandshakeRequest, group="message"),
+            Field("scene_listener_update", 9, "message", "oneof", message=pulse.SceneListenerUpdate, group="message"),
+        ),
+    ),
+    MessageTable(
+        pulse.HandshakeResponse,
+        "decentraland.pulse.HandshakeResponse",
+        (
+            Field("success", 1, "bool", "implicit"),
+            Field("error", 2, "string", "explicit"),
+        ),
+    ),
+    MessageTable(
+        pulse.PlayerProfileVersionsAnnounced,
+        "decentraland.pulse.PlayerProfileVersionsAnnounced",
+        (
+            Field("subject_id", 1, "uint32", "implicit"),
+            Field("version", 2, "int32", "implicit"),
+        ),
+    ),
+    MessageTable(
+        pulse.PlayerStateDeltaTier0,
+        "decentraland.pulse.PlayerStateDeltaTier0",
+        (
+            Field("subject_id", 1, "uint32", "implicit"),
+            Field("baseline_seq", 2, "uint32", "implicit"),
+            Field("new_seq", 3, "uint32", "implicit"),
+            Field("server_tick", 4, "uint32", "implicit"),
+            Field("parcel_index", 5, "int32", "explicit"),
+            Field("position_x", 6, "uint32", "explicit"),
+            Field("position_y", 7, "uint32", "explicit"),
+            Field("position_z", 8, "uint32", "explicit"),
+            Field("velocity_x", 9, "uint32", "explicit"),
+            Field("velocity_y", 10, "uint32", "explicit"),
+            Field("velocity_z", 11, "uint32", "explicit"),
+            Field("rotation_y", 12, "uint32", "explicit"),
+            Field("movement_blend", 13, "uint32", "explicit"),
+            Field("slide_blend", 14, "uint32", "explicit"),
+            Field("head_yaw", 15, "uint32", "explicit"),
+            Field("head_pitch", 16, "uint32", "explicit"),
+            Field("state_flags", 17, "uint32", "explicit"),
+            Field("glide_state", 18, "enum", "explicit", enum=pulse.GlideState),
+            Field("jump_count", 19, "int32", "explicit"),
+            Field("point_at_x", 20, "uint32", "explicit"),
+            Field("point_at_y", 21, "uint32", "explicit"),
+            Field("point_at_z", 22, "uint32", "explicit"),
+        ),
+    ),
+    MessageTable(
+        pulse.PlayerStateFull,
+        "decentraland.pulse.PlayerStateFull",
+        (
+            Field("subject_id", 1, "uint32", "implicit"),
+            Field("sequence", 2, "uint32", "implicit"),
+            Field("server_tick", 3, "uint32", "implicit"),
+            Field("state", 4, "message", "explicit", message=pulse.PlayerState),
+        ),
+    ),
+    MessageTable(
+        pulse.PlayerJoined,
+        "decentraland.pulse.PlayerJoined",
+        (
+            Field("user_id", 1, "string", "implicit"),
+            Field("profile_version", 2, "int32", "implicit"),
+            Field("state", 3, "message", "explicit", message=pulse.PlayerStateFull),
+            Field("realm", 4, "string", "implicit"),
+        ),
+    ),
+    MessageTable(
+        pulse.PlayerLeft,
+        "decentraland.pulse.PlayerLeft",
+        (
+            Field("subject_id", 1, "uint32", "implicit"),
+        ),
+    ),
+    MessageTable(
+        pulse.EmoteStarted,
+        "decentraland.pulse.EmoteStarted",
+        (
+            Field("subject_id", 1, "uint32", "implicit"),
+            Field("sequence", 2, "uint32", "implicit"),
+            Field("server_tick", 3, "uint32", "implicit"),
+            Field("emote_id", 4, "string", "implicit"),
+            Field("player_state", 5, "message", "explicit", message=pulse.PlayerState),
+            Field("mask", 6, "int32", "explicit"),
+        ),
+    ),
+    MessageTable(
+        pulse.EmoteStopped,
+        "decentraland.pulse.EmoteStopped",
+        (
+            Field("subject_id", 1, "uint32", "implicit"),
+            Field("server_tick", 2, "uint32", "implicit"),
+            Field("reason", 3, "enum", "implicit", enum=pulse.EmoteStopReason),
+            Field("sequence", 4, "uint32", "implicit"),
+            Field("player_state", 5, "message", "explicit", message=pulse.PlayerState),
+        ),
+    ),
+    MessageTable(
+        pulse.TeleportPerformed,
+        "decentraland.pulse.TeleportPerformed",
+        (
+            Field("subject_id", 1, "uint32", "implicit"),
+            Field("sequence", 2, "uint32", "implicit"),
+            Field("server_tick", 3, "uint32", "implicit"),
+            Field("state", 4, "message", "explicit", message=pulse.PlayerState),
+            Field("realm", 5, "string", "implicit"),
+        ),
+    ),
+    MessageTable(
+        pulse.ServerMessage,
+        "decentraland.pulse.ServerMessage",
+        (
+            Field("handshake", 1, "message", "oneof", message=pulse.HandshakeResponse, group="message"),
+            Field("player_state_full", 2, "message", "oneof", message=pulse.PlayerStateFull, group="message"),
+            Field("player_state_delta", 3, "message", "oneof", message=pulse.PlayerStateDeltaTier0, group="message"),
+            Field("player_joined", 4, "message", "oneof", message=pulse.PlayerJoined, group="message"),
+            Field("player_left", 5, "message", "oneof", message=pulse.PlayerLeft, group="message"),
+            Field("player_profile_version_announced", 6, "message", "oneof", message=pulse.PlayerProfileVersionsAnnounced, group="message"),
+            Field("emote_started", 7, "message", "oneof", message=pulse.EmoteStarted, group="message"),
+            Field("emote_stopped", 8, "message", "oneof", message=pulse.EmoteStopped, group="message"),
+            Field("teleported", 9, "message", "oneof", message=pulse.TeleportPerformed, group="message"),
         ),
     ),
 )

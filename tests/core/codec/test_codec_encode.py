@@ -11,7 +11,7 @@ import pytest
 
 from dcl_comms_core.codec import encode, encode_chat, encode_movement, encode_position
 from dcl_comms_core.errors import EncodeError
-from dcl_comms_core.proto import common, rfc4, rfc5, v3
+from dcl_comms_core.proto import common, pulse, rfc4, rfc5, v3
 from dcl_comms_core.proto._gen.tables import TABLES
 
 SURROGATE = "secret\ud800"
@@ -25,6 +25,8 @@ REFUSED: list[tuple[Any, str]] = [
     (v3.ServiceStatus(current_time=-1), "ServiceStatus.current_time is out of range for uint64"),
     (rfc4.Reaction(emoji_index=1 << 31), "Reaction.emoji_index is out of range for int32"),
     (rfc4.Reaction(emoji_index=-(1 << 31) - 1), "Reaction.emoji_index is out of range for int32"),
+    (pulse.ParcelRect(min_x=1 << 31), "ParcelRect.min_x is out of range for sint32"),
+    (pulse.ParcelRect(min_x=-(1 << 31) - 1), "ParcelRect.min_x is out of range for sint32"),
     (rfc4.MovementCompressed(movement_data=1 << 63), "MovementCompressed.movement_data is out of range for int64"),
     (rfc4.MovementCompressed(movement_data=-(1 << 63) - 1),
      "MovementCompressed.movement_data is out of range for int64"),
@@ -100,7 +102,7 @@ WRONG: dict[str, tuple[Any, ...]] = {
     "float": (None, "", b"", object()),
     "message": (0, "", object(), rfc4.Packet()),
     "string": (None, 0, b"", 1.5, object()),
-} | dict.fromkeys(("enum", "int32", "int64", "uint32", "uint64"), (None, 0.0, "", 1.5, object()))
+} | dict.fromkeys(("enum", "int32", "int64", "sint32", "uint32", "uint64"), (None, 0.0, "", 1.5, object()))
 
 
 @pytest.mark.parametrize("table", TABLES, ids=lambda table: table.cls.__name__)

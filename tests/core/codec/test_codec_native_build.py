@@ -330,7 +330,7 @@ REFUSED = {
     "another default": Case({"cls": Other}, "an empty field that is not as the tables say: 'server_name'"),
     "a constructor that fails": Case({"cls": Broken}, "not today"),
     "a number without room": Case({"fields": (NAME._replace(number=32), STATUS)}, "too large"),
-    "an unknown type": Case({"fields": (NAME._replace(type="sint32"), STATUS)}, "not a word"),
+    "an unknown type": Case({"fields": (NAME._replace(type="sint64"), STATUS)}, "not a word"),
     "repeated numbers": Case({"fields": (NAME._replace(type="uint32", presence="repeated"), STATUS)}, "no code"),
     "a message in no table": Case({"fields": (NAME, STATUS._replace(message=Derived))}, "not a class of the tables"),
     "a map of numbers": Case({"fields": (NAME._replace(type="map", presence="map", key="uint64", value="string"), STATUS)},

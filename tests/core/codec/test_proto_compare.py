@@ -42,7 +42,7 @@ def published(folder: Path, edit: tuple[str, str]) -> Path:
     [
         (("float rotation_y = 16;", "double rotation_y = 16;"),
          "Movement.rotation_y: ours float = 16, published double = 16"),
-        (("GLIDING = 2;", "GLIDING = 7;"), "Movement.GlideState.GLIDING: ours = 2, published = 7"),
+        (("    GLIDING = 2;", "    GLIDING = 7;"), "Movement.GlideState.GLIDING: ours = 2, published = 7"),
         (("  optional uint32 mask = 11;\n", ""), "PlayerEmote.mask: ours only (optional uint32 = 11)"),
         (("int32 count = 3;", "int32 count = 3; string extra = 4;"), "Reaction.extra: published only (string = 4)"),
         (("bytes data = 2;", "repeated bytes data = 2;"), "Scene.data: ours bytes = 2, published repeated bytes = 2"),
@@ -61,6 +61,59 @@ def test_a_difference_is_found(
     assert f"UNLISTED  {line}" in capsys.readouterr().out
     listed.write_text(f'[[difference]]\nwhat = "{line}"\nreason = "to see it pass"\n', encoding="utf-8")
     assert tool.main() == 0
+
+
+@pytest.mark.parametrize(
+    ("edit", "expected"),
+    [
+        (("uint32 rotation_y = 8 [(decentraland.common.quantized) = {min: 0, max: 360, bits: 7}]",
+          "uint32 rotation_y = 8 [(decentraland.common.quantized) = {min: 0, max: 360, bits: 9}]"),
+         ("decentraland.pulse.PlayerState.rotation_y: ours uint32 = 8 (decentraland.common.quantized) min 0.0 max 360.0 "
+          "bits 7, published uint32 = 8 (decentraland.common.quantized) min 0.0 max 360.0 bits 9")),
+        (("uint32 velocity_x = 5 [(decentraland.common.quantized_power) = {max: 50, pow: 2, bits: 8}]",
+          "uint32 velocity_x = 5"),
+         ("decentraland.pulse.PlayerState.velocity_x: ours uint32 = 5 (decentraland.common.quantized_power) max 50.0 "
+          "pow 2.0 bits 8, published uint32 = 5")),
+        (("quantized_power = 50003", "quantized_power = 50004"),
+         ("decentraland.common.quantized_power: ours option decentraland.common.QuantizedPowerFloatOptions = 50003, "
+          "published option decentraland.common.QuantizedPowerFloatOptions = 50004")),
+        (("  float pow = 2;", "  double pow = 2;"),
+         "decentraland.common.QuantizedPowerFloatOptions.pow: ours float = 2, published double = 2"),
+        (("sint32 min_x = 1;", "int32 min_x = 1;"),
+         "decentraland.pulse.ParcelRect.min_x: ours sint32 = 1, published int32 = 1"),
+        (("optional int32 mask = 4;", "int32 mask = 4;"),
+         "decentraland.pulse.EmoteStart.mask: ours optional int32 = 4, published int32 = 4"),
+    ],
+)  # fmt: skip
+def test_a_difference_of_pulse_is_found(tool: ModuleType, tmp_path: Path, edit: tuple[str, str], expected: str) -> None:
+    published(tmp_path, edit)
+    ours, theirs = tool.facts(PROTO, tmp_path), tool.facts(tmp_path / "package" / "proto", tmp_path)
+    assert expected in tool.compare(ours, theirs)
+
+
+def test_a_new_file_of_pulse_is_read_and_any_kind_of_option(tool: ModuleType, tmp_path: Path) -> None:
+    published(
+        tmp_path,
+        (
+            "  QuantizedFloatOptions quantized = 50001;",
+            "  QuantizedFloatOptions quantized = 50001; uint32 steps = 50009;",
+        ),
+    )
+    new = tmp_path / "package/proto/decentraland/pulse/pulse_more.proto"
+    new.write_text(
+        'syntax = "proto3"; package decentraland.pulse; import "decentraland/common/options.proto";'
+        "message More { uint32 a = 1 [(decentraland.common.steps) = 5, deprecated = true]; }",
+        encoding="utf-8",
+    )
+    assert tool.compare(tool.facts(PROTO, tmp_path), tool.facts(tmp_path / "package" / "proto", tmp_path)) == [
+        "decentraland.pulse.More: published only (message)",
+        "decentraland.pulse.More.a: published only (uint32 = 1 (decentraland.common.steps) 5)",
+    ]
+
+
+def test_files_without_options_of_their_own(tool: ModuleType) -> None:
+    field = tool.descriptor_pb2.FieldDescriptorProto(options=tool.descriptor_pb2.FieldOptions(deprecated=True))
+    assert tool.Options([]).of(field) == []
 
 
 def test_verdicts(tool: ModuleType) -> None:

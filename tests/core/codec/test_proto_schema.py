@@ -13,7 +13,7 @@ from typing import Any
 import betterproto2
 import pytest
 
-from dcl_comms_core.proto import WireMessage, common, rfc4, rfc5, v3
+from dcl_comms_core.proto import WireMessage, common, pulse, rfc4, rfc5, v3
 from dcl_comms_core.proto._gen.tables import TABLES
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -65,6 +65,7 @@ def test_tables_agree_with_the_facts(package: str) -> None:
     [
         (rfc4.GlideState, FACTS["decentraland.kernel.comms.rfc4"]["messages"]["Movement"]["enums"]["GlideState"]),
         (rfc4.VoiceCodec, FACTS["decentraland.kernel.comms.rfc4"]["messages"]["Voice"]["enums"]["VoiceCodec"]),
+        *((getattr(pulse, name), values) for name, values in FACTS["decentraland.pulse"]["enums"].items()),
         (v3.KickedReason, FACTS["decentraland.kernel.comms.v3"]["enums"]["KickedReason"]),
     ],
 )
@@ -75,7 +76,7 @@ def test_enums_agree_with_the_facts(enum: type[betterproto2.Enum], values: dict[
 def test_every_message_is_in_the_tables() -> None:
     exported = {
         value
-        for module in (common, rfc4, rfc5, v3)
+        for module in (common, pulse, rfc4, rfc5, v3)
         for name in module.__all__
         if isinstance(value := getattr(module, name), type) and issubclass(value, WireMessage)
     }
