@@ -130,8 +130,10 @@ audio_frames               100          (drivers) pieces of sound, 10 ms each, t
 video_frames               4            (drivers) the same for pictures, each of which is megabytes of native memory
 inbox_bytes                33,554,432   (drivers) what came in for one room and waits for the loop's next turn; further
                                         packets are dropped and counted: LimitReached at that turn.  While more than
-                                        half of it waits nothing is read from WebSockets: LimitReached likewise
-inbox_overhead             128          (drivers) what each WebSocket message that waits counts beside its own bytes
+                                        half of it waits nothing is read from WebSockets, and datagrams are dropped:
+                                        LimitReached likewise
+inbox_overhead             128          (drivers) what each WebSocket message, or datagram, that waits counts beside its
+                                        own bytes
 fetch_seconds              15.0         (drivers) an HTTP request that takes longer, redirects and all, is
                                         FetchFailed(TIMEOUT)
 fetch_redirects            4            (drivers) redirects that one request follows; one more is FetchFailed(PROTOCOL)
@@ -146,11 +148,13 @@ socket_queue_bytes         1,048,576    (drivers) messages that wait to leave on
                                         acknowledged with an error
 ping_seconds               20.0         (drivers) a WebSocket that was silent so long is pinged; after three times as
                                         long it is SocketClosed(TIMEOUT)
+datagram_bytes             4,096        (drivers) an incoming datagram that is longer is let go and counted: ENet's own
+                                        bound
 journal_bytes              67,108,864   a Journal stops there, and says so in its last line; a longer one is not read:
                                         InvalidJournal
 turn_inputs                256          (drivers) inputs handled in one turn, and frames of any kind of what one read
                                         brought, before other tasks get their turn
-turn_bytes                 131,072      (drivers) likewise, in bytes of WebSocket frames
+turn_bytes                 131,072      (drivers) likewise, in bytes of WebSocket frames and of datagrams
 =========================  ===========  ================================================================================
 """
 
@@ -273,6 +277,7 @@ class Limits:
     socket_bytes: int = 24_576
     socket_queue_bytes: int = 1_048_576
     ping_seconds: float = 20.0
+    datagram_bytes: int = _at_least_one(4_096)
     journal_bytes: int = 67_108_864
     turn_inputs: int = _at_least_one(256)
     turn_bytes: int = _at_least_one(131_072)

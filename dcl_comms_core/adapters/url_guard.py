@@ -22,7 +22,7 @@ one (mapped, NAT64, 6to4, Teredo) is where that one is.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from types import MappingProxyType
@@ -94,7 +94,7 @@ _PLACES_6: Final = tuple(
     )
 )
 _NAT64: Final = IPv6Network("64:ff9b::/96")
-_PORTS: Final = {"http": 80, "ws": 80, "https": 443, "wss": 443}
+_PORTS: Final = {"http": 80, "ws": 80, "https": 443, "wss": 443, "udp": 0}
 _SECURE: Final = frozenset({"https", "wss"})
 # The forms of IPv4 addresses that resolvers know and the URL's reader does not: 0x7f000001, 0177.0.0.0x1.
 _NUMBER = re.compile(r"0x[0-9a-f]*|[0-9]+")
@@ -124,10 +124,10 @@ def _inner(ip: IPv6Address) -> IPv4Address | None:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A URL taken apart for a request."""
+    """A URL taken apart for a request, or where datagrams go."""
 
     scheme: str
-    """http, https, ws or wss."""
+    """http, https, ws or wss; udp for datagrams."""
     host: str
     """A name or an address in lower case, without brackets."""
     port: int
@@ -143,6 +143,14 @@ class Target:
     def of_websocket(cls, url: str) -> Self:
         """Take a ws(s) URL apart; http and https mean ws and wss.  TargetRefused: it is none."""
         return cls._of(url, websocket_url)
+
+    @classmethod
+    def of_datagrams(cls, host: str, port: int) -> Self:
+        """Where datagrams go: a name, or an address without brackets, and a port.  TargetRefused: it is none."""
+        target = cls.of_http(f"http://{f'[{host}]' if ':' in host else host}:{port}")
+        if (target.host, target.port, target.path) != (host.lower(), port, "/"):
+            raise TargetRefused(TargetProblem.BAD_URL, "not a host's name or address")
+        return replace(target, scheme="udp")
 
     @classmethod
     def _of(cls, url: str, spelt: Callable[[str], str]) -> Self:

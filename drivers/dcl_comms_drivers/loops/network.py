@@ -74,6 +74,13 @@ class Net(ABC):
         """The addresses of a name, best first.  OSError: there are none."""
 
     @abstractmethod
+    def watch(self, fd: int, ready: Callable[[], None]) -> Task:
+        """Call back in the loop's thread while a descriptor is readable, until the task is cancelled.
+
+        Cancel it before the descriptor is closed.  ``ready`` must raise nothing, and read.
+        """
+
+    @abstractmethod
     async def dial(self, address: str, port: int, *, tls: ssl.SSLContext | None, host: str) -> Stream:
         """Connect to an address, and there to ``host`` if it is over TLS.  OSError, of which SSLError is one kind."""
 

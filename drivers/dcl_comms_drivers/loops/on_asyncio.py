@@ -186,6 +186,10 @@ class AsyncioNet(Net):
         found = await self._loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         return list(dict.fromkeys(str(address[0]) for *_, address in found))
 
+    def watch(self, fd: int, ready: Callable[[], None]) -> Task:
+        """Call back while a descriptor is readable."""
+        return _Watch(self._loop, fd, ready)
+
     async def dial(self, address: str, port: int, *, tls: ssl.SSLContext | None, host: str) -> Stream:
         """Connect to an address."""
         name = None if tls is None else host
@@ -193,6 +197,19 @@ class AsyncioNet(Net):
             lambda: _Stream(half_open=tls is None), address, port, ssl=tls, server_hostname=name
         )
         return stream
+
+
+class _Watch:
+    def __init__(self, loop: asyncio.AbstractEventLoop, fd: int, ready: Callable[[], None]) -> None:
+        self._loop = loop
+        self._fd: int | None = fd
+        loop.add_reader(fd, ready)
+
+    def cancel(self) -> None:
+        fd, self._fd = self._fd, None
+        # The descriptor may be somebody else's by the second time.
+        if fd is not None and not self._loop.is_closed():
+            self._loop.remove_reader(fd)
 
 
 class _Signal(Signal):

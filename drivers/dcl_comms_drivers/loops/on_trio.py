@@ -109,6 +109,20 @@ class TrioNet(Net):
         found = await trio.socket.getaddrinfo(host, port, type=trio.socket.SOCK_STREAM)
         return list(dict.fromkeys(str(address[0]) for *_, address in found))
 
+    def watch(self, fd: int, ready: Callable[[], None]) -> Task:
+        """Call back while a descriptor is readable."""
+        scope = trio.CancelScope()
+
+        async def look() -> None:
+            # It may be cancelled, and the descriptor closed, before this runs, and while it is about to go on.
+            while not scope.cancel_called:
+                await trio.lowlevel.wait_readable(fd)
+                if not scope.cancel_called:
+                    ready()
+
+        trio.lowlevel.spawn_system_task(partial(_run, scope, look), name="dcl-comms datagrams")
+        return scope
+
     async def dial(self, address: str, port: int, *, tls: ssl.SSLContext | None, host: str) -> Stream:
         """Connect to an address."""
         transport = await trio.open_tcp_stream(address, port)

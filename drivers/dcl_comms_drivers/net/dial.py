@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from dcl_comms_core.adapters.url_guard import Place, Target
     from dcl_comms_drivers.loops.network import Net, Stream
 
-__all__ = ["NetOptions", "default_tls", "dial", "each_address", "judge", "tls_failed"]
+__all__ = ["NetOptions", "allowed_addresses", "default_tls", "dial", "each_address", "judge", "tls_failed"]
 
 _T = TypeVar("_T")
 
@@ -57,19 +57,8 @@ async def each_address(
     Addresses that may not be connected to are passed over.  Raises TargetRefused where no other is left,
     RequestFailed when all have failed, and what else ``attempt`` raises.
     """
-    limits, plain = options.limits, options.plain
-    target.check(within=within, plain=plain)
-    allowed: list[tuple[str, Place]] = []
-    refused: TargetRefused | None = None
-    for address in await _addresses(net, target):
-        try:
-            allowed.append((address, target.check_address(address, within=within, plain=plain)))
-        except TargetRefused as error:
-            refused = refused or error
-    if refused is not None and not allowed:
-        raise refused
     failure: OSError | None = None
-    for address, place in allowed[: limits.dial_addresses]:
+    for address, place in await allowed_addresses(net, target, within=within, options=options):
         try:
             return await attempt(address, place)
         except OSError as error:
@@ -77,6 +66,26 @@ async def each_address(
     if isinstance(failure, TimeoutError):
         raise RequestFailed(CloseReason.TIMEOUT, "no address of the host accepts a connection") from failure
     raise RequestFailed(CloseReason.UNREACHABLE, "no address of the host accepts a connection") from failure
+
+
+async def allowed_addresses(
+    net: Net, target: Target, *, within: Place | None, options: NetOptions
+) -> list[tuple[str, Place]]:
+    """The addresses of a URL that may be connected to, best first; of many the first few.
+
+    Raises TargetRefused where none is left, RequestFailed where there is none.
+    """
+    target.check(within=within, plain=options.plain)
+    allowed: list[tuple[str, Place]] = []
+    refused: TargetRefused | None = None
+    for address in await _addresses(net, target):
+        try:
+            allowed.append((address, target.check_address(address, within=within, plain=options.plain)))
+        except TargetRefused as error:
+            refused = refused or error
+    if refused is not None and not allowed:
+        raise refused
+    return allowed[: options.limits.dial_addresses]
 
 
 async def judge(net: Net, target: Target, *, within: Place | None, options: NetOptions) -> None:

@@ -1,4 +1,4 @@
-"""The link that carries out the core's network commands: WebSockets and HTTP, any number of each at once.
+"""The link that carries out the core's network commands: WebSockets, HTTP and datagrams, any number of each at once.
 
 It works in the net's thread, which is the loop's own on asyncio and trio, and one in the background for programs
 without a loop.  What comes of it waits in an inbox that ``drain`` empties.
@@ -9,14 +9,32 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from functools import partial
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Final
 
-from dcl_comms_core.commands import CancelFetch, CloseSocket, Fetch, OpenSocket, SendFrame
+from dcl_comms_core.commands import (
+    CancelFetch,
+    CloseDatagrams,
+    CloseSocket,
+    Fetch,
+    OpenDatagrams,
+    OpenSocket,
+    SendDatagram,
+    SendFrame,
+)
 from dcl_comms_core.errors import LocalProtocolError, RequestFailed, TargetRefused
-from dcl_comms_core.inputs import FetchFailed, FrameReceived, PacketsDropped, SocketClosed
+from dcl_comms_core.inputs import (
+    DatagramReceived,
+    DatagramRefused,
+    DatagramsClosed,
+    FetchFailed,
+    FrameReceived,
+    PacketsDropped,
+    SocketClosed,
+)
 from dcl_comms_core.states import CloseReason
 from dcl_comms_drivers.loops.mailbox import Mailbox
 from dcl_comms_drivers.loops.network import Direct
+from dcl_comms_drivers.net.datagrams import DatagramCounts, Datagrams, SilentHosts
 from dcl_comms_drivers.net.dial import NetOptions
 from dcl_comms_drivers.net.http import fetch
 from dcl_comms_drivers.net.websocket import Socket, turn_bytes
@@ -31,9 +49,11 @@ if TYPE_CHECKING:
 
 __all__ = ["NetLink"]
 
+_WITH_DATA: Final = (FrameReceived, DatagramReceived)
+
 
 class NetLink:
-    """Carries out OpenSocket, SendFrame, CloseSocket, Fetch and CancelFetch; ignores other commands.
+    """Carries out the commands about WebSockets, requests and datagrams; ignores other commands.
 
     ``runner`` calls into the net's thread.  ``wake`` is called, from that thread, when ``drain`` has something to
     deliver.  ``turn`` does at once what ``wake`` has done soon: what a socket's task read is handled while it is there,
@@ -73,8 +93,12 @@ class NetLink:
         # These belong to the net's thread.
         self._sockets: dict[LinkRef, Socket] = {}
         self._requests: dict[LinkRef, Task] = {}
+        self._datagrams: dict[LinkRef, Datagrams] = {}
+        self.silent = SilentHosts()
+        self.counts = DatagramCounts()
+        """Datagrams that were let go."""
 
-    def execute(self, command: Command, *, now: float) -> None:
+    def execute(self, command: Command, *, now: float) -> None:  # noqa: C901 - one flat dispatch
         """Carry a command out; what comes of it arrives through ``drain``."""
         del now
         if self._abandoned:
@@ -84,6 +108,14 @@ class NetLink:
                 self._send(command)
             case SendFrame():
                 self._in_net(partial(self._send, command))
+            case SendDatagram() if self._turn is not None:
+                self._send_datagram(command)
+            case SendDatagram():
+                self._in_net(partial(self._send_datagram, command))
+            case OpenDatagrams():
+                self._in_net(partial(self._open_datagrams, command))
+            case CloseDatagrams():
+                self._in_net(partial(self._close_datagrams, command))
             case OpenSocket():
                 self._in_net(partial(self._open, command))
             case CloseSocket():
@@ -107,8 +139,10 @@ class NetLink:
             inp = self._inbox.get()
             if inp is None:
                 break
-            if isinstance(inp, FrameReceived):
+            if isinstance(inp, _WITH_DATA):
                 self._got_bytes += len(inp.data) + self._overhead
+            elif isinstance(inp, DatagramRefused):
+                self._got_bytes += self._overhead
             session.receive(inp, now=now)
             if self._got_bytes >= until:
                 break
@@ -169,6 +203,21 @@ class NetLink:
         if socket := self._sockets.get(command.link):
             socket.close(command)
 
+    def _open_datagrams(self, command: OpenDatagrams, net: Net) -> None:
+        if command.link in self._datagrams:
+            self.crashed(LocalProtocolError("datagrams of this name are open: count the generation up"))
+            return
+        datagrams = self._datagrams[command.link] = Datagrams(net, command, self, self._options)
+        datagrams.start()
+
+    def _send_datagram(self, command: SendDatagram, _: Net | None = None) -> None:
+        if datagrams := self._datagrams.get(command.link):
+            datagrams.send(command)
+
+    def _close_datagrams(self, command: CloseDatagrams, _: Net) -> None:
+        if datagrams := self._datagrams.get(command.link):
+            datagrams.close()
+
     def _fetch(self, command: Fetch, net: Net) -> None:
         if command.link in self._requests:
             self.crashed(LocalProtocolError("a request of this name is under way: count the generation up"))
@@ -201,7 +250,23 @@ class NetLink:
             return
         if isinstance(inp, SocketClosed):
             self._sockets.pop(inp.link, None)
+        elif isinstance(inp, DatagramsClosed):
+            self._datagrams.pop(inp.link, None)
+        elif isinstance(inp, DatagramRefused):
+            if self._waiting > self._mark:
+                return
+            self._put_bytes += self._overhead
         self._inbox.put(inp)
+
+    def deliver_datagrams(self, ref: LinkRef, datagrams: list[bytes]) -> None:
+        """Take datagrams; the half of the room that sockets keep free is not theirs."""
+        for data in datagrams:
+            if self._waiting > self._mark:
+                self.counts.no_room += 1
+                self._note(ref, 1)
+            else:
+                self._put_bytes += len(data) + self._overhead
+                self._inbox.put(DatagramReceived(link=ref, data=data))
 
     def deliver_frames(self, ref: LinkRef, messages: list[bytes]) -> None:
         """Take binary messages of a socket's."""
@@ -263,8 +328,11 @@ class NetLink:
             socket.abandon()
         for task in list(self._requests.values()):
             task.cancel()
+        for datagrams in self._datagrams.values():
+            datagrams.abandon()
         self._sockets.clear()
         self._requests.clear()
+        self._datagrams.clear()
 
 
 def _forget(_: object) -> None:

@@ -237,5 +237,29 @@ def test_a_websocket_url_may_be_written_as_http() -> None:
         Target.of_http("wss://a.example/")
 
 
+def test_where_datagrams_go_is_judged_as_a_url_is() -> None:
+    target = Target.of_datagrams("Pulse.Example", 7777)
+    assert target.origin == ("udp", "pulse.example", 7777)
+    assert not target.secure
+    target.check(within=Place.PUBLIC, plain=True)
+    assert target.check_address("8.8.8.8", within=Place.PUBLIC, plain=True) is Place.PUBLIC
+    six = Target.of_datagrams("::1", 7777)
+    assert (six.host, six.authority) == ("::1", "[::1]:7777")
+    with pytest.raises(TargetRefused) as refused:
+        six.check(within=Place.PUBLIC, plain=True)
+    assert refused.value.problem is PLACE
+
+
+@pytest.mark.parametrize(
+    ("host", "port"),
+    [("", 1), ("a/b", 1), ("a?b", 1), ("a#b", 1), ("u@a", 1), ("[::1]", 1), ("fe80::1%lo", 1), ("a:7", 1), ("a", 0),
+     ("a", -1), ("a", 65_536), ("a b", 1), ("127.1", 1)],
+)  # fmt: skip
+def test_where_no_datagram_goes(host: str, port: int) -> None:
+    with pytest.raises(TargetRefused) as refused:
+        Target.of_datagrams(host, port)
+    assert refused.value.problem is BAD
+
+
 def test_a_targets_repr_holds_no_path() -> None:
     assert "hush" not in repr(Target.of_http("https://a.example/hush?hush"))
