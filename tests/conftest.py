@@ -1,6 +1,8 @@
-"""Fixtures for tests that need a real livekit-server.
+"""What holds for every test: one Hypothesis profile, and fixtures for those that need a real livekit-server.
 
-Where there is none they skip with the reason; where REQUIRE_LIVEKIT=1 they fail.
+Hypothesis draws the same examples in every run, so that none passes or fails by luck; where DCL_SEARCH=1, as in the
+nightly runs, it looks for others.  Where there is no livekit-server its tests skip with the reason; where
+REQUIRE_LIVEKIT=1 they fail.
 """
 
 from __future__ import annotations
@@ -14,11 +16,21 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from dcl_comms_drivers.realm.livekit_server import LiveKitServer, ServerUnavailable
+from hypothesis import HealthCheck, settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 _numbers = count(1)
+
+settings.register_profile(
+    "ours",
+    deadline=None,
+    derandomize=not os.environ.get("DCL_SEARCH"),
+    # The machines are slow and shared; a test that really is slow meets its time limit.
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile("ours")
 
 # Whoever is started in the background of a script is told to ignore Ctrl-C, and hands that on to its children.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

@@ -1,7 +1,8 @@
 """Runs each test that uses sockets, processes or clocks again and again under load: ``python .ci/tools/luck.py [--seconds N]``.
 
 What came out is in ``tests/luck.tsv``, a line a test; it ran once when it did with all of its parameters.  It works in slices: after so many seconds it starts nothing new, and the next
-call goes on with whatever ran least.  Each run of a file is a process of its own; beside it so many processes do nothing but count.
+call goes on with whatever ran least.  A process runs the tests of one file, in up to five rounds: what it takes to start costs more than most of them.  Some
+files run at once, and beside them processes do nothing but count, as many as the machine has to do less than twice what it can.
 
     python .ci/tools/luck.py                        # ten minutes of it
     python .ci/tools/luck.py --seconds 0            # only looks which tests there are now
@@ -23,7 +24,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from luck_plugin import function_of
 
@@ -34,6 +35,14 @@ ROOT = Path(__file__).parents[2]
 HERE = Path(__file__).parent
 LONGEST = 1800
 """Seconds that one file may take."""
+ROUNDS = 5
+"""How often at most a process runs what it is to run: the rest of the times it is another process, at another moment."""
+ROUNDS_SECONDS = 120.0
+"""After so many it begins no further round."""
+Told = dict[str, Any]
+"""A line of the plugin."""
+Outcome = tuple[str, str, float, str]
+"""A test, what became of it, seconds and the reason."""
 HEAD = """\
 # Tests that use sockets, processes or clocks, run again and again under load: made by .ci/tools/luck.py, which says how.
 # seconds: the longest run.  commit: where it ran last.  why: of the last failure, or why it is skipped here.
@@ -107,14 +116,14 @@ class Table:
         self.rows |= {row.test: Row(row.test, row.uses) for row in rows}
         return len(rows)
 
-    def next(self, times: int, busy: set[str]) -> tuple[str, list[str]] | None:
-        """The file whose tests ran least, and those of its tests that want it."""
+    def next(self, times: int, busy: set[str]) -> tuple[str, list[str], int] | None:
+        """The file whose tests ran least, those of its tests that want it, and how often."""
         waiting = [row for row in self.rows.values() if row.wants(times) and row.file not in busy]
         if not waiting:
             return None
         file = min(waiting, key=lambda row: (row.runs, row.test)).file
         least = min(row.runs for row in waiting if row.file == file)
-        return file, [row.test for row in waiting if row.file == file and row.runs == least]
+        return file, [row.test for row in waiting if row.file == file and row.runs == least], times - least
 
     def told(self, times: int) -> str:
         """All of it in one line."""
@@ -124,9 +133,10 @@ class Table:
         return f"{len(rows)} tests: {done} ran {times} times, {skipped} are skipped here, {failed} failed; {sum(row.runs for row in rows)} runs"
 
 
-def pytest(args: list[str], report: Path, wanted: Iterable[str] | None) -> tuple[int, list[dict[str, str]]]:
+def pytest(args: list[str], report: Path, wanted: Iterable[str] | None, rounds: int = 1) -> tuple[int, list[Told]]:
     """Run pytest with our plugin; gives its exit code and what the plugin told."""
     environment = {**os.environ, "PYTHONPATH": str(HERE), "LUCK_REPORT": str(report)}
+    environment |= {"LUCK_ROUNDS": str(rounds), "LUCK_SECONDS": str(ROUNDS_SECONDS)}
     # What Hypothesis found before makes a search short that is long for everybody else.
     environment["HYPOTHESIS_STORAGE_DIRECTORY"] = str(report.with_suffix(".hypothesis"))
     if wanted is not None:
@@ -160,17 +170,24 @@ def collect(folder: Path) -> dict[str, str]:
     return {test: ",".join(sorted(words)) for test, words in uses.items()}
 
 
-def run(file: str, wanted: list[str], report: Path) -> list[tuple[str, str, float, str]]:
-    """Run these tests of a file once, in a process of their own: each test's outcome, seconds and the reason."""
-    code, told = pytest([file], report, wanted)
-    outcomes = dict.fromkeys(wanted, ("failed", 0.0, f"pytest ended with {code} and never told of it"))
-    for line in sorted(told, key=lambda line: ("skipped", "passed", "failed").index(line["outcome"])):
-        # The worst of its parameters, and the longest.
-        test, outcome, seconds = function_of(line["test"]), line["outcome"], float(line["seconds"])
-        parameters = line["test"].removeprefix(test)
-        why = " ".join(filter(None, (parameters if outcome == "failed" else "", line["text"])))
-        outcomes[test] = outcome, max(seconds, outcomes[test][1]), why
-    return [(test, *outcome) for test, outcome in outcomes.items()]
+def run(file: str, wanted: list[str], times: int, report: Path) -> list[Outcome]:
+    """Run these tests of a file some times, in a process of their own: what became of each, each time."""
+    code, told = pytest([file], report, wanted, min(times, ROUNDS))
+    last = max((line["round"] for line in told), default=0)
+    found: list[Outcome] = []
+    for number in range(last + 1):
+        outcomes: dict[str, tuple[str, float, str]] = {}
+        of_this = [line for line in told if line["round"] == number]
+        for line in sorted(of_this, key=lambda line: ("skipped", "passed", "failed").index(line["outcome"])):
+            # The worst of its parameters, and the longest.
+            test, outcome, seconds = function_of(line["test"]), line["outcome"], float(line["seconds"])
+            parameters = line["test"].removeprefix(test)
+            why = " ".join(filter(None, (parameters if outcome == "failed" else "", line["text"])))
+            outcomes[test] = outcome, max(seconds, outcomes[test][1] if test in outcomes else 0.0), why
+        found += [(test, *outcome) for test, outcome in outcomes.items()]
+        died = f"pytest ended with {code} and never told of it"
+        found += [(test, "failed", 0.0, died) for test in wanted if test not in outcomes]
+    return found
 
 
 @contextmanager
@@ -187,11 +204,16 @@ def load(processes: int) -> Iterator[None]:
             process.wait()
 
 
+def missing_load(jobs: int) -> int:
+    """How many processes are missing until the machine has twice to do what it can: our jobs count as half of one."""
+    return max(0, round(2 * (os.cpu_count() or 1) - os.getloadavg()[0] - jobs / 2))
+
+
 def slice_(table: Table, times: int, seconds: float, jobs: int, commit: str, folder: Path) -> None:
     """Run what ran least, until the time is over."""
     end = time.monotonic() + seconds
     numbers = iter(range(1_000_000))
-    running: dict[Future[list[tuple[str, str, float, str]]], str] = {}
+    running: dict[Future[list[Outcome]], str] = {}
     with ThreadPoolExecutor(jobs) as pool:
         while True:
             while (
@@ -208,6 +230,8 @@ def slice_(table: Table, times: int, seconds: float, jobs: int, commit: str, fol
                     outcomes[outcome] += 1
                 table.write()
                 print(file, dict(outcomes), flush=True)
+                for test, _, _, why in dict.fromkeys(one for one in future.result() if one[1] == "failed"):
+                    print(f"    {test.partition('::')[2]}: {why}", flush=True)
 
 
 def main() -> int:
@@ -217,9 +241,9 @@ def main() -> int:
     )
     parser.add_argument("--times", type=int, default=20, help="how often each test has to run (%(default)s)")
     parser.add_argument(
-        "--load", type=int, default=os.cpu_count() or 1, help="processes that count meanwhile (%(default)s)"
+        "--load", type=int, help="processes that count meanwhile (so that the machine has twice to do what it can)"
     )
-    parser.add_argument("--jobs", type=int, default=1, help="files at once (%(default)s)")
+    parser.add_argument("--jobs", type=int, default=3, help="files at once (%(default)s)")
     parser.add_argument(
         "--forget", nargs="+", default=[], metavar="WORD", help="runs of tests with it in their names count no more"
     )
@@ -238,7 +262,8 @@ def main() -> int:
             told = subprocess.run(
                 ["git", "describe", "--always", "--dirty=+"], capture_output=True, text=True, check=False
             )
-            with load(options.load if options.seconds > 0 else 0):
+            counting = missing_load(options.jobs) if options.load is None else options.load
+            with load(counting if options.seconds > 0 else 0):
                 slice_(table, options.times, options.seconds, options.jobs, told.stdout.strip() or "-", Path(name))
     print(table.told(options.times))
     well = all(row.failed == 0 and not row.wants(options.times) for row in table.rows.values())

@@ -11,6 +11,7 @@ import dis
 import inspect
 import json
 import os
+import time
 from pathlib import Path
 from types import CodeType, FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any
@@ -127,11 +128,18 @@ def _fixtures(places: list[Any]) -> dict[str, FunctionType]:
 
 
 class Luck:
-    """Keeps the tests that are asked for, and writes a line for each: what it uses, and what became of it."""
+    """Keeps the tests that are asked for, and writes a line for each: what it uses, and what became of it.
 
-    def __init__(self, report: Path, wanted: set[str] | None) -> None:
+    They run in rounds: of what a test leaves behind only what the session's fixtures hold is there in the next.  After
+    ``seconds`` no round is begun.
+    """
+
+    def __init__(self, report: Path, wanted: set[str] | None, *, rounds: int = 1, seconds: float = 0.0) -> None:
         self._report = report.open("a", encoding="utf-8")
         self._wanted = wanted
+        self._rounds = rounds
+        self._seconds = seconds
+        self._round = 0
         self._outcomes: dict[str, tuple[str, float, str]] = {}
 
     def _tell(self, **fields: Any) -> None:
@@ -156,6 +164,23 @@ class Luck:
         config.hook.pytest_deselected(items=[item for item in items if item not in kept])
         items[:] = kept
 
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> bool | None:
+        """Run them again and again."""
+        if session.testsfailed or session.config.option.collectonly or not session.items:
+            return None
+        end = time.monotonic() + self._seconds
+        for number in range(self._rounds):
+            self._round = number
+            if number and time.monotonic() > end:
+                break
+            # To the session itself: that takes down whatever belongs to a test, a class or a module.
+            for item, following in zip(session.items, [*session.items[1:], session], strict=True):
+                item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
+                if session.shouldstop:
+                    raise session.Interrupted(session.shouldstop)
+        return True
+
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Note what became of it, from its setup to its teardown."""
         before, seconds, text = self._outcomes.get(report.nodeid, ("passed", 0.0, ""))
@@ -165,9 +190,8 @@ class Luck:
         self._outcomes[report.nodeid] = outcome, seconds + report.duration, text
         if report.when == "teardown":
             outcome, seconds, text = self._outcomes.pop(report.nodeid)
-            self._tell(
-                test=report.nodeid, outcome=outcome, seconds=round(seconds, 2), text=" ".join(text.split())[:200]
-            )
+            text = " ".join(text.split())[:200]
+            self._tell(round=self._round, test=report.nodeid, outcome=outcome, seconds=round(seconds, 2), text=text)
 
 
 def _last_line(report: pytest.TestReport) -> str:
@@ -181,8 +205,7 @@ def _last_line(report: pytest.TestReport) -> str:
 
 def pytest_configure(config: pytest.Config) -> None:
     if report := os.environ.get("LUCK_REPORT"):
-        wanted = os.environ.get("LUCK_TESTS")
-        config.pluginmanager.register(
-            Luck(Path(report), None if wanted is None else set(Path(wanted).read_text(encoding="utf-8").splitlines())),
-            "luck",
-        )
+        names = os.environ.get("LUCK_TESTS")
+        wanted = None if names is None else set(Path(names).read_text(encoding="utf-8").splitlines())
+        rounds, seconds = int(os.environ.get("LUCK_ROUNDS", "1")), float(os.environ.get("LUCK_SECONDS", "0"))
+        config.pluginmanager.register(Luck(Path(report), wanted, rounds=rounds, seconds=seconds), "luck")

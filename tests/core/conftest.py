@@ -1,6 +1,6 @@
-"""What holds for every test of the core: one Hypothesis profile, and the guard.
+"""What holds for every test of the core: the guard.
 
-The guard stands before clocks, entropy, sockets and threads.  Whoever asks them for something is the innermost caller
+It stands before clocks, entropy, sockets and threads.  Whoever asks them for something is the innermost caller
 that is neither the standard library nor betterproto2: if that is a module of dcl_comms_core, the guard raises, and for
 pytest, Hypothesis and the tests themselves it lets the call through.  It replaces attributes, so a name that was
 imported from its module earlier gets past it; that the core imports none of these modules is test_purity's business.
@@ -20,22 +20,12 @@ from typing import TYPE_CHECKING, Any
 
 import betterproto2
 import pytest
-from hypothesis import HealthCheck, settings
 
 import dcl_comms_core
 from dcl_comms_core import codec
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-
-settings.register_profile(
-    "core",
-    deadline=None,
-    derandomize=bool(os.environ.get("CI")),
-    # The machines are slow and shared; a test that really is slow meets its time limit.
-    suppress_health_check=[HealthCheck.too_slow],
-)
-settings.load_profile("core")
 
 GUARDED: dict[Any, tuple[str, ...]] = {
     time: ("time", "time_ns", "monotonic", "monotonic_ns", "perf_counter", "perf_counter_ns", "process_time", "sleep"),

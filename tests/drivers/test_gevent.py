@@ -7,8 +7,8 @@ import subprocess
 import sys
 
 import pytest
-from rigs.core.tokens import make_token
 from rigs.drivers.realm import realm
+from rigs.drivers.tokens import make_token
 
 HEAD = """
 import gevent.monkey

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -148,3 +149,35 @@ def test_a_process_that_dies_is_a_failure(luck):
     runs, failed, *_, why = rows["test_it_dies"][1:]
     assert (runs, failed, why) == ("1", "1", "pytest ended with -9 and never told of it")
     assert rows["test_search"][2] == "0"
+
+
+ROUNDS = """
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+RUNS = Path(__file__).with_name("runs")
+
+
+@pytest.fixture(scope="module")
+def fresh():
+    return []
+
+
+def test_alone(fresh):
+    subprocess
+    assert fresh == []
+    fresh.append(1)
+    with RUNS.open("a") as runs:
+        print(os.getpid(), file=runs)
+"""
+
+
+def test_a_process_runs_up_to_five_rounds(luck):
+    luck.subjects.write_text(ROUNDS, encoding="utf-8")
+    _, _, rows = luck("--times", "7")
+    assert rows["test_alone"][1:3] == ["7", "0"]
+    processes = Counter(luck.subjects.with_name("runs").read_text(encoding="utf-8").split())
+    assert sorted(processes.values()) == [2, 5]

@@ -16,7 +16,7 @@ from dcl_comms_drivers import polled
 from dcl_comms_station.cli import cli
 from dcl_comms_station.exits import Exit
 from rigs.core.canary import assert_no_secret
-from rigs.core.tokens import make_token
+from rigs.drivers.tokens import make_token
 
 from dcl_comms_core import ChatReceived, PeerJoined, PeerMoved, RoomState
 

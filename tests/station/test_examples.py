@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import trio
 from rigs.core.canary import assert_no_secret
-from rigs.core.tokens import make_token
+from rigs.drivers.tokens import make_token
 
 from dcl_comms_core import PeerId
 

@@ -17,7 +17,7 @@ from dcl_comms_station.loops import LOOPS, get_loop, run
 from dcl_comms_station.rooms import unix_time
 from dcl_comms_station.tokens import describe_token, read_token
 from rigs.core.canary import assert_no_secret
-from rigs.core.tokens import make_token
+from rigs.drivers.tokens import make_token
 
 from dcl_comms_core import AnnounceProfileVersion, Chat, Packet, PeerId, encode
 

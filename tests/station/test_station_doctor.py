@@ -13,8 +13,8 @@ import pytest
 from dcl_comms_drivers.net import dial
 from dcl_comms_station.exits import Exit
 from dcl_comms_station.loops import LOOPS
-from rigs.core.tokens import make_token
 from rigs.drivers.serving import serving
+from rigs.drivers.tokens import make_token
 
 BOTH_LOOPS = pytest.mark.parametrize("loop", sorted(LOOPS))
 TOKEN = make_token(ttl=86_400.0)  # made when tests are collected, and they may run for long

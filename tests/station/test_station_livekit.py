@@ -10,8 +10,8 @@ import time
 import pytest
 from dcl_comms_station.exits import Exit
 from rigs.core.canary import assert_no_secret
-from rigs.core.tokens import make_token
 from rigs.drivers.netns import livekit_site
+from rigs.drivers.tokens import make_token
 
 pytestmark = pytest.mark.livekit
 LOOPS = pytest.mark.parametrize("loop", ["asyncio", "trio"])

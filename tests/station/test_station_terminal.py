@@ -17,8 +17,8 @@ from dcl_comms_drivers.realm.livekit_binary import ServerProblem, ServerUnavaila
 from dcl_comms_station.cli import cli
 from dcl_comms_station.exits import AddresseeMissing, Exit, Failed
 from dcl_comms_station.terminal import complain, put
-from rigs.core.tokens import make_token
 from rigs.drivers.serving import serving
+from rigs.drivers.tokens import make_token
 
 from dcl_comms_core import Journal, Packet, PlayerEmote, RoomSession, SimulatorAdapter, encode
 

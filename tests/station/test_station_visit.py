@@ -16,7 +16,7 @@ from dcl_comms_station.forms import dump, plain_event
 from dcl_comms_station.lines import line
 from dcl_comms_station.loops import LOOPS
 from dcl_comms_station.walking import steps
-from rigs.core.tokens import make_token
+from rigs.drivers.tokens import make_token
 
 from dcl_comms_core import CloseReason, IslandChanged, PeerId, Retry, Vector3, WorldClosed, parse_connection_string
 

@@ -14,9 +14,9 @@ import time
 import pytest
 from dcl_comms_drivers.settings import Subscribe
 from rigs.core.canary import assert_no_secret, exception_texts
-from rigs.core.tokens import make_token
 from rigs.drivers.kit import LOOPS, Kit
 from rigs.drivers.sdk_peer import SdkPeer, best_stretch
+from rigs.drivers.tokens import make_token
 
 from dcl_comms_core import (
     Chat,

@@ -19,10 +19,10 @@ from dcl_comms_drivers.loops.on_trio import TrioNet
 from dcl_comms_drivers.net.approach import Approach
 from dcl_comms_drivers.net.dial import NetOptions
 from dcl_comms_drivers.net.forwarder import for_server
-from rigs.core.tokens import make_token
 from rigs.drivers.kit import LOOPS, Kit
 from rigs.drivers.livekit import Player
 from rigs.drivers.tls_front import TlsFront
+from rigs.drivers.tokens import make_token
 
 from dcl_comms_core import ChatReceived, CloseReason, ConnectionLost, PeerJoined, Place, parse_connection_string
 from dcl_comms_core.commands import OpenLink

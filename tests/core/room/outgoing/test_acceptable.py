@@ -37,7 +37,9 @@ from dcl_comms_core import (
 )
 from dcl_comms_core.events import Warning as WarningEvent
 
-TEXT = st.one_of(st.text(max_size=12), st.text(alphabet=" \n\u2410\u2028ab", max_size=6), st.just("x" * 9_000))
+TEXT = st.one_of(
+    st.text(max_size=12), st.text(alphabet=" \n\u2410\u2028ab", max_size=6), st.just(9_000).map("x".__mul__)
+)
 NUMBER = st.one_of(st.floats(), st.floats(width=32), st.sampled_from([0.0, -1.0, 1e39, math.nan, math.inf]))
 WHOLE = st.one_of(st.integers(-5, 5), st.integers(), st.sampled_from([4095, 4096, 2**31, 100, 101]))
 THREE = st.tuples(NUMBER, NUMBER, NUMBER)
