@@ -65,7 +65,8 @@ rooms                      8            rooms and movement sources of one Merged
 rejoin_attempts            3            how often a room of a WorldSession is joined anew with the token that it had,
                                         where a fresh one can be asked for; then that is done
 source_seconds             5.0          a peer of whom a movement source said nothing for so long is heard of through
-                                        rooms again
+                                        rooms again, where they say that it is elsewhere; an emote that both bring
+                                        within so long is told once
 profiles                   256          profiles that peers told us when asked, and requests for them; the oldest are
                                         forgotten
 profiles_bytes             4,194,304    the same in bytes of memory: four a character once one of a text is not ASCII; a

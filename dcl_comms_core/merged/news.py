@@ -47,6 +47,7 @@ class News:
             {
                 ev.PeerJoined: self._joined,
                 ev.PeerLeft: self._left,
+                ev.PeerEmoted: self._emoted,
                 ev.ProfileAnnounced: self._announced,
                 ev.SignatureNeeded: self._asks,
                 ev.RoomClosed: self._closed,
@@ -70,10 +71,16 @@ class News:
     # --- whether an event is told
 
     def _joined(self, child: Child, event: ev.PeerJoined) -> bool:
-        return self._presence.join(child.link, event.sender)
+        return self._presence.join(child.link, event.sender, event.at)
 
     def _left(self, child: Child, event: ev.PeerLeft) -> bool:
         return self._presence.leave(child.link, event.sender)
+
+    def _emoted(self, child: Child, event: ev.PeerEmoted) -> bool:
+        if self._presence.emote(child.link, event, source=child.is_source):
+            return True
+        self._output.counters["emoted_twice"] += 1
+        return False
 
     def _announced(self, child: Child, event: ev.ProfileAnnounced) -> bool:
         if self._presence.announce(child.link, event):

@@ -79,7 +79,7 @@ class Overview:
             session = self._rooms.get(link)
             if session is not None and session.sending:
                 return session.request_profile(there, version, now=now)
-        msg = "no room has this peer: ask between PeerJoined and PeerLeft"
+        msg = "no room has this peer: ask between PeerJoined and PeerLeft, and where rooms_of(peer) names one"
         raise LocalProtocolError(msg)
 
     def profile(self, who: PeerId) -> Profile | None:
@@ -137,12 +137,15 @@ class Rooms(Protocol):
 
     @property
     def peers(self) -> Presence:
-        """Who is in any of the rooms."""
+        """Who is in any of the rooms, or told of by a movement source."""
         ...
 
 
 class PeersOfRooms:
-    """Who is in any of several rooms.  Reads like a mapping from PeerId to Peer, as the table of one room does."""
+    """Who is in any of several rooms, or told of by a movement source.
+
+    Reads like a mapping from PeerId to Peer, as the table of one room does.
+    """
 
     __slots__ = ("_view",)
 
@@ -150,10 +153,10 @@ class PeersOfRooms:
         self._view = view
 
     def get(self, who: PeerId) -> Peer | None:
-        """The peer as the first of its rooms knows it, or None."""
-        rooms = self._view.rooms
-        known = (rooms[link].peers.get(there) for link, there in self._view.peers.ids(who).items() if link in rooms)
-        return next((peer for peer in known if peer is not None), None)
+        """The peer as the first of its rooms knows it; None: nobody has it.  Of one in no room only ``id`` is known."""
+        rooms, peers = self._view.rooms, self._view.peers
+        known = (rooms[link].peers.get(there) for link, there in peers.ids(who).items() if link in rooms)
+        return next((peer for peer in known if peer is not None), None) or peers.get(who)
 
     def values(self) -> tuple[Peer, ...]:
         """All peers, in the order in which they came."""

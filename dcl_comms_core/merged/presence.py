@@ -1,40 +1,72 @@
-"""Who is in which of several rooms, and through which of them each one's movements and profile versions are told."""
+"""Who is in which of several rooms, and through which of them each one's movements and the like are told.
+
+=================  ================  =================================================================================
+it came through a  and before a      it is told, unless
+=================  ================  =================================================================================
+room               room              it is not later by its sender's clock, which is the same in all rooms
+room               movement source   the source spoke of the peer within Limits.source_seconds; or the peer stands where
+                                     that left it: a source says nothing of who stands still
+movement source    room              it is the same, to the last bit: a source may count from another origin
+=================  ================  =================================================================================
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
-from dcl_comms_core.peers import PeerId, peer_id
+from dcl_comms_core.packets.events import Vector3
+from dcl_comms_core.peers import Peer, PeerId, peer_id
 from dcl_comms_core.proto import rfc4
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from dcl_comms_core.events import PeerMoved, ProfileAnnounced
+    from dcl_comms_core.events import PeerEmoted, PeerMoved, ProfileAnnounced
     from dcl_comms_core.limits import Limits
 
 __all__ = ["Presence"]
 
 _NOWHERE: Final[Mapping[int, PeerId]] = {}
+_SAME_PLACE: Final = 0.5
+"""Metres, on each axis.  Services round what they pass on, to some centimetres."""
+
+
+class _Emote(NamedTuple):
+    """What was told of a peer's emotes last."""
+
+    link: int
+    source: bool
+    at: float
+    what: str | None
+    """The emote; None: its end, whichever it was."""
 
 
 class _Whereabouts:
     """One peer."""
 
-    __slots__ = ("announced", "clock", "ids", "moved_in", "source_at", "who")
+    __slots__ = (
+        "announced", "by_source", "clock", "emote", "ids", "joined_at", "moved_in", "position", "source_at", "who",
+    )  # fmt: skip
 
-    def __init__(self, who: PeerId) -> None:
+    def __init__(self, who: PeerId, at: float) -> None:
         self.who = who
+        self.joined_at = at
         self.ids: dict[int, PeerId] = {}
         """The rooms that it is in, by link, and how each of them writes its identity."""
         self.moved_in: int | None = None
         """The link through which its last movement was told."""
         self.clock = 0.0
-        """That movement's time, by the sender's clock."""
+        """That movement's time, by the sender's clock, or by a source's own."""
+        self.position = Vector3(0.0, 0.0, 0.0)
+        """Where it said that the peer is."""
+        self.by_source = False
+        """Was it a movement source that told it?"""
         self.source_at: float | None = None
         """When a movement source last spoke of it."""
         self.announced: tuple[int, int] | None = None
         """The link through which its profile's version was told, and the version."""
+        self.emote: _Emote | None = None
+        """The emote that was told last."""
 
 
 class Presence:
@@ -65,13 +97,18 @@ class Presence:
         peer = self._peers.get(peer_id(who).key)
         return _NOWHERE if peer is None else peer.ids
 
+    def get(self, who: PeerId) -> Peer | None:
+        """A peer, as far as all know it who have it; its rooms know more."""
+        peer = self._peers.get(peer_id(who).key)
+        return None if peer is None else Peer(id=peer.who, joined_at=peer.joined_at)
+
     # --- rooms tell
 
-    def join(self, link: int, who: PeerId) -> bool:
+    def join(self, link: int, who: PeerId, at: float) -> bool:
         """A room has this peer.  True: it is the first."""
         peer = self._peers.get(who.key)
         if peer is None:
-            peer = self._peers[who.key] = _Whereabouts(who)
+            peer = self._peers[who.key] = _Whereabouts(who, at)
         peer.ids[link] = who
         return len(peer.ids) == 1
 
@@ -84,6 +121,8 @@ class Presence:
             peer.moved_in = peer.source_at = None
         if peer.announced is not None and peer.announced[0] == link:
             peer.announced = None
+        if peer.emote is not None and peer.emote.link == link:
+            peer.emote = None
         if peer.ids:
             return False
         del self._peers[who.key]
@@ -98,23 +137,48 @@ class Presence:
         """A movement came.  False: it is told already, or a movement source speaks of this peer better.
 
         Explorers send each movement to all their rooms, with the same time of their own clock; what another room
-        brings must be later than what was told, or so much earlier that the clock started again.
+        brings must be later than what was told, or so much earlier that the clock started again.  The table above says
+        the rest.
         """
         peer = None if event.sender is None else self._peers.get(event.sender.key)
         if peer is None:
             return True
+        message, position, last = event.message, event.position, peer.moved_in
+        clock = message.timestamp if isinstance(message, rfc4.Movement) else float(message.index)
         if source:
             peer.source_at = event.at
-        elif peer.source_at is not None and event.at - peer.source_at < self._silence:
+            if last is not None and last != link and peer.clock == clock and peer.position == position:
+                peer.moved_in, peer.by_source = link, True
+                return False
+        elif (peer.source_at is not None or (last is not None and last != link)) and self._repeats(
+            peer, link, clock, event
+        ):
             return False
-        message = event.message
-        clock = message.timestamp if isinstance(message, rfc4.Movement) else float(message.index)
-        last = peer.moved_in
-        if last is not None and last != link and 0.0 <= peer.clock - clock < self._late:
-            if source:
-                peer.moved_in = link
+        peer.moved_in, peer.clock, peer.position, peer.by_source = link, clock, position, source
+        return True
+
+    def _repeats(self, peer: _Whereabouts, link: int, clock: float, event: PeerMoved) -> bool:
+        """Whether a room says again what a source, or another room, told."""
+        if peer.source_at is not None and event.at - peer.source_at < self._silence:
+            return True
+        if peer.by_source:
+            return all(
+                abs(one - other) <= _SAME_PLACE for one, other in zip(event.position, peer.position, strict=True)
+            )
+        return peer.moved_in not in {None, link} and 0.0 <= peer.clock - clock < self._late
+
+    def emote(self, link: int, event: PeerEmoted, *, source: bool) -> bool:
+        """An emote came, or its end.  False: a room told it and now a movement source does, or the other way round.
+
+        What several rooms bring is told apart by what is in it (``room/incoming/dedupe``), which sources don't keep.
+        """
+        peer = None if event.sender is None else self._peers.get(event.sender.key)
+        if peer is None:
+            return True
+        what, told = None if event.stopping else event.urn, peer.emote
+        if told is not None and told.source is not source and told.what == what and event.at - told.at < self._silence:
             return False
-        peer.moved_in, peer.clock = link, clock
+        peer.emote = _Emote(link, source, event.at, what)
         return True
 
     def announce(self, link: int, event: ProfileAnnounced) -> bool:

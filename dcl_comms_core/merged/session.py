@@ -12,7 +12,8 @@ movement, emote, profile version            island and scene, and the movement s
 everything else                             island and scene
 ==========================================  ===================================================
 
-A packet to named peers goes to each room that has them; one that no room has is addressed in all, as it is written.
+A packet to named peers goes to each room that has them; one that no room has is addressed in all, as it is written,
+whether or not a movement source tells of it: rooms say in a Warning that it may reach nobody.
 Rooms of other roles get what is sent through their own session.
 
 The vocabulary is that of a RoomSession.  Commands and inputs of the rooms are told apart by ``link.link``; packets may
@@ -132,17 +133,17 @@ class MergedRooms(Intents):
 
     @property
     def counters(self) -> Counter[str]:
-        """How often: late, moved_twice, announced_twice, not_sent; the rooms' own sessions count the rest.
+        """How often: late, moved_twice, emoted_twice, announced_twice, not_sent; rooms' own sessions count the rest.
 
-        That is news of a room that is gone, movements and profile versions that were told already, and packets of ours
-        that a room did not take.
+        That is news of a room that is gone; movements, emotes and profile versions that were told already; and packets
+        of ours that a room did not take.
         """
         self.arrivals.settle()
         return self._output.counters
 
     @property
     def peers(self) -> Presence:
-        """Who is in any of the rooms."""
+        """Who is in any of the rooms, or told of by a movement source."""
         return self._presence
 
     @property
@@ -151,9 +152,12 @@ class MergedRooms(Intents):
         return self._rooms.copy()
 
     def rooms_of(self, who: PeerId) -> tuple[str, ...]:
-        """The labels of the rooms that a peer is in, the one that it came to first before the others."""
-        children = map(self.children.get, self._presence.ids(who))
-        return tuple(child.session.room for child in children if child is not None)
+        """The labels of the rooms that a peer is in, the one that it came to first before the others.
+
+        Empty: it is not known, or to movement sources alone, which are no rooms.
+        """
+        rooms = self._rooms
+        return tuple(rooms[link].room for link in self._presence.ids(who) if link in rooms)
 
     def new_link(self) -> int:
         """A number for a link that no room of this view had before."""

@@ -49,7 +49,7 @@ class BaseConnection:
 
     @property
     def peers(self) -> PeerTable | PeersOfRooms:
-        """Who else is in the room, or in any room of the realm, by PeerId."""
+        """Who else is in the room, or in any room of the realm, or told of by a movement source, by PeerId."""
         return self._peers
 
     @property
@@ -63,7 +63,10 @@ class BaseConnection:
         return None if self.driver.realm is None else self.driver.realm.island
 
     def rooms_of(self, who: PeerId) -> tuple[str, ...]:
-        """The rooms of the realm that a peer is in: ``island``, which is also a world's room, and ``scene``."""
+        """The rooms of the realm that a peer is in: ``island``, which is also a world's room, and ``scene``.
+
+        Empty: it is in none of ours; a movement source may tell of it all the same.
+        """
         who = peer_id(who)
         return () if self.driver.realm is None else self.driver.realm.rooms_of(who)
 

@@ -85,8 +85,8 @@ class Model(RuleBasedStateMachine):
         self.present: dict[str, set[int]] = {}
         """Peer -> the rooms that have it; as the events tell it, and as the rooms do, must be the same."""
         self.told: set[str] = set()
-        self.clocks: dict[str, tuple[int, float]] = {}
-        """Peer -> through which room its last movement was told, and its time."""
+        self.clocks: dict[str, tuple[int, bool, float, float]] = {}
+        """Peer -> through which room its last movement was told, whether that is a source, its time and its place."""
         self.spoke: dict[str, float] = {}
         """Peer -> when a source last spoke of it."""
 
@@ -138,7 +138,7 @@ class Model(RuleBasedStateMachine):
     def exits(self, room: Room, name: str) -> None:
         del room.peers[name], room.sids[name]
         self.present[name].remove(room.link.link)
-        if self.clocks.get(name, (0, 0.0))[0] == room.link.link:
+        if self.clocks.get(name, (0,))[0] == room.link.link:
             del self.clocks[name]
             self.spoke.pop(name, None)
         if not self.present[name]:
@@ -261,8 +261,13 @@ class Model(RuleBasedStateMachine):
         assert [type(event) for event in events] == [PeerLeft] * last
 
     @precondition(lambda self: self.present)
-    @rule(index=which, name=names, clock=st.sampled_from([0.5, 1.0, 2.0, 3.0, 20.0, 40.0]))
-    def moves(self, index: int, name: str, clock: float) -> None:
+    @rule(
+        index=which,
+        name=names,
+        clock=st.sampled_from([0.5, 1.0, 2.0, 3.0, 20.0, 40.0]),
+        x=st.sampled_from([0.0, 0.4, 8.0]),
+    )
+    def moves(self, index: int, name: str, clock: float, x: float) -> None:
         room = self.pick(index, "open")
         if room is None or name not in room.peers:
             return
@@ -275,13 +280,19 @@ class Model(RuleBasedStateMachine):
         elif name in self.spoke and self.now - self.spoke[name] < SILENCE:
             heard = False
         if heard and name in self.clocks and self.clocks[name][0] != link:
-            late = 0.0 <= self.clocks[name][1] - clock < LATE
-            heard = not late
-            if late and source:
-                self.clocks[name] = (link, self.clocks[name][1])
+            _, by_source, before, where = self.clocks[name]
+            if source:
+                again = (before, where) == (clock, x)
+            elif by_source:
+                again = abs(where - x) < 0.5
+            else:
+                again = 0.0 <= before - clock < LATE
+            heard = not again
+            if again and source:
+                self.clocks[name] = (link, True, clock, x)
         if heard:
-            self.clocks[name] = (link, clock)
-        data = wire(movement=Movement(timestamp=clock))
+            self.clocks[name] = (link, source, clock, x)
+        data = wire(movement=Movement(position_x=x, timestamp=clock))
         assert self.call("data", room.link, name, data, now=self.now) is None
         assert [type(event) for event in self.settle()] == [PeerMoved] * heard
 

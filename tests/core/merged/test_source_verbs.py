@@ -107,7 +107,7 @@ def test_a_source_whose_signature_is_refused_ends_and_nothing_else() -> None:
     assert isinstance(closed, RoomClosed)
     assert (closed.room, closed.reason, closed.detail) == ("movement", CloseReason.NOT_SIGNED, "no")
     assert (merged.commands(), list(merged.links)) == ([], [1])
-    assert not source.sending
+    assert (source.room, source.sending) == ("movement", False)
 
 
 def test_a_source_that_ended_is_forgotten_and_its_answer_is_late() -> None:
