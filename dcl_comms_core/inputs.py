@@ -234,6 +234,8 @@ class LinkClosed:
     link: LinkRef
     reason: CloseReason
     detail: str = ""
+    stranded: int = 0
+    """Tracks of ours that the transport keeps all the same, threads and all, because the server ended the room."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

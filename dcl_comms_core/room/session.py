@@ -236,6 +236,7 @@ class RoomSession(Intents):
         acknowledged them), dropped (the room closed before their turn),
         skipped (movements and the like that go out by themselves, while the queue was full or we may not send),
         may_be_lost (acknowledged after the last sign of life of a connection that was lost).
+        And stranded: tracks of ours that the transport keeps, see ``LinkClosed``.
         """
         # Numbers apart, because counting in a Counter takes three times as long, for each packet.
         counters = self.output.counters
@@ -622,7 +623,11 @@ class RoomSession(Intents):
                 )
             case LinkOpened():
                 self._on_opened(inp)
-            case LinkFailed() | LinkClosed():
+            case LinkFailed():
+                self._link_over(inp.reason, inp.detail)
+            case LinkClosed():
+                if inp.stranded > 0:
+                    self.output.counters["stranded"] += inp.stranded
                 self._link_over(inp.reason, inp.detail)
             case LinkReconnecting():
                 self._on_reconnecting()

@@ -73,6 +73,9 @@ class Stats:
     """
     reconnects: int
     """How often a lost connection was restored, by the transport itself or by joining anew."""
+    stranded: int
+    """Tracks of ours that the engine of LiveKit keeps, threads and all, because the server ended their room: 0 with a
+    wheel of livekit from 1.2 on.  See docs/faults.md."""
     round_trip: float | None
     """Seconds to the server and back, as last measured after ``refresh_stats`` or ``request_stats``; None: never.
 
@@ -117,6 +120,7 @@ def collect(
         dropped_events=dropped_events,
         lost=MappingProxyType(lost),
         reconnects=counters["reconnected"],
+        stranded=counters["stranded"],
         round_trip=None if round_trip is None else round_trip[0],
         round_trip_at=None if round_trip is None else round_trip[1],
     )

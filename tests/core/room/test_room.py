@@ -353,6 +353,13 @@ def test_closing_an_open_room() -> None:
     assert rig.session.deadline() is None
 
 
+@pytest.mark.parametrize(("stranded", "counted"), [(0, {}), (2, {"stranded": 2}), (-1, {})])
+def test_what_a_transport_keeps_of_a_room_that_ended_is_counted(stranded: int, counted: dict[str, int]) -> None:
+    rig = Rig().join()
+    rig.tell(LinkClosed, reason=CloseReason.REMOVED, stranded=stranded)
+    assert {name: count for name, count in rig.session.counters.items() if name == "stranded"} == counted
+
+
 def test_the_default_drain_is_the_limit_s() -> None:
     rig = Rig(limits=Limits(drain_seconds=1.5)).join().close()
     assert rig.told_to_close() == [1.5]

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
-import textwrap
 import time
 
 import pytest
@@ -325,47 +322,3 @@ def test_a_track_of_ours_that_the_engine_says_is_gone():
     assert list(tracks.unpublished("TR_2")) == [OwnTrackVanished(link=LinkRef(1, 1), sid="TR_2")]
     assert isinstance(track.problem, TrackEnded)
     assert list(tracks.unpublished("TR_2")) == []
-
-
-@pytest.mark.xfail(strict=True, reason="https://github.com/livekit/rust-sdks/issues/1443: docs/faults.md tells it")
-def test_a_room_that_the_server_ends_while_we_publish_leaves_no_threads(livekit_room):
-    """In a process of its own, whose threads are counted; the strict xfail says when a wheel has mended it."""
-    program = """
-        import asyncio, os, sys
-        from dcl_comms_core import ConnectionLost
-        from dcl_comms_drivers.asyncio import connect
-
-        threads = lambda: len(os.listdir("/proc/self/task"))
-
-        async def round(target):
-            async with connect(target, reconnect=False) as room, room.publish_audio() as microphone:
-                await microphone.write(bytes(960))
-                print(threads(), flush=True)
-                try:
-                    async for _ in room:
-                        pass
-                except ConnectionLost:
-                    return
-
-        async def main():
-            for target in sys.argv[1:]:
-                await round(target)
-            for _ in range(50):
-                await asyncio.sleep(0.1)
-            print(threads(), flush=True)
-
-        asyncio.run(main())
-    """
-    room = livekit_room()
-    targets = [room.connection_string(ALICE) for _ in range(4)]
-    command = [sys.executable, "-c", textwrap.dedent(program), *targets]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        counts = []
-        for _ in targets:
-            counts.append(int(process.stdout.readline()))
-            room.server.remove_participant(room.name, ALICE)
-        counts.append(int(process.stdout.readline()))
-        assert process.wait(30) == 0
-    # With a room and a track there are more than without.
-    assert counts[-1] <= counts[0], counts

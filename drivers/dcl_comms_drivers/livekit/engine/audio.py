@@ -19,7 +19,7 @@ from dcl_comms_drivers.livekit.errors import redact
 from dcl_comms_drivers.media.frames import AudioFrame, AudioTrack
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Hashable
 
     from typing_extensions import Buffer
 
@@ -84,6 +84,10 @@ class AudioSource(Source):
         request = FfiRequest()
         request.clear_audio_buffer.source_handle = self.native
         self.engine.send(request)
+
+    def kind(self, name: str) -> Hashable:
+        """What a native source and track must have in common with these to be used in their place."""
+        return "audio", self.sample_rate, self.channels, name
 
     def new_source(self) -> int:
         """Make the native source; its handle."""

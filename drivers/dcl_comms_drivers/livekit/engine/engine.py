@@ -34,6 +34,7 @@ from dcl_comms_drivers.livekit.engine.ffi import (
     owned_handles,
     parse_event,
 )
+from dcl_comms_drivers.livekit.engine.stranded import Stranded
 from dcl_comms_drivers.livekit.errors import EngineProblem, EngineUnavailable
 from dcl_comms_drivers.livekit.rejoin import SETTLE_SECONDS
 from dcl_comms_drivers.loops.native import Latch
@@ -82,6 +83,7 @@ class Engine:
         self._early: deque[FfiEvent] = deque()
         self._handles: set[int] = set()
         self._refused_drops = 0
+        self.stranded = Stranded()
         self._ids = count(_FIRST_ID)
         self._numbers = count(2)
         self._sleepers: dict[int, Callable[[], object]] = {}
@@ -230,6 +232,10 @@ class Engine:
         """Give a handle back: exactly once, or KeyError."""
         self._handles.remove(handle)
         self.release(handle)
+
+    def keep(self, *handles: int) -> None:
+        """Note that these will not be given back: what is behind them stays with the process."""
+        self._handles.difference_update(handles)
 
     def release(self, handle: int) -> None:
         """Give back a handle that was never noted by :meth:`own`: a packet's buffer, a media frame."""

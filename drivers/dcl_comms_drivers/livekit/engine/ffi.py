@@ -27,6 +27,7 @@ from dcl_comms_core.errors import CommsError
 from dcl_comms_drivers.livekit.engine import callback
 from dcl_comms_drivers.livekit.engine.readings import readings
 from dcl_comms_drivers.livekit.errors import EngineProblem, EngineUnavailable, redact
+from dcl_comms_drivers.livekit.wheel import keeps_tracks, numbers
 from dcl_comms_drivers.loops.native import NativeThread
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ except ImportError as error:
 
 __all__ = [
     "ASYNC_EVENTS",
+    "KEEPS_TRACKS",
     "OWNING_ROOM_EVENTS",
     "STREAM_EVENTS",
     "FfiEvent",
@@ -221,6 +223,8 @@ HOT: Final[Mapping[str, tuple[str, str, str]]] = {
 TRIED: Final = ("1.1.21", "1.3")
 """The first version of the wheel that this binding was tried with, and the first that it was not; pyproject.toml allows
 the same ones."""
+KEEPS_TRACKS: Final = keeps_tracks(_version)
+"""Whether a track that is published when the server ends the room stays in the engine."""
 _LOG_VARIABLE: Final = "DCL_COMMS_NATIVE_LOG"
 _PRECEDING: Final = "RUST_LOG"
 _NO_HANDLE: Final = 0
@@ -229,11 +233,6 @@ _LAST_CALLBACKS_SECONDS: Final = 0.05
 _LAST_EVENTS_SECONDS: Final = 1.0
 
 _sdk_logger: Final = logging.getLogger("livekit")
-
-
-def _numbers(text: str) -> list[int]:
-    """A version's numbers, to be compared; what stands beside them counts for nothing."""
-    return [int("".join(filter(str.isdecimal, part)) or 0) for part in text.split(".")[:3]]
 
 
 def _missing() -> list[str]:
@@ -288,7 +287,7 @@ _HANDLE: Final = _descriptor(handle_pb2.FfiOwnedHandle).full_name
 _lacking = _missing()
 if _lacking:
     raise EngineUnavailable(EngineProblem.UNKNOWN_WHEEL, f"livekit {_version} lacks {', '.join(_lacking)}")
-if not _numbers(TRIED[0]) <= _numbers(_version) < _numbers(TRIED[1]):
+if not numbers(TRIED[0]) <= numbers(_version) < numbers(TRIED[1]):
     _tried = f"{TRIED[0]} up to {TRIED[1]} was"
     raise EngineUnavailable(EngineProblem.UNKNOWN_WHEEL, f"livekit {_version} was not tried, {_tried}")
 

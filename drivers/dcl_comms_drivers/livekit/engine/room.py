@@ -38,6 +38,7 @@ from dcl_comms_drivers.livekit.engine import requests
 from dcl_comms_drivers.livekit.engine.drain import Drain
 from dcl_comms_drivers.livekit.engine.engine import ID_BITS, Engine, NativeRefusal
 from dcl_comms_drivers.livekit.engine.ffi import (
+    KEEPS_TRACKS,
     OWNING_ROOM_EVENTS,
     FfiEvent,
     FfiRequest,
@@ -108,6 +109,10 @@ class Room:
         self.members = Members(ref, self.engine, self.ourselves.tracks)
         self.on_over: list[Callable[[], None]] = []
         """Called once, when the room is over: what hangs on it ends with it."""
+        self.keeps_tracks = False
+        """Whether the engine keeps what was published here, now that the room is over."""
+        self.stranded = 0
+        """How many tracks of ours it keeps."""
         self._phase = _Phase.HELD
         self._connect: Callable[[], None] = _nothing
         self._who: Who | None = None
@@ -481,6 +486,7 @@ class Room:
             self.left("eos")
         else:
             self._left_for.clear()
+            self.keeps_tracks = KEEPS_TRACKS
             self._finish(self._reason or CloseReason.NETWORK, "")
 
     def _fail(self, reason: CloseReason, detail: str) -> None:
@@ -505,7 +511,7 @@ class Room:
         self.on_over.clear()
         if was_in:
             self._give_back()
-        self.post(LinkClosed(link=self.ref, reason=reason, detail=detail))
+        self.post(LinkClosed(link=self.ref, reason=reason, detail=detail, stranded=self.stranded))
 
     def _shut(self) -> None:
         self._mailbox.close()
@@ -518,6 +524,9 @@ class Room:
             leave_room(self.engine, self.handle, handles, self._left_for, self._settled_at - self.now)
             return
         self.engine.detach_room(self.handle)
+        if self.stranded and self.engine.stranded.keep_room(self.handle):
+            self.engine.keep(self.handle)
+            handles.remove(self.handle)
         for handle in handles:
             self.engine.drop(handle)
 

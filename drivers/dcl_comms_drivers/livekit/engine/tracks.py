@@ -29,7 +29,7 @@ from dcl_comms_drivers.livekit.received import NOT_RECEIVED, Frames
 from dcl_comms_drivers.livekit.sources import NUMBERS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Hashable
 
     from dcl_comms_core.errors import CommsError
     from dcl_comms_core.inputs import TrackSource
@@ -61,8 +61,9 @@ class Source(ABC):
         self.native = 0
         """The engine's handle of the source."""
         self._publication = self._track = 0
+        self._kind: Hashable = None
         room.ourselves.tracks.add(self)
-        room.on_over.append(self._ended)
+        room.on_over.append(self._room_over)
 
     def mute(self, *, muted: bool) -> None:
         """Mute or unmute the track; everybody in the room is told."""
@@ -78,7 +79,7 @@ class Source(ABC):
         """Take the track back.  May be repeated."""
         if self.closed:
             return
-        self.room.on_over.remove(self._ended)
+        self.room.on_over.remove(self._room_over)
         if self.sid:
             self._unpublish(self.sid)
         self._ended()
@@ -90,10 +91,16 @@ class Source(ABC):
         request = FfiRequest()
         publish = request.publish_track
         try:
-            self.native = self.engine.own(self.new_source())
-            self._track = self.engine.own(self.new_track(name))
-            if muted:
-                self.mute(muted=True)
+            self._kind = self.kind(name)
+            kept = self.engine.stranded.take(self._kind)
+            if kept is None:
+                self.native = self.engine.own(self.new_source())
+                self._track = self.engine.own(self.new_track(name))
+            else:
+                self.native, self._track = map(self.engine.own, kept)
+                self.clear()
+            if muted or kept:
+                self.mute(muted=muted)
             publish.local_participant_handle = self.room.me
             publish.track_handle = self._track
             publish.options.source = cast("track_pb2.TrackSource.ValueType", NUMBERS[self.source])
@@ -103,6 +110,14 @@ class Source(ABC):
         except NativeRefusal:
             self.close()
             raise
+
+    @abstractmethod
+    def kind(self, name: str) -> Hashable:
+        """What a native source and track must have in common with these to be used in their place."""
+
+    @abstractmethod
+    def clear(self) -> None:
+        """Throw away what has not been sent yet."""
 
     @abstractmethod
     def new_source(self) -> int:
@@ -165,6 +180,14 @@ class Source(ABC):
         if self._command and not self.sid:
             self.room.failed(self._command, str(problem))
         self.close()
+
+    def _room_over(self) -> None:
+        if self.room.keeps_tracks and self.sid:
+            self.room.stranded += 1
+            self.engine.keep(self.native, self._track)
+            self.engine.stranded.put(self._kind, self.native, self._track)
+            self.native = self._track = 0
+        self._ended()
 
     def _ended(self) -> None:
         self.closed = True

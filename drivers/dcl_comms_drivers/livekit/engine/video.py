@@ -17,7 +17,7 @@ from dcl_comms_drivers.livekit.engine.tracks import Sink, Source
 from dcl_comms_drivers.media.frames import VideoFormat, VideoFrame, VideoTrack
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Hashable
 
     from typing_extensions import Buffer
 
@@ -78,6 +78,13 @@ class VideoSource(Source):
                 address += row * rows
         self.engine.send(request)
         del keep
+
+    def kind(self, name: str) -> Hashable:
+        """What a native source and track must have in common with these to be used in their place."""
+        return "video", self.width, self.height, self._settings.source is TrackSource.SCREEN_SHARE, name
+
+    def clear(self) -> None:
+        """Nothing: a picture that is not encoded when the next one comes is skipped."""
 
     def new_source(self) -> int:
         """Make the native source; its handle."""

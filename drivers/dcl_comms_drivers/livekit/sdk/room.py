@@ -398,7 +398,8 @@ class SdkRoom:
     def _on_disconnected(self, reason: rtc.DisconnectReason.ValueType) -> None:
         if self._phase is _Phase.OPEN:
             known = reason in rtc.DisconnectReason.values()
-            self._finish(disconnect_reason(rtc.DisconnectReason.Name(reason) if known else ""))
+            stranded = self.thread.keep(self.room)
+            self._finish(disconnect_reason(rtc.DisconnectReason.Name(reason) if known else ""), stranded)
 
     # -- leaving
 
@@ -445,14 +446,14 @@ class SdkRoom:
             self._phase = _Phase.LEAVING
             self.thread.spawn(self._depart(0.0), self._crashed)
 
-    def _finish(self, reason: CloseReason) -> None:
+    def _finish(self, reason: CloseReason, stranded: int = 0) -> None:
         if self._phase is _Phase.OVER:
             return
         self.thread.rooms.discard(self.room)
         self._forget_room()
         for task in self._tasks:
             task.cancel()
-        self.post(LinkClosed(link=self.ref, reason=reason))
+        self.post(LinkClosed(link=self.ref, reason=reason, stranded=stranded))
 
     def _forget_room(self) -> None:
         """The room knows us through its callbacks and we know it; neither should keep the other."""

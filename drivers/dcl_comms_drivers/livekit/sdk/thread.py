@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 from livekit import rtc
 
 from dcl_comms_drivers.livekit.errors import EngineProblem, EngineUnavailable, redact
+from dcl_comms_drivers.livekit.wheel import keeps_tracks
 from dcl_comms_drivers.loops.mailbox import Mailbox
 from dcl_comms_drivers.loops.native import greenlets
 
@@ -80,6 +81,7 @@ class SdkThread:
         """The rooms that we are in.  For the SDK's thread only."""
         self.settled_at = 0.0
         """When they may all be left; see ``rejoin``.  For the SDK's thread only."""
+        self._kept: rtc.Room | None = None
         self._problem: EngineProblem | None = None
         self.tasks: set[asyncio.Task[None]] = set()
         self._calls: Mailbox[Callable[[], object]] = Mailbox(self._wake, _forget)
@@ -117,6 +119,19 @@ class SdkThread:
         return self._loop.call_later(seconds, function)
 
     # -- in the SDK's thread
+
+    def keep(self, room: rtc.Room) -> int:
+        """The server ended this room: how many tracks of ours the engine keeps, see ``wheel``.
+
+        Where it does, the first of these rooms stays too: its factory goes with it, and these tracks would each keep
+        one of their own.
+        """
+        if not keeps_tracks(rtc.__version__):
+            return 0
+        stranded = len(room.local_participant.track_publications)
+        if stranded and self._kept is None:
+            self._kept = room
+        return stranded
 
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
