@@ -65,8 +65,7 @@ rooms                      8            rooms and movement sources of one Merged
 rejoin_attempts            3            how often a room of a WorldSession is joined anew with the token that it had,
                                         where a fresh one can be asked for; then that is done
 source_seconds             5.0          a peer of whom a movement source said nothing for so long is heard of through
-                                        rooms again, where they say that it is elsewhere; an emote that both bring
-                                        within so long is told once
+                                        rooms again
 profiles                   256          profiles that peers told us when asked, and requests for them; the oldest are
                                         forgotten
 profiles_bytes             4,194,304    the same in bytes of memory: four a character once one of a text is not ASCII; a
@@ -111,6 +110,10 @@ enet_address_peers         64           (ENet) the same of one address, whatever
 enet_unproved_peers        128          (ENet) connections that nobody proved to want yet; for a further one the oldest
                                         is forgotten
 enet_prove_seconds         5.0          (ENet) how long one of those is kept
+pulse_connect_seconds      10.0         (Pulse) a connection that did not come about by then is given up:
+                                        Warning(SOURCE_UNREACHABLE), and another after a pause
+pulse_sign_seconds         20.0         (Pulse) the same for our signature: the service waits for 30 s
+pulse_stage_seconds        5.0          (Pulse) the same for its answer to who we are
 aliases                    4,096        further members of a ws-room are not remembered: their packets have no sender
 server_sockets             4,096        (servers) a further client is hung up on
 server_connections         1,024        (servers) likewise, before it says anything; fewer where that is more than half
@@ -256,6 +259,9 @@ class Limits:
     enet_address_peers: int = 64
     enet_unproved_peers: int = _at_least_one(128)
     enet_prove_seconds: float = 5.0
+    pulse_connect_seconds: float = 10.0
+    pulse_sign_seconds: float = 20.0
+    pulse_stage_seconds: float = 5.0
     aliases: int = 4_096
     server_sockets: int = 4_096
     server_connections: int = 1_024

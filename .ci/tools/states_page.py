@@ -70,6 +70,13 @@ MACHINES = (
         states.ENET_WAITS,
         "new",
     ),
+    (
+        "A presence on Pulse",
+        "`PulseSession`: `session.state`",
+        states.PULSE_TRANSITIONS,
+        states.PULSE_WAITS,
+        "new",
+    ),
 )
 
 

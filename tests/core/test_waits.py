@@ -45,6 +45,7 @@ TABLES: dict[str, tuple[Mapping[Any, Any], Mapping[Any, Any]]] = {
     "STAY": (STAY_TRANSITIONS, STAY_WAITS),
     "WORLD": (WORLD_TRANSITIONS, WORLD_WAITS),
     "ENET": (states.ENET_TRANSITIONS, states.ENET_WAITS),
+    "PULSE": (states.PULSE_TRANSITIONS, states.PULSE_WAITS),
 }
 
 
