@@ -1,0 +1,282 @@
+"""Movements as Pulse tells them: the codes of a PlayerState, changed by deltas, and rfc4's Movement of the same.
+
+========================  ==========================================================================================
+of a Movement             in a PlayerState
+========================  ==========================================================================================
+position                  a parcel's place, metres within it, metres up: clamped to 0..200
+velocity, blends, yaw     quantised; the yaw 0 <= yaw < 360
+head_yaw, head_pitch      quantised modulo 360, from -180 to 180 here; only with their flags
+point_at                  quantised, in the world; only with its flag and all three
+grounded, falling, ...    flags
+glide_state, jump_count   as they are; is_jumping says that the count is not 0
+timestamp                 not in it: seconds, by the service's clock in those that we are told
+is_instant, is_emoting    not in it: messages of their own
+========================  ==========================================================================================
+
+A position on the edge of a parcel is the next one's too: the last code within a parcel, read and written again, is the
+first one of its neighbour.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from math import floor
+from typing import Any, Final
+
+from dcl_comms_core.packets.conventions import LARGEST_FLOAT
+from dcl_comms_core.packets.motion import heading
+from dcl_comms_core.proto import pulse, rfc4
+from dcl_comms_core.pulse.parcels import COLUMNS, PARCEL, PLACES, SOUTH, WEST, in_grid, index_of
+from dcl_comms_core.pulse.quantised import (
+    BLEND,
+    HEAD,
+    POINT_XZ,
+    POINT_Y,
+    POSITION_XZ,
+    POSITION_Y,
+    ROTATION,
+    SLIDE,
+    VELOCITY,
+    single,
+    singles,
+)
+
+__all__ = ["Pose", "to_movement", "to_state"]
+
+_GROUNDED, _LONG_JUMP, _LONG_FALL, _FALLING, _STUNNED, _HEAD_YAW, _HEAD_PITCH, _POINTING = (1 << n for n in range(8))
+_TURN, _HALF_TURN = 360.0, 180.0
+_MOST_JUMPS: Final = (1 << 31) - 1
+
+# A code is looked up where it is read: these are what the tables of quantised.py say.
+_UP: Final = POSITION_Y.values
+_SPEEDS: Final = VELOCITY.values
+_YAWS: Final = (*ROTATION.values[:-1], 0.0)
+_BLENDS: Final = BLEND.values
+_SLIDES: Final = SLIDE.values
+_HEADS: Final = tuple(value if value <= _HALF_TURN else value - _TURN for value in HEAD.values)
+_GLIDES: Final = tuple(rfc4.GlideState)
+
+# Where the fields are among the arguments of Movement.
+_TIME, _X, _Y, _Z, _VX, _VY, _VZ, _BLEND, _SLIDE, _ON_GROUND, _JUMPING, _JUMPS = range(12)
+_LONG, _LONG_DOWN, _DOWN, _STUN, _GLIDE, _YAW, _INSTANT, _EMOTING = range(12, 20)
+_LOOKS_SIDE, _LOOKS_UP, _SIDE, _TILT, _AT_X, _AT_Y, _AT_Z, _POINTS = range(20, 28)
+
+
+@cache  # as many as there are columns
+def _metres(parcel: int) -> tuple[float, ...]:
+    """What each code within this parcel is in the world, on one axis."""
+    return singles([parcel * PARCEL + value for value in POSITION_XZ.values])
+
+
+class Pose:
+    """Where somebody is and how, as it is told: states and deltas go in, Movements come out.
+
+    IndexError, of what goes in: a code has more bits than it may have, or a parcel has no place.  Then the pose is
+    neither the old one nor the new one, until a whole state comes.
+    """
+
+    __slots__ = ("_east", "_flags", "_north", "_pitch", "_point", "_values", "_x", "_yaw", "_z")
+
+    def __init__(self) -> None:
+        self._values: list[Any] = [
+            0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, False, False, 0, False, False, False, False, _GLIDES[0], 0.0,
+            False, False, False, False, 0.0, 0.0, 0.0, 0.0, 0.0, False,
+        ]  # fmt: skip
+        """The arguments of Movement, in order."""
+        self._east = self._north = _metres(0)
+        self._x = self._z = 0
+        self._flags = 0
+        # None: never told.  Kept when the flag is gone, because it may come back alone.
+        self._yaw: float | None = None
+        self._pitch: float | None = None
+        self._point: list[float | None] = [None, None, None]
+
+    def movement(self, timestamp: float) -> rfc4.Movement:
+        """What it looks like now; ``timestamp`` in seconds."""
+        values = self._values
+        values[_TIME] = timestamp
+        return rfc4.Movement(*values)
+
+    def emote(self, *, playing: bool) -> None:
+        """Say of the next ones whether an emote is on."""
+        self._values[_EMOTING] = playing
+
+    def put(self, state: pulse.PlayerState) -> None:
+        """Take a whole state."""
+        values = self._values
+        self._x, self._z = state.position_x, state.position_z
+        self._place(state.parcel_index)
+        values[_Y] = _UP[state.position_y]
+        values[_VX] = _SPEEDS[state.velocity_x]
+        values[_VY] = _SPEEDS[state.velocity_y]
+        values[_VZ] = _SPEEDS[state.velocity_z]
+        values[_YAW] = _YAWS[state.rotation_y]
+        values[_BLEND] = _BLENDS[state.movement_blend]
+        values[_SLIDE] = _SLIDES[state.slide_blend]
+        self._glide(state.glide_state)
+        self._jumps(state.jump_count)
+        self._yaw = None if state.head_yaw is None else _HEADS[state.head_yaw]
+        self._pitch = None if state.head_pitch is None else _HEADS[state.head_pitch]
+        self._point = [None, None, None]
+        self._point_at(state)
+        self._flags = state.state_flags
+        self._show_flags()
+
+    def change(self, delta: pulse.PlayerStateDeltaTier0) -> None:  # noqa: C901, PLR0912, PLR0915  # a field after the other
+        """Take what differs."""
+        values = self._values
+        code = delta.parcel_index
+        if code is not None:
+            self._place(code)
+        code = delta.position_x
+        if code is not None:
+            self._x = code
+            values[_X] = self._east[code]
+        code = delta.position_y
+        if code is not None:
+            values[_Y] = _UP[code]
+        code = delta.position_z
+        if code is not None:
+            self._z = code
+            values[_Z] = self._north[code]
+        code = delta.velocity_x
+        if code is not None:
+            values[_VX] = _SPEEDS[code]
+        code = delta.velocity_y
+        if code is not None:
+            values[_VY] = _SPEEDS[code]
+        code = delta.velocity_z
+        if code is not None:
+            values[_VZ] = _SPEEDS[code]
+        code = delta.rotation_y
+        if code is not None:
+            values[_YAW] = _YAWS[code]
+        code = delta.movement_blend
+        if code is not None:
+            values[_BLEND] = _BLENDS[code]
+        code = delta.slide_blend
+        if code is not None:
+            values[_SLIDE] = _SLIDES[code]
+        if delta.glide_state is not None:
+            self._glide(delta.glide_state)
+        if delta.jump_count is not None:
+            self._jumps(delta.jump_count)
+        shown = False
+        if delta.head_yaw is not None:
+            self._yaw = _HEADS[delta.head_yaw]
+            shown = True
+        if delta.head_pitch is not None:
+            self._pitch = _HEADS[delta.head_pitch]
+            shown = True
+        if delta.point_at_x is not None or delta.point_at_y is not None or delta.point_at_z is not None:
+            self._point_at(delta)
+            shown = True
+        if delta.state_flags is not None:
+            self._flags = delta.state_flags
+            shown = True
+        if shown:
+            self._show_flags()
+
+    def _place(self, index: int) -> None:
+        if not 0 <= index < PLACES:
+            raise IndexError(index)
+        row, column = divmod(index, COLUMNS)
+        self._east, self._north = _metres(column + WEST), _metres(row + SOUTH)
+        self._values[_X] = self._east[self._x]
+        self._values[_Z] = self._north[self._z]
+
+    def _glide(self, glide: pulse.GlideState) -> None:
+        number = int(glide)
+        self._values[_GLIDE] = _GLIDES[number] if 0 <= number < len(_GLIDES) else rfc4.GlideState(number)
+
+    def _jumps(self, count: int) -> None:
+        self._values[_JUMPS] = count
+        self._values[_JUMPING] = count > 0
+
+    def _point_at(self, told: pulse.PlayerState | pulse.PlayerStateDeltaTier0) -> None:
+        point = self._point
+        if told.point_at_x is not None:
+            point[0] = POINT_XZ.value(told.point_at_x)
+        if told.point_at_y is not None:
+            point[1] = POINT_Y.value(told.point_at_y)
+        if told.point_at_z is not None:
+            point[2] = POINT_XZ.value(told.point_at_z)
+
+    def _show_flags(self) -> None:
+        """What the flags say, and what they let count."""
+        flags, values = self._flags, self._values
+        values[_ON_GROUND] = bool(flags & _GROUNDED)
+        values[_LONG] = bool(flags & _LONG_JUMP)
+        values[_LONG_DOWN] = bool(flags & _LONG_FALL)
+        values[_DOWN] = bool(flags & _FALLING)
+        values[_STUN] = bool(flags & _STUNNED)
+        looks = bool(flags & _HEAD_YAW) and self._yaw is not None
+        values[_LOOKS_SIDE], values[_SIDE] = looks, self._yaw if looks else 0.0
+        looks = bool(flags & _HEAD_PITCH) and self._pitch is not None
+        values[_LOOKS_UP], values[_TILT] = looks, self._pitch if looks else 0.0
+        points = bool(flags & _POINTING) and None not in self._point
+        values[_POINTS] = points
+        values[_AT_X : _AT_Z + 1] = self._point if points else (0.0, 0.0, 0.0)
+
+
+def to_movement(state: pulse.PlayerState, timestamp: float) -> rfc4.Movement | None:
+    """The Movement of a state; None: a code has more bits than it may have, or the parcel has no place."""
+    pose = Pose()
+    try:
+        pose.put(state)
+    except IndexError:
+        return None
+    return pose.movement(timestamp)
+
+
+def to_state(movement: rfc4.Movement) -> pulse.PlayerState | None:
+    """The state of a Movement; None: it is outside of the grid, or a number of it is not finite.
+
+    Everything else is brought to what the service takes: numbers to the nearest code, angles to one turn.
+    """
+    m = movement
+    numbers = (
+        m.position_x, m.position_y, m.position_z, m.velocity_x, m.velocity_y, m.velocity_z, m.rotation_y,
+        m.movement_blend_value, m.slide_blend_value, m.head_yaw, m.head_pitch, m.point_at_x, m.point_at_y, m.point_at_z,
+    )  # fmt: skip
+    if not all(abs(number) <= LARGEST_FLOAT for number in numbers):  # NaN is not either
+        return None
+    x, z = single(m.position_x), single(m.position_z)
+    column, row = floor(x / PARCEL), floor(z / PARCEL)
+    if not in_grid(column, row):
+        return None
+    glide = int(m.glide_state)
+    state = pulse.PlayerState(
+        parcel_index=index_of(column, row),
+        position_x=POSITION_XZ.code(single(x - column * PARCEL)),
+        position_y=POSITION_Y.code(m.position_y),
+        position_z=POSITION_XZ.code(single(z - row * PARCEL)),
+        velocity_x=VELOCITY.code(m.velocity_x),
+        velocity_y=VELOCITY.code(m.velocity_y),
+        velocity_z=VELOCITY.code(m.velocity_z),
+        rotation_y=ROTATION.code(heading(m.rotation_y)),
+        movement_blend=BLEND.code(m.movement_blend_value),
+        slide_blend=SLIDE.code(m.slide_blend_value),
+        glide_state=pulse.GlideState(glide if 0 <= glide < len(_GLIDES) else 0),
+        jump_count=min(max(m.jump_count, int(m.is_jumping), 0), _MOST_JUMPS),
+    )
+    flags = (
+        (_GROUNDED if m.is_grounded else 0)
+        | (_LONG_JUMP if m.is_long_jump else 0)
+        | (_LONG_FALL if m.is_long_fall else 0)
+        | (_FALLING if m.is_falling else 0)
+        | (_STUNNED if m.is_stunned else 0)
+    )
+    if m.head_ik_yaw_enabled:
+        flags |= _HEAD_YAW
+        state.head_yaw = HEAD.code(heading(m.head_yaw))
+    if m.head_ik_pitch_enabled:
+        flags |= _HEAD_PITCH
+        state.head_pitch = HEAD.code(heading(m.head_pitch))
+    if m.is_pointing_at:
+        flags |= _POINTING
+        state.point_at_x = POINT_XZ.code(m.point_at_x)
+        state.point_at_y = POINT_Y.code(m.point_at_y)
+        state.point_at_z = POINT_XZ.code(m.point_at_z)
+    state.state_flags = flags
+    return state
