@@ -50,7 +50,7 @@ class Child:
         self.flowed = False
         """Did they, when it was told last where we are?"""
         self.new = True
-        """Has nobody there seen us move since we came?"""
+        """Has nobody there seen us move since we came, or since we jumped?"""
         self.version = version
         """The profile version that it announces by itself."""
 
@@ -188,6 +188,11 @@ class Children:
     def walking(self) -> list[Child]:
         """Where a movement would go out now."""
         return [child for child in self._all.values() if child.seen_in and child.flowing]
+
+    def all_new(self) -> None:
+        """We jumped: where nobody sees it now it is told as a jump later."""
+        for child in self._all.values():
+            child.new = True
 
     def _look_at_all(self) -> None:
         for link in self.news:

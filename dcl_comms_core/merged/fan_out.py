@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from dcl_comms_core.errors import CommsError, LocalProtocolError
 from dcl_comms_core.events import Warning as WarningEvent
 from dcl_comms_core.events import WarningCode
 from dcl_comms_core.merged.roles import roles_of
+from dcl_comms_core.merged.sources import Emoting
 from dcl_comms_core.peers import EVERYONE, PeerId
 
 if TYPE_CHECKING:
@@ -18,10 +19,19 @@ if TYPE_CHECKING:
     from dcl_comms_core.merged.presence import Presence
     from dcl_comms_core.merged.roles import RoomRole
     from dcl_comms_core.peers import Addressees
+    from dcl_comms_core.proto import rfc4
     from dcl_comms_core.room.output import Output
     from dcl_comms_core.tools.clock import Clock
 
-__all__ = ["FanOut"]
+__all__ = ["FanOut", "Played"]
+
+
+class Played(NamedTuple):
+    """An emote of ours, and what no packet says of it."""
+
+    emote: rfc4.PlayerEmote
+    duration: float | None
+    """Seconds; None: until it is stopped."""
 
 
 class FanOut:
@@ -35,14 +45,25 @@ class FanOut:
         self._output = output
         self._clock = clock
 
-    def put(self, messages: list[tuple[bytes, tuple[str, ...] | None, str]], *, reliable: bool) -> None:
-        """Packets (bytes, addressees, topic) of one content.  LocalProtocolError: no room for them is open."""
+    def put(
+        self,
+        messages: list[tuple[bytes, tuple[str, ...] | None, str]],
+        *,
+        reliable: bool,
+        played: Played | None = None,
+    ) -> None:
+        """Packets (bytes, addressees, topic) of one content.  LocalProtocolError: no room for them is open.
+
+        ``played``: the emote that they are, for sources that are told more of it.
+        """
         targets = self.targets(roles_of(messages))
         calls: list[tuple[Child, Callable[[], None]]] = []
         for data, named, topic in messages:
             for child in targets:
                 to, there = self._address(child, named, topic, targets)
-                if to != ():
+                if to is EVERYONE and played is not None and isinstance(child.session, Emoting):
+                    calls.append((child, partial(child.session.show_emote, *played, now=self._clock.now)))
+                elif to != ():
                     send = child.session.send_bytes
                     calls.append(
                         (child, partial(send, data, to=to, reliable=reliable, topic=there, now=self._clock.now))
@@ -55,6 +76,10 @@ class FanOut:
         reasons = [reason for reason in objections if reason is not None]
         if len(reasons) == len(objections):
             raise reasons[0]
+
+    def reaches(self, roles: frozenset[RoomRole]) -> bool:
+        """Whether any of these roles takes packets."""
+        return any(child.role in roles and child.session.sending for child in self._children)
 
     def targets(self, roles: frozenset[RoomRole]) -> list[Child]:
         """Those of these roles that take packets.  LocalProtocolError: there is none."""

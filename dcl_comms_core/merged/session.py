@@ -32,7 +32,7 @@ from dcl_comms_core.inputs import ClockSet, LinkRef
 from dcl_comms_core.merged.arrivals import Arrivals
 from dcl_comms_core.merged.bearings import Bearings
 from dcl_comms_core.merged.children import Child, Children
-from dcl_comms_core.merged.fan_out import FanOut
+from dcl_comms_core.merged.fan_out import FanOut, Played
 from dcl_comms_core.merged.handover import Handover, Wish
 from dcl_comms_core.merged.maker import RoomMaker
 from dcl_comms_core.merged.news import News
@@ -43,10 +43,11 @@ from dcl_comms_core.merged.showing import Showing
 from dcl_comms_core.merged.signatures import Requests
 from dcl_comms_core.merged.sources import Signing
 from dcl_comms_core.packets.motion import check_position
-from dcl_comms_core.peers import EVERYONE
+from dcl_comms_core.peers import EVERYONE, addressees
+from dcl_comms_core.proto import rfc4
 from dcl_comms_core.room.incoming.dedupe import Seen
 from dcl_comms_core.room.options import RoomOptions
-from dcl_comms_core.room.outgoing.intents import Intents, check_version
+from dcl_comms_core.room.outgoing.intents import Intents, check_version, packed
 from dcl_comms_core.room.output import Output
 from dcl_comms_core.states import RETRY, CloseReason, Timer
 from dcl_comms_core.tools.arguments import require
@@ -66,7 +67,6 @@ if TYPE_CHECKING:
     from dcl_comms_core.inputs import Input, Track, TrackSource
     from dcl_comms_core.merged.sources import MovementSource
     from dcl_comms_core.peers import Addressees, PeerId
-    from dcl_comms_core.proto import rfc4
     from dcl_comms_core.room.incoming.allowances import PeerTraffic
     from dcl_comms_core.room.incoming.profiles import Profile
     from dcl_comms_core.room.options import RoomSettings
@@ -331,6 +331,19 @@ class MergedRooms(Intents):
         """Give packets to the rooms that they are for.  What ``send_bytes`` ends in."""
         self._begin(now)
         self._fan_out.put(messages, reliable=reliable)
+
+    def reaches(self, roles: frozenset[RoomRole]) -> bool:
+        """Whether a room of these roles takes packets, or a movement source, if it is among them."""
+        self.arrivals.settle()
+        return self._fan_out.reaches(roles)
+
+    def play(self, emote: rfc4.PlayerEmote, duration: float | None, *, to: Addressees, now: float | None) -> None:
+        """Send an emote; ``duration`` is for sources that are told more than a packet holds (Emoting)."""
+        data = packed(rfc4.Packet(player_emote=emote), self.limits)
+        named = None if to is EVERYONE else addressees(to)
+        self._begin(now)
+        messages = [] if named == () else [(data, named, "")]
+        self._fan_out.put(messages, reliable=True, played=Played(emote, duration))
 
     def walk(self, movement: rfc4.Movement) -> None:
         """Be there, in all rooms."""

@@ -2,7 +2,7 @@
 
 A movement is one snapshot for island, scene and sources, sent when ``room/outgoing/cadence`` says: whoever is in
 two rooms with us can tell that it is the same by its time.  A room that just opened gets it as an instant move; one
-whose link is down gets none, and the newest when it is up again.
+whose link is down gets none, and the newest when it is up again: as an instant move too, if we jumped meanwhile.
 """
 
 from __future__ import annotations
@@ -80,6 +80,8 @@ class Showing:
     def _send_movement(self, movement: rfc4.Movement, _first: bool) -> None:  # noqa: FBT001 - a callback's
         instant = copy(movement)
         instant.is_instant = True
+        if movement.is_instant:
+            self._children.all_new()
         for child in self._children.walking():
             packet = _encoded(rfc4.Packet(movement=instant if child.new else movement))
             send = partial(child.session.send_bytes, packet, reliable=False, now=self._clock.now)

@@ -126,7 +126,7 @@ class Placing(Protocol):
 class Emoting(Protocol):
     """A movement source whose service is told more of an emote than a Packet holds."""
 
-    def emote(self, emote: rfc4.PlayerEmote, duration: float | None, *, now: float | None = None) -> None:
+    def show_emote(self, emote: rfc4.PlayerEmote, duration: float | None, *, now: float | None = None) -> None:
         """Play an emote, or stop it, to everybody: instead of ``send_bytes`` with the same message.
 
         ``duration``: seconds after which it is over; None: when it is stopped.

@@ -17,6 +17,7 @@ from dcl_comms_core.states import RoomState
 
 if TYPE_CHECKING:
     from dcl_comms_core.limits import Limits
+    from dcl_comms_core.merged.fan_out import Played
     from dcl_comms_core.merged.session import MergedRooms
     from dcl_comms_core.room.outgoing.outbox import Message, Messages
     from dcl_comms_core.room.output import Output
@@ -31,6 +32,7 @@ class _Packet(NamedTuple):
     message: Message
     reliable: bool
     roles: frozenset[RoomRole]
+    played: Played | None
 
 
 class Held:
@@ -56,10 +58,10 @@ class Held:
         """How many there are."""
         return len(self._packets)
 
-    def take(self, messages: Messages, *, reliable: bool) -> bool:
+    def take(self, messages: Messages, *, reliable: bool, played: Played | None = None) -> bool:
         """Keep packets for later.  False: there is no need to, or nothing to wait for.
 
-        SendQueueFull: they are more than the limits; nothing was kept.
+        ``played``: the emote that they are.  SendQueueFull: they are more than the limits; nothing was kept.
         """
         if self._lifecycle.state is not RoomState.WAITING and not self._scene.returning:
             return False
@@ -70,7 +72,7 @@ class Held:
         if self.waiting + len(messages) > limits.send_queue or self.waiting_bytes + size > limits.send_queue_bytes:
             msg = f"{self.waiting} packets wait for a room to be back (Limits.send_queue, Limits.send_queue_bytes)"
             raise SendQueueFull(msg)
-        self._packets += [_Packet(message, reliable, roles) for message in messages]
+        self._packets += [_Packet(message, reliable, roles, played) for message in messages]
         self.waiting_bytes += size
         return True
 
@@ -98,13 +100,15 @@ class Held:
         data, named, topic = packet.message
         to = EVERYONE if named is None else [PeerId(text) for text in named]
         try:
+            if packet.played is not None:
+                self._merged.play(*packet.played, to=to, now=self._clock.now)
+                return
             self._merged.send_bytes(data, to=to, reliable=packet.reliable, topic=topic, now=self._clock.now)
         except CommsError as error:
             self._output.warn(WarningCode.SEND_FAILED, str(error))
 
     def _is_open(self, roles: frozenset[RoomRole]) -> bool:
-        labels = {role.value for role in roles}
-        return any(room.sending and room.room in labels for room in self._merged.rooms.values())
+        return self._merged.reaches(roles)
 
     def _returns(self, roles: frozenset[RoomRole]) -> bool:
         """Whether a room for them was open, and is looked for again."""

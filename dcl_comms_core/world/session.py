@@ -24,13 +24,15 @@ from dcl_comms_core.handshake.archipelago import ArchipelagoSession
 from dcl_comms_core.identity.auth_chain import require_address
 from dcl_comms_core.identity.guard import ChallengeGuard
 from dcl_comms_core.inputs import ClockSet, Fetched, FetchFailed, LinkRef
+from dcl_comms_core.merged.fan_out import Played
 from dcl_comms_core.merged.roles import RoomRole
 from dcl_comms_core.merged.session import MergedRooms
 from dcl_comms_core.packets.motion import check_position
-from dcl_comms_core.peers import EVERYONE, PeerId
+from dcl_comms_core.peers import EVERYONE, PeerId, addressees
+from dcl_comms_core.proto import rfc4
 from dcl_comms_core.room.incoming.profiles import build_profile
 from dcl_comms_core.room.options import RoomOptions
-from dcl_comms_core.room.outgoing.intents import Intents, check_version
+from dcl_comms_core.room.outgoing.intents import Intents, check_version, packed
 from dcl_comms_core.room.output import Output
 from dcl_comms_core.states import RoomState, StayState, Timer, WorldTrigger
 from dcl_comms_core.tools.arguments import are_finite, require, require_number
@@ -64,10 +66,10 @@ if TYPE_CHECKING:
     from dcl_comms_core.merged.presence import Presence
     from dcl_comms_core.merged.sources import IslandSource, MovementSource
     from dcl_comms_core.peers import Addressees
-    from dcl_comms_core.proto import rfc4
     from dcl_comms_core.room.incoming.allowances import PeerTraffic
     from dcl_comms_core.room.incoming.profiles import Profile
     from dcl_comms_core.room.options import RoomSettings
+    from dcl_comms_core.room.outgoing.outbox import Messages
     from dcl_comms_core.room.session import RoomSession
     from dcl_comms_core.world.membership import Standing
 
@@ -553,6 +555,17 @@ class WorldSession(Intents):
             raise refused[0]
         for reason in refused:
             self.warn(ev.WarningCode.SEND_FAILED, str(reason))
+
+    def play(self, emote: rfc4.PlayerEmote, duration: float | None, *, to: Addressees, now: float | None) -> None:
+        """Send an emote, or keep it for rooms that are searched again.  What ``emote`` ends in."""
+        self.clock.pass_time(now)
+        data = packed(rfc4.Packet(player_emote=emote), self.limits)
+        named = None if to is EVERYONE else addressees(to)
+        messages: Messages = [] if named == () else [(data, named, "")]
+        if not self._held.take(messages, reliable=True, played=Played(emote, duration)):
+            to = EVERYONE if named is None else [PeerId(text) for text in named]
+            self._merged.play(emote, duration, to=to, now=self.clock.now)
+            self._listening.pump()
 
     def warn(self, code: ev.WarningCode, text: str) -> None:
         """Tell a Warning."""

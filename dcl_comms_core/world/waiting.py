@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from dcl_comms_core.merged.roles import RoomRole
+from dcl_comms_core.merged.roles import AVATAR, RoomRole
 
 if TYPE_CHECKING:
     from dcl_comms_core.merged.session import MergedRooms
@@ -30,13 +30,15 @@ class Waiting:
         self._offer: tuple[int, str, str] | None = None
 
     def walk(self, movement: rfc4.Movement) -> None:
-        """Be there, once a room is open."""
+        """Be there, once a room is open, or a movement source."""
+        if self._movement is not None and self._movement.is_instant:
+            movement.is_instant = True
         self._movement = movement
         self._walk()
 
     def announce(self, version: int) -> None:
-        """Tell our profile's version, once a room is open."""
-        if self._merged.sending:
+        """Tell our profile's version, once a room is open, or a movement source."""
+        if self._merged.reaches(AVATAR):
             self._merged.announce_profile(version, now=self._clock.now)
         else:
             self._version = version
@@ -48,7 +50,7 @@ class Waiting:
             self._present_to(session)
 
     def opened(self, room: str) -> None:
-        """Rooms of this label are open.  CommsError: one of them did not take it all."""
+        """Rooms of this label, or a source, are open.  CommsError: one of them did not take it all."""
         version, self._version = self._version, None
         self._walk()
         if version is not None:
@@ -58,7 +60,7 @@ class Waiting:
                 self._present_to(session)
 
     def _walk(self) -> None:
-        if self._movement is not None and self._merged.sending:
+        if self._movement is not None and self._merged.reaches(AVATAR):
             movement, self._movement = self._movement, None
             self._merged.move(movement, now=self._clock.now)
 

@@ -62,6 +62,7 @@ async def verbs(room: Connection, who: PeerId) -> None:
     room.move((1.0, 0.0, 2.0), velocity=(0.0, 0.0, 1.0), yaw=90.0, grounded=False, instant=True)
     room.move(Movement(position_x=1.0), to=who)
     room.emote("urn:wave", stop=True)
+    room.emote("urn:wave", duration=2.5, mask=1)
     room.announce_profile(3)
     room.offer_profile(3, "{}", base_url="https://peer.decentraland.org")
     assert_type(room.request_profile(who, 2), bool)

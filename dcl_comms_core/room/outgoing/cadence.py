@@ -9,6 +9,7 @@ a change                               0.1 s after the last one; of those in bet
 on or off the ground, another jump,    at once
 an instant move
 nothing changed                        again after 0.1, 0.2, 0.4, 0.8 s, and then every second, for those who came late
+after an instant move that waited      instant, however often it was replaced meanwhile
 always                                 ten within any second at most
 =====================================  ===============================================================================
 """
@@ -58,6 +59,10 @@ class Cadence:
 
     def put(self, movement: rfc4.Movement, now: float) -> None:
         """Set the newest movement."""
+        waiting = self._newest
+        if waiting is not None and waiting is not self._sent and waiting.is_instant:
+            # A jump that nobody was told of yet, and goes on from where it led.
+            movement.is_instant = True
         self._newest = movement
         self._stamped_at = now
         sent = self._sent

@@ -20,7 +20,7 @@ from dcl_comms_core.packets.motion import build_movement
 from dcl_comms_core.peers import EVERYONE, addressees
 from dcl_comms_core.proto import rfc4
 from dcl_comms_core.room.outgoing.acceptable import check_chat, check_message_id, check_packet, check_urn
-from dcl_comms_core.tools.arguments import are_finite, require, require_whole
+from dcl_comms_core.tools.arguments import are_finite, require, require_number, require_whole
 
 if TYPE_CHECKING:
     from dcl_comms_core.limits import Limits
@@ -28,12 +28,13 @@ if TYPE_CHECKING:
     from dcl_comms_core.room.outgoing.outbox import Messages
     from dcl_comms_core.tools.clock import Clock
 
-__all__ = ["Intents", "check_movement", "check_version"]
+__all__ = ["Intents", "check_movement", "check_version", "packed"]
 
 
 _VERSION_FIELD: Final = bytes((11 << 3, PROTOCOL_VERSION))
 """protocol_version on the wire, for a packet that has none."""
 _LARGEST_VERSION: Final = 0xFFFFFFFF
+_LARGEST_MASK: Final = 0x7FFFFFFF
 _REACTION_STEP: Final = 0.01
 _UTF8_MOST: Final = 4
 """Bytes that one character takes at most."""
@@ -174,9 +175,27 @@ class Intents(ABC):
         announcement = rfc4.AnnounceProfileVersion(profile_version=check_version(version))
         self.send(rfc4.Packet(profile_version=announcement), to=to, now=now)
 
-    def emote(self, urn: str, *, stop: bool = False, to: Addressees = EVERYONE, now: float | None = None) -> None:
-        """Play an emote by its URN, or stop it."""
+    def emote(
+        self,
+        urn: str,
+        *,
+        stop: bool = False,
+        duration: float | None = None,
+        mask: int | None = None,
+        to: Addressees = EVERYONE,
+        now: float | None = None,
+    ) -> None:
+        """Play an emote by its URN, or stop it.
+
+        ``duration``: seconds after which it is over by itself, for movement sources that can be told (Emoting); rooms
+        are not, and None is until it is stopped.  ``mask``: which parts of the avatar it moves, a number of the
+        explorers' own; None: all.
+        """
         check_urn(urn)
+        if duration is not None:
+            _check_duration(duration)
+        if mask is not None:
+            require_whole(mask, 0, _LARGEST_MASK, "an emote's mask")
         at = self.clock.later(now)
         emote = rfc4.PlayerEmote(
             # Unity tells emotes apart by their time, Godot by a growing id from 1: give both.
@@ -184,9 +203,21 @@ class Intents(ABC):
             urn=urn,
             timestamp=at - self.clock.origin,
             is_stopping=True if stop else None,
+            mask=mask,
         )
-        self.send(rfc4.Packet(player_emote=emote), to=to, now=now)
+        self.play(emote, duration, to=to, now=now)
         self._last_emote += 1
+
+    def play(
+        self,
+        emote: rfc4.PlayerEmote,
+        duration: float | None,  # noqa: ARG002 - for who has movement sources
+        *,
+        to: Addressees,
+        now: float | None,
+    ) -> None:
+        """Send an emote.  What ``emote`` ends in."""
+        self.send(rfc4.Packet(player_emote=emote), to=to, now=now)
 
     def scene_message(self, scene_id: str, data: bytes, *, to: Addressees = EVERYONE, now: float | None = None) -> None:
         """Send a scene's message; ``data`` goes out as it is, its first byte says how the rest is framed.
@@ -251,13 +282,9 @@ class Intents(ABC):
         if not isinstance(packet, rfc4.Packet):  # pyright: ignore[reportUnnecessaryIsInstance]  # callers may be untyped
             msg = f"send() takes an rfc4 Packet, not {type(packet).__name__}: put it into one, or use send_bytes()"
             raise LocalProtocolError(msg)
-        data = encode(packet)
-        kind = kind_of(packet)
-        check_packet(packet, kind, self.limits)
-        if packet.protocol_version == 0:
-            data += _VERSION_FIELD
+        data = packed(packet, self.limits)
         if reliable is None:
-            reliable = kind not in LOSSY_KINDS
+            reliable = kind_of(packet) not in LOSSY_KINDS
         self.send_bytes(data, to=to, reliable=reliable, topic=topic, now=now)
 
     def send_bytes(
@@ -290,6 +317,21 @@ class Intents(ABC):
                 f"a topic of {len(topic)} characters: those who get it reject it beyond {limit} (Limits.topic_chars)"
             )
             raise PacketTooLarge(len(topic), limit, detail)
+
+
+def _check_duration(duration: float) -> None:
+    what = "an emote lasts a finite number of seconds above 0"
+    require_number(duration, what)
+    if duration <= 0.0:
+        msg = f"{what}, not {duration!r}"
+        raise LocalProtocolError(msg)
+
+
+def packed(packet: rfc4.Packet, limits: Limits) -> bytes:
+    """A packet as it goes out; see ``send``."""
+    data = encode(packet)
+    check_packet(packet, kind_of(packet), limits)
+    return data + _VERSION_FIELD if packet.protocol_version == 0 else data
 
 
 def check_movement(movement: rfc4.Movement, limits: Limits) -> None:

@@ -149,10 +149,18 @@ class BaseConnection:
         session.move(position, velocity=velocity, yaw=yaw, grounded=grounded, instant=instant, to=to, now=now)
         self.driver.after()
 
-    def emote(self, urn: str, *, stop: bool = False, to: Addressees = EVERYONE) -> None:
-        """Play an emote by its URN, or stop it."""
+    def emote(
+        self,
+        urn: str,
+        *,
+        stop: bool = False,
+        duration: float | None = None,
+        mask: int | None = None,
+        to: Addressees = EVERYONE,
+    ) -> None:
+        """Play an emote by its URN, or stop it; see ``RoomSession.emote``."""
         session, now = self.driver.begin()
-        session.emote(urn, stop=stop, to=to, now=now)
+        session.emote(urn, stop=stop, duration=duration, mask=mask, to=to, now=now)
         self.driver.after()
 
     def announce_profile(self, version: int, *, to: Addressees = EVERYONE) -> None:
