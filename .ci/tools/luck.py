@@ -135,7 +135,9 @@ class Table:
 
 def pytest(args: list[str], report: Path, wanted: Iterable[str] | None, rounds: int = 1) -> tuple[int, list[Told]]:
     """Run pytest with our plugin; gives its exit code and what the plugin told."""
-    environment = {**os.environ, "PYTHONPATH": str(HERE), "LUCK_REPORT": str(report)}
+    # Not what is told to the process that we may be in ourselves: our own test is one of them.
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("LUCK_")}
+    environment |= {"PYTHONPATH": str(HERE), "LUCK_REPORT": str(report)}
     environment |= {"LUCK_ROUNDS": str(rounds), "LUCK_SECONDS": str(ROUNDS_SECONDS)}
     # What Hypothesis found before makes a search short that is long for everybody else.
     environment["HYPOTHESIS_STORAGE_DIRECTORY"] = str(report.with_suffix(".hypothesis"))

@@ -32,6 +32,7 @@ from dcl_comms_core import (
     Retry,
     RoomClosed,
     RoomOpened,
+    RoomState,
     SceneMessageReceived,
     SendQueueFull,
     Voice,
@@ -163,7 +164,8 @@ def test_broadcasts_reach_everybody_as_what_they_mean(kit, targets):
             for client in (bob, carol):
                 voice = await client.expect(VoiceReceived)
                 assert voice.encoded_samples == b"v"
-                await client.read_for(0.3)  # the movement is lossy: it may come after the rest
+                if not client.all(PeerMoved):  # it is lossy: it may come after the rest
+                    await client.expect(PeerMoved)
                 (chat,) = client.all(ChatReceived)
                 assert (chat.sender, chat.text, chat.private) == (PeerId(ALICE), "hello", False)
                 moved, *_ = client.all(PeerMoved)  # told again while nothing changes
@@ -320,7 +322,7 @@ def test_being_removed_ends_the_room_with_its_reason(kit, targets):
             targets.remove(alice, BOB)
             with pytest.raises(ConnectionLost) as caught:
                 while True:
-                    await kit.within(10, bob.next)
+                    await kit.within(40, bob.next)
             assert (caught.value.reason, caught.value.retry) == (targets.removed, Retry.NEVER)
             assert isinstance(bob.seen[-1], RoomClosed)
 
@@ -332,7 +334,7 @@ def test_the_same_identity_again_ends_the_older_session(kit, targets):
         async with kit.connect(targets(ALICE)) as older, kit.connect(targets(ALICE)) as newer:
             with pytest.raises(ConnectionLost) as caught:
                 while True:
-                    await kit.within(10, older.next)
+                    await kit.within(40, older.next)
             assert (caught.value.reason, caught.value.retry) == (CloseReason.DUPLICATE_IDENTITY, Retry.NEVER)
             newer.chat("here")
             await newer.flush()
@@ -354,7 +356,7 @@ def test_a_cancelled_wait_loses_no_event(kit, targets):
                 while not (bob.all(ChatReceived) and bob.all(ChatReceived)[-1].text == "39"):
                     await kit.until_timeout(0.003, bob.next)
 
-            await kit.within(20, lambda: kit.all(talk, listen))
+            await kit.within(40, lambda: kit.all(talk, listen))
             assert [chat.text for chat in bob.all(ChatReceived)] == [str(number) for number in range(40)]
 
     kit.run(scenario)
@@ -366,7 +368,7 @@ def test_our_own_close_ends_the_events_without_an_error(kit, targets):
             await alice.aclose()
             with pytest.raises(StopAsyncIteration):
                 while True:
-                    await kit.within(5, alice.next)
+                    await kit.within(40, alice.next)
             assert alice.all(RoomClosed)[0].reason is CloseReason.CLIENT
             with pytest.raises(ConnectionLost):
                 alice.chat("too late")
@@ -414,9 +416,8 @@ def test_unread_events_are_bounded_and_the_oldest_go(kit, targets):
             for number in range(60):
                 alice.chat(str(number))
             await alice.flush()
-            await kit.sleep(0.5)
+            await kit.until(lambda: bob.stats.dropped_events >= 45)
             assert bob.stats.unread_events <= 11
-            assert bob.stats.dropped_events >= 45
             last = await bob.expect(ChatReceived, text="59")
             assert last.text == "59"
             assert [event.limit for event in bob.all(LimitReached)] == ["event_queue"]
@@ -435,10 +436,10 @@ def test_unread_events_can_close_the_room_instead(kit, targets):
             await alice.expect(PeerJoined)
             for number in range(60):
                 alice.chat(str(number))
+            await kit.until(lambda: bob.state is RoomState.CLOSED)
             with pytest.raises(ConnectionLost) as caught:
-                await kit.sleep(0.5)
                 while True:
-                    await kit.within(5, bob.next)
+                    await kit.within(40, bob.next)
             assert caught.value.reason is CloseReason.OVERFLOW
 
     kit.run(scenario)

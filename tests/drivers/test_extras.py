@@ -91,7 +91,7 @@ except ExtraMissing as error:
     print(error.extra, error)
     others = [thread for thread in threading.enumerate() if thread is not threading.main_thread()]
     for thread in others:
-        thread.join(2)  # one that has only just said that it is through
+        thread.join(40)  # one that has only just said that it is through
     print(*(thread.name for thread in others if thread.is_alive()))
 """
 ROOM = "'ws-room:wss://realm.example/rooms/x'"

@@ -149,7 +149,7 @@ class Gate:
     def __call__(self):
         self.begun.append(threading.current_thread())
         self.collecting.append(gc.isenabled())
-        assert self.opened.wait(10)
+        assert self.opened.wait(40)
 
 
 def make_host(loop):
@@ -184,7 +184,7 @@ def test_garbage_is_collected_as_before_once_steps_are_taken(enabled):
     try:
         ahead = Ahead(((gate,),), done.set)
         gate.opened.set()
-        assert done.wait(10)
+        assert done.wait(40)
         assert ahead.over
         assert gc.isenabled() == enabled
         assert gate.collecting == [False]
@@ -264,7 +264,7 @@ def test_a_late_link_does_then_what_it_was_told_before():
     link.measure(times.append)
     assert (link.drain(None, now=2.0, limit=9), link.deadline(), link.link, times) == (False, None, None, [None])
     gate.opened.set()
-    assert woken.wait(10)
+    assert woken.wait(40)
     assert link.drain(None, now=3.0, limit=9)
     link.execute(other, now=4.0)
     link.measure(times.append)
@@ -280,7 +280,7 @@ def test_a_late_link_that_is_let_go_of_is_never_made():
     link.execute(CloseLink(link=LinkRef(1, 1)), now=1.0)
     link.abandon()
     gate.opened.set()
-    assert woken.wait(10)
+    assert woken.wait(40)
     assert not link.drain(None, now=2.0, limit=9)
     assert not made
 
@@ -291,6 +291,6 @@ def test_what_making_a_late_link_raises_comes_out_of_its_drain():
 
     link, gate, woken = late(fail)
     gate.opened.set()
-    assert woken.wait(10)
+    assert woken.wait(40)
     with pytest.raises(LookupError, match="no engine"):
         link.drain(None, now=2.0, limit=9)

@@ -28,7 +28,7 @@ ticks = []
 
 def bot(number):
     with polled.open(sys.argv[1], wallet=DisposableWallet(), heartbeat=0.1) as room:
-        said, end = False, time.monotonic() + 30
+        said, end = False, time.monotonic() + 40
         while any(len(texts) < COUNT - 1 for texts in heard.values()) and time.monotonic() < end:
             room.wait(0.05)
             heard[number] |= {event.text for event in room.poll() if isinstance(event, ChatReceived)}

@@ -47,7 +47,7 @@ def test_fifty_connections_have_one_thread_and_the_last_one_ends_it(nobody):
     for room in (*rooms[1::2], *rooms[-2::-2]):
         assert net_threads() == [thread]
         room.close(drain=0)
-    thread.join(10)
+    thread.join(40)
     assert not thread.is_alive()
     assert set(threading.enumerate()) <= before
 
@@ -123,7 +123,7 @@ def test_what_is_called_in_the_thread_and_raises_is_said_and_ends_nobody(monkeyp
     called = threading.Event()
     one.call(lambda _: 1 / 0)
     other.call(lambda _: called.set())
-    assert called.wait(10)
+    assert called.wait(40)
     assert [type(error) for error in said] == [ZeroDivisionError]
     one.stop()
     other.stop()

@@ -102,7 +102,7 @@ def test_a_flood_into_a_ws_room_takes_nothing_from_others(loop):
             crowd.tell("go")
             gone = set()
             while gone != {honest, flooding}:
-                event = await kit.within(30, room.next)
+                event = await kit.within(40, room.next)
                 if isinstance(event, PeerLeft):
                     gone.add(event.sender)
             sent = crowd.hear(30)

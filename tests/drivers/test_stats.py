@@ -103,16 +103,16 @@ def test_events_that_nobody_read(simulated):
 def test_the_round_trip_is_measured_when_asked_for(kit, simulated):
     async def scenario(kit):
         async with kit.connect(simulated(ALICE)) as alice:
-            stats = await kit.within(5, alice.refresh_stats)
+            stats = await kit.within(40, alice.refresh_stats)
             assert stats.round_trip == pytest.approx(0.1)
             first = stats.round_trip_at
             await kit.sleep(0.02)
-            stats = await kit.within(5, alice.refresh_stats)
+            stats = await kit.within(40, alice.refresh_stats)
             assert stats.round_trip_at > first
         stats = alice.stats
         assert stats.round_trip == pytest.approx(0.1)
         if kit.loop != "polled":
-            assert (await kit.within(5, alice.refresh_stats)).round_trip == pytest.approx(0.1)
+            assert (await kit.within(40, alice.refresh_stats)).round_trip == pytest.approx(0.1)
 
     kit.run(scenario)
 
@@ -123,10 +123,10 @@ def test_a_connection_that_came_back(kit, simulated):
             link = alice.connection.driver.link
             here = alice.connection.driver.host
             link.room.partition(ALICE, now=here.now() + link.offset)
-            await alice.expect(Reconnecting, timeout=20.0)
+            await alice.expect(Reconnecting, timeout=40.0)
             assert alice.stats.reconnects == 0
             link.room.heal(ALICE, now=here.now() + link.offset)
-            await alice.expect(Reconnected, timeout=20.0)
+            await alice.expect(Reconnected, timeout=40.0)
             assert alice.stats.reconnects == 1
 
     kit.run(scenario)
@@ -152,11 +152,11 @@ def test_over_livekit(kit, livekit_room, monkeypatch):
             assert (sent.lost, got.lost) == ({}, {})
             assert sent.round_trip is None
             # The way was checked before the first packet went over it.
-            sent = await kit.within(10, alice.refresh_stats)
+            sent = await kit.within(40, alice.refresh_stats)
             # Within a machine it may be less than the millisecond that LiveKit counts in.
             assert 0.0 <= sent.round_trip < 1.0
             first = sent.round_trip_at
-            sent = await kit.within(10, alice.refresh_stats)
+            sent = await kit.within(40, alice.refresh_stats)
             assert first < sent.round_trip_at <= alice.connection.driver.host.now()
 
             def asked(*_):

@@ -115,6 +115,6 @@ def test_what_a_tap_raises_ends_the_connection(loop):
                     await alice.expect(PeerJoined)
                     bob.chat("hello")
                     while True:
-                        await kit.within(5, alice.next)
+                        await kit.within(40, alice.next)
 
     Kit(loop).run(scenario)

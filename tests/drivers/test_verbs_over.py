@@ -48,7 +48,7 @@ def test_every_verb_is_in_a_table():
 async def over(client, end):
     with pytest.raises(ConnectionLost):
         while True:
-            await client.kit.within(20, client.next)
+            await client.kit.within(40, client.next)
     assert client.all(end)
 
 

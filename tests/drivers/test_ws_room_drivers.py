@@ -147,7 +147,7 @@ def test_a_wallet_that_never_answers_can_be_given_up(kit, ws_rooms):
     # Of the others one may be about to end, or may still look up a name that nobody waits for any more.
     for thread in set(threading.enumerate()) - others:
         if thread.name == "dcl-comms net":
-            thread.join(10.0)
+            thread.join(40)
             assert not thread.is_alive()
 
 

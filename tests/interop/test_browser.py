@@ -54,7 +54,7 @@ def test_data_both_ways(page):
                 told = peer.expect("connected", timeout=60)
                 assert (told["identity"], told["peers"]) == (PAGE, [ALICE])
                 while PeerId(PAGE) not in alice.peers:
-                    await kit.within(10, alice.next)
+                    await kit.within(40, alice.next)
 
                 async with kit.connect(room.connection_string(BOB)):
                     peer.expect("joined", identity=BOB)
@@ -101,7 +101,7 @@ def test_data_both_ways(page):
                         peer.send(encode(Packet(position=Position(index=1, position_x=8.0))), reliable=False)
                         await alice.read_for(0.1)
 
-                await kit.within(10, wander)
+                await kit.within(40, wander)
                 moved = alice.all(PeerMoved)[0]
                 assert (moved.sender, moved.position.x) == (PeerId(PAGE), 8.0)
             assert (await alice.expect(PeerLeft)).sender == PeerId(PAGE)
@@ -120,7 +120,7 @@ def test_a_tone_both_ways(page):
                 heard = []
 
                 async def listen():
-                    await kit.in_thread(lambda: peer.until(lambda: len(peer.sounds(ALICE)) >= 6, timeout=30))
+                    await kit.in_thread(lambda: peer.until(lambda: len(peer.sounds(ALICE)) >= 6, timeout=40.0))
                     heard.extend(peer.sounds(ALICE))
 
                 async def sing():
@@ -142,7 +142,7 @@ def test_a_tone_both_ways(page):
                 assert (told.sender, told.track.kind) == (PeerId(PAGE), TrackKind.AUDIO)
                 assert (told.track.name, told.track.source) == ("mic", TrackSource.MICROPHONE)
                 sound = alice.audio(told.track)
-                frames = [await kit.within(10, sound.__anext__) for _ in range(250)]
+                frames = [await kit.within(40, sound.__anext__) for _ in range(250)]
                 sound.close()
                 samples = numpy.frombuffer(b"".join(frame.data for frame in frames), dtype=numpy.int16) / 32768
                 assert_heard([samples[at : at + 16_384] for at in range(0, len(samples) - 16_384, 4096)], 1000)

@@ -49,7 +49,7 @@ def test_two_of_ours_and_one_of_theirs(kit, place):
         async with kit.connect(place, wallet=ALICE) as alice, kit.connect(place, wallet=BOB) as bob:
             assert (await alice.expect(PeerJoined)).sender == PeerId(BOB.address)
             with PreviewPeer(ws_room(place)) as peer:
-                said = await kit.in_thread(lambda: peer.expect("connected", timeout=30))
+                said = await kit.in_thread(lambda: peer.expect("connected", timeout=40.0))
                 theirs = PeerId(said["address"])
                 assert said["peers"] == sorted(who.address.lower() for who in (ALICE, BOB))
                 for one in (alice, bob):
@@ -106,7 +106,7 @@ def test_profiles_are_asked_for_and_given(kit, place):
         async with kit.connect(place, wallet=ALICE) as alice:
             alice.offer_profile(7, '{"name": "alice"}', base_url="https://content.example")
             with PreviewPeer(ws_room(place)) as peer:
-                said = await kit.in_thread(lambda: peer.expect("connected", timeout=30))
+                said = await kit.in_thread(lambda: peer.expect("connected", timeout=40.0))
                 theirs = PeerId(said["address"])
                 await alice.expect(PeerJoined, sender=theirs)
                 assert alice.request_profile(theirs, 3)

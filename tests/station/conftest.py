@@ -102,7 +102,7 @@ class Companion:
         self._stop = threading.Event()
         self._room = polled.open(target, **settings)
         self._thread = threading.Thread(target=self._live)
-        end = time.monotonic() + 15
+        end = time.monotonic() + 40
         while self._room.state is not RoomState.OPEN:
             assert time.monotonic() < end
             assert not self._room.closed
@@ -133,13 +133,13 @@ class Companion:
     def name(self):
         return self._room.identity
 
-    def await_arrivals(self, count, timeout=30.0):
+    def await_arrivals(self, count, timeout=40.0):
         end = time.monotonic() + timeout
         while len({event.sender for event in self.arrivals}) < count:
             assert time.monotonic() < end, f"came: {self.arrivals}"
             time.sleep(0.02)
 
-    def await_chat(self, text, timeout=10.0, sender=None):
+    def await_chat(self, text, timeout=40.0, sender=None):
         end = time.monotonic() + timeout
         while True:
             for event in self.chats:
@@ -154,7 +154,7 @@ class Companion:
 
     def end(self):
         self._stop.set()
-        self._thread.join(15)
+        self._thread.join(40)
         assert not self._thread.is_alive()
 
 

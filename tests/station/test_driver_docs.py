@@ -42,7 +42,7 @@ def said(start_process):
 
 
 def ended(process, lines):
-    assert process.wait(20) == 0
+    assert process.wait(40) == 0
     assert process.stderr.read() == ""
     return "".join(lines)
 
@@ -66,7 +66,7 @@ def test_it_says_hello_hears_comes_back_and_leaves_on_an_interrupt(program, plaz
 
 def until(lines, text):
     end = threading.Event()
-    for _ in range(1000):
+    for _ in range(2000):
         if any(text in line for line in tuple(lines)):
             return
         end.wait(0.02)
@@ -75,7 +75,7 @@ def until(lines, text):
 
 def heard_again(friend, lines):
     """The friend comes back too, whichever of the two is first."""
-    for _ in range(100):
+    for _ in range(400):
         friend.do(lambda room: room.chat("two") if room.state.value == "open" else None)
         if any("'two'" in line for line in tuple(lines)):
             return

@@ -61,7 +61,7 @@ def two_of_the_readmes_program(realm, companion, start_process, tmp_path):
     for name in names:
         realm.ban(name.text)
     for bot in bots:
-        _, told = bot.communicate(timeout=30)
+        _, told = bot.communicate(timeout=40.0)
         assert bot.returncode == 1
         assert re.search(r"^dcl_comms_core.errors.ConnectionLost: .*(banned|removed)", told, re.MULTILINE), told
 

@@ -37,7 +37,7 @@ def test_interrupted(start_process, loop, number, code):
     process = start_process("tail", "simulator:x?identity=me", "--json", "--loop", loop)
     assert json.loads(process.stdout.readline())["event"] == "room_opened"
     process.send_signal(number)
-    stdout, stderr = process.communicate(timeout=20)
+    stdout, stderr = process.communicate(timeout=40.0)
     assert process.returncode == code
     assert stderr == ""
     assert stdout == ""
@@ -60,7 +60,7 @@ def test_in_the_background_of_a_script_sigterm_ends_it_and_sigint_does_not(start
     with pytest.raises(subprocess.TimeoutExpired):
         process.wait(0.5)
     process.send_signal(signal.SIGTERM)
-    _, stderr = process.communicate(timeout=20)
+    _, stderr = process.communicate(timeout=40.0)
     assert (process.returncode, stderr) == (143, "")
 
 
@@ -140,7 +140,7 @@ def test_demo_interrupted(start_process):
         while "joins as" not in process.stdout.readline():
             assert process.poll() is None
         process.send_signal(signal.SIGINT)
-        _, stderr = process.communicate(timeout=20)
+        _, stderr = process.communicate(timeout=40.0)
         assert stderr == ""
         if process.returncode != Exit.OK:
             break

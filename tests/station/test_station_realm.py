@@ -67,7 +67,7 @@ def test_a_realm_of_ws_rooms_ends_cleanly(start_process, number, code):
     assert "ws-rooms of its own" in first
     assert about(url).choose().to_connection_string() == f"archipelago:ws{url.removeprefix('http')}/archipelago/ws"
     os.kill(process.pid, number)
-    assert (process.communicate(timeout=15)[1], process.returncode) == ("", code)
+    assert (process.communicate(timeout=40.0)[1], process.returncode) == ("", code)
 
 
 @pytest.mark.livekit
@@ -79,8 +79,8 @@ def test_its_livekit_server_ends_with_it(start_process, livekit_server):
     family = children(process.pid)
     assert len(family) >= 2
     os.kill(process.pid, signal.SIGTERM)
-    assert (process.communicate(timeout=15)[1], process.returncode) == ("", 143)
-    end = time.monotonic() + 5
+    assert (process.communicate(timeout=40.0)[1], process.returncode) == ("", 143)
+    end = time.monotonic() + 40
     while any(Path(f"/proc/{pid}").exists() for pid in family):
         assert time.monotonic() < end
         time.sleep(0.05)
@@ -97,7 +97,7 @@ def test_it_ends_with_its_livekit_server(start_process, livekit_server, whom, nu
     url_of(process)
     supervisor, server = children(process.pid)
     os.kill(server if whom == "livekit-server" else supervisor, number)
-    stderr = process.communicate(timeout=15)[1]
+    stderr = process.communicate(timeout=40.0)[1]
     assert (process.returncode, stderr.count("\n"), "livekit-server has ended" in stderr) == (4, 1, True), stderr
     assert not lives(supervisor)
     assert not lives(server)

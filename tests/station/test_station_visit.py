@@ -47,7 +47,7 @@ class Lines:
         for one in self._stream:
             self.events.append(json.loads(one))
 
-    def until(self, name, count=1, timeout=30.0, **fields):
+    def until(self, name, count=1, timeout=40.0, **fields):
         end = time.monotonic() + timeout
         while len(found := of(list(self.events), name, **fields)) < count:
             assert time.monotonic() < end, (name, self.events)
@@ -78,7 +78,7 @@ def test_two_watch_a_walk_from_island_to_island(dcl_realm, start_process):
     assert seen[1].until("island_changed", count=2)["island"] == dcl_realm_island(dcl_realm, me)
     for one, process, number in zip(seen, (west, east), (signal.SIGINT, signal.SIGTERM), strict=True):
         process.send_signal(number)
-        assert process.wait(20) == 128 + number
+        assert process.wait(40) == 128 + number
         assert process.stderr.read() == ""
         changes = of(one.events, "island_changed")
         assert [change["previous"] for change in changes] == [None, *(change["island"] for change in changes[:-1])]
@@ -234,7 +234,7 @@ def test_thrown_out_in_the_middle(start_process, dcl_realm, loop):
     lines = Lines(process)
     me = lines.until("room_opened")["identity"]
     dcl_realm.ban(me)
-    assert process.wait(20) == Exit.REFUSED
+    assert process.wait(40) == Exit.REFUSED
     last = lines.until("world_closed")
     assert (last, last["retry"]) == (lines.events[-1], "never")
     assert len(process.stderr.read().splitlines()) == 1

@@ -318,7 +318,7 @@ def test_nothing_is_lost_or_doubled_between_threads() -> None:
         writer.start()
     read: list[int] = []
     while len(read) < 12_000:
-        assert awake.wait(10.0)
+        assert awake.wait(40)
         awake.clear()
         mailbox.begin()
         while (item := mailbox.get()) is not None:

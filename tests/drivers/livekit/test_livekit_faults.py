@@ -33,7 +33,7 @@ def peers(*those):
         there = [stack.enter_context(RoomPeer(loop, **settings)) for loop, _, settings in those]
         # First, because a token may be short-lived and a process takes its time to start.
         for peer in there:
-            peer.expect("ready", timeout=30.0)
+            peer.expect("ready", timeout=40.0)
         for peer, (_, target, _) in zip(there, those, strict=True):
             peer.join(target())
         for peer in there:
@@ -46,7 +46,7 @@ def test_a_server_that_is_killed_and_started_again_is_rejoined(private_livekit_s
     with peers(*((loop, partial(server.connection_string, who(n), "r"), {}) for n, loop in enumerate(LOOPS))) as there:
         server.kill()
         for peer in there:
-            peer.expect("Reconnecting", timeout=20.0, attempt=0, reason="NETWORK")
+            peer.expect("Reconnecting", timeout=40.0, attempt=0, reason="NETWORK")
         server.restart()
         for peer in there:
             peer.expect("Reconnected", timeout=40.0)
@@ -185,13 +185,13 @@ threads = [threading.Thread(target=room, args=pair) for pair in zip(loops, targe
 for thread in threads:
     thread.start()
 for _ in threads:
-    assert opened.acquire(timeout=20)
+    assert opened.acquire(timeout=40.0)
 from dcl_comms_drivers.livekit.engine.engine import Engine
 """
 
 ENDED = """
 for thread in threads:
-    thread.join(30)
+    thread.join(40)
 assert ends == dict.fromkeys(loops, ("ENGINE", "NEVER")), ends
 from dcl_comms_drivers import polled
 try:
@@ -365,7 +365,7 @@ dice = random.Random(1)
 for number in range(50):
     cancelled(("asyncio", "trio", "polled")[number % 3], dice.choice((0.0001, 0.01, 0.03, 0.06)))
 assert nothing_left()
-assert settle(back, 20.0), (before, now())
+assert settle(back, 40.0), (before, now())
 Kit("trio").run(whole)
 print("fine")
 """,

@@ -146,8 +146,8 @@ def test_a_repaired_connection_goes_on(room: RoomOnServer, scenario: str, each_l
         request.simulate_scenario.scenario = getattr(room_pb2, scenario)
         request.simulate_scenario.request_async_id = async_id = Engine.get().next_id()
         Engine.get().call(request, async_id, lambda _: None)
-    player.wait(LinkReconnecting, timeout=20.0)
-    player.wait(LinkReconnected, timeout=20.0)
+    player.wait(LinkReconnecting, timeout=40.0)
+    player.wait(LinkReconnected, timeout=40.0)
     assert player.send_and_wait(b"after") == ""
     other.until(lambda: any(packet.data == b"after" for packet in other.packets) or None)
     assert player.present() == {"other"}

@@ -30,7 +30,7 @@ def meet(site, room, ending, **settings):
         peers = {loop: ending.enter_context(RoomPeer(loop, plain=True, **settings.get(loop, {}))) for loop in LOOPS}
     # First, because a process takes its time to start.
     for peer in peers.values():
-        peer.expect("ready", timeout=30.0)
+        peer.expect("ready", timeout=40.0)
     for loop, peer in peers.items():
         peer.join(site.connection_string(identities[loop], room))
     for peer in peers.values():
@@ -73,10 +73,10 @@ def test_a_cable_that_is_pulled_and_put_back(site, gather):
     # Until they notice: the engine repairs the session, which stays the same one.
     site.cable.pull()
     for peer in peers.values():
-        peer.expect("Reconnecting", timeout=30.0, attempt=0, reason="NETWORK")
+        peer.expect("Reconnecting", timeout=40.0, attempt=0, reason="NETWORK")
     site.cable.plug()
     for peer in peers.values():
-        peer.expect("Reconnected", timeout=30.0, attempt=0)
+        peer.expect("Reconnected", timeout=40.0, attempt=0)
     sender.tell("send", start=50, count=10, size=60, reliable=True)
     for other in others:
         other.gets(range(60))
@@ -113,7 +113,7 @@ def test_a_cable_that_stays_pulled(site, gather):
     peers = gather(polled={"reconnect": False})
     site.cable.pull()
     for peer in peers.values():
-        peer.expect("Reconnecting", timeout=30.0, attempt=0, reason="NETWORK")
+        peer.expect("Reconnecting", timeout=40.0, attempt=0, reason="NETWORK")
     peers["polled"].expect("lost", timeout=180.0, reason="NETWORK", retry="BACKOFF")
     for loop in ("asyncio", "trio"):
         peers[loop].expect("Reconnecting", timeout=60.0, attempt=1, reason="NETWORK")

@@ -60,7 +60,7 @@ def closed_more_than(client, times):
     return len(closed) > times
 
 
-async def until(done, *clients, timeout=15.0):
+async def until(done, *clients, timeout=40.0):
     """Read everybody's events until it is so."""
     end = time.monotonic() + timeout
     while not done():

@@ -105,9 +105,11 @@ def test_a_bomb_is_not_inflated_further_than_the_limit():
     packed = packer.compress(bytes(100_000_000)) + packer.flush()
     body = Body("gzip", 1_000)
     started = time.process_time()
+    zlib.decompress(packed, wbits=31)
+    whole, started = time.process_time() - started, time.process_time()
     with pytest.raises(RequestFailed):
         body.feed(packed)
-    assert time.process_time() - started < 0.05  # 100 MB take 0.2 s
+    assert time.process_time() - started < whole / 4  # it is a hundredth, where the machine has nothing else to do
 
 
 def test_empty_blocks_of_gzip_have_an_end_too():
@@ -144,7 +146,7 @@ def test_a_slow_answer_has_an_end(loop, page):
         started = time.monotonic()
         got = get(loop, site.url(), limits=Limits(fetch_seconds=0.3))
         assert (type(got), got.reason) == (FetchFailed, CloseReason.TIMEOUT)
-        assert 0.25 < time.monotonic() - started < 5
+        assert time.monotonic() - started > 0.25
 
 
 def endless_head(connection):

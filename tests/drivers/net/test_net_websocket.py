@@ -164,7 +164,7 @@ def test_pings_are_answered_although_nobody_reads(loop):
 
     async def scenario(kit):
         await kit.open(server.url(scheme="ws"))
-        end = time.monotonic() + 10
+        end = time.monotonic() + 40
         while not done.is_set() and time.monotonic() < end:
             await kit.sleep(0.01)  # no drain
 
@@ -322,7 +322,7 @@ def test_a_server_that_is_silent_while_it_is_sent_to_is_hung_up_on(loop):
 
     async def scenario(kit):
         await kit.open(server.url(scheme="ws"))
-        end = time.monotonic() + 5.0
+        end = time.monotonic() + 40
         while time.monotonic() < end:
             kit.do(frame(1, b"anybody?"))
             await kit.until(lambda: True)
@@ -353,7 +353,7 @@ def test_a_server_that_does_not_read_holds_back_credits_and_nothing_else(loop):
     def serve(connection):
         accept(connection)
         connection.sendall(packed(2, b"hello"))
-        go_on.wait(20)
+        go_on.wait(40)
         while connection.recv(65_536):
             pass
 
@@ -464,7 +464,7 @@ def test_abandoned_it_hangs_up_and_says_nothing(loop):
         kit.link.abandon()
         kit.link.abandon()
         kit.do(frame(1, b"x"))
-        end = time.monotonic() + 10
+        end = time.monotonic() + 40
         while (any(thread.is_alive() for thread in threads) or not codes) and time.monotonic() < end:
             await kit.sleep(0.01)
         assert not any(thread.is_alive() for thread in threads)
@@ -493,7 +493,7 @@ def test_an_inbox_that_nobody_empties_is_bounded_and_loses_nothing(loop, size):
 
     def serve(connection):
         accept(connection)
-        go_on.wait(20)
+        go_on.wait(40)
         connection.sendall(packed(2, b"x" * size) * count + packed(9, b"all"))
         read.append(read_frame(connection))
         connection.recv(1)
@@ -555,7 +555,7 @@ def test_a_socket_that_reads_no_further_ends_all_the_same(loop, how):
             return
         if how == "close":
             kit.do(CloseSocket(link=REF, drain=0.1))
-        closed = await kit.expect(SocketClosed, timeout=5.0)
+        closed = await kit.expect(SocketClosed, timeout=40.0)
         assert closed.reason is (CloseReason.CLIENT if how == "close" else CloseReason.TIMEOUT)
         # It was not cut off for a silence that was ours.
         assert how == "close" or len(frames(kit)) == 5_000
@@ -587,7 +587,7 @@ def test_one_read_is_handled_in_pieces_between_which_others_have_their_turn(loop
 
     def serve(connection):
         accept(connection)
-        go_on.wait(20)
+        go_on.wait(40)
         connection.sendall(KINDS[kind] * 4_000 + packed(2, b"end"))
         while connection.recv(65_536):
             pass

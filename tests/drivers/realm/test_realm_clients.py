@@ -228,7 +228,7 @@ def test_islands_are_rooms_of_livekit_with_real_tokens(loop, livekit_server):
         from dcl_comms_core import RoomState
 
         with polled.open(adapter) as room:
-            end = time.monotonic() + 20
+            end = time.monotonic() + 40
             while room.state is not RoomState.OPEN:
                 assert time.monotonic() < end
                 room.poll()

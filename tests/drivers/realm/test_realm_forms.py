@@ -91,7 +91,7 @@ def test_nothing_is_left(recwarn):
     for _ in range(3):
         with realm_in_thread() as realm, connect(realm.url.replace("http", "ws") + "/ws", close_timeout=0.1):
             realm.restart()
-    end = time.monotonic() + 5
+    end = time.monotonic() + 40
     # The client has a thread of its own, which ends in its own time.
     while descriptors() > before or threading.active_count() > threads:
         assert time.monotonic() < end
@@ -141,7 +141,7 @@ def test_a_livekit_server_that_ends_by_itself_is_noticed(private_livekit_server)
         server.restart()
         assert realm.peers == frozenset()
         os.kill(server.pid, signal.SIGKILL)
-        assert settle(lambda: server.lost, 5.0)
+        assert settle(lambda: server.lost, 40.0)
         with pytest.raises(ServerUnavailable) as told:
             realm.peers  # noqa: B018 - any verb
         assert told.value.problem is ServerProblem.ENDED
@@ -149,14 +149,17 @@ def test_a_livekit_server_that_ends_by_itself_is_noticed(private_livekit_server)
     server.restart()
     with pytest.raises(ServerUnavailable), realm_in_thread(livekit=server):
         os.kill(server.pid, signal.SIGKILL)
-        assert settle(lambda: server.lost, 5.0)
+        assert settle(lambda: server.lost, 40.0)
 
 
 @pytest.mark.parametrize("where", ["request", "receive", "handle_timeout"])
 def test_a_bug_of_ours_comes_out(monkeypatch, where):
     """At the next verb, or at the end."""
 
+    met = threading.Event()
+
     def broken(*_args, **_how):
+        met.set()
         raise RuntimeError("planted")
 
     def provoke(realm):
@@ -168,7 +171,7 @@ def test_a_bug_of_ours_comes_out(monkeypatch, where):
             if where == "receive":
                 monkeypatch.setattr(RealmServer, where, broken)
             socket_.send(encode(WsPacket(peer_identification=WsIdentification("0x" + "1" * 40))))
-            time.sleep(1.3)
+            assert met.wait(40)
 
     if where != "receive":
         monkeypatch.setattr(RealmServer, where, broken)

@@ -36,7 +36,7 @@ class Client:
         self.seen.append(event)
         return event
 
-    async def expect(self, kind, timeout=10.0, **fields):
+    async def expect(self, kind, timeout=40.0, **fields):
         """Read until an event of this kind with these field values comes."""
 
         def fits(event):
@@ -143,6 +143,29 @@ class Kit:
                 await self.within(left, function)
             except (TimeoutError, trio.TooSlowError):
                 return
+
+    async def until(self, done, seconds=40.0):
+        """Wait for something that happens while nothing is read."""
+
+        async def look():
+            while not done():
+                await self.sleep(0.01)
+
+        await self.within(seconds, look)
+
+    async def give_up(self, function, when):
+        """Cancel it, once that is so."""
+        if self.loop == "trio":
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(function)
+                await self.until(when)
+                nursery.cancel_scope.cancel()
+            return
+        task = asyncio.create_task(function())
+        await self.until(lambda: task.done() or when())
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        assert task.cancelled()
 
     async def all(self, *functions):
         """Run several at once."""

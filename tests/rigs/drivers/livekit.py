@@ -114,7 +114,7 @@ class Player:
         while self.link.drain(self, now=time.monotonic(), limit=64):
             pass
 
-    def until(self, condition: Callable[[], T | None], timeout: float = 15.0) -> T:
+    def until(self, condition: Callable[[], T | None], timeout: float = 40.0) -> T:
         """Turn until the condition gives something other than None."""
         end = time.monotonic() + timeout
         while True:
@@ -127,7 +127,7 @@ class Player:
             due = self.link.deadline()
             self._awake.wait(max(0.0, min(end, due if due is not None else end) - now))
 
-    def wait(self, *kinds: type[T], timeout: float = 15.0) -> T:
+    def wait(self, *kinds: type[T], timeout: float = 40.0) -> T:
         """Wait for the first input of one of these kinds that belongs to the current attempt."""
         return self.until(lambda: next((i for i in self.of(*kinds)), None), timeout)
 
@@ -166,7 +166,7 @@ def _sdk_is_idle() -> bool:
     return thread is None or not (thread.rooms or thread.tasks)
 
 
-def settle(condition: Callable[[], bool], timeout: float = 10.0) -> bool:
+def settle(condition: Callable[[], bool], timeout: float = 40.0) -> bool:
     """Wait for something that happens on other threads."""
     end = time.monotonic() + timeout
     while not condition():
@@ -199,11 +199,11 @@ async def turning(*players: Player) -> AsyncIterator[None]:
 
 
 async def eventually(condition: Callable[[], object]) -> None:
-    for _ in range(1000):
+    for _ in range(4000):
         if condition():
             return
         await asyncio.sleep(0.01)
-    pytest.fail("not within 10 s")
+    pytest.fail("not within 40 s")
 
 
 async def sdk_room(text: str) -> rtc.Room:

@@ -67,7 +67,7 @@ class Server:
             with contextlib.suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
         for thread in self._threads:
-            thread.join(5)
+            thread.join(40)
             assert not thread.is_alive()
 
     def __enter__(self):
@@ -130,7 +130,7 @@ def websocket_server(handler, **settings):
             yield f"ws://127.0.0.1:{server.socket.getsockname()[1]}/ws"
         finally:
             server.shutdown()
-            thread.join(5)
+            thread.join(40)
             assert not thread.is_alive()
 
 
@@ -158,7 +158,7 @@ class NetKit:
         for command in commands:
             self.link.execute(command, now=time.monotonic())
 
-    async def until(self, done, timeout=10.0):
+    async def until(self, done, timeout=40.0):
         end = time.monotonic() + timeout
         while True:
             while self.link.drain(self, now=time.monotonic(), limit=16):
@@ -168,7 +168,7 @@ class NetKit:
             assert time.monotonic() < end, self.seen
             await self.sleep(0.002)
 
-    async def expect(self, kind, timeout=10.0):
+    async def expect(self, kind, timeout=40.0):
         """Wait for an input of this kind, and take it."""
         inp = await self.until(lambda: next((inp for inp in self.seen if isinstance(inp, kind)), None), timeout)
         self.seen.remove(inp)

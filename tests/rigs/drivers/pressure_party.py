@@ -73,7 +73,7 @@ async def send(kit: Kit, target: str, seconds: float) -> None:
     data = encode(Packet(scene=Scene(scene_id="pressure", data=bytes(1_000)), protocol_version=100))
     lossy = Packet(movement=Movement(timestamp=1.0))
     async with kit.connect(target) as room:
-        await room.expect(PeerJoined, timeout=20)
+        await room.expect(PeerJoined, timeout=40.0)
         before = peak = rss()
         sent = refused = 0
         end = time.monotonic() + seconds

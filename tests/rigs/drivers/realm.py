@@ -83,7 +83,7 @@ class Visitor:
     def of(self, kind):
         return [event for event in self.events if isinstance(event, kind)]
 
-    async def expect(self, kind, count=1, timeout=10.0, **fields):
+    async def expect(self, kind, count=1, timeout=40.0, **fields):
         """Wait for the count-th event of this kind with these field values."""
 
         def found():
@@ -127,7 +127,7 @@ class Tour:
         while self._net.drain(self, now=self.now(), limit=64):
             pass
 
-    async def until(self, done, timeout=10.0):
+    async def until(self, done, timeout=40.0):
         end = time.monotonic() + timeout
         while True:
             self.turn()

@@ -56,7 +56,7 @@ class SdkPeer:
     def send(self, data, to=(), *, reliable=True, topic=""):
         self.tell("send", data=base64.b64encode(data).decode(), to=list(to), reliable=reliable, topic=topic)
 
-    def expect(self, what, timeout=15.0, **fields):
+    def expect(self, what, timeout=40.0, **fields):
         """Wait for a report; blocking, so call it off the loop's thread or where the loop may pause."""
         end = time.monotonic() + timeout
         while True:
@@ -68,7 +68,7 @@ class SdkPeer:
             if report["event"] == what and all(report.get(key) == value for key, value in fields.items()):
                 return report
 
-    def until(self, condition, timeout=15.0):
+    def until(self, condition, timeout=40.0):
         """Read reports until a condition on what was seen holds; lossy packets may come after later reliable ones."""
         end = time.monotonic() + timeout
         while not condition():

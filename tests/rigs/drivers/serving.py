@@ -44,4 +44,4 @@ def serving(answer=b"", *, context=None, keep_open=False):
         finally:
             done.set()
             server.shutdown(socket.SHUT_RDWR)
-            thread.join(10)
+            thread.join(40)

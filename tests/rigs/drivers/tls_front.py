@@ -25,7 +25,7 @@ class TlsFront:
         self._ready = threading.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._run()))
         self._thread.start()
-        assert self._ready.wait(10)
+        assert self._ready.wait(40)
 
     async def _run(self):
         self._loop, self._over = asyncio.get_running_loop(), asyncio.Event()
@@ -60,7 +60,7 @@ class TlsFront:
 
     def __exit__(self, *_):
         self._loop.call_soon_threadsafe(self._over.set)
-        self._thread.join(10)
+        self._thread.join(40)
         assert not self._thread.is_alive()
 
 

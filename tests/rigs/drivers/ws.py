@@ -34,7 +34,7 @@ class WsRoomService:
         ready = threading.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._serve(ready)))
         self._thread.start()
-        assert ready.wait(10)
+        assert ready.wait(40)
 
     async def _serve(self, ready: threading.Event) -> None:
         self._loop = asyncio.get_running_loop()
@@ -61,7 +61,7 @@ class WsRoomService:
 
     def stop(self) -> None:
         self._loop.call_soon_threadsafe(self._over.set)
-        self._thread.join(10)
+        self._thread.join(40)
         assert not self._thread.is_alive()
 
     def restart(self) -> None:
@@ -97,7 +97,7 @@ class WsRoomService:
             finished.set()
 
         self._loop.call_soon_threadsafe(call)
-        assert finished.wait(10)
+        assert finished.wait(40)
         return done[0]
 
     def __enter__(self) -> Self:
