@@ -24,9 +24,14 @@ class Ground:
         self.prng = Prng(entropy)
         self.told: list[Any] = []
         """Events, oldest first."""
-        self.touched: set[Any] = set()
-        """Connections that may have something to send, or another deadline, since they were looked at."""
+        self.touched: dict[Any, None] = {}
+        """Connections that may have something to send, or another deadline, since they were looked at; the first that
+        was touched first, so that the same inputs give the same datagrams in the same order."""
         self._origin = self.prng.bits() & 0xFFFF
+
+    def touch(self, connection: Any) -> None:
+        """A connection is to be looked at."""
+        self.touched[connection] = None
 
     def stamp(self, now: float) -> int:
         """The low 16 bits of our clock in ms."""

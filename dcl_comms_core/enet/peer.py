@@ -156,7 +156,7 @@ class EnetPeer:
             msg = f"{self._out.queued} bytes wait to be sent: wait until they are acknowledged"
             raise SendQueueFull(msg)
         payload = bytes(data)
-        self._ground.touched.add(self)
+        self._ground.touch(self)
         if delivery is Delivery.RELIABLE:
             self._out.reliable(channel, payload)
         elif delivery is Delivery.UNRELIABLE:
@@ -210,7 +210,7 @@ class EnetPeer:
         self._check_data(data)
         self._move(EnetTrigger.CONNECT)
         self._heard_at = now
-        self._ground.touched.add(self)
+        self._ground.touch(self)
         self._terms = offer(0, self.sessions, self._out.mtu, self.channels, connect_id)
         terms = self._terms
         self._out.control(lambda number: wire.connect(number, terms, data))
@@ -231,7 +231,7 @@ class EnetPeer:
         self._terms = answer
         self._control = connect.number
         self._heard_at = now
-        self._ground.touched.add(self)
+        self._ground.touch(self)
         self._prove_at = now + self._limits.enet_prove_seconds
         self._credit = size
         # It is not acknowledged: the answer says it all.
@@ -248,7 +248,7 @@ class EnetPeer:
     def again(self, size: int) -> None:
         """(host) The CONNECT that made this peer came once more: as many bytes more may be answered."""
         self._credit += size
-        self._ground.touched.add(self)
+        self._ground.touch(self)
 
     def receive(self, datagram: wire.Datagram, size: int, now: float) -> None:
         """Take a datagram of ``size`` bytes from the other side's address."""
@@ -257,7 +257,7 @@ class EnetPeer:
             return
         self._heard_at = now
         self._credit += size
-        self._ground.touched.add(self)
+        self._ground.touch(self)
         for command in datagram.commands:
             take = self._TAKE[self.state].get(command.kind)
             # What is taken is acknowledged, where that is asked for.
@@ -430,7 +430,7 @@ class EnetPeer:
         """Let time pass."""
         if now < self._deadline():
             return
-        self._ground.touched.add(self)
+        self._ground.touch(self)
         if now >= self._prove_at:
             self._counts.unproved += 1
             self._close()
@@ -461,7 +461,7 @@ class EnetPeer:
     # --- the end
 
     def _leave(self, data: int) -> None:
-        self._ground.touched.add(self)
+        self._ground.touch(self)
         self._out.clear()
         self._out.control(lambda number: wire.disconnect(number, data, wants_ack=True))
 
@@ -480,7 +480,7 @@ class EnetPeer:
         self._incoming.clear()
         self._waiting.size = 0
         self._prove_at = inf
-        self._ground.touched.add(self)
+        self._ground.touch(self)
 
     def _move(self, trigger: EnetTrigger) -> None:
         self.state = ENET_TRANSITIONS[self.state, trigger]

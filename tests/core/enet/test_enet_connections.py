@@ -346,3 +346,13 @@ def test_a_receiver_without_room_gets_everything_all_the_same():
         party.client.send(message)
     line.until(lambda: line.messages() == messages)
     assert line.host.counts.full
+
+
+def test_datagrams_go_out_in_the_order_in_which_they_were_caused():
+    line = Network()
+    peers = [line.connected(machine=f"m{number}")[1] for number in range(40)]
+    line.run(0.1)
+    line.random.shuffle(peers)
+    for peer in peers:
+        peer.send(b"x")
+    assert [address for address, _ in line.host.datagrams(now=line.now)] == [peer.address for peer in peers]
