@@ -122,6 +122,12 @@ server_body_bytes          65,536       (servers) a request with a longer body i
 server_request_seconds     10.0         (servers) a request that takes longer to come in is hung up on
 server_secret_tries        1,024        (servers) wrong passwords of worlds that are remembered, for a minute; the
                                         oldest are forgotten
+pulse_places               4,095        (servers) connections of a Pulse server, and those that left 5 s ago or less; a
+                                        further one is refused: SERVER_FULL
+pulse_replays              4,095        (servers) handshakes that Pulse accepted in the last 30 s and accepts only once;
+                                        further ones are not remembered
+pulse_departed             4,095        (servers) wallets that left Pulse in the last 5 min, of which a session that
+                                        takes their place is told; the oldest are forgotten
 server_queue_bytes         65,536       (servers) what waits for one client; further messages are dropped, as by the
                                         real services
 rejoin_seconds             10.0         (drivers) how long a connect waits for one of the same identity that was given
@@ -268,6 +274,9 @@ class Limits:
     server_body_bytes: int = 65_536
     server_request_seconds: float = 10.0
     server_secret_tries: int = 1_024
+    pulse_places: int = 4_095
+    pulse_replays: int = 4_095
+    pulse_departed: int = 4_095
     server_queue_bytes: int = 65_536
     rejoin_seconds: float = 10.0
     event_queue: int = _at_least_one(16_384)

@@ -146,6 +146,15 @@ class AuthChain:
         """What the last link holds: with a whole chain, what was signed."""
         return self.links[-1].payload
 
+    @property
+    def authority(self) -> str:
+        """The address of the key that has to have signed the last link, in lower case: the login's, else the wallet's.
+
+        Raises InvalidAuthChain if a login can't be read; a claim until :meth:`validate` returns.
+        """
+        logins = [link.payload for link in self.links[1:-1] if link.type in EPHEMERAL_LINKS]
+        return read_login(logins[-1].replace("\r", ""))[0] if logins else self.address.lower()
+
     def to_json(self) -> str:
         """Write the chain as a JSON list, byte for byte as JavaScript does.
 

@@ -15,13 +15,13 @@ from dcl_comms_core.states import Stage
 from dcl_comms_core.tools.timers import earlier
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from dcl_comms_core.commands import Command
     from dcl_comms_core.identity.auth_chain import Verifier
     from dcl_comms_core.inputs import Input, LinkRef
     from dcl_comms_core.limits import Limits
-    from dcl_comms_core.servers.islands import Change
+    from dcl_comms_core.servers.islands import Point
     from dcl_comms_core.servers.sockets import Client
 
 __all__ = ["ArchipelagoServer"]
@@ -34,6 +34,10 @@ class ArchipelagoServer:
     to get one, and is told nothing.  ``banned(address)`` says who is kicked instead of welcomed, ``denied(address)``
     who is hung up on.  ``islands``: the rules of distance, size and names; ``flush_seconds``: how often they are
     applied.
+
+    ``assigned``: who is on which island is said by another service.  Then heartbeats count for nothing,
+    ``assigned(address, session)`` is asked who comes in, None: it is on none yet, and :meth:`assign` tells of changes.
+    A session is the address of the key that signed.
     """
 
     def __init__(
@@ -44,6 +48,7 @@ class ArchipelagoServer:
         banned: Callable[[str], bool] = lambda _address: False,
         denied: Callable[[str], bool] = lambda _address: False,
         islands: Islands | None = None,
+        assigned: Callable[[str, str], str | None] | None = None,
         flush_seconds: float = 2.0,
         stage_seconds: float = 60.0,
         limits: Limits = DEFAULT_LIMITS,
@@ -64,9 +69,12 @@ class ArchipelagoServer:
         self._limits = limits
         self._mint = mint
         self._banned = banned
+        self._assigned = assigned
         self._flush_seconds = flush_seconds
         self._flush_due: float | None = None
         self._peers: dict[str, Client] = {}
+        self._told: dict[str, str] = {}
+        """By address the island that another service said."""
         self.islands = Islands() if islands is None else islands
         """Who is where; for reading."""
         self.counters = sockets.counters
@@ -89,6 +97,15 @@ class ArchipelagoServer:
             self._sockets.kick(client, _KICKED)
         return client is not None
 
+    def assign(self, address: str, session: str, island: str) -> bool:
+        """Tell a wallet of its island, as another service says.  False: it is not connected with this session."""
+        client = self._peers.get(address.lower())
+        if client is None or client.session != session.lower():
+            return False
+        self._tell(client, island, self._told.get(client.address), {})
+        self._told[client.address] = island
+        return True
+
     def receive(self, inp: Input, *, now: float) -> None:
         """Take what a client sent, its end, or the wall clock.  LocalProtocolError: it is something else."""
         self._sockets.receive(inp, now=now)
@@ -107,19 +124,18 @@ class ArchipelagoServer:
         now = self._sockets.clock.now
         if self._flush_due is not None and self._flush_due <= now:
             for change in self.islands.settle(now):
-                self._tell(change)
+                members = self.islands.members(change.island)
+                self._tell(self._peers.get(change.peer), change.island, change.previous, members)
             self._flush_due = now + self._flush_seconds if len(self.islands) else None
 
-    def _tell(self, change: Change) -> None:
-        client = self._peers.get(change.peer)
-        connection = None if client is None else self._mint(change.island, change.peer)
+    def _tell(self, client: Client | None, island: str, previous: str | None, members: Mapping[str, Point]) -> None:
+        connection = None if client is None else self._mint(island, client.address)
         if client is None or connection is None:
             return
-        members = self.islands.members(change.island)
         message = v3.IslandChangedMessage(
-            island_id=change.island,
+            island_id=island,
             conn_str=connection,
-            from_island_id=change.previous,
+            from_island_id=previous,
             peers={peer: common.Position(x=x, y=y, z=z) for peer, (x, y, z) in members.items()},
         )
         self._sockets.send(client, encode(v3.ServerPacket(island_changed=message)))
@@ -140,6 +156,8 @@ class ArchipelagoServer:
             self._on_heartbeat(client, packet.heartbeat.position, packet.heartbeat.desired_room)
 
     def _on_heartbeat(self, client: Client, at: common.Position, desired: str | None) -> None:
+        if self._assigned is not None:
+            return
         now = self._sockets.clock.now
         self.islands.heartbeat(client.address, (at.x, at.y, at.z), now=now, desired=desired)
         if self._flush_due is None:
@@ -155,9 +173,13 @@ class ArchipelagoServer:
         self._sockets.let_in(client)
         self._peers[client.address] = client
         self._sockets.send(client, encode(v3.ServerPacket(welcome=v3.WelcomeMessage(peer_id=client.address))))
+        island = None if self._assigned is None else self._assigned(client.address, client.session)
+        if island is not None:
+            self.assign(client.address, client.session, island)
 
     def _left(self, client: Client) -> None:
         del self._peers[client.address]
+        self._told.pop(client.address, None)
         self.islands.leave(client.address)
 
 

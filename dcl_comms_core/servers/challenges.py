@@ -75,9 +75,8 @@ class Challenges:
             msg = "a server needs the wall clock: receive(ClockSet(unix_offset=...)) first"
             raise LocalProtocolError(msg)
         try:
-            address = AuthChain.from_json(chain, limits=self._limits).validate(
-                client.challenge, unix_now=unix_now, verifier=self._verifier
-            )
+            signed = AuthChain.from_json(chain, limits=self._limits)
+            address = signed.validate(client.challenge, unix_now=unix_now, verifier=self._verifier)
         except InvalidAuthChain:
             sockets.refuse(client, "chain")
             return
@@ -85,7 +84,7 @@ class Challenges:
             sockets.refuse(client, "denied")
             return
         # As the real ones: whoever the chain speaks for, whatever was said before.
-        client.address = address
+        client.address, client.session = address, signed.authority
         self._welcome(client)
 
     def _challenge(self) -> str:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["Change", "Islands"]
+__all__ = ["Change", "Islands", "Point"]
 
 _DIGITS: Final = "0123456789abcdefghijklmnopqrstuvwxyz"
 

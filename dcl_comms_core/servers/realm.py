@@ -3,6 +3,10 @@
 Pages answer HTTP requests; sockets go to the twins of the island service and of ws-rooms.  What leads to a room is
 made by ``mint``; without it, rooms are ws-rooms of the realm's own.
 
+With ``islands="pulse"`` the realm has a Pulse server (:attr:`RealmServer.pulse`), which forms its islands: whoever has
+a session with the island service and is a player of Pulse with the same login is told of its cluster as an island.
+Datagrams and time go to it directly; what it decides is carried on by ``commands()``.
+
 ==================================  ================================================================================
 GET /about                          Genesis City's form: ``adapter`` leads to the island service
 GET /world/NAME/about               a world's form: ``adapter`` and ``fixedAdapter`` lead to signed-login
@@ -25,15 +29,18 @@ import json
 import re
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, NamedTuple, cast
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple, cast
 
 from dcl_comms_core.errors import LocalProtocolError
 from dcl_comms_core.identity.signed_fetch import EXPLORER
 from dcl_comms_core.identity.signed_request import RequestRefused, SignedRequest, read_signed_request
 from dcl_comms_core.inputs import ClockSet, FrameReceived, LinkRef, SendAcknowledged, SocketClosed
 from dcl_comms_core.limits import DEFAULT_LIMITS
+from dcl_comms_core.pulse.reasons import DisconnectReason
 from dcl_comms_core.servers.archipelago import ArchipelagoServer
 from dcl_comms_core.servers.islands import Islands
+from dcl_comms_core.servers.pulse.server import PulseServer
+from dcl_comms_core.servers.pulse.settings import PulseSettings
 from dcl_comms_core.servers.tries import SECRET_SECONDS, Tries
 from dcl_comms_core.servers.ws_room import WsRoomServer
 from dcl_comms_core.tools.json_text import json_object
@@ -51,6 +58,7 @@ __all__ = ["RealmPage", "RealmRules", "RealmServer", "RealmSettings"]
 _NAME: Final = r"([^/]+)"
 _BEYOND_PATHS = re.compile(r"[^A-Za-z0-9._~:-]")
 _IDS: Final = 1_000
+_THIS_MACHINE: Final = PulseSettings(allowed=frozenset({"127.0.0.1", "::1"}), address_proving=512)
 _SCENES_SIGNER: Final = "decentraland-kernel-scene"
 
 
@@ -80,6 +88,10 @@ class RealmSettings:
     """The most on one island, and in one ws-room."""
     prefix: str = "I"
     """The prefix of islands' names."""
+    islands: Literal["heartbeats", "pulse"] = "heartbeats"
+    """What islands are formed from: heartbeats, or the clusters of Pulse, for which the rules above do not count."""
+    pulse: PulseSettings = _THIS_MACHINE
+    """Pulse's, which lets any number in from this machine."""
     flush_seconds: float = 2.0
     """How often islands are settled."""
     heartbeat_timeout: float = 60.0
@@ -110,8 +122,8 @@ class RealmRules:
 class RealmServer:
     """One realm at ``url`` (http, without a path).  Makes no connection, reads no clock, starts nothing.
 
-    ``mint(room, address)`` gives the connection string that lets an address into a room; None: ws-rooms.  Give it
-    ClockSet first.
+    ``mint(room, address)`` gives the connection string that lets an address into a room; None: ws-rooms.
+    ``pulse_at``: host and port of its Pulse, which it names in its documents.  Give it ClockSet first.
     """
 
     def __init__(
@@ -122,6 +134,7 @@ class RealmServer:
         mint: Callable[[str, str], str] | None = None,
         settings: RealmSettings | None = None,
         rules: RealmRules | None = None,
+        pulse_at: str | None = None,
         limits: Limits = DEFAULT_LIMITS,
         entropy: int = 0,
     ) -> None:
@@ -135,6 +148,17 @@ class RealmServer:
         self._limits = limits
         self._unix_offset: float | None = None
         self._tries = Tries(limits)
+        self._pulse_at = pulse_at
+        self.pulse: PulseServer | None = None
+        """None: islands are formed from heartbeats."""
+        if settings.islands == "pulse":
+            self.pulse = PulseServer(
+                verifier=verifier,
+                entropy=entropy + 3,
+                bans=self.rules.banned,
+                settings=settings.pulse,
+                limits=limits,
+            )
         self.archipelago = ArchipelagoServer(
             verifier=verifier,
             mint=self._mint,
@@ -147,6 +171,7 @@ class RealmServer:
                 prefix=settings.prefix,
                 heartbeat_timeout=settings.heartbeat_timeout,
             ),
+            assigned=None if self.pulse is None else self._assigned,
             flush_seconds=settings.flush_seconds,
             stage_seconds=settings.archipelago_stage_seconds,
             limits=limits,
@@ -184,6 +209,18 @@ class RealmServer:
             entropy=entropy,
         )
 
+    def _assigned(self, address: str, session: str) -> str | None:
+        """The island that Pulse says."""
+        found = None if self.pulse is None else self.pulse.assignment(address, session)
+        return None if found is None else _island(found.cluster)
+
+    def islands(self) -> dict[str, frozenset[str]]:
+        """Who is on which island: names, and addresses in lower case."""
+        if self.pulse is not None:
+            return {_island(name): members for name, members in self.pulse.clusters().items()}
+        islands = self.archipelago.islands
+        return {name: frozenset(islands.members(name)) for name in islands.names()}
+
     # --- sockets
 
     @property
@@ -213,6 +250,8 @@ class RealmServer:
                 for twin in self._twins:
                     twin.receive(inp, now=now)
                 self._unix_offset = inp.unix_offset
+                if self.pulse is not None:
+                    self.pulse.set_clock(inp.unix_offset)
             case FrameReceived() | SocketClosed() | SendAcknowledged():
                 whose = self._whose.get(inp.link)
                 if whose is not None:
@@ -225,6 +264,9 @@ class RealmServer:
 
     def commands(self) -> list[Command]:
         """Take everything that the sockets are to do, in order."""
+        if self.pulse is not None:
+            for change in self.pulse.events():
+                self.archipelago.assign(change.wallet, change.session, _island(change.cluster))
         return [command for twin in self._twins for command in twin.commands()]
 
     def deadline(self) -> float | None:
@@ -242,8 +284,12 @@ class RealmServer:
         return sum((twin.counters for twin in self._twins), Counter[str]())
 
     def kick(self, address: str, *, now: float) -> bool:
-        """Kick a wallet from the island service and all ws-rooms.  False: it is in none."""
-        return sum(twin.kick(address, now=now) for twin in self._twins) > 0
+        """Kick a wallet from the island service, all ws-rooms, and Pulse.  False: it is in none."""
+        kicks = [twin.kick(address, now=now) for twin in self._twins]
+        if self.pulse is not None:
+            reason = DisconnectReason.BANNED if address.lower() in self.rules.banned else DisconnectReason.GRACEFUL
+            kicks.append(self.pulse.kick(address, reason, now=now))
+        return any(kicks)
 
     # --- pages
 
@@ -320,6 +366,8 @@ class RealmServer:
     def _about_page(self, name: str, *, users: int, **adapters: str) -> RealmPage:
         healthy = self.rules.healthy
         comms: dict[str, object] = {"healthy": healthy, "protocol": "v3", "usersCount": users, **adapters}
+        if self.pulse is not None and self._pulse_at is not None:
+            comms["pulse"] = self._pulse_at
         document: dict[str, object] = {
             "healthy": healthy,
             "acceptingUsers": healthy and not self.rules.full,
@@ -378,6 +426,11 @@ class RealmServer:
         del address
         name = _BEYOND_PATHS.sub(lambda match: "".join(f"%{byte:02X}" for byte in match[0].encode()), room)
         return f"ws-room:{self._sockets_url}/realm/rooms/{name}"
+
+
+def _island(cluster: str) -> str:
+    """The island that the real services make of a cluster: the name of its room."""
+    return f"island-{cluster}"
 
 
 def _error(status: int, text: str, *headers: tuple[str, str]) -> RealmPage:

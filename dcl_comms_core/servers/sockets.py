@@ -29,7 +29,7 @@ __all__ = ["Client", "Sockets"]
 class Client:
     """One socket.  Its stage is named as on the client's end: IDENTIFYING until it said who it is."""
 
-    __slots__ = ("address", "alias", "challenge", "link", "room", "stage")
+    __slots__ = ("address", "alias", "challenge", "link", "room", "session", "stage")
 
     def __init__(self, link: LinkRef, room: str, alias: int) -> None:
         self.link = link
@@ -39,6 +39,8 @@ class Client:
         self.challenge = ""
         self.address = ""
         """Proved, in lower case; empty before the welcome."""
+        self.session = ""
+        """The address of the key that signed the challenge, likewise."""
 
 
 class Sockets:
