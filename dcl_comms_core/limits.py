@@ -99,6 +99,9 @@ island_seconds             10.0         after the first heartbeat: Warning(NO_IS
 enter_seconds              120.0        from ``open()`` on; a WorldSession that is in no room by then is over: TIMEOUT
 seek_seconds               120.0        a WorldSession's later searches, for a room that was lost or a scene's, and the
                                         joining of what they find: TIMEOUT, and a pause before the next
+pulse_subjects             4,096        (Pulse) players of whom the service tells, in other realms too; a further one is
+                                        let go until it joins anew; LimitReached, once each time they are so many
+pulse_name_chars           256          (Pulse) a wallet or realm that is longer is rejected: OUT_OF_RANGE
 enet_packet_bytes          65,536       (ENet) PacketTooLarge: a message of ours is larger; one of the other side is not
                                         acknowledged, and lost
 enet_send_bytes            1,048,576    (ENet) messages of one connection that wait to leave or to be acknowledged, in
@@ -258,6 +261,8 @@ class Limits:
     island_seconds: float = 10.0
     enter_seconds: float = 120.0
     seek_seconds: float = 120.0
+    pulse_subjects: int = 4_096
+    pulse_name_chars: int = 256
     enet_packet_bytes: int = 65_536
     enet_send_bytes: int = _at_least_one(1_048_576)
     enet_waiting_bytes: int = 262_144

@@ -106,6 +106,9 @@ class PeerEmoted(_PacketEvent):
     """Seconds of the sender's own clock."""
     stopping: bool
     message: rfc4.PlayerEmote
+    """The whole message; ``mask`` says of which parts of the body it is, where the sender says so."""
+    finished: bool = False
+    """It stops because it was over, and not because somebody stopped it.  Pulse alone says so."""
 
 
 @dataclass(slots=True, kw_only=True)
