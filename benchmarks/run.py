@@ -1,4 +1,4 @@
-"""``make bench [ONLY=codec|room|world|livekit|engine|ws|pressure|connect]``: prints ratios and writes benchmarks/results/latest.json.
+"""``make bench [ONLY=codec|room|world|livekit|engine|ws|pressure|connect|pulse]``: prints ratios and writes benchmarks/results/latest.json.
 
 ``run.py BENCH:CASE`` measures only cases that have this text in them.  What was not measured this time stays in the file, as long as it
 was made with the same versions.  Every row: bench, case, unit, ours, baseline, baseline_name, ratio (of the same unit: below 1 is less time, above 1 more packets), rounds.
@@ -18,7 +18,7 @@ HERE = Path(__file__).parent
 LATEST = HERE / "results" / "latest.json"
 sys.path.insert(0, str(HERE))
 
-BENCHES = ("codec", "room", "world", "livekit", "engine", "ws", "pressure", "connect")
+BENCHES = ("codec", "room", "world", "livekit", "engine", "ws", "pressure", "connect", "pulse")
 
 
 def machine() -> dict[str, str]:
@@ -56,7 +56,8 @@ def main() -> None:
         sys.exit(f"no such benchmark: {', '.join(sorted(unknown))}; there are {', '.join(BENCHES)}")
     for name, only in wanted:
         print(f"== {name}: ours, baseline, unit, ratio [ratio of each round]", flush=True)
-        bench = import_module(f"bench_{name}")
+        # What needs more than one module is a package.
+        bench = import_module(name if (HERE / name).is_dir() else f"bench_{name}")
         rows = []
         for row in bench.run(only=only):
             show(row)

@@ -39,6 +39,11 @@ class _HostHead(ctypes.Structure):
     _fields_ = (("socket", ctypes.c_int), ("address", _Address))
 
 
+def new_event() -> Any:
+    """Where the service function writes what happened."""
+    return _Event()
+
+
 class Event(NamedTuple):
     kind: str
     peer: int
