@@ -82,7 +82,8 @@ def wallet_option(command: _Command) -> _Command:
     return click.option(
         "--wallet",
         metavar="FILE",
-        help="Who to be in a realm: a file with a private key, mode 0600; without it, a guest.",
+        help="Who to be in a realm: a file, mode 0600, with a private key or with the JSON of a login that was made "
+        "elsewhere; without it, a guest.",
     )(command)
 
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from dcl_comms_drivers.wallet import LocalWallet
 
     from dcl_comms_core.adapters.connection_string import Adapter
+    from dcl_comms_core.identity.login import AuthIdentity
 
 __all__ = ["NOBODY", "Point", "Visitor", "open_wallet"]
 
@@ -27,7 +28,7 @@ class Visitor:
     """What the options say.  A room that a connection string names asks for none of it."""
 
     key_file: str | None = None
-    """A file that LocalWallet.save wrote; None: a guest."""
+    """A file with a key or a login, as ``load_wallet`` takes it; None: a guest."""
     at: Point | None = None
     scene: tuple[str, tuple[int, int]] | None = None
     """A scene's id and one of its parcels."""
@@ -42,7 +43,7 @@ class Visitor:
         """What ``connect`` has to be told.
 
         InvalidConnectionString: the target is none.  Failed(USAGE): an option is not for this target, or its file holds
-        no key.  ModuleNotFoundError: there is no wallet, as the extra is not installed.
+        neither a key nor a login.  ModuleNotFoundError: there is no wallet, as the extra is not installed.
         """
         where = parse_target(target)
         self.check(where)
@@ -72,19 +73,19 @@ NOBODY = Visitor()
 """A guest, at the origin."""
 
 
-def open_wallet(where: str | Adapter, key_file: str | None) -> LocalWallet | None:
-    """The wallet in a file, or a new one; None: there can be none, and this realm may do without.
+def open_wallet(where: str | Adapter, key_file: str | None) -> LocalWallet | AuthIdentity | None:
+    """The wallet or the login in a file, or a new wallet; None: there can be none, and this realm may do without.
 
-    Failed(USAGE): the file can't be read, may be read by others, or holds no key.
+    Failed(USAGE): the file can't be read, may be read by others, or holds neither.
     """
     if key_file is None and isinstance(where, str) and find_spec("coincurve") is None:
         return None
-    from dcl_comms_drivers.wallet import DisposableWallet, KeyFileRefused, LocalWallet  # noqa: PLC0415 - the extra
+    from dcl_comms_drivers.wallet import DisposableWallet, KeyFileRefused, load_wallet  # noqa: PLC0415 - the extra
 
     if key_file is None:
         return DisposableWallet()
     try:
-        return LocalWallet.load(key_file)
+        return load_wallet(key_file)
     except KeyFileRefused as error:
         raise Failed(Exit.USAGE, f"--wallet: {error}") from None
     except OSError as error:

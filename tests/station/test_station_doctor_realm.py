@@ -12,6 +12,7 @@ from dcl_comms_drivers.connection.surroundings import Surroundings
 from dcl_comms_drivers.wallet import DisposableWallet
 from dcl_comms_station.exits import Exit
 from dcl_comms_station.loops import LOOPS
+from rigs.drivers.logins import login
 from rigs.drivers.serving import serving
 
 BOTH_LOOPS = pytest.mark.parametrize("loop", sorted(LOOPS))
@@ -109,6 +110,18 @@ def test_a_wallet_that_is_not_let_in(examine, dcl_realm, tmp_path, way, stage):
     assert (code, statuses(findings)) == (Exit.REFUSED, failed_at(stage, ISLAND))
     assert findings["wallet"]["detail"] == f"{wallet.address.lower()}, a key of yours"
     assert "another wallet" in findings[stage]["fix"]
+
+
+def test_a_login_that_was_made_elsewhere(examine, dcl_realm, tmp_path):
+    wallet, file = DisposableWallet(), tmp_path / "login.json"
+    login(wallet, file, 3600)
+    code, findings = examine(dcl_realm.url, "--wallet", str(file))
+    assert code == Exit.OK
+    assert findings["wallet"]["detail"] == f"{wallet.address.lower()}, a login that was made elsewhere"
+    login(wallet, file, 30)
+    code, findings = examine(dcl_realm.url, "--wallet", str(file))
+    assert (code, statuses(findings)) == (Exit.USAGE, failed_at("wallet", WAY))
+    assert "expire" in findings["wallet"]["detail"]
 
 
 def test_a_key_file_that_is_refused(examine, dcl_realm, tmp_path):

@@ -16,6 +16,7 @@ from dcl_comms_station.forms import dump, plain_event
 from dcl_comms_station.lines import line
 from dcl_comms_station.loops import LOOPS
 from dcl_comms_station.walking import steps
+from rigs.drivers.logins import login
 from rigs.drivers.tokens import make_token
 
 from dcl_comms_core import CloseReason, IslandChanged, PeerId, Retry, Vector3, WorldClosed, parse_connection_string
@@ -179,12 +180,28 @@ def test_a_key_file(run_cli, dcl_realm, tmp_path):
     assert wallet.reveal()[2:] not in result.stdout + result.stderr
 
 
+def test_a_login_that_was_made_elsewhere(run_cli, dcl_realm, tmp_path):
+    wallet, file = DisposableWallet(), tmp_path / "login.json"
+    secret = login(wallet, file, 3600)
+    result = run_cli("tail", dcl_realm.url, "--json", "--count", "1", "--wallet", str(file))
+    assert result.exit_code == Exit.OK
+    assert read(result.stdout)[0]["identity"].lower() == wallet.address.lower()
+    assert secret not in result.stdout + result.stderr
+    login(wallet, file, 30)
+    result = run_cli("tail", dcl_realm.url, "--wallet", str(file))
+    assert (result.exit_code, len(result.stderr.splitlines())) == (Exit.USAGE, 1)
+    assert "expire" in result.stderr
+
+
 def test_files_that_are_no_keys(run_cli, tmp_path):
-    wide, empty = tmp_path / "wide", tmp_path / "empty"
+    wide, empty, page = tmp_path / "wide", tmp_path / "empty", tmp_path / "page"
     DisposableWallet().save(wide)
     wide.chmod(0o644)
     empty.touch(mode=0o600)
-    for file, word in ((wide, "chmod 600"), (empty, "no key"), (tmp_path / "missing", "can't be read")):
+    page.touch(mode=0o600)
+    page.write_text('{"authChain": []}')
+    missing = tmp_path / "missing"
+    for file, word in ((wide, "chmod 600"), (empty, "no key"), (page, "neither a key"), (missing, "can't be read")):
         result = run_cli("say", "http://127.0.0.1:9", "x", "--wallet", str(file))
         assert (result.exit_code, len(result.stderr.splitlines())) == (Exit.USAGE, 1)
         assert word in result.stderr

@@ -15,20 +15,22 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Final, cast
 
-from dcl_comms_core.errors import LocalProtocolError
+from dcl_comms_core.errors import InvalidAuthChain, LocalProtocolError
 from dcl_comms_core.identity.auth_chain import AuthChain, canonical_signature
 from dcl_comms_core.identity.login import AuthIdentity
 from dcl_comms_core.limits import DEFAULT_LIMITS
 from dcl_comms_core.tools.json_text import json_object
 from dcl_comms_drivers.wallet.ethereum import EthereumKey
-from dcl_comms_drivers.wallet.wallets import is_signed_by
+from dcl_comms_drivers.wallet.key_file import KeyFileRefused, read_private
+from dcl_comms_drivers.wallet.wallets import LocalWallet, is_signed_by
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Callable, Mapping
 
     from dcl_comms_core.identity.auth_chain import ContractCheck
 
-__all__ = ["read_identity"]
+__all__ = ["load_wallet", "read_identity"]
 
 _AROUND: Final = ("identity", "authIdentity")
 
@@ -63,6 +65,22 @@ def read_identity(
     if not is_signed_by(chain.address, login.payload.replace("\r", ""), signature, contract):
         raise _no_identity("its login is not signed by the wallet that it names")
     return identity
+
+
+def load_wallet(path: str | os.PathLike[str]) -> LocalWallet | AuthIdentity:
+    """Read who to be from a file: a key, as ``LocalWallet.load`` reads it, or a login that was made elsewhere.
+
+    Raises KeyFileRefused: others may read or write it, it is somebody else's, a symbolic link, no regular file, or
+    holds neither; OSError: it can't be read.
+    """
+    held = read_private(path, DEFAULT_LIMITS.auth_chain_chars + 1).strip()
+    if not held.startswith(b"{"):
+        return LocalWallet.load(path)
+    try:
+        return read_identity(held)
+    except (LocalProtocolError, InvalidAuthChain) as error:
+        why = str(error)
+    raise KeyFileRefused(f"what this file holds is neither a key nor a login: {why}")
 
 
 def _object(document: str | bytes | Mapping[str, object]) -> Mapping[str, object]:

@@ -1,4 +1,4 @@
-"""A private key in a file that only its owner can read: created new with mode 0600, and not read when it is wider.
+"""A secret in a file that only its owner can read: created new with mode 0600, and not read when it is wider.
 
 The folders above it are the user's to protect: whoever may write to them can put another file in its place.
 """
@@ -12,7 +12,7 @@ from typing import Final
 
 from dcl_comms_core.errors import CommsError
 
-__all__ = ["KeyFileRefused", "read_key", "write_key"]
+__all__ = ["KeyFileRefused", "read_key", "read_private", "write_key"]
 
 _MODE: Final = 0o600
 _OTHERS: Final = 0o077
@@ -49,6 +49,14 @@ def write_key(path: str | os.PathLike[str], key: str) -> None:
 def read_key(path: str | os.PathLike[str]) -> str:
     """Read what :func:`write_key` wrote; whether it is a key is the caller's to find out.
 
+    Raises what :func:`read_private` raises.
+    """
+    return read_private(path, _MAX_BYTES).decode("latin-1").strip()
+
+
+def read_private(path: str | os.PathLike[str], most: int) -> bytes:
+    """Read a file that holds a secret, its first ``most`` bytes.
+
     Raises KeyFileRefused: it is a link or no regular file, it is somebody else's, or others may read or write it.
     OSError: it can't be read.
     """
@@ -60,7 +68,7 @@ def read_key(path: str | os.PathLike[str]) -> str:
         raise KeyFileRefused("this is a symbolic link: name the file itself") from None
     try:
         _require_private(handle)
-        return os.read(handle, _MAX_BYTES).decode("latin-1").strip()
+        return os.read(handle, most)
     finally:
         os.close(handle)
 

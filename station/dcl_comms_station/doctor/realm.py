@@ -13,6 +13,7 @@ from dcl_comms_drivers.settings import Subscribe
 from dcl_comms_core.adapters.connection_string import ArchipelagoAdapter, LiveKitAdapter, OfflineAdapter
 from dcl_comms_core.errors import InvalidRealm, TargetProblem
 from dcl_comms_core.events import IslandChanged, RealmOpened, RoomClosed, RoomOpened, WorldClosed
+from dcl_comms_core.identity.login import AuthIdentity
 from dcl_comms_core.states import CloseReason, RoomState
 from dcl_comms_station.clean import clean
 from dcl_comms_station.doctor.findings import Good, Problem, Skipped, Trial
@@ -122,6 +123,8 @@ class RealmVisit:
         await self._until(lambda: room.state is not RoomState.NEW or None)
         # In the letters in which servers know it, so that it is the same in every line.
         who = clean(wallet.address.lower())
+        if isinstance(wallet, AuthIdentity):
+            return Good(f"{who}, a login that was made elsewhere")
         return Good(f"{who}, a key of yours" if self._visitor.key_file else f"{who}, a guest")
 
     async def read_about(self) -> Good:

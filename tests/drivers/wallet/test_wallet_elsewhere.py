@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from dcl_comms_drivers.wallet import read_identity
+from dcl_comms_drivers.wallet import DisposableWallet, KeyFileRefused, LocalWallet, load_wallet, read_identity
 from rigs.core.canary import assert_no_secret, exception_texts
 from rigs.core.chains import EPHEMERAL, EXPIRES, NOW, OTHER, ROOT, VERIFIER
 
 from dcl_comms_core import IdentityExpired, InvalidAuthChain, LocalProtocolError, login_payload
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 LOGIN = login_payload(EPHEMERAL.address, EXPIRES)
 CONTRACT = "0x" + "ab" * 130
@@ -82,3 +85,54 @@ def test_what_is_none(document: Any, text: str) -> None:
 def test_a_chain_that_is_none() -> None:
     with pytest.raises(InvalidAuthChain):
         read_identity(kept(authChain=[1]))
+
+
+# --- in a file
+
+
+def in_file(path: Path, text: str) -> Path:
+    path.touch(mode=0o600)
+    path.write_text(text)
+    return path
+
+
+@pytest.mark.parametrize("form", ["{}", "\n  {}\n", '{{"identity": {}}}'])
+def test_a_file_holds_a_login(tmp_path: Path, form: str) -> None:
+    found = load_wallet(in_file(tmp_path / "login.json", form.format(json.dumps(kept()))))
+    assert not isinstance(found, LocalWallet)
+    chain = found.sign("dcl-0.x")
+    assert chain.validate("dcl-0.x", unix_now=NOW, verifier=VERIFIER) == ROOT.address.lower()
+
+
+def test_or_a_key(tmp_path: Path) -> None:
+    wallet = DisposableWallet()
+    wallet.save(tmp_path / "bot.key")
+    found = load_wallet(tmp_path / "bot.key")
+    assert isinstance(found, LocalWallet)
+    assert found.reveal() == wallet.reveal()
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("", "holds is no key"),
+        ("[]", "holds is no key"),
+        ("{", "it is not JSON"),
+        ("{}", "no ephemeralIdentity"),
+        (json.dumps(kept(authChain=[1])), "neither a key nor a login"),
+        (json.dumps(kept(ephemeralIdentity={"privateKey": OTHER.reveal()})), "another ephemeral key"),
+        (json.dumps(kept(more=" " * 16_384)), "it is not JSON"),
+    ],
+)
+def test_or_neither(tmp_path: Path, text: str, why: str) -> None:
+    with pytest.raises(KeyFileRefused, match=why) as caught:
+        load_wallet(in_file(tmp_path / "file", text))
+    assert_no_secret(EPHEMERAL.reveal()[2:], *exception_texts(caught.value))
+    assert_no_secret(OTHER.reveal()[2:], *exception_texts(caught.value))
+
+
+def test_a_login_that_others_may_read_is_not_read(tmp_path: Path) -> None:
+    file = in_file(tmp_path / "login.json", json.dumps(kept()))
+    file.chmod(0o644)
+    with pytest.raises(KeyFileRefused, match="chmod 600"):
+        load_wallet(file)
