@@ -18,7 +18,7 @@ from dcl_comms_station.exits import Exit
 from rigs.core.canary import assert_no_secret
 from rigs.drivers.tokens import make_token
 
-from dcl_comms_core import ChatReceived, PeerJoined, PeerMoved, RoomState
+from dcl_comms_core import ChatReceived, PeerJoined, PeerMoved, RoomOpened, RoomState
 
 COMMAND = [sys.executable, "-m", "dcl_comms_station"]
 _numbers = count(1)
@@ -97,6 +97,7 @@ class Companion:
         self.chats = []
         self.arrivals = []
         self.moves = []
+        self.rooms = []
         self._acts = acts
         self._errands = []
         self._stop = threading.Event()
@@ -122,6 +123,8 @@ class Companion:
         for event in events:
             if isinstance(event, ChatReceived):
                 self.chats.append(event)
+            if isinstance(event, RoomOpened):
+                self.rooms.append(event.room)
             if isinstance(event, PeerMoved):
                 self.moves.append(event)
             if isinstance(event, PeerJoined):
@@ -146,6 +149,12 @@ class Companion:
                 if event.text == text and sender in {None, event.sender}:
                     return event
             assert time.monotonic() < end, f"{text!r} did not come; came: {[event.text for event in self.chats]}"
+            time.sleep(0.02)
+
+    def await_room(self, room, timeout=30.0):
+        end = time.monotonic() + timeout
+        while room not in self.rooms:
+            assert time.monotonic() < end, f"in: {self.rooms}"
             time.sleep(0.02)
 
     def do(self, errand):

@@ -146,6 +146,7 @@ def test_say_to_one_in_a_ws_room(run_cli, dcl_realm, companion):
 def test_scenes(run_cli, dcl_realm, companion):
     other = companion(dcl_realm.url, lambda room, _who: room.chat("welcome"), wallet=DisposableWallet())
     other.do(lambda room: room.enter_scene("bafkscene", (1, 2)))
+    other.await_room("scene")
     scene = ("--at", "900,0,0", "--scene", "bafkscene", "--parcel", "1,2")
     result = run_cli("say", dcl_realm.url, "in the scene", *scene)
     assert (result.exit_code, result.stderr) == (Exit.OK, f"dcl-comms: sent to 1: {other.name}\n")
