@@ -234,6 +234,9 @@ class LinkClosed:
     link: LinkRef
     reason: CloseReason
     detail: str = ""
+    silent: float | None = None
+    """Seconds: for how long nothing had come when the connection was lost; None: it was not, or LinkReconnecting told
+    it."""
     stranded: int = 0
     """Tracks of ours that the transport keeps all the same, threads and all, because the server ended the room."""
 
@@ -445,6 +448,8 @@ class SocketClosed:
     """The HTTP status with which the server refused; 0: it did not."""
     detail: str = ""
     """For people; holds no secret."""
+    silent: float | None = None
+    """Seconds: for how long nothing had come when it was over; None: not known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

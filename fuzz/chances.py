@@ -123,7 +123,11 @@ def news(rng: Random, ref: LinkRef, ours: str) -> Any:
     fields: dict[str, Any] = {
         inp.LinkOpened: {"identity": rng.choice((ours, who)), "room": "r", "participants": (other,)},
         inp.LinkFailed: {"reason": rng.choice(tuple(CloseReason))},
-        inp.LinkClosed: {"reason": rng.choice(tuple(CloseReason))},
+        inp.LinkClosed: {
+            "reason": rng.choice(tuple(CloseReason)),
+            "silent": rng.choice((None, None, 0.0, 3.0, -1.0)),
+            "stranded": rng.choice((0, 0, 1, -1)),
+        },
         inp.ParticipantJoined: {"participant": other, "source": rng.choice((None, 7))},
         inp.ParticipantUpdated: {"participant": other},
         inp.ParticipantLeft: {"identity": who},

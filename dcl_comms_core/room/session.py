@@ -628,6 +628,9 @@ class RoomSession(Intents):
             case LinkClosed():
                 if inp.stranded > 0:
                     self.output.counters["stranded"] += inp.stranded
+                if inp.silent is not None:
+                    self._outbound.pause()
+                    self._outbound.silent(inp.silent)
                 self._link_over(inp.reason, inp.detail)
             case LinkReconnecting():
                 self._on_reconnecting()

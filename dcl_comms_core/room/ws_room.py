@@ -29,6 +29,7 @@ from dcl_comms_core.proto import rfc5
 from dcl_comms_core.room.incoming.members import Members
 from dcl_comms_core.room.options import RoomOptions
 from dcl_comms_core.room.outgoing.carriers import WsRoomCarrier
+from dcl_comms_core.room.outgoing.confirmed import UNKNOWN_SILENCE
 from dcl_comms_core.room.session import RoomSession
 from dcl_comms_core.states import CloseReason, RoomState, Stage, Timer
 from dcl_comms_core.tools.timers import earlier, earliest
@@ -192,7 +193,8 @@ class WsRoomSession(RoomSession):
             if not self._handshake.opened(self.clock.now):
                 self.output.counters["late"] += 1
         else:
-            self._over(self._handshake.closed(inp))
+            silent = UNKNOWN_SILENCE if inp.silent is None else inp.silent
+            self._over(self._handshake.closed(inp), None if inp.reason is CloseReason.CLIENT else silent)
 
     def receive_acknowledged(self, tokens: Iterable[int], *, now: float) -> None:
         """Take acknowledgements of frames of the current socket, none of which failed."""
@@ -258,8 +260,8 @@ class WsRoomSession(RoomSession):
         self._handshake.hang_up()
         self._over(failure)
 
-    def _over(self, failure: Failure) -> None:
-        self._link_news(LinkClosed(link=self.link, reason=failure.reason, detail=failure.detail))
+    def _over(self, failure: Failure, silent: float | None = None) -> None:
+        self._link_news(LinkClosed(link=self.link, reason=failure.reason, detail=failure.detail, silent=silent))
 
     def _link_news(self, *inputs: LinkInput) -> None:
         for inp in inputs:

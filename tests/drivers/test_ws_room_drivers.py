@@ -31,10 +31,12 @@ from dcl_comms_core import (
     ConnectionLost,
     IdentityExpired,
     Journal,
+    Limits,
     LocalProtocolError,
     PeerId,
     PeerJoined,
     Reconnected,
+    Reconnecting,
     RemoteProtocolError,
     SignatureNeeded,
     TrackSource,
@@ -261,6 +263,27 @@ def test_a_service_that_restarts_is_joined_again_and_chat_goes_on(kit, ws_rooms)
             one.chat("again")
             assert (await two.expect(ChatReceived)).sender == PeerId(ONE.address)
             assert one.stats.reconnects == 1
+
+    kit.run(scenario)
+
+
+def test_what_a_service_that_stands_still_may_not_have_read_is_told(kit, ws_rooms):
+    async def scenario(kit):
+        limits = Limits(ping_seconds=1.0)
+        async with kit.connect(ws_rooms.target(), wallet=ONE, reconnect=QUICK, limits=limits) as one:
+            go_on = ws_rooms.stall()
+            try:
+                for number in range(3):
+                    one.chat(f"lost {number}")
+                await one.flush()
+                assert (one.stats.sent, dict(one.stats.lost)) == (3, {})
+                await one.expect(Reconnecting, timeout=30)
+            finally:
+                go_on()
+            told = await one.expect(events.Warning, timeout=30)
+            assert (told.code, told.count) == (WarningCode.SENDS_MAY_BE_LOST, 3)
+            assert one.all(Reconnected)
+            assert one.stats.lost["may_be_lost"] == 3
 
     kit.run(scenario)
 

@@ -8,10 +8,12 @@ from __future__ import annotations
 from collections import deque
 from typing import Final
 
-__all__ = ["Confirmed"]
+__all__ = ["UNKNOWN_SILENCE", "Confirmed"]
 
 _SLOT: Final = 0.25
-_KEPT: Final = 30.0
+UNKNOWN_SILENCE: Final = 30.0
+"""Seconds: the silence that is assumed where it is not known."""
+_KEPT: Final = 90.0
 """Seconds.  Every transport of ours notices within this that nothing comes any more."""
 _SURE: Final = 1.0
 """What went longer than this before the last sign of life was confirmed by it: a round trip and a delayed
@@ -19,7 +21,7 @@ acknowledgement."""
 
 
 class Confirmed:
-    """How many there were, by quarters of a second, for half a minute: a fact of transports, and no limit of ours."""
+    """How many there were, by quarters of a second, for a minute and a half: a fact of transports, no limit of ours."""
 
     __slots__ = ("_cut_at", "_doubtful", "_slots")
 
@@ -43,7 +45,7 @@ class Confirmed:
     def cut(self, now: float) -> None:
         """The connection was lost; how long nothing had come from the server is not known."""
         self._cut_at = now
-        self._doubtful = self._since(now - _KEPT)
+        self._doubtful = self._since(now - UNKNOWN_SILENCE)
 
     def silent(self, seconds: float) -> None:
         """Nothing had come for so long before that."""

@@ -67,8 +67,8 @@ class Stats:
     ``coalesced``: movements, islands, speakers and the like that a newer one replaced before they were read;
     ``send_failed``: packets of ours that the transport refused;
     ``unconfirmed``: packets of ours whose acknowledgement was outstanding when a link ended: they may have arrived;
-    ``may_be_lost``: reliable packets of ours that were acknowledged, and nothing came from the server any more before
-    the connection was lost: the Warning SENDS_MAY_BE_LOST told them;
+    ``may_be_lost``: reliable packets of ours that were acknowledged (in a ws-room: that the socket took), and nothing
+    came from the server any more before the connection was lost: the Warning SENDS_MAY_BE_LOST told them;
     ``closing``: packets of ours that still waited when the room closed.
     """
     reconnects: int

@@ -359,7 +359,8 @@ class Socket:
         return self._ended(reason, code=1006 if close is None else close.code, detail=detail)
 
     def _ended(self, reason: CloseReason, *, code: int = 1006, status: int = 0, detail: str = "") -> SocketClosed:
-        return SocketClosed(link=self._ref, reason=reason, code=code, status=status, detail=detail)
+        silent = 0.0 if self._deaf or not self._open else self._net.now() - self._heard
+        return SocketClosed(link=self._ref, reason=reason, code=code, status=status, detail=detail, silent=silent)
 
     # --- the writing task
 

@@ -64,6 +64,18 @@ class WsRoomService:
         self._thread.join(40)
         assert not self._thread.is_alive()
 
+    def stall(self) -> Callable[[], None]:
+        """Let it read and answer nothing until what this returns is called."""
+        begun, over = threading.Event(), threading.Event()
+
+        def stand() -> None:
+            begun.set()
+            over.wait(60)
+
+        self._loop.call_soon_threadsafe(stand)
+        assert begun.wait(10)
+        return over.set
+
     def restart(self) -> None:
         """Blocks until its clients have heard of it: not for the thread of one of them."""
         self.stop()

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 from rigs.core.room import STEADY, Rig, at
+from rigs.core.sockets import RoomRig
 
 from dcl_comms_core import (
+    Backoff,
     CloseReason,
     LinkReconnected,
     LinkSilent,
@@ -13,6 +15,7 @@ from dcl_comms_core import (
     RoomClosed,
     RoomState,
     SendsAcknowledged,
+    SocketClosed,
     WarningCode,
 )
 from dcl_comms_core.events import Warning as WarningEvent
@@ -31,7 +34,7 @@ def one_a_second(rig: Rig, seconds: int) -> None:
         rig.pass_time(1.0)
 
 
-def doubts(rig: Rig) -> list[tuple[str, int]]:
+def doubts(rig: Rig | RoomRig) -> list[tuple[str, int]]:
     """The events since the last look, and the counts of those that say how much may be lost."""
     return [
         (type(event).__name__, event.count if isinstance(event, WarningEvent) else 0)
@@ -109,6 +112,60 @@ def test_silence_without_a_loss_says_nothing():
     rig.close()
     rig.lose()
     assert doubts(rig) == [("RoomClosed", 0)]
+
+
+# --- in a ws-room, where the socket takes what it is given
+
+
+def talk(rig: RoomRig, seconds: int) -> None:
+    """One message a second, which the socket takes."""
+    for _ in range(seconds):
+        before = len(rig.tokens)
+        rig.session.chat("hi", now=rig.now)
+        rig.drain()
+        rig.tell(SendsAcknowledged(link=rig.link, tokens=tuple(rig.tokens[before:])))
+        rig.wait(1.0)
+
+
+def in_a_ws_room(*, reconnect: Backoff | None = None) -> RoomRig:
+    rig = RoomRig(reconnect=reconnect)
+    rig.enter()
+    talk(rig, 70)
+    rig.take_events()
+    return rig
+
+
+@pytest.mark.parametrize(("silent", "count"), [(60.0, 61), (12.5, 13), (0.0, 1), (None, 31)])
+def test_a_socket_that_is_lost_may_have_lost_what_it_took_since_the_last_sign_of_life(
+    silent: float | None, count: int
+) -> None:
+    rig = in_a_ws_room(reconnect=STEADY)
+    rig.tell(SocketClosed(link=rig.link, reason=CloseReason.TIMEOUT, silent=silent))
+    assert doubts(rig) == []
+    rig.wait(1.0)
+    rig.shake_hands()
+    assert doubts(rig) == [("Reconnected", 0), ("Warning", count)]
+    assert rig.session.counters["may_be_lost"] == count
+
+
+def test_who_does_not_come_back_into_a_ws_room_is_told_at_the_end() -> None:
+    rig = in_a_ws_room()
+    rig.tell(SocketClosed(link=rig.link, reason=CloseReason.NETWORK, silent=5.0))
+    assert doubts(rig) == [("Warning", 6), ("RoomClosed", 0)]
+
+
+def test_a_socket_that_we_closed_lost_nothing() -> None:
+    rig = in_a_ws_room(reconnect=STEADY)
+    rig.session.close(now=rig.now)
+    rig.tell(SocketClosed(link=rig.link, reason=CloseReason.CLIENT, silent=5.0))
+    assert doubts(rig) == [("RoomClosed", 0)]
+
+
+def test_one_that_breaks_while_we_leave_may_have() -> None:
+    rig = in_a_ws_room(reconnect=STEADY)
+    rig.session.close(now=rig.now)
+    rig.tell(SocketClosed(link=rig.link, reason=CloseReason.NETWORK, silent=5.0))
+    assert doubts(rig) == [("Warning", 6), ("RoomClosed", 0)]
 
 
 @pytest.mark.parametrize("seconds", [1.0, 40.0, 4000.0])
