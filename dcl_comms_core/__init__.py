@@ -26,9 +26,10 @@ from dcl_comms_core.errors import (
     TokenExpired, TokenNotYetValid, TrackEncrypted, TrackEnded,
 )
 from dcl_comms_core.states import (
-    ARCHIPELAGO_TRANSITIONS, ARCHIPELAGO_WAITS, CLOSED_AT, RETRY, ROOM_TRANSITIONS, ROOM_WAITS, STAGE_TRANSITIONS,
-    STAGE_WAITS, STAY_TRANSITIONS, STAY_WAITS, WAY_TRANSITIONS, WAY_WAITS, WORLD_TRANSITIONS, WORLD_WAITS,
-    ArchipelagoState, CloseReason, Retry, RoomState, Stage, StayState, Timer, WayState,
+    ARCHIPELAGO_TRANSITIONS, ARCHIPELAGO_WAITS, CLOSED_AT, PULSE_TRANSITIONS, PULSE_WAITS, RETRY, ROOM_TRANSITIONS,
+    ROOM_WAITS, STAGE_TRANSITIONS, STAGE_WAITS, STAY_TRANSITIONS, STAY_WAITS, WAY_TRANSITIONS, WAY_WAITS,
+    WORLD_TRANSITIONS, WORLD_WAITS, ArchipelagoState, CloseReason, PulseState, Retry, RoomState, Stage, StayState,
+    Timer, WayState,
 )
 from dcl_comms_core.limits import DEFAULT_LIMITS, Limits
 from dcl_comms_core.peers import EVERYONE, Addressees, Peer, PeerId
@@ -131,7 +132,7 @@ from dcl_comms_core.world.session import WorldSession
 from dcl_comms_core.tools.backoff import Backoff
 from dcl_comms_core.tools.urls import request_url
 
-# Rooms in memory, services from their other end, journals: loaded when they are asked for.
+# Rooms in memory, services from their other end, journals, Pulse: loaded when they are asked for.
 if TYPE_CHECKING:
     from dcl_comms_core.simulation.memory_room import MemoryRoom
     from dcl_comms_core.simulation.settings import Faults
@@ -140,18 +141,20 @@ if TYPE_CHECKING:
     from dcl_comms_core.servers.realm import RealmPage, RealmRules, RealmServer, RealmSettings
     from dcl_comms_core.servers.ws_room import WsRoomServer
     from dcl_comms_core.journal.record import Difference, Journal, Replay
+    from dcl_comms_core.pulse.areas import ScenesOnly
+    from dcl_comms_core.pulse.session import PulseSession
 
 # isort: on
 
 __all__ = [
     "ARCHIPELAGO_TRANSITIONS", "ARCHIPELAGO_WAITS", "AUTHORITATIVE_SERVER", "CLOSED_AT", "COMMUNITY_ROUTER",
-    "DECENTRALAND_HOSTS", "DEFAULT_LIMITS", "EVERYONE", "GATEKEEPER", "GENESIS_BOUNDS", "LEADS_TO", "REFUSAL_RETRY",
-    "RETRY", "ROOM_TRANSITIONS", "ROOM_WAITS", "STAGE_TRANSITIONS", "STAGE_WAITS", "STAY_TRANSITIONS", "STAY_WAITS",
-    "WAY_TRANSITIONS", "WAY_WAITS", "WORLD_TRANSITIONS", "WORLD_WAITS", "AccessToken", "Adapter", "Addressees",
-    "AnnounceProfileVersion", "ArchipelagoAdapter", "ArchipelagoServer", "ArchipelagoSession", "ArchipelagoState",
-    "AuthChain", "AuthChainProblem", "AuthIdentity", "AuthLink", "AuthLinkType", "Backoff", "CancelFetch",
-    "ChallengeGuard", "ChallengeRequestMessage", "ChallengeResponseMessage", "Chat", "ChatReaction", "ChatReceived",
-    "Claims", "ClientPacket", "ClockSet", "CloseDatagrams", "CloseLink", "CloseReason", "CloseSocket",
+    "DECENTRALAND_HOSTS", "DEFAULT_LIMITS", "EVERYONE", "GATEKEEPER", "GENESIS_BOUNDS", "LEADS_TO", "PULSE_TRANSITIONS",
+    "PULSE_WAITS", "REFUSAL_RETRY", "RETRY", "ROOM_TRANSITIONS", "ROOM_WAITS", "STAGE_TRANSITIONS", "STAGE_WAITS",
+    "STAY_TRANSITIONS", "STAY_WAITS", "WAY_TRANSITIONS", "WAY_WAITS", "WORLD_TRANSITIONS", "WORLD_WAITS", "AccessToken",
+    "Adapter", "Addressees", "AnnounceProfileVersion", "ArchipelagoAdapter", "ArchipelagoServer", "ArchipelagoSession",
+    "ArchipelagoState", "AuthChain", "AuthChainProblem", "AuthIdentity", "AuthLink", "AuthLinkType", "Backoff",
+    "CancelFetch", "ChallengeGuard", "ChallengeRequestMessage", "ChallengeResponseMessage", "Chat", "ChatReaction",
+    "ChatReceived", "Claims", "ClientPacket", "ClockSet", "CloseDatagrams", "CloseLink", "CloseReason", "CloseSocket",
     "CommandCompleted", "CommandFailed", "CommsError", "ConnectionLost", "ConnectionStringProblem", "ContractCheck",
     "CredentialsNeeded", "CurrentStream", "DataReceived", "DatagramReceived", "DatagramRefused", "DatagramsClosed",
     "DatagramsOpened", "DecodeError", "Delivery", "Difference", "Emoting", "EncodeError", "EphemeralSigner", "Event",
@@ -168,29 +171,29 @@ __all__ = [
     "PeerEmoted", "PeerId", "PeerIdentified", "PeerJoined", "PeerLeft", "PeerMoved", "PeerTraffic", "PeerUpdated",
     "PeersOfRooms", "PermissionMissing", "Permissions", "PermissionsChanged", "PermissionsGiven", "Place", "Placing",
     "PlayerEmote", "Position", "Preferring", "Presence", "Profile", "ProfileAnnounced", "ProfileReceived",
-    "ProfileRequest", "ProfileRequested", "ProfileResponse", "ProtocolError", "PublishMicrophone", "Reaction",
-    "ReactionReceived", "Realm", "RealmClosed", "RealmFollowing", "RealmOpened", "RealmPage", "RealmProblem",
-    "RealmRules", "RealmServer", "RealmSettings", "Reconnected", "Reconnecting", "Refusal", "RefusalReason",
-    "RejectReason", "RemoteProtocolError", "Replay", "RequestFailed", "RequestRefused", "Resolution", "Retry",
-    "RoomClosed", "RoomMetadataChanged", "RoomMetadataGiven", "RoomMoved", "RoomOpened", "RoomRole", "RoomSession",
-    "RoomState", "Scene", "SceneContent", "SceneEmote", "SceneFraming", "SceneMessageReceived", "Seen",
-    "SendAcknowledged", "SendData", "SendDatagram", "SendFrame", "SendQueueFull", "SendsAcknowledged", "ServerPacket",
-    "ServiceDiscoveryMessage", "ServiceStatus", "SetAttributes", "SignatureNeeded", "SignedChallengeMessage",
-    "SignedLoginAdapter", "SignedRequest", "Signing", "SigningProblem", "SigningRefused", "SimulatorAdapter",
-    "SocketClosed", "SocketOpened", "SpeakersChanged", "SpeakersHeard", "Stage", "Standing", "StayState", "Stream",
-    "StreamIdentity", "StreamRole", "Subscribe", "SubscribePolicy", "SubscribeTrack", "Tag13", "Tap", "Target",
-    "TargetProblem", "TargetRefused", "Timer", "TimestampUnwrapper", "TokenError", "TokenExpired", "TokenNotYetValid",
-    "TokenRefreshed", "Track", "TrackAppeared", "TrackAttached", "TrackDetached", "TrackEncrypted", "TrackEnded",
-    "TrackFailed", "TrackKind", "TrackMuteChanged", "TrackMuted", "TrackPublished", "TrackSource", "TrackSubscribed",
-    "TrackSubscriptionFailed", "TrackUnpublished", "TrackUnsubscribed", "TrackVanished", "Vector3", "Verifier",
-    "VideoAddress", "Voice", "VoiceCodec", "VoiceReceived", "WarningCode", "WayState", "WelcomeMessage", "WorldClosed",
-    "WorldSession", "WsChallengeRequired", "WsIdentification", "WsKicked", "WsPacket", "WsPeerJoin", "WsPeerLeave",
-    "WsPeerUpdate", "WsRoomAdapter", "WsRoomServer", "WsRoomSession", "WsSignedChallenge", "WsWelcome", "decode",
-    "decode_kind", "decode_message", "decode_movements", "decode_positions", "encode", "encode_chat", "encode_movement",
-    "encode_position", "frame_binary", "frame_comms_data", "frame_string", "kind_of", "login_metadata", "login_payload",
-    "parse_about", "parse_connection_string", "parse_target", "peek", "place_of", "read_about", "read_answer",
-    "read_scene_data", "read_signed_request", "request_url", "scene_metadata", "signed_fetch_headers",
-    "stream_identity", "tag13", "trusted_url",
+    "ProfileRequest", "ProfileRequested", "ProfileResponse", "ProtocolError", "PublishMicrophone", "PulseSession",
+    "PulseState", "Reaction", "ReactionReceived", "Realm", "RealmClosed", "RealmFollowing", "RealmOpened", "RealmPage",
+    "RealmProblem", "RealmRules", "RealmServer", "RealmSettings", "Reconnected", "Reconnecting", "Refusal",
+    "RefusalReason", "RejectReason", "RemoteProtocolError", "Replay", "RequestFailed", "RequestRefused", "Resolution",
+    "Retry", "RoomClosed", "RoomMetadataChanged", "RoomMetadataGiven", "RoomMoved", "RoomOpened", "RoomRole",
+    "RoomSession", "RoomState", "Scene", "SceneContent", "SceneEmote", "SceneFraming", "SceneMessageReceived",
+    "ScenesOnly", "Seen", "SendAcknowledged", "SendData", "SendDatagram", "SendFrame", "SendQueueFull",
+    "SendsAcknowledged", "ServerPacket", "ServiceDiscoveryMessage", "ServiceStatus", "SetAttributes", "SignatureNeeded",
+    "SignedChallengeMessage", "SignedLoginAdapter", "SignedRequest", "Signing", "SigningProblem", "SigningRefused",
+    "SimulatorAdapter", "SocketClosed", "SocketOpened", "SpeakersChanged", "SpeakersHeard", "Stage", "Standing",
+    "StayState", "Stream", "StreamIdentity", "StreamRole", "Subscribe", "SubscribePolicy", "SubscribeTrack", "Tag13",
+    "Tap", "Target", "TargetProblem", "TargetRefused", "Timer", "TimestampUnwrapper", "TokenError", "TokenExpired",
+    "TokenNotYetValid", "TokenRefreshed", "Track", "TrackAppeared", "TrackAttached", "TrackDetached", "TrackEncrypted",
+    "TrackEnded", "TrackFailed", "TrackKind", "TrackMuteChanged", "TrackMuted", "TrackPublished", "TrackSource",
+    "TrackSubscribed", "TrackSubscriptionFailed", "TrackUnpublished", "TrackUnsubscribed", "TrackVanished", "Vector3",
+    "Verifier", "VideoAddress", "Voice", "VoiceCodec", "VoiceReceived", "WarningCode", "WayState", "WelcomeMessage",
+    "WorldClosed", "WorldSession", "WsChallengeRequired", "WsIdentification", "WsKicked", "WsPacket", "WsPeerJoin",
+    "WsPeerLeave", "WsPeerUpdate", "WsRoomAdapter", "WsRoomServer", "WsRoomSession", "WsSignedChallenge", "WsWelcome",
+    "decode", "decode_kind", "decode_message", "decode_movements", "decode_positions", "encode", "encode_chat",
+    "encode_movement", "encode_position", "frame_binary", "frame_comms_data", "frame_string", "kind_of",
+    "login_metadata", "login_payload", "parse_about", "parse_connection_string", "parse_target", "peek", "place_of",
+    "read_about", "read_answer", "read_scene_data", "read_signed_request", "request_url", "scene_metadata",
+    "signed_fetch_headers", "stream_identity", "tag13", "trusted_url",
 ]
 
 if not TYPE_CHECKING:  # else every name would pass for one of ours
@@ -207,6 +210,8 @@ if not TYPE_CHECKING:  # else every name would pass for one of ours
         "Difference": "journal.record",
         "Journal": "journal.record",
         "Replay": "journal.record",
+        "ScenesOnly": "pulse.areas",
+        "PulseSession": "pulse.session",
     }
 
     def __getattr__(name: str) -> object:

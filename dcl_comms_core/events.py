@@ -125,6 +125,9 @@ class WarningCode(Enum):
     """A chat message is beyond Limits.chat_warn_bytes: Godot clients cut it there.  Said once."""
     ADDRESSEE_UNKNOWN = "addressee unknown"
     """A packet is for somebody who is not in the room, as far as is known: it may reach nobody."""
+    SOURCE_UNREACHABLE = "source unreachable"
+    """A service beside the rooms that tells of movements, such as Pulse, can't be reached or was lost; it is tried
+    again."""
     JOURNAL_STOPPED = "journal stopped"
     """The file of ``journal=`` can't be written any more: what comes from here on is not recorded."""
 
