@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 import time
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any, Literal, TextIO
 
 from dcl_comms_drivers.extras import needs
 
@@ -377,7 +377,22 @@ def replay(*, file: TextIO) -> int:
 @click.option(
     "--origin", "origins", multiple=True, metavar="URL", help="Pages that may connect, beside this machine's."
 )
-def realm(*, livekit: bool | None, build: bool, port: int, hosts: tuple[str, ...], origins: tuple[str, ...]) -> None:
+@click.option(
+    "--islands",
+    type=click.Choice(("pulse", "heartbeats")),
+    default="heartbeats",
+    show_default=True,
+    help="What islands are formed from: as in Genesis City today, or as before.",
+)
+def realm(
+    *,
+    livekit: bool | None,
+    build: bool,
+    port: int,
+    hosts: tuple[str, ...],
+    origins: tuple[str, ...],
+    islands: Literal["pulse", "heartbeats"],
+) -> None:
     """Run a whole realm on loopback until Ctrl-C: /about, islands, scene rooms, ws-rooms, and a livekit-server.
 
     The livekit-server is the one of LIVEKIT_SERVER, on PATH, or built before.
@@ -386,7 +401,7 @@ def realm(*, livekit: bool | None, build: bool, port: int, hosts: tuple[str, ...
 
     with signals_interrupt() as seen:
         try:
-            host_realm(put, livekit=livekit, build=build, port=port, hosts=hosts, origins=origins)
+            host_realm(put, livekit=livekit, build=build, islands=islands, port=port, hosts=hosts, origins=origins)
         except KeyboardInterrupt:
             raise Interrupted(seen[0] if seen else signal.SIGINT) from None
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 from contextlib import nullcontext
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Final, TypedDict, Unpack
+from typing import TYPE_CHECKING, Final, Literal, TypedDict, Unpack
 
-from dcl_comms_drivers.realm.embedded import EmbeddedRealm
+from dcl_comms_drivers.realm.embedded import EmbeddedRealm, RealmSettings
 from dcl_comms_drivers.realm.livekit_server import LiveKitServer, ServerProblem, ServerUnavailable
 
 from dcl_comms_station.exits import Exit, Failed
@@ -30,7 +30,14 @@ class Where(TypedDict):
     origins: Sequence[str]
 
 
-def host_realm(write: Callable[[str], object], *, livekit: bool | None, build: bool, **where: Unpack[Where]) -> None:
+def host_realm(
+    write: Callable[[str], object],
+    *,
+    livekit: bool | None,
+    build: bool,
+    islands: Literal["pulse", "heartbeats"],
+    **where: Unpack[Where],
+) -> None:
     """Serve a realm until KeyboardInterrupt.  ``livekit`` None: if there is a livekit-server, or ``build`` makes one.
 
     Failed: no livekit-server where one is wanted, one that ends by itself, or the port is taken.
@@ -38,7 +45,7 @@ def host_realm(write: Callable[[str], object], *, livekit: bool | None, build: b
     server = None if livekit is False else find_livekit(required=livekit is True, build=build)
     holder: AbstractContextManager[object] = nullcontext() if server is None else server
     with holder:
-        asyncio.run(_serve(write, server, where))
+        asyncio.run(_serve(write, server, RealmSettings(islands=islands), where))
 
 
 def find_livekit(*, required: bool = False, build: bool = False) -> LiveKitServer | None:
@@ -62,8 +69,10 @@ def _start_livekit(*, build: bool) -> LiveKitServer:
     return LiveKitServer.start(build=build)
 
 
-async def _serve(write: Callable[[str], object], server: LiveKitServer | None, where: Where) -> None:
-    realm = EmbeddedRealm(livekit=server or False, **where)
+async def _serve(
+    write: Callable[[str], object], server: LiveKitServer | None, settings: RealmSettings, where: Where
+) -> None:
+    realm = EmbeddedRealm(livekit=server or False, settings=settings, **where)
     try:
         await realm.up()
     except OSError as error:
@@ -83,6 +92,7 @@ async def _serve(write: Callable[[str], object], server: LiveKitServer | None, w
             f"  {realm.url}/about",
             f"  {realm.url}/world/NAME/about",
             f"  {realm.scene_adapter_url} (POST, signed)",
+            *(() if realm.pulse_at is None else (f"  {realm.pulse_at} (UDP, Pulse: islands are formed from it)",)),
             f"  ws-room:ws{realm.url.removeprefix('http')}/rooms/NAME",
         )
         for one in lines:
@@ -91,4 +101,4 @@ async def _serve(write: Callable[[str], object], server: LiveKitServer | None, w
             await asyncio.sleep(_GLANCE_SECONDS)
         raise Failed(Exit.NETWORK, "livekit-server has ended by itself, and the realm's rooms with it")
     finally:
-        await realm.down()
+        await realm.stop()

@@ -27,15 +27,19 @@ def url_of(process):
         lines.append(process.stdout.readline())
     url = lines[0].split("; ")[0].removeprefix("A realm is at ")
     assert f"  dcl-comms tail {url}\n" in lines
-    return url, lines[0]
+    return url, "".join(lines)
 
 
-def about(url):
+def document(url):
     connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=10)
     connection.request("GET", "/about")
     body = connection.getresponse().read()
     connection.close()
-    return parse_about(body, url=url)
+    return body
+
+
+def about(url):
+    return parse_about(document(url), url=url)
 
 
 def children(pid):
@@ -68,6 +72,17 @@ def test_a_realm_of_ws_rooms_ends_cleanly(start_process, number, code):
     assert about(url).choose().to_connection_string() == f"archipelago:ws{url.removeprefix('http')}/archipelago/ws"
     os.kill(process.pid, number)
     assert (process.communicate(timeout=40.0)[1], process.returncode) == ("", code)
+
+
+@pytest.mark.parametrize(("islands", "there"), [("pulse", True), ("heartbeats", False)])
+def test_islands_may_come_from_pulse(start_process, islands, there):
+    process = start_process("realm", "--ws-room", "--islands", islands)
+    url, printed = url_of(process)
+    at = json.loads(document(url))["comms"].get("pulse")
+    assert (at is not None) == there
+    os.kill(process.pid, signal.SIGTERM)
+    assert (process.communicate(timeout=40.0)[1], process.returncode) == ("", 143)
+    assert (f"  {at} (UDP, Pulse" in printed) == there
 
 
 @pytest.mark.livekit

@@ -30,6 +30,7 @@ from dcl_comms_core.servers.realm import RealmRules, RealmServer, RealmSettings
 from dcl_comms_drivers.gate import Gate
 from dcl_comms_drivers.realm.livekit_binary import ServerProblem, ServerUnavailable
 from dcl_comms_drivers.realm.livekit_server import LiveKitServer
+from dcl_comms_drivers.realm.udp import UdpHost
 from dcl_comms_drivers.realm.web import HOST, Web
 from dcl_comms_drivers.wallet.wallets import verifier
 
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from dcl_comms_core.limits import Limits
+    from dcl_comms_core.servers.pulse import PulsePlayer
 
 __all__ = ["Controls", "EmbeddedRealm", "RealmInThread", "RealmSettings", "realm_in_thread"]
 
@@ -51,6 +53,8 @@ class Controls(ABC):
 
     url: str = ""
     """``http://127.0.0.1:PORT``: give it to ``connect``."""
+    pulse_at: str | None = None
+    """``127.0.0.1:PORT`` of its Pulse, which ``/about`` names; None: islands are formed from heartbeats."""
     livekit: LiveKitServer | None = None
     """The livekit-server behind it, which may be killed and restarted; None: rooms are ws-rooms."""
 
@@ -86,7 +90,7 @@ class Controls(ABC):
         self.do(lambda server, _: server.rules.denied.discard(address.lower()))
 
     def kick(self, address: str) -> bool:
-        """Throw somebody out of the island service and of ws-rooms; False: it is nowhere."""
+        """Throw somebody out of the island service, of Pulse and of ws-rooms; False: it is nowhere."""
         return self.do(lambda server, now: server.kick(address, now=now))
 
     def throttle(self, times: int = 1, *, retry_after: float = 60.0) -> None:
@@ -137,12 +141,12 @@ class Controls(ABC):
     @property
     def islands(self) -> dict[str, frozenset[str]]:
         """Who is on which island."""
+        return self.do(lambda server, _: server.islands())
 
-        def look(server: RealmServer, _: float) -> dict[str, frozenset[str]]:
-            islands = server.archipelago.islands
-            return {name: frozenset(islands.members(name)) for name in islands.names()}
-
-        return self.do(look)
+    @property
+    def players(self) -> tuple[PulsePlayer, ...]:
+        """Who is on Pulse, listeners to scenes too; nobody, where islands are formed from heartbeats."""
+        return self.do(lambda server, _: () if server.pulse is None else server.pulse.players())
 
     @property
     def counters(self) -> Mapping[str, int]:
@@ -197,6 +201,8 @@ class EmbeddedRealm(Controls):
         self._limits = limits
         self._rules = RealmRules()
         self._web: Web | None = None
+        self._udp: UdpHost | None = None
+        self._pulse_port = 0
         self._crash: Exception | None = None
         self._glance: asyncio.TimerHandle | None = None
         self._lost = False
@@ -214,7 +220,7 @@ class EmbeddedRealm(Controls):
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        await self.down()
+        await self.stop()
         await self._stop_livekit()
         self._raise_crash()
 
@@ -229,28 +235,52 @@ class EmbeddedRealm(Controls):
         await web.bind(self._port)
         self._port = web.port
         self.url = f"http://{HOST}:{web.port}"
+        settings = RealmSettings() if self._settings is None else self._settings
+        udp = UdpHost(self._limits, self._crashed, web.turn) if settings.islands == "pulse" else None
+        if udp is not None:
+            try:
+                udp.bind(HOST, self._pulse_port)
+            except OSError:
+                await web.stop()
+                raise
+            self._pulse_port = udp.port
+            self.pulse_at = f"{HOST}:{udp.port}"
         server = RealmServer(
             self.url,
             verifier=verifier(),
             mint=None if self.livekit is None else self._mint,
-            settings=self._settings,
+            settings=settings,
             rules=self._rules,
+            pulse_at=self.pulse_at,
             limits=self._limits,
             entropy=secrets.randbits(64),
         )
         await web.serve(server)
-        self._web = web
+        if udp is not None and server.pulse is not None:
+            udp.serve(server.pulse)
+        self._web, self._udp = web, udp
         self._look_at_livekit()
 
     async def down(self) -> None:
         """Hang up on everybody and listen no more, as a server that crashed; livekit-server goes on."""
         web, self._web = self._web, None
+        udp, self._udp = self._udp, None
+        if udp is not None:
+            udp.stop()
         if self._glance is not None:
             self._glance.cancel()
             self._glance = None
             self._notice_loss()
         if web is not None:
             await web.stop()
+
+    async def stop(self) -> None:
+        """As ``down()``, but whoever is on Pulse is told that the server ends.  The end of the block does so."""
+        web, udp = self._web, self._udp
+        if web is not None and udp is not None and web.server.pulse is not None:
+            web.server.pulse.close(now=udp.now())
+            udp.turn()
+        await self.down()
 
     async def restart(self) -> None:
         """``down()`` and ``up()``: islands are counted from 1 again."""
@@ -270,7 +300,8 @@ class EmbeddedRealm(Controls):
         if web is None:
             raise LocalProtocolError("the realm is down: up() first")
         result = action(web.server, web.now())
-        web.turn()
+        # Where there is Pulse its turn makes one of the others too.
+        (web if self._udp is None else self._udp).turn()
         return result
 
     def leave_livekit(self, address: str) -> None:
@@ -318,6 +349,7 @@ class RealmInThread(Controls):
         self._realm = realm
         self._loop = loop
         self.url = realm.url
+        self.pulse_at = realm.pulse_at
         self.livekit = realm.livekit
 
     def up(self) -> None:
