@@ -142,6 +142,7 @@ if TYPE_CHECKING:
     from dcl_comms_core.servers.ws_room import WsRoomServer
     from dcl_comms_core.journal.record import Difference, Journal, Replay
     from dcl_comms_core.pulse.areas import ScenesOnly
+    from dcl_comms_core.pulse.positions import PositionsByHttp
     from dcl_comms_core.pulse.session import PulseSession
 
 # isort: on
@@ -170,29 +171,29 @@ __all__ = [
     "PacketsDropped", "Participant", "ParticipantJoined", "ParticipantLeft", "ParticipantUpdated", "Peek", "Peer",
     "PeerEmoted", "PeerId", "PeerIdentified", "PeerJoined", "PeerLeft", "PeerMoved", "PeerTraffic", "PeerUpdated",
     "PeersOfRooms", "PermissionMissing", "Permissions", "PermissionsChanged", "PermissionsGiven", "Place", "Placing",
-    "PlayerEmote", "Position", "Preferring", "Presence", "Profile", "ProfileAnnounced", "ProfileReceived",
-    "ProfileRequest", "ProfileRequested", "ProfileResponse", "ProtocolError", "PublishMicrophone", "PulseSession",
-    "PulseState", "Reaction", "ReactionReceived", "Realm", "RealmClosed", "RealmFollowing", "RealmOpened", "RealmPage",
-    "RealmProblem", "RealmRules", "RealmServer", "RealmSettings", "Reconnected", "Reconnecting", "Refusal",
-    "RefusalReason", "RejectReason", "RemoteProtocolError", "Replay", "RequestFailed", "RequestRefused", "Resolution",
-    "Retry", "RoomClosed", "RoomMetadataChanged", "RoomMetadataGiven", "RoomMoved", "RoomOpened", "RoomRole",
-    "RoomSession", "RoomState", "Scene", "SceneContent", "SceneEmote", "SceneFraming", "SceneMessageReceived",
-    "ScenesOnly", "Seen", "SendAcknowledged", "SendData", "SendDatagram", "SendFrame", "SendQueueFull",
-    "SendsAcknowledged", "ServerPacket", "ServiceDiscoveryMessage", "ServiceStatus", "SetAttributes", "SignatureNeeded",
-    "SignedChallengeMessage", "SignedLoginAdapter", "SignedRequest", "Signing", "SigningProblem", "SigningRefused",
-    "SimulatorAdapter", "SocketClosed", "SocketOpened", "SpeakersChanged", "SpeakersHeard", "Stage", "Standing",
-    "StayState", "Stream", "StreamIdentity", "StreamRole", "Subscribe", "SubscribePolicy", "SubscribeTrack", "Tag13",
-    "Tap", "Target", "TargetProblem", "TargetRefused", "Timer", "TimestampUnwrapper", "TokenError", "TokenExpired",
-    "TokenNotYetValid", "TokenRefreshed", "Track", "TrackAppeared", "TrackAttached", "TrackDetached", "TrackEncrypted",
-    "TrackEnded", "TrackFailed", "TrackKind", "TrackMuteChanged", "TrackMuted", "TrackPublished", "TrackSource",
-    "TrackSubscribed", "TrackSubscriptionFailed", "TrackUnpublished", "TrackUnsubscribed", "TrackVanished", "Vector3",
-    "Verifier", "VideoAddress", "Voice", "VoiceCodec", "VoiceReceived", "WarningCode", "WayState", "WelcomeMessage",
-    "WorldClosed", "WorldSession", "WsChallengeRequired", "WsIdentification", "WsKicked", "WsPacket", "WsPeerJoin",
-    "WsPeerLeave", "WsPeerUpdate", "WsRoomAdapter", "WsRoomServer", "WsRoomSession", "WsSignedChallenge", "WsWelcome",
-    "decode", "decode_kind", "decode_message", "decode_movements", "decode_positions", "encode", "encode_chat",
-    "encode_movement", "encode_position", "frame_binary", "frame_comms_data", "frame_string", "kind_of",
-    "login_metadata", "login_payload", "parse_about", "parse_connection_string", "parse_target", "peek", "place_of",
-    "read_about", "read_answer", "read_scene_data", "read_signed_request", "request_url", "scene_metadata",
+    "PlayerEmote", "Position", "PositionsByHttp", "Preferring", "Presence", "Profile", "ProfileAnnounced",
+    "ProfileReceived", "ProfileRequest", "ProfileRequested", "ProfileResponse", "ProtocolError", "PublishMicrophone",
+    "PulseSession", "PulseState", "Reaction", "ReactionReceived", "Realm", "RealmClosed", "RealmFollowing",
+    "RealmOpened", "RealmPage", "RealmProblem", "RealmRules", "RealmServer", "RealmSettings", "Reconnected",
+    "Reconnecting", "Refusal", "RefusalReason", "RejectReason", "RemoteProtocolError", "Replay", "RequestFailed",
+    "RequestRefused", "Resolution", "Retry", "RoomClosed", "RoomMetadataChanged", "RoomMetadataGiven", "RoomMoved",
+    "RoomOpened", "RoomRole", "RoomSession", "RoomState", "Scene", "SceneContent", "SceneEmote", "SceneFraming",
+    "SceneMessageReceived", "ScenesOnly", "Seen", "SendAcknowledged", "SendData", "SendDatagram", "SendFrame",
+    "SendQueueFull", "SendsAcknowledged", "ServerPacket", "ServiceDiscoveryMessage", "ServiceStatus", "SetAttributes",
+    "SignatureNeeded", "SignedChallengeMessage", "SignedLoginAdapter", "SignedRequest", "Signing", "SigningProblem",
+    "SigningRefused", "SimulatorAdapter", "SocketClosed", "SocketOpened", "SpeakersChanged", "SpeakersHeard", "Stage",
+    "Standing", "StayState", "Stream", "StreamIdentity", "StreamRole", "Subscribe", "SubscribePolicy", "SubscribeTrack",
+    "Tag13", "Tap", "Target", "TargetProblem", "TargetRefused", "Timer", "TimestampUnwrapper", "TokenError",
+    "TokenExpired", "TokenNotYetValid", "TokenRefreshed", "Track", "TrackAppeared", "TrackAttached", "TrackDetached",
+    "TrackEncrypted", "TrackEnded", "TrackFailed", "TrackKind", "TrackMuteChanged", "TrackMuted", "TrackPublished",
+    "TrackSource", "TrackSubscribed", "TrackSubscriptionFailed", "TrackUnpublished", "TrackUnsubscribed",
+    "TrackVanished", "Vector3", "Verifier", "VideoAddress", "Voice", "VoiceCodec", "VoiceReceived", "WarningCode",
+    "WayState", "WelcomeMessage", "WorldClosed", "WorldSession", "WsChallengeRequired", "WsIdentification", "WsKicked",
+    "WsPacket", "WsPeerJoin", "WsPeerLeave", "WsPeerUpdate", "WsRoomAdapter", "WsRoomServer", "WsRoomSession",
+    "WsSignedChallenge", "WsWelcome", "decode", "decode_kind", "decode_message", "decode_movements", "decode_positions",
+    "encode", "encode_chat", "encode_movement", "encode_position", "frame_binary", "frame_comms_data", "frame_string",
+    "kind_of", "login_metadata", "login_payload", "parse_about", "parse_connection_string", "parse_target", "peek",
+    "place_of", "read_about", "read_answer", "read_scene_data", "read_signed_request", "request_url", "scene_metadata",
     "signed_fetch_headers", "stream_identity", "tag13", "trusted_url",
 ]
 
@@ -211,6 +212,7 @@ if not TYPE_CHECKING:  # else every name would pass for one of ours
         "Journal": "journal.record",
         "Replay": "journal.record",
         "ScenesOnly": "pulse.areas",
+        "PositionsByHttp": "pulse.positions",
         "PulseSession": "pulse.session",
     }
 
