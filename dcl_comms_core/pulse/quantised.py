@@ -30,7 +30,8 @@ __all__ = [
 
 _one: Final = Struct("<f")
 _LARGEST_TABLE: Final = 13
-"""Bits.  One of 17 bits would take four megabytes, and nobody points so often."""
+"""Bits.  One of more is made in pieces, as they are asked for: all of 17 bits would take four megabytes."""
+_PIECE_BITS: Final = 8
 # Nearer than this to a half, doubles may round to another code than float32s do: these are off by 0.016 at most.
 _BELOW, _ABOVE = 0.45, 0.55
 
@@ -50,7 +51,7 @@ def singles(values: Sequence[float]) -> tuple[float, ...]:
 class Linear:
     """Equal steps from ``low`` to ``high``, both of which are float32 numbers: 0 is the one, all bits set the other."""
 
-    __slots__ = ("_scale", "_span", "high", "low", "steps", "values")
+    __slots__ = ("_pieces", "_scale", "_span", "high", "low", "steps", "values")
 
     def __init__(self, low: float, high: float, bits: int) -> None:
         self.low = low
@@ -59,10 +60,16 @@ class Linear:
         self._span = high - low
         self._scale = self.steps / self._span
         self.values: tuple[float, ...] = ()
-        """What each code stands for; empty where there are too many codes for a table."""
+        """What each code stands for; empty where there are too many codes for one table."""
+        self._pieces: list[tuple[float, ...]] = []
         if bits <= _LARGEST_TABLE:
-            shares = singles([code / self.steps for code in range(self.steps + 1)])
-            self.values = singles([low + offset for offset in singles([share * self._span for share in shares])])
+            self.values = self._table(0, self.steps + 1)
+        else:
+            self._pieces = [()] * (1 << bits - _PIECE_BITS)
+
+    def _table(self, first: int, beyond: int) -> tuple[float, ...]:
+        shares = singles([code / self.steps for code in range(first, beyond)])
+        return singles([self.low + offset for offset in singles([share * self._span for share in shares])])
 
     def code(self, value: float) -> int:
         """The code of a number, or of the end that is nearer to it.  ValueError: it is not a number."""
@@ -79,12 +86,15 @@ class Linear:
         return below + (part > _ABOVE)
 
     def value(self, code: int) -> float:
-        """What a code stands for.  IndexError: it has more bits."""
+        """What a code that is not negative stands for.  IndexError: it has more bits."""
         if self.values:
             return self.values[code]
-        if not 0 <= code <= self.steps:
-            raise IndexError(code)
-        return single(self.low + single(single(code / self.steps) * self._span))
+        place = code >> _PIECE_BITS
+        piece = self._pieces[place]
+        if not piece:
+            first = place << _PIECE_BITS
+            piece = self._pieces[place] = self._table(first, first + (1 << _PIECE_BITS))
+        return piece[code - (place << _PIECE_BITS)]
 
 
 class Power:
@@ -118,7 +128,7 @@ class Power:
         return size << 1 | (size > 0 and value < 0.0)
 
     def value(self, code: int) -> float:
-        """What a code stands for.  IndexError: it has more bits."""
+        """What a code that is not negative stands for.  IndexError: it has more bits."""
         return self.values[code]
 
 

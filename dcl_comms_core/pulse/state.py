@@ -54,7 +54,20 @@ _YAWS: Final = (*ROTATION.values[:-1], 0.0)
 _BLENDS: Final = BLEND.values
 _SLIDES: Final = SLIDE.values
 _HEADS: Final = tuple(value if value <= _HALF_TURN else value - _TURN for value in HEAD.values)
+_POINT_UP: Final = POINT_Y.values
+_point_xz: Final = POINT_XZ.value
 _GLIDES: Final = tuple(rfc4.GlideState)
+_Movement: Final = rfc4.Movement
+_MILLI: Final = 1000.0
+
+_POSTURES: Final = tuple(
+    (
+        bool(flags & _GROUNDED),
+        (bool(flags & _LONG_JUMP), bool(flags & _LONG_FALL), bool(flags & _FALLING), bool(flags & _STUNNED)),
+    )
+    for flags in range(_HEAD_YAW)
+)
+"""What the lowest flags say: of the ground, and the others in Movement's order."""
 
 # Where the fields are among the arguments of Movement.
 _TIME, _X, _Y, _Z, _VX, _VY, _VZ, _BLEND, _SLIDE, _ON_GROUND, _JUMPING, _JUMPS = range(12)
@@ -93,9 +106,8 @@ class Pose:
 
     def movement(self, timestamp: float) -> rfc4.Movement:
         """What it looks like now; ``timestamp`` in seconds."""
-        values = self._values
-        values[_TIME] = timestamp
-        return rfc4.Movement(*values)
+        self._values[_TIME] = timestamp
+        return _Movement(*self._values)
 
     def emote(self, *, playing: bool) -> None:
         """Say of the next ones whether an emote is on."""
@@ -114,17 +126,23 @@ class Pose:
         values[_BLEND] = _BLENDS[state.movement_blend]
         values[_SLIDE] = _SLIDES[state.slide_blend]
         self._glide(state.glide_state)
-        self._jumps(state.jump_count)
+        values[_JUMPS] = state.jump_count
+        values[_JUMPING] = state.jump_count > 0
         self._yaw = None if state.head_yaw is None else _HEADS[state.head_yaw]
         self._pitch = None if state.head_pitch is None else _HEADS[state.head_pitch]
-        self._point = [None, None, None]
-        self._point_at(state)
+        x, y, z = state.point_at_x, state.point_at_y, state.point_at_z
+        self._point = [
+            None if x is None else _point_xz(x),
+            None if y is None else _POINT_UP[y],
+            None if z is None else _point_xz(z),
+        ]
         self._flags = state.state_flags
         self._show_flags()
 
-    def change(self, delta: pulse.PlayerStateDeltaTier0) -> None:  # noqa: C901, PLR0912, PLR0915  # a field after the other
-        """Take what differs."""
+    def change(self, delta: pulse.PlayerStateDeltaTier0) -> rfc4.Movement:  # noqa: C901, PLR0912, PLR0915  # a field after the other
+        """Take what differs; what it looks like then, at the delta's tick."""
         values = self._values
+        values[_TIME] = delta.server_tick / _MILLI
         code = delta.parcel_index
         if code is not None:
             self._place(code)
@@ -159,23 +177,38 @@ class Pose:
             values[_SLIDE] = _SLIDES[code]
         if delta.glide_state is not None:
             self._glide(delta.glide_state)
-        if delta.jump_count is not None:
-            self._jumps(delta.jump_count)
+        code = delta.jump_count
+        if code is not None:
+            values[_JUMPS] = code
+            values[_JUMPING] = code > 0
         shown = False
-        if delta.head_yaw is not None:
-            self._yaw = _HEADS[delta.head_yaw]
+        code = delta.head_yaw
+        if code is not None:
+            self._yaw = _HEADS[code]
             shown = True
-        if delta.head_pitch is not None:
-            self._pitch = _HEADS[delta.head_pitch]
+        code = delta.head_pitch
+        if code is not None:
+            self._pitch = _HEADS[code]
             shown = True
-        if delta.point_at_x is not None or delta.point_at_y is not None or delta.point_at_z is not None:
-            self._point_at(delta)
+        code = delta.point_at_x
+        if code is not None:
+            self._point[0] = _point_xz(code)
             shown = True
-        if delta.state_flags is not None:
-            self._flags = delta.state_flags
+        code = delta.point_at_y
+        if code is not None:
+            self._point[1] = _POINT_UP[code]
+            shown = True
+        code = delta.point_at_z
+        if code is not None:
+            self._point[2] = _point_xz(code)
+            shown = True
+        code = delta.state_flags
+        if code is not None:
+            self._flags = code
             shown = True
         if shown:
             self._show_flags()
+        return _Movement(*values)
 
     def _place(self, index: int) -> None:
         if not 0 <= index < PLACES:
@@ -186,37 +219,26 @@ class Pose:
         self._values[_Z] = self._north[self._z]
 
     def _glide(self, glide: pulse.GlideState) -> None:
-        number = int(glide)
-        self._values[_GLIDE] = _GLIDES[number] if 0 <= number < len(_GLIDES) else rfc4.GlideState(number)
-
-    def _jumps(self, count: int) -> None:
-        self._values[_JUMPS] = count
-        self._values[_JUMPING] = count > 0
-
-    def _point_at(self, told: pulse.PlayerState | pulse.PlayerStateDeltaTier0) -> None:
-        point = self._point
-        if told.point_at_x is not None:
-            point[0] = POINT_XZ.value(told.point_at_x)
-        if told.point_at_y is not None:
-            point[1] = POINT_Y.value(told.point_at_y)
-        if told.point_at_z is not None:
-            point[2] = POINT_XZ.value(told.point_at_z)
+        self._values[_GLIDE] = _GLIDES[glide] if 0 <= glide < len(_GLIDES) else rfc4.GlideState(int(glide))
 
     def _show_flags(self) -> None:
         """What the flags say, and what they let count."""
         flags, values = self._flags, self._values
-        values[_ON_GROUND] = bool(flags & _GROUNDED)
-        values[_LONG] = bool(flags & _LONG_JUMP)
-        values[_LONG_DOWN] = bool(flags & _LONG_FALL)
-        values[_DOWN] = bool(flags & _FALLING)
-        values[_STUN] = bool(flags & _STUNNED)
-        looks = bool(flags & _HEAD_YAW) and self._yaw is not None
-        values[_LOOKS_SIDE], values[_SIDE] = looks, self._yaw if looks else 0.0
-        looks = bool(flags & _HEAD_PITCH) and self._pitch is not None
-        values[_LOOKS_UP], values[_TILT] = looks, self._pitch if looks else 0.0
-        points = bool(flags & _POINTING) and None not in self._point
-        values[_POINTS] = points
-        values[_AT_X : _AT_Z + 1] = self._point if points else (0.0, 0.0, 0.0)
+        values[_ON_GROUND], values[_LONG : _STUN + 1] = _POSTURES[flags & _HEAD_YAW - 1]
+        if flags & _HEAD_YAW and self._yaw is not None:
+            values[_LOOKS_SIDE], values[_SIDE] = True, self._yaw
+        else:
+            values[_LOOKS_SIDE], values[_SIDE] = False, 0.0
+        if flags & _HEAD_PITCH and self._pitch is not None:
+            values[_LOOKS_UP], values[_TILT] = True, self._pitch
+        else:
+            values[_LOOKS_UP], values[_TILT] = False, 0.0
+        if flags & _POINTING and None not in self._point:
+            values[_AT_X : _AT_Z + 1] = self._point
+            values[_POINTS] = True
+        elif values[_POINTS]:
+            values[_AT_X : _AT_Z + 1] = (0.0, 0.0, 0.0)
+            values[_POINTS] = False
 
 
 def to_movement(state: pulse.PlayerState, timestamp: float) -> rfc4.Movement | None:

@@ -91,7 +91,7 @@ class _Subject:
         self.sequence = _UNSURE
         self.tick = 0
         self.version = 0
-        self.emote: str | None = None
+        self.emote: rfc4.PlayerEmote | None = None
         """The one that is on."""
         self.shown = False
         """Whether it is the one of its wallet that is told."""
@@ -153,7 +153,24 @@ class Subjects:
         """What a message says; nothing, if it is none about subjects."""
         delta = message.player_state_delta
         if delta is not None:
-            return self._delta(delta, now)
+            # Nearly all of them: without a call more than it needs.
+            subject = self._subjects.get(delta.subject_id)
+            if subject is None:
+                return []
+            sequence = delta.new_seq
+            if delta.baseline_seq != subject.sequence or sequence <= subject.sequence:
+                return self._misfit(subject, delta, now)
+            try:
+                movement = subject.pose.change(delta)
+            except IndexError:
+                subject.sequence = _UNSURE
+                return [self._refusal(subject.who, "a code with too many bits, or no such parcel", now)]
+            subject.sequence = sequence
+            subject.tick = delta.server_tick
+            subject.stale = 0
+            if self._wanted:
+                self._wanted.pop(subject.number, None)
+            return [self._moved(subject.who, movement, now)] if subject.shown else self._show(subject, now)
         for name, act in self._parts.items():
             part = getattr(message, name)
             if part is not None:
@@ -199,24 +216,6 @@ class Subjects:
         return events
 
     # --- states
-
-    def _delta(self, delta: pulse.PlayerStateDeltaTier0, now: float) -> list[Event]:
-        subject = self._subjects.get(delta.subject_id)
-        if subject is None:
-            return []
-        if delta.baseline_seq != subject.sequence or delta.new_seq <= subject.sequence:
-            return self._misfit(subject, delta, now)
-        try:
-            subject.pose.change(delta)
-        except IndexError:
-            subject.sequence = _UNSURE
-            return [self._refusal(subject.who, "a code with too many bits, or no such parcel", now)]
-        subject.sequence = delta.new_seq
-        subject.tick = delta.server_tick
-        subject.stale = 0
-        if self._wanted:
-            self._wanted.pop(subject.number, None)
-        return [self._moved(subject, now)] if subject.shown else self._show(subject, now)
 
     def _misfit(self, subject: _Subject, delta: pulse.PlayerStateDeltaTier0, now: float) -> list[Event]:
         if delta.new_seq < delta.baseline_seq:
@@ -278,9 +277,9 @@ class Subjects:
             return [self._refusal(subject.who, "a code with too many bits, or no such parcel", now)]
         if not subject.shown:
             return self._show(subject, now)
-        moved = self._moved(subject, now)
-        moved.message.is_instant = jump  # type: ignore[union-attr]  # a Movement
-        return [moved]
+        movement = subject.pose.movement(subject.tick / _MILLI)
+        movement.is_instant = jump
+        return [self._moved(subject.who, movement, now)]
 
     def _teleport(self, told: pulse.TeleportPerformed, now: float) -> list[Event]:
         subject = self._subjects.get(told.subject_id)
@@ -311,9 +310,9 @@ class Subjects:
             if len(self._subjects) >= self._limits.pulse_subjects:
                 return events + self._reached("pulse_subjects", self._limits.pulse_subjects, now)
             subject = _Subject(full.subject_id, who)
-        elif subject.emote is not None:
+        else:
             # One that is still on is told anew.
-            events += self._over(subject, full.sequence, full.server_tick, now, finished=False)
+            events += self._over(subject, full.sequence, full.server_tick, now)
         subject.sequence = _UNSURE
         subject.realm = joined.realm.lower()
         is_new_version = joined.profile_version != subject.version
@@ -357,6 +356,7 @@ class Subjects:
         if other is not None:
             if subject.tick < other.tick:
                 return []
+            events += self._unplayed(other, other.sequence, other.tick, now)
             other.shown = False
         elif len(self._told) >= self._limits.peers:
             return self._reached("peers", self._limits.peers, now)
@@ -365,28 +365,31 @@ class Subjects:
         return events + self._tell(subject, now)
 
     def _tell(self, subject: _Subject, now: float) -> list[Event]:
-        """The subject is the one of its wallet: where it is, and its profile's version."""
+        """The subject is the one of its wallet: where it is, its profile's version, the emote that is on."""
         subject.shown = True
         self._told[subject.who.key] = subject
-        moved = self._moved(subject, now)
-        moved.message.is_instant = True  # type: ignore[union-attr]  # a Movement
-        return [moved, *self._versions(subject, now)]
+        movement = subject.pose.movement(subject.tick / _MILLI)
+        movement.is_instant = True
+        events = [self._moved(subject.who, movement, now), *self._versions(subject, now)]
+        return events if subject.emote is None else [*events, self._emoted(subject, subject.emote, now)]
 
     def _hide(self, subject: _Subject, now: float) -> list[Event]:
         """Tell no more of a subject: of another of its wallet, or that the wallet is gone."""
         if not subject.shown:
             return []
-        subject.shown = False
         key = subject.who.key
-        del self._told[key]
-        self._full.discard("peers")
         others = [
             other
             for other in self._numbers.get(key, {}).values()
             if other is not subject and other.sequence != _UNSURE and self._is_here(other)
         ]
         if others:
-            return self._tell(max(others, key=lambda other: other.tick), now)
+            events = self._unplayed(subject, subject.sequence, subject.tick, now)
+            subject.shown = False
+            return events + self._tell(max(others, key=lambda other: other.tick), now)
+        subject.shown = False
+        del self._told[key]
+        self._full.discard("peers")
         return [PeerLeft(at=now, room=self._room, sender=subject.who)]
 
     # --- emotes and versions
@@ -398,17 +401,16 @@ class Subjects:
         urn = started.emote_id
         if len(urn) > self._limits.urn_chars or not urn.isprintable() or " " in urn:
             return [self._refusal(subject.who, "an emote that is none", now)]
-        subject.emote = urn
+        emote = rfc4.PlayerEmote(started.sequence, urn, started.server_tick / _MILLI)
+        if started.mask is not None:
+            emote.mask = started.mask & _MASK
+        subject.emote = None
         subject.pose.emote(playing=True)
         # The tick is when the emote began, which may be long ago; the state is of now.
         tick = max(started.server_tick, subject.tick)
         events = self._placed(subject, started.sequence, tick, started.player_state, now)
-        if subject.shown:
-            emote = rfc4.PlayerEmote(started.sequence, urn, started.server_tick / _MILLI)
-            if started.mask is not None:
-                emote.mask = started.mask & _MASK
-            events.append(self._emoted(subject, emote, now))
-        return events
+        subject.emote = emote
+        return [*events, self._emoted(subject, emote, now)] if subject.shown else events
 
     def _stop(self, stopped: pulse.EmoteStopped, now: float) -> list[Event]:
         subject = self._subjects.get(stopped.subject_id)
@@ -416,16 +418,23 @@ class Subjects:
             return []
         sequence, tick = stopped.sequence, stopped.server_tick
         finished = stopped.reason == pulse.EmoteStopReason.COMPLETED
-        over = [] if subject.emote is None else self._over(subject, sequence, tick, now, finished=finished)
+        over = self._over(subject, sequence, tick, now, finished=finished)
         return self._placed(subject, sequence, tick, stopped.player_state, now) + over
 
-    def _over(self, subject: _Subject, sequence: int, tick: int, now: float, *, finished: bool) -> list[Event]:
-        """The emote that was on."""
-        emote = rfc4.PlayerEmote(sequence, subject.emote or "", tick / _MILLI, is_stopping=True)
+    def _over(self, subject: _Subject, sequence: int, tick: int, now: float, *, finished: bool = False) -> list[Event]:
+        """The emote that is on, if one is, has ended."""
+        events = self._unplayed(subject, sequence, tick, now, finished=finished)
         subject.emote = None
         subject.pose.emote(playing=False)
-        if not subject.shown:
+        return events
+
+    def _unplayed(
+        self, subject: _Subject, sequence: int, tick: int, now: float, *, finished: bool = False
+    ) -> list[Event]:
+        """Tell that it is seen no more."""
+        if subject.emote is None or not subject.shown:
             return []
+        emote = rfc4.PlayerEmote(sequence, subject.emote.urn, tick / _MILLI, is_stopping=True)
         event = self._emoted(subject, emote, now)
         event.finished = finished
         return [event]
@@ -458,12 +467,11 @@ class Subjects:
 
     # --- events
 
-    def _moved(self, subject: _Subject, now: float) -> PeerMoved:
-        message = subject.pose.movement(subject.tick / _MILLI)
+    def _moved(self, who: PeerId, message: rfc4.Movement, now: float) -> PeerMoved:
         event = _made(PeerMoved)
         event.at = now
         event.room = self._room
-        event.sender = subject.who
+        event.sender = who
         event.private = False
         event.size = 0
         event.position = _new(Vector3, (message.position_x, message.position_y, message.position_z))

@@ -619,3 +619,29 @@ def test_what_a_hundred_gaps_ask_for() -> None:
 def test_the_label_may_be_another() -> None:
     subjects = Subjects(DEFAULT_LIMITS, room="elsewhere")
     assert [event.room for event in subjects.take(told("joined"), 1.0)] == ["elsewhere", "elsewhere"]
+
+
+def test_an_emote_ends_with_the_one_of_two_ids_that_plays_it() -> None:
+    party = Party()
+    wave = pulse.ServerMessage(emote_started=pulse.EmoteStarted(0, 1, 1, "wave", None))
+    party.join(0, ANN, sequence=1, tick=1)
+    party.hear(wave)
+    second = party.join(1, ANN, tick=2)
+    assert kinds(second) == [f"PeerEmoted {ANN}", f"PeerMoved {ANN}"]
+    assert second[0].stopping  # type: ignore[union-attr]
+    third = party.leave(1)  # the first one is still at it
+    assert kinds(third) == [f"PeerMoved {ANN}", f"PeerEmoted {ANN}"]
+    assert not third[1].stopping  # type: ignore[union-attr]
+    assert party.join(1, BOB, tick=9) != []
+    party.join(2, ANN, sequence=1, tick=0)
+    assert kinds(party.leave(0)) == [f"PeerEmoted {ANN}", f"PeerMoved {ANN}"]
+
+
+def test_an_emote_that_began_while_we_were_away() -> None:
+    party = Party()
+    party.join(sequence=1)
+    party.subjects.set_realm("away.dcl.eth", 101.0)
+    assert party.hear(pulse.ServerMessage(emote_started=pulse.EmoteStarted(0, 1, 1, "wave", None))) == []
+    back = party.subjects.set_realm("main", 102.0)
+    assert kinds(back) == [f"PeerJoined {ANN}", f"PeerMoved {ANN}", f"PeerEmoted {ANN}"]
+    assert back[1].message.is_emoting  # type: ignore[union-attr]
