@@ -96,6 +96,9 @@ class Host:
     def call_at(self, when, callback):
         self.due = when, callback
 
+    def at_end(self, callback):
+        self.ending = callback
+
     def wake(self, callback):
         self.woken.append(callback)
 

@@ -6,6 +6,7 @@ import asyncio
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 from itertools import count
 
 import pytest
@@ -18,12 +19,14 @@ from dcl_comms_drivers.testing import Ending, run_bot
 from dcl_comms_drivers.wallet import DisposableWallet
 from rigs.drivers.kit import LOOPS, Kit
 from rigs.drivers.verbs import IN_A_REALM, IN_A_ROOM, WAITING, call, unknown
+from rigs.drivers.ws import WsRoomService
 
 from dcl_comms_core import (
     ChatReceived,
     CloseReason,
     ConnectionLost,
     PeerId,
+    PeerJoined,
     PeerLeft,
     Retry,
     RoomClosed,
@@ -151,25 +154,98 @@ def test_a_loop_that_is_closed_with_a_room_open(loop):
             friend.wait(1.0)
             friend.poll()
         orphan = on_a_loop_that_ends(loop, room + "orphan")
-        assert lost(orphan, "chat") == (CloseReason.CLIENT, Retry.NEVER)
-        with pytest.raises(ConnectionLost, match="event loop was closed"):
-            orphan.move((0.0, 0.0, 0.0))
-        # With that, at the latest, we are out of the room.
+        # With the loop we are out of the room.
         seen = []
         while not any(isinstance(event, PeerLeft) for event in seen):
             friend.wait(1.0)
             seen += friend.poll()
+        assert lost(orphan, "chat") == (CloseReason.CLIENT, Retry.NEVER)
+        with pytest.raises(ConnectionLost, match="event loop was closed"):
+            orphan.move((0.0, 0.0, 0.0))
         orphan.let_go()
         assert "orphan" not in {who.text for who in friend.peers}
 
 
-@pytest.mark.livekit
 @pytest.mark.parametrize("loop", ["run", "close", "trio"])
-def test_a_room_of_livekit_is_left_when_the_loop_was_closed(livekit_room, loop):
+def test_a_loop_that_is_closed_after_the_room_was_left(loop):
+    """Nobody is told of it any more."""
+    left = []
+
+    async def visit(connect):
+        async with connect(f"simulator:left{next(numbers)}?identity=me") as room:
+            left.append(room)
+
+    if loop == "trio":
+        trio.run(visit, on_trio.connect)
+    elif loop == "run":
+        asyncio.run(visit(on_asyncio.connect))
+    else:
+        closed = asyncio.new_event_loop()
+        closed.run_until_complete(visit(on_asyncio.connect))
+        closed.close()
+    with pytest.raises(ConnectionLost, match="we left it"):
+        left[0].chat("x")
+
+
+ORPHAN = """
+import asyncio, sys, trio
+from dcl_comms_drivers import asyncio as on_asyncio, trio as on_trio
+from dcl_comms_drivers.wallet import DisposableWallet
+
+loop, link, target = sys.argv[1:]
+
+async def enter(connect):
+    settings = {"wallet": DisposableWallet()} if target.startswith("ws-room:") else {"livekit": link}
+    return await connect(target, **settings).__aenter__()
+
+if loop == "trio":
+    room = trio.run(enter, on_trio.connect)
+elif loop == "run":
+    room = asyncio.run(enter(on_asyncio.connect))
+else:
+    closed = asyncio.new_event_loop()
+    room = closed.run_until_complete(enter(on_asyncio.connect))
+    closed.close()
+print("closed", flush=True)
+sys.stdin.read()
+"""
+
+
+@contextmanager
+def orphaned(loop, target, link="engine"):
+    """A program whose loop is closed with the room open, and which then does nothing for as long as this is inside."""
+    args = [sys.executable, "-c", ORPHAN, loop, link, target]
+    with subprocess.Popen(args, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout.readline() == "closed\n"
+        yield
+        assert process.poll() is None
+        process.stdin.close()
+        assert process.wait(30) == 0
+
+
+@pytest.mark.livekit
+@pytest.mark.parametrize("link", ["engine", "sdk"])
+@pytest.mark.parametrize("loop", ["run", "close", "trio"])
+def test_a_room_of_livekit_is_left_with_its_loop(livekit_room, loop, link):
     room = livekit_room()
-    orphan = on_a_loop_that_ends(loop, room.connection_string("orphan"))
-    assert lost(orphan, "chat") == (CloseReason.CLIENT, Retry.NEVER)
-    assert room.empties()
+    with orphaned(loop, room.connection_string("orphan"), link):
+        assert room.empties()
+
+
+@pytest.mark.parametrize("loop", ["run", "close", "trio"])
+def test_a_ws_room_is_left_with_its_loop(loop):
+    with WsRoomService() as service, polled.open(service.target(), wallet=DisposableWallet()) as friend:
+        seen = []
+
+        def until(kind):
+            while not any(isinstance(event, kind) for event in seen):
+                friend.wait(1.0)
+                seen.extend(friend.poll())
+
+        until(RoomOpened)
+        with orphaned(loop, service.target()):
+            until(PeerJoined)
+            until(PeerLeft)
 
 
 # --- a process that is forked off

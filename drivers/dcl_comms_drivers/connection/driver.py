@@ -107,12 +107,18 @@ class Driver:
         if self.elsewhere:
             msg = "this connection is that of the process that forked this one: connect in a process started with spawn"
             raise LocalProtocolError(msg)
-        if not self.host.running and not self.ended:
-            self._orphaned = True
-            self.abandon()
+        if not self.host.running:
+            # Where the host was not told of it.
+            self._outlive()
         if self.ended or self.session.state in _LEAVING:
             detail = _ORPHANED if self._orphaned else "we left it: connect again"
             raise self.failure or ConnectionLost(CloseReason.CLIENT, RETRY[CloseReason.CLIENT], detail)
+
+    def _outlive(self) -> None:
+        """The loop was closed with us in the room."""
+        if not self.ended and not self.elsewhere:
+            self._orphaned = True
+            self.abandon()
 
     @property
     def elsewhere(self) -> bool:
@@ -123,6 +129,7 @@ class Driver:
 
     def start(self) -> None:
         """Begin to join."""
+        self.host.at_end(self._outlive)
         now = self.host.now()
         self.session.receive(ClockSet(unix_offset=self._surroundings.unix_now() - now), now=now)
         if self._signing is None:

@@ -54,6 +54,10 @@ class LoopHost(Host, Protocol):
     def running(self) -> bool:
         """Whether the loop is there: turns may still come."""
 
+    @abstractmethod
+    def at_end(self, callback: Callable[[], None]) -> None:
+        """Call back, once, when the loop ends and this is not closed; where that can't be known, never."""
+
 
 class WaitingHost(LoopHost, Protocol):
     """A loop with ``await``: a Host, and what a connection needs to wait on it."""

@@ -7,10 +7,11 @@ import os
 import socket
 import sys
 from collections import deque
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from typing import TYPE_CHECKING, cast
 
 from dcl_comms_drivers.loops.host import WaitingHost
+from dcl_comms_drivers.loops.loop_end import LoopEnd
 from dcl_comms_drivers.loops.network import Direct, Net
 from dcl_comms_drivers.loops.signal import Signal
 
@@ -121,7 +122,13 @@ class _Stream(asyncio.Protocol):
             self._take = self._listening = None
 
     def abort(self) -> None:
-        self._live().abort()
+        transport = self._live()
+        if not self._loop.is_closed():
+            transport.abort()
+            return
+        # A transport does nothing any more without its loop; its socket is closed when it is collected.
+        with suppress(OSError):
+            transport.get_extra_info("socket").shutdown(socket.SHUT_RDWR)
 
     def _live(self) -> asyncio.Transport:
         assert self._transport is not None  # noqa: S101 - nobody has this before it is connected
@@ -171,7 +178,7 @@ class AsyncioNet(Net):
         task = self._loop.create_task(run())
         self._tasks.add(task)  # the loop itself keeps no hold of it
         task.add_done_callback(self._tasks.discard)
-        return task
+        return _Job(task)
 
     def limit(self, seconds: float) -> asyncio.Timeout:
         """Cancel what is inside after so many seconds, and raise TimeoutError."""
@@ -199,6 +206,16 @@ class AsyncioNet(Net):
         return stream
 
 
+class _Job:
+    def __init__(self, task: asyncio.Task[None]) -> None:
+        self._task = task
+
+    def cancel(self) -> None:
+        # Of a loop that is closed none goes on.
+        if not self._task.get_loop().is_closed():
+            self._task.cancel()
+
+
 class _Watch:
     def __init__(self, loop: asyncio.AbstractEventLoop, fd: int, ready: Callable[[], None]) -> None:
         self._loop = loop
@@ -218,6 +235,8 @@ class _Signal(Signal):
         self._waiters: list[asyncio.Future[None]] = []
 
     def notify(self) -> None:
+        if self._waiters and self._loop.is_closed():
+            return
         waiters, self._waiters = self._waiters, []
         for waiter in waiters:
             if not waiter.done():
@@ -240,6 +259,7 @@ class AsyncioHost(WaitingHost):
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
         self._wake_fd: int | None = None
+        self._end: LoopEnd | None = None
 
     def now(self) -> float:
         """Monotonic seconds of the loop."""
@@ -249,6 +269,10 @@ class AsyncioHost(WaitingHost):
     def running(self) -> bool:
         """Whether the loop is there: not closed."""
         return not self._loop.is_closed()
+
+    def at_end(self, callback: Callable[[], None]) -> None:
+        """Call back when the loop is closed."""
+        self._end = LoopEnd(self._loop, callback)
 
     def call_at(self, when: float | None, callback: Callable[[], None]) -> None:
         """Call back at a time; replaces the call asked for before."""
@@ -302,6 +326,8 @@ class AsyncioHost(WaitingHost):
 
     def close(self) -> None:
         """Stop the timer, close the descriptor."""
+        if self._end is not None:
+            self._end.forget()
         if self._wake_fd is not None:
             if not self._loop.is_closed():
                 self._loop.remove_reader(self._wake_fd)

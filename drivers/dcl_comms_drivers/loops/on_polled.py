@@ -39,6 +39,9 @@ class PolledHost:
         """It is its owner's, who polls or does not."""
         return True
 
+    def at_end(self, callback: Callable[[], None]) -> None:
+        """Never: there is no loop that could end."""
+
     def call_at(self, when: float | None, callback: Callable[[], None]) -> None:
         """Call back at a time: ``due``, which the owner looks at."""
         del callback  # always the pump's turn, which poll() takes

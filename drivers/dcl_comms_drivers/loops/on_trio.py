@@ -171,6 +171,7 @@ class TrioHost(WaitingHost):
         self._closed = False
         self._running = False
         self._watching = trio.CancelScope()
+        self._standing = trio.CancelScope()
 
     def now(self) -> float:
         """Monotonic seconds of the loop."""
@@ -188,6 +189,18 @@ class TrioHost(WaitingHost):
             except trio.RunFinishedError:
                 return False
             return True
+
+    def at_end(self, callback: Callable[[], None]) -> None:
+        """Call back when the run ends: its system tasks are cancelled then."""
+        trio.lowlevel.spawn_system_task(self._outlive, callback, name="dcl-comms end")
+
+    async def _outlive(self, callback: Callable[[], None]) -> None:
+        try:
+            with self._standing:
+                await trio.sleep_forever()
+        finally:
+            if not self._closed:
+                callback()
 
     def call_at(self, when: float | None, callback: Callable[[], None]) -> None:
         """Call back at a time; replaces the call asked for before."""
@@ -256,6 +269,7 @@ class TrioHost(WaitingHost):
     def close(self) -> None:
         """Stop the timer, close the descriptor."""
         self._watching.cancel()
+        self._standing.cancel()
         self._closed = True
         if self._scope is not None:
             self._scope.cancel()

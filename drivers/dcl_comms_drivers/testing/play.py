@@ -194,6 +194,9 @@ class StageHost(WaitingHost):
         """Virtual seconds."""
         return self.stage.clock.now
 
+    def at_end(self, callback: Callable[[], None]) -> None:
+        """Never: a play is over before its loop."""
+
     def call_at(self, when: float | None, callback: Callable[[], None]) -> None:
         """Call back at a time."""
         self.stage.due, self.stage.turn = when, callback
