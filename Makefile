@@ -10,7 +10,7 @@ THREE := -n 3 --dist worksteal
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test check bench fuzz soak luck nightly test-all ci-deps env coverage mutants conformance native bench-readme generate compare-protocol watch lock news clean
+.PHONY: demo test check bench fuzz soak luck nightly test-all ci-deps env coverage mutants conformance native bench-readme generate compare-protocol watch smoke-genesis lock news clean
 
 env: $(VENV)/.ready
 
@@ -66,6 +66,10 @@ lock: env
 
 watch: env
 	@$(BIN)/python .ci/tools/watch.py
+
+# With the internet: a guest in Genesis City's environment for trials, on Pulse and on an island.
+smoke-genesis: env
+	@$(BIN)/python .ci/tools/smoke_genesis.py
 
 coverage: env
 	$(BIN)/coverage run -m pytest -q tests/core
