@@ -1,4 +1,4 @@
-"""docs/states.md: the diagrams of the core's machines, from the tables in states.py; ``--check`` fails where they differ."""
+"""docs/states.md: the diagrams of the core's machines, from the tables in states/; ``--check`` fails where they differ."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "states.md"
 
 HEAD = """# States
 
-<!-- Made by .ci/tools/states_page.py from the tables in dcl_comms_core/states.py: change them there. -->
+<!-- Made by .ci/tools/states_page.py from the tables in dcl_comms_core/states/: change them there. -->
 
 Every move of every machine of the core. What a transport tells that has no arrow is late news and is ignored; what a caller asks for that has none
 raises `LocalProtocolError`. Who moves whom, and what waits for what, is in [machines.md](machines.md).
@@ -126,7 +126,7 @@ def page() -> str:
 def main() -> None:
     if "--check" in sys.argv:
         if not PAGE.is_file() or PAGE.read_text() != page():
-            sys.exit("docs/states.md is not what states.py says: python .ci/tools/states_page.py")
+            sys.exit("docs/states.md is not what states/ says: python .ci/tools/states_page.py")
     else:
         PAGE.write_text(page())
 

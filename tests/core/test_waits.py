@@ -1,4 +1,4 @@
-"""Whoever waits has a deadline: what states.py says of it is whole, and is what the machines do in silence.
+"""Whoever waits has a deadline: what states/ says of it is whole, and is what the machines do in silence.
 
 Every test whose rig is in ``rigs.core`` looks at it too, at each turn: see ``rigs.core.waits``.
 """
