@@ -408,6 +408,8 @@ class Socket:
         # Apart from the writing task, which would need a time limit for each time that it has nothing to write.
         never = self._net.signal()
         period = pause = self._limits.ping_seconds
+        # By pings that were not answered and not by the clock: where the loop stood still, the silence was ours.
+        unanswered, heard = 0, self._heard
         while not self._silent:
             try:
                 async with self._net.limit(pause):
@@ -416,9 +418,13 @@ class Socket:
                 pass  # it always does
             silence = 0.0 if self._deaf else self._net.now() - self._heard
             pause = period
+            if self._deaf or self._heard != heard:
+                unanswered, heard = 0, self._heard
             if silence < period:
                 pause = period - silence
-            elif silence >= _SILENT_PERIODS * period:
+                continue
+            unanswered += 1
+            if unanswered >= _SILENT_PERIODS:
                 self._silent = True
                 self._cut_off(stream)
             elif protocol.state is State.OPEN:

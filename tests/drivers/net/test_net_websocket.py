@@ -336,16 +336,48 @@ def test_a_server_that_is_silent_while_it_is_sent_to_is_hung_up_on(loop):
         run(loop, scenario, limits=Limits(ping_seconds=0.4))
 
 
-@ON_EVERY_LOOP
-def test_a_quiet_connection_that_answers_pings_stays(loop):
+@pytest.mark.parametrize("loop", ["asyncio", "trio"])
+def test_a_loop_that_stood_still_blames_nobody(loop):
+    """What came meanwhile was not read, which is no silence of the server's."""
+
+    def serve(connection):
+        accept(connection)
+        while True:
+            opcode, data = read_frame(connection)
+            connection.sendall(packed(10 if opcode == 9 else opcode, data))
+
     async def scenario(kit):
-        await kit.open(url)
-        await kit.sleep(0.6)
+        await kit.open(server.url(scheme="ws"))
+        time.sleep(2.0)  # noqa: ASYNC251 - that is the point: four times what a silence may last
         kit.do(frame(1, b"still there?"))
         await kit.until(lambda: frames(kit) == [b"still there?"])
 
-    with websocket_server(lambda server: [server.send(message) for message in server]) as url:
-        run(loop, scenario, limits=Limits(ping_seconds=0.1))
+    with Server(serve) as server:
+        run(loop, scenario, limits=Limits(ping_seconds=0.16))
+
+
+@ON_EVERY_LOOP
+def test_a_quiet_connection_that_answers_pings_stays(loop):
+    def serve(connection):
+        accept(connection)
+        # More pings than may stay without an answer.
+        for _ in range(5):
+            assert read_frame(connection) == (9, b"")
+            connection.sendall(packed(10))
+        kept.set()
+        assert read_frame(connection) == (2, b"still there?")
+        connection.sendall(packed(2, b"yes"))
+        connection.recv(1)
+
+    async def scenario(kit):
+        await kit.open(server.url(scheme="ws"))
+        await kit.until(kept.is_set)
+        kit.do(frame(1, b"still there?"))
+        await kit.until(lambda: frames(kit) == [b"yes"])
+
+    kept = threading.Event()
+    with Server(serve) as server:
+        run(loop, scenario, limits=Limits(ping_seconds=0.5))
 
 
 @ON_EVERY_LOOP
@@ -398,7 +430,7 @@ def test_what_waits_is_sent_before_closing_as_long_as_the_drain_lasts(loop):
 
     async def scenario(kit):
         await kit.open(url)
-        kit.do(*(frame(n, bytes(10_000)) for n in range(100)), CloseSocket(link=REF, drain=5.0), frame(101, b"late"))
+        kit.do(*(frame(n, bytes(10_000)) for n in range(100)), CloseSocket(link=REF, drain=40.0), frame(101, b"late"))
         closed = await kit.expect(SocketClosed)
         assert closed.reason is CloseReason.CLIENT
 

@@ -158,7 +158,10 @@ class Player:
 def nothing_left() -> bool:
     """Wait until every handle of the engine was given back, each once."""
     engine = Engine.get()
-    return settle(lambda: engine.live_handles == 0) and engine.refused_drops == 0 and settle(_sdk_is_idle)
+    assert settle(lambda: engine.live_handles == 0), f"{engine.live_handles} handles are still ours"
+    assert engine.refused_drops == 0, f"the engine did not know {engine.refused_drops} handles that we gave back"
+    assert settle(_sdk_is_idle), "the SDK's thread has rooms or tasks"
+    return True
 
 
 def _sdk_is_idle() -> bool:

@@ -77,6 +77,11 @@ class SdkPeer:
             except queue.Empty:
                 raise AssertionError(f"the peer said no more than {self.seen}") from None
 
+    def take(self):
+        """Take the reports that are there."""
+        while not self.lines.empty():
+            self.seen.append(self.lines.get())
+
     def data(self):
         """Packets it got so far: (sender, bytes, topic)."""
         return [
