@@ -109,13 +109,25 @@ class WarningCode(Enum):
     ALREADY_CONNECTED = "already connected"
     """The same wallet has a session there, which ours will end."""
     NO_ISLAND = "no island"
-    """The island service is silent although it has our position, and we are in no island's room; heartbeats go on."""
+    """The island service is silent although it has our position, and we are in no island's room; heartbeats go on.
+
+    Where an island might come of a movement source, it is told once that had its time.
+    """
     ISLAND_UNREADABLE = "island unreadable"
     """The island service sent us somewhere, and its connection string can't be read."""
     OFFLINE = "offline"
     """The realm has no comms: nobody is met there."""
     ROOM_TAKEN = "room taken"
     """The scene's room has the only place that the island's could have, and is left: RoomClosed("scene") follows."""
+    SOURCE_UNREACHABLE = "source unreachable"
+    """A movement source (``room`` says which, such as ``pulse``) can't be reached or was lost, and tries again.
+
+    Told once, until it is open again.  What rooms carry of movement is told meanwhile.
+    """
+    SOURCE_LOST = "source lost"
+    """A movement source (``room`` says which) is over for good, or could not be had.  The rooms go on."""
+    PULSE_UNREADABLE = "pulse unreadable"
+    """The realm's document says where its Pulse is, and that can't be read, or must not be used from here."""
     SILENT = "silent"
     """We joined with ``silent=True`` and never announce a profile: Unity clients then send us nothing but chat, scene
     messages and reactions, and show no avatar of ours."""
@@ -125,9 +137,6 @@ class WarningCode(Enum):
     """A chat message is beyond Limits.chat_warn_bytes: Godot clients cut it there.  Said once."""
     ADDRESSEE_UNKNOWN = "addressee unknown"
     """A packet is for somebody who is not in the room, as far as is known: it may reach nobody."""
-    SOURCE_UNREACHABLE = "source unreachable"
-    """A service beside the rooms that tells of movements, such as Pulse, can't be reached or was lost; it is tried
-    again."""
     JOURNAL_STOPPED = "journal stopped"
     """The file of ``journal=`` can't be written any more: what comes from here on is not recorded."""
 

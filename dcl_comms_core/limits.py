@@ -95,7 +95,8 @@ request_seconds            20.0         the answer to ``/about``, to a signed lo
                                         TIMEOUT
 request_sign_seconds       45.0         a request was not signed: NOT_SIGNED; servers refuse one that is a minute old
 island_seconds             10.0         after the first heartbeat: Warning(NO_ISLAND) if none came, and a WorldSession
-                                        is in no island's room; heartbeats go on
+                                        is in no island's room; heartbeats go on.  So long after it opened a movement
+                                        source may still bring one: the Warning waits
 enter_seconds              120.0        from ``open()`` on; a WorldSession that is in no room by then is over: TIMEOUT
 seek_seconds               120.0        a WorldSession's later searches, for a room that was lost or a scene's, and the
                                         joining of what they find: TIMEOUT, and a pause before the next

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, cast
 
 from dcl_comms_core.adapters.answers import Refusal, RefusalReason, refusal
 from dcl_comms_core.adapters.connection_string import Adapter, ArchipelagoAdapter, parse_connection_string
+from dcl_comms_core.adapters.pulse import PulseAddress
 from dcl_comms_core.adapters.wording import NOTHING_SAID, read_words
 from dcl_comms_core.errors import InvalidConnectionString, InvalidRealm, RealmProblem
 from dcl_comms_core.limits import DEFAULT_LIMITS, Limits
@@ -48,6 +49,10 @@ class Realm:
     """``configurations.realmName``."""
     lambdas_url: str | None = None
     """``lambdas.publicUrl``: where profiles are."""
+    pulse: PulseAddress | None = None
+    """``comms.pulse``: where the realm's own Pulse is, parsed; None if there is none that can be read."""
+    pulse_problem: str = ""
+    """What is wrong with it; "" if nothing is."""
     problem: str = ""
     """What is wrong with the first adapter that can't be read; "" if nothing is."""
 
@@ -90,6 +95,7 @@ def parse_about(document: str | bytes | _Object, *, url: str | None = None, limi
     comms = _object(about, "comms")
     adapter, problem = _adapter(comms, "adapter", limits)
     fixed_adapter, fixed_problem = _adapter(comms, "fixedAdapter", limits)
+    pulse, pulse_problem = _pulse(comms)
     return Realm(
         url=base,
         adapter=adapter,
@@ -100,6 +106,8 @@ def parse_about(document: str | bytes | _Object, *, url: str | None = None, limi
         users_count=_count(comms, "usersCount"),
         name=_text(_object(about, "configurations"), "realmName"),
         lambdas_url=_text(_object(about, "lambdas"), "publicUrl"),
+        pulse=pulse,
+        pulse_problem=pulse_problem,
         problem=problem or fixed_problem,
     )
 
@@ -157,5 +165,15 @@ def _adapter(comms: _Object, key: str, limits: Limits) -> tuple[Adapter | None, 
         return None, ""
     try:
         return parse_connection_string(text, limits=limits), ""
+    except InvalidConnectionString as error:
+        return None, str(error)
+
+
+def _pulse(comms: _Object) -> tuple[PulseAddress | None, str]:
+    text = _text(comms, "pulse")
+    if text is None or not text.strip():
+        return None, ""
+    try:
+        return PulseAddress.parse(text), ""
     except InvalidConnectionString as error:
         return None, str(error)

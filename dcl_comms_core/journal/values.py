@@ -44,6 +44,7 @@ from dcl_comms_core.packets.movement import MovementCodec
 from dcl_comms_core.peers import EVERYONE, Peer, PeerId
 from dcl_comms_core.proto import WireMessage
 from dcl_comms_core.proto._gen.tables import TABLES
+from dcl_comms_core.pulse.areas import ScenesOnly
 from dcl_comms_core.room.options import Delivery, Subscribe
 from dcl_comms_core.states import CloseReason
 from dcl_comms_core.tools.backoff import Backoff
@@ -67,11 +68,17 @@ _MADE_OF: Final[Mapping[type, tuple[str, ...]]] = {
     MovementCodec: ("bounds", "layout"),
 }
 """Classes that are no dataclasses, and the arguments that make another that is the same."""
+
+
+def _scenes_only(realm: str | None, rectangles: Any, also: Any) -> ScenesOnly:
+    return ScenesOnly(*rectangles, realm=realm, also=also)
+
+
 _CLASSES: Final[dict[str, Any]] = {
     cls.__name__: cls
     for cls in (*(getattr(inputs, name) for name in inputs.__all__), Limits, Backoff, Peer, *_MADE_OF)
     if isinstance(cls, type) and not issubclass(cls, Enum)
-}
+} | {"ScenesOnly": _scenes_only}
 _ENUMS: Final[dict[str, type[Enum]]] = {
     cls.__name__: cls
     for cls in (

@@ -31,10 +31,10 @@ class Bearings:
             for child in self._children.sources.values():
                 self._tell_realm(child)
 
-    def set_position(self, position: tuple[float, float, float]) -> None:
-        """Be there."""
+    def set_position(self, position: tuple[float, float, float], *, moving: bool) -> None:
+        """Be there.  ``moving``: whoever is there already is told by a movement."""
         self._position = position
-        for child in self._children.sources.values():
+        for child in () if moving else self._children.sources.values():
             self._tell_position(child)
 
     def tell(self, child: Child) -> None:

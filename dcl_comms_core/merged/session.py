@@ -247,11 +247,16 @@ class MergedRooms(Intents):
         self._bearings.set_realm(name)
         self._take_all()
 
-    def set_position(self, position: tuple[float, float, float], *, now: float | None = None) -> None:
-        """Tell sources that an island may come of (Placing) where we are, those to come too, and no room."""
+    def set_position(
+        self, position: tuple[float, float, float], *, moving: bool = False, now: float | None = None
+    ) -> None:
+        """Tell sources that an island may come of (Placing) where we are, those to come too, and no room.
+
+        ``moving``: a movement says it too, so that only sources to come are told.
+        """
         check_position(position)
         self._begin(now)
-        self._bearings.set_position(position)
+        self._bearings.set_position(position, moving=moving)
         self._take_all()
 
     def _add(self, child: Child, now: float | None) -> None:

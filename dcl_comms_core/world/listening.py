@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from dcl_comms_core import events as ev
 from dcl_comms_core.adapters.connection_string import OfflineAdapter
@@ -22,15 +22,16 @@ if TYPE_CHECKING:
     from dcl_comms_core.peers import PeerId
     from dcl_comms_core.room.output import Output
     from dcl_comms_core.room.session import RoomSession
-    from dcl_comms_core.tools.clock import Clock
     from dcl_comms_core.world.held import Held
     from dcl_comms_core.world.islands import IslandService
     from dcl_comms_core.world.lifecycle import Lifecycle
+    from dcl_comms_core.world.movement import Movement
     from dcl_comms_core.world.rejoining import Rejoining
     from dcl_comms_core.world.waiting import Waiting
 
 __all__ = ["Listening"]
 
+_ROOMS: Final = frozenset({RoomRole.ISLAND.value, RoomRole.SCENE.value})
 Owner: TypeAlias = "Way | Signing | MergedRooms | IslandSource"
 """Whose an event is."""
 
@@ -43,8 +44,8 @@ class Listening:
     """
 
     __slots__ = (
-        "_arrivals", "_children", "_clock", "_held", "_islands", "_known", "_lifecycle", "_merged", "_on", "_output",
-        "_own_credentials", "_rejoining", "_waiting", "identity", "moved", "requests",
+        "_arrivals", "_children", "_clock", "_held", "_islands", "_known", "_lifecycle", "_merged",
+        "_movement", "_on", "_output", "_own_credentials", "_rejoining", "_waiting", "identity", "moved", "requests",
     )  # fmt: skip
 
     def __init__(
@@ -57,7 +58,7 @@ class Listening:
         held: Held,
         lifecycle: Lifecycle,
         output: Output,
-        clock: Clock,
+        movement: Movement,
         requests: int,
         own_credentials: bool,
     ) -> None:
@@ -70,7 +71,8 @@ class Listening:
         self._held = held
         self._lifecycle = lifecycle
         self._output = output
-        self._clock = clock
+        self._clock = merged.clock
+        self._movement = movement
         self._own_credentials = own_credentials
         self._known: Mapping[int, RoomSession] = {}
         """The rooms, when one of them opened or closed last."""
@@ -90,8 +92,8 @@ class Listening:
                 ev.RoomOpened: self._on_opened,
                 ev.RoomClosed: self._on_room_closed,
                 ev.Warning: self._on_warning,
-                ev.Reconnecting: self._on_moved,
-                ev.Reconnected: self._on_moved,
+                ev.Reconnecting: self._on_reconnecting,
+                ev.Reconnected: self._on_reconnected,
             }
         )
 
@@ -181,8 +183,14 @@ class Listening:
             self._output.events.append(event)
         return False
 
-    def _on_moved(self, _owner: Owner, event: ev.Event) -> bool:
+    def _on_reconnecting(self, _owner: Owner, event: ev.Reconnecting) -> bool:
         self._output.events.append(event)
+        self._movement.repairing(event.room)
+        return True
+
+    def _on_reconnected(self, _owner: Owner, event: ev.Reconnected) -> bool:
+        self._output.events.append(event)
+        self._movement.opened(event.room)
         return True
 
     def _on_island(self, _owner: Owner, event: ev.IslandChanged) -> bool:
@@ -191,9 +199,16 @@ class Listening:
         return True
 
     def _on_warning(self, _owner: Owner, event: ev.Warning) -> bool:
-        # A service that came back names our island again only if it is another one, or does not know that we are there.
-        if event.code is not ev.WarningCode.NO_ISLAND or not self._rejoining.inside(self._rejoining.island):
+        island = self._rejoining.island
+        if event.code is not ev.WarningCode.NO_ISLAND:
             self._output.events.append(event)
+            if event.code is ev.WarningCode.SOURCE_UNREACHABLE:
+                self._movement.closed(event.room)
+                return True
+        # A service that came back names our island again only if it is another one, or does not know that we are there.
+        elif not (self._rejoining.inside(island) or isinstance(island.adapter, OfflineAdapter)):
+            self._movement.missing(event)
+            return True
         return False
 
     def _on_realm_opened(self, _owner: Owner, event: ev.RealmOpened) -> bool:
@@ -211,7 +226,9 @@ class Listening:
     def _on_opened(self, _owner: Owner, event: ev.RoomOpened) -> bool:
         """A room is there for what waits for one."""
         self._output.events.append(event)
-        self.identity = event.identity
+        self._movement.opened(event.room)
+        if self.identity is None or event.room in _ROOMS:
+            self.identity = event.identity
         self._known = self._merged.rooms
         try:
             self._waiting.opened(event.room)
@@ -226,5 +243,6 @@ class Listening:
             if link not in rooms:
                 self._output.counters.update(session.counters)
         self._known = rooms
+        self._movement.closed(event.room)
         self._rejoining.on_room_closed(event)
         return True

@@ -25,7 +25,6 @@ from dcl_comms_core.world.discovery import Found, Setback, no_wallet
 if TYPE_CHECKING:
     from dcl_comms_core.adapters.connection_string import Adapter
     from dcl_comms_core.adapters.url_guard import Place
-    from dcl_comms_core.limits import Limits
     from dcl_comms_core.merged.session import MergedRooms
     from dcl_comms_core.room.output import Output
     from dcl_comms_core.tools.clock import Clock
@@ -34,6 +33,7 @@ if TYPE_CHECKING:
     from dcl_comms_core.world.islands import IslandService
     from dcl_comms_core.world.lifecycle import Lifecycle
     from dcl_comms_core.world.membership import Stay
+    from dcl_comms_core.world.movement import Movement
     from dcl_comms_core.world.scenes import Scenes
 
 __all__ = ["JOINABLE", "Rejoining"]
@@ -49,7 +49,7 @@ class Rejoining:
     """
 
     __slots__ = (
-        "_admission", "_clock", "_islands", "_lifecycle", "_limits", "_merged", "_output", "_scenes",
+        "_admission", "_clock", "_islands", "_lifecycle", "_merged", "_movement", "_output", "_scenes",
         "_target", "island", "refusing", "scene",
     )  # fmt: skip
 
@@ -64,7 +64,7 @@ class Rejoining:
         lifecycle: Lifecycle,
         output: Output,
         clock: Clock,
-        limits: Limits,
+        movement: Movement,
         admission: Admission,
     ) -> None:
         self._target = target
@@ -75,7 +75,7 @@ class Rejoining:
         self._lifecycle = lifecycle
         self._output = output
         self._clock = clock
-        self._limits = limits
+        self._movement = movement
         self._admission = admission
         self.refusing = False
         """Is it the application that will not sign, so that asking again is of no use?"""
@@ -90,8 +90,10 @@ class Rejoining:
 
     def seek(self, stay: Stay) -> None:
         """Begin the way to a room, or have the island service say again where it is."""
-        now, limits = self._clock.now, self._limits
+        now, limits = self._clock.now, self._merged.limits
         first = stay is self.island and not self._lifecycle.opened_once
+        if stay is self.island:
+            self._movement.found()
         stay.seek(now, limits.enter_seconds if first else limits.seek_seconds)
         wanted, way = self._scenes.wanted, stay.way
         said_to: Saying = self._scenes.login.said_to
@@ -126,7 +128,9 @@ class Rejoining:
         now = self._clock.now
         for stay in (self.island, self.scene):
             self.outcome(stay, stay.way.timed_out(now))
-            self.outcome(stay, stay.timed_out(now))
+            late = stay.timed_out(now)
+            if late is None or not (stay is self.island and self._movement.shows and self._go_without()):
+                self.outcome(stay, late)
             if stay.due is not None and stay.due <= now:
                 self.seek(stay)
 
@@ -157,6 +161,7 @@ class Rejoining:
     def on_island(self, event: ev.IslandChanged) -> None:
         """The island service sends us somewhere."""
         self._islands.news = event
+        self._movement.found()
         if self._lifecycle.over:
             return
         if isinstance(event.adapter, JOINABLE):
@@ -171,9 +176,13 @@ class Rejoining:
             return
         setback = Setback(event.reason, event.retry, event.detail)
         stay = {stay.role.value: stay for stay in (self.island, self.scene)}.get(event.room)
-        if event.reason is CloseReason.DUPLICATE_IDENTITY or (stay is self.island and event.retry is Retry.NEVER):
+        if stay is None:
+            text = f"{event.room} is over ({event.reason.value}), and the rooms go on"
+            warning = ev.Warning(at=self._clock.now, room=event.room, code=ev.WarningCode.SOURCE_LOST, text=text)
+            self._output.events.append(warning)
+        elif event.reason is CloseReason.DUPLICATE_IDENTITY or (stay is self.island and event.retry is Retry.NEVER):
             self._end(setback)
-        elif stay is not None:
+        else:
             stay.lost_by = setback
 
     # --- what was lost
@@ -201,7 +210,19 @@ class Rejoining:
 
     def follow(self) -> bool:
         """See whether we are where we want to be, and do what follows.  True: something changed, so look again."""
-        return self._check(self.island) or self._check(self.scene) or self._give_way()
+        missed = self._movement.settle()
+        without = self._movement.in_vain and self._go_without()
+        return missed or without or self._check(self.island) or self._check(self.scene) or self._give_way()
+
+    def _go_without(self) -> bool:
+        """Be in the realm without an island, which may come later.  False: that is not what we wait for."""
+        stay = self.island
+        if stay.state is not StayState.SEEKING or self._islands.source is None:
+            return False
+        stay.found(OfflineAdapter("no island"), self._clock.now)
+        stay.entered(self._clock.now)
+        self._lifecycle.moved = True
+        return True
 
     def _check(self, stay: Stay) -> bool:
         adapter = stay.adapter

@@ -17,6 +17,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Unpack
 
 from dcl_comms_core import events as ev
+from dcl_comms_core.adapters.about import Realm
 from dcl_comms_core.adapters.connection_string import SignedLoginAdapter
 from dcl_comms_core.adapters.targets import parse_target
 from dcl_comms_core.errors import CommsError, InvalidConnectionString, LocalProtocolError
@@ -30,6 +31,7 @@ from dcl_comms_core.merged.session import MergedRooms
 from dcl_comms_core.packets.motion import check_position
 from dcl_comms_core.peers import EVERYONE, PeerId, addressees
 from dcl_comms_core.proto import rfc4
+from dcl_comms_core.pulse.choice import check_pulse
 from dcl_comms_core.room.incoming.profiles import build_profile
 from dcl_comms_core.room.options import RoomOptions
 from dcl_comms_core.room.outgoing.intents import Intents, check_version, packed
@@ -49,6 +51,8 @@ from dcl_comms_core.world.lifecycle import Lifecycle
 from dcl_comms_core.world.listening import Listening
 from dcl_comms_core.world.login import Login
 from dcl_comms_core.world.membership import Stay
+from dcl_comms_core.world.movement import Movement, check_label
+from dcl_comms_core.world.pulse import PulseMaker
 from dcl_comms_core.world.rejoining import JOINABLE, Rejoining
 from dcl_comms_core.world.scenes import Scenes, Wish
 from dcl_comms_core.world.waiting import Waiting
@@ -57,7 +61,6 @@ if TYPE_CHECKING:
     from collections import Counter
     from collections.abc import Callable, Iterable, Mapping
 
-    from dcl_comms_core.adapters.about import Realm
     from dcl_comms_core.adapters.connection_string import Adapter, ArchipelagoAdapter
     from dcl_comms_core.adapters.url_guard import Place
     from dcl_comms_core.commands import Command
@@ -66,6 +69,7 @@ if TYPE_CHECKING:
     from dcl_comms_core.merged.presence import Presence
     from dcl_comms_core.merged.sources import IslandSource, MovementSource
     from dcl_comms_core.peers import Addressees
+    from dcl_comms_core.pulse.choice import PulseSetting
     from dcl_comms_core.room.incoming.allowances import PeerTraffic
     from dcl_comms_core.room.incoming.profiles import Profile
     from dcl_comms_core.room.options import RoomSettings
@@ -87,6 +91,9 @@ class WorldSession(Intents):
     a throw-away one.  ``secret``: the password of a world that has one, said to that world's host only.  ``plain``:
     a realm may name LiveKit servers in the clear that are not on loopback.  ``islands``: makes an IslandSource of the
     island service's adapter and a link's number; None: ArchipelagoSession.
+    ``pulse``: whether and where Pulse is asked, see ``dcl_comms_core.pulse.choice``; ``movement``: makes another
+    MovementSource instead, of what the realm says of itself, a link's number and where the realm was reached, or none.
+    Either is opened once the realm is known, beside the island service, and its end is not the world's.
     ``heartbeat``: seconds between two of the island service's.  ``settings``: those of
     :class:`~dcl_comms_core.room.options.RoomOptions`, or of ``options`` what is to be different; ``reconnect`` says how
     to come back into what was lost, None for never; the first attempt at the island's or world's room is never
@@ -112,6 +119,8 @@ class WorldSession(Intents):
         plain: bool = False,
         islands: Callable[[ArchipelagoAdapter, int], IslandSource] | None = None,
         heartbeat: float = 1.0,
+        pulse: PulseSetting = None,
+        movement: Callable[[Realm, int, Place | None], MovementSource | None] | None = None,
         options: RoomOptions | None = None,
         **settings: Unpack[RoomSettings],
     ) -> None:
@@ -119,6 +128,7 @@ class WorldSession(Intents):
         limits, backoff = chosen.limits, chosen.reconnect
         where = parse_target(target, limits=limits)
         check_position(position)
+        check_pulse(pulse)
         if address is not None:
             require_address(address)
         if gatekeeper is not None:
@@ -169,6 +179,16 @@ class WorldSession(Intents):
             foreign=islands is not None,
             position=position,
         )
+        url = where if isinstance(where, str) else None
+        self._movement = Movement(
+            merged,
+            self.clock,
+            limits,
+            self._output,
+            make=PulseMaker(pulse, url, address, chosen, self.warn).make if movement is None else movement,
+            name=realm_name,
+        )
+        merged.set_position(position, now=None)
         login = Login(where, is_guest=is_guest, secret=secret)
         self._scenes = Scenes(where, gatekeeper=gatekeeper, realm_name=realm_name, login=login)
         self._waiting = Waiting(merged, self.clock)
@@ -184,7 +204,7 @@ class WorldSession(Intents):
             lifecycle=self._lifecycle,
             output=self._output,
             clock=self.clock,
-            limits=limits,
+            movement=self._movement,
             admission=Admission(self._signs, plain),
         )
         self._listening = Listening(
@@ -195,8 +215,8 @@ class WorldSession(Intents):
             held=self._held,
             lifecycle=self._lifecycle,
             output=self._output,
-            clock=self.clock,
             requests=limits.rooms + 3,
+            movement=self._movement,
             own_credentials=isinstance(where, JOINABLE),
         )
         self._deadline: float | None = None
@@ -265,7 +285,7 @@ class WorldSession(Intents):
         """
         stays = [timer for stay in self.standing.values() for timer in stay.timers.items()]
         theirs = [*self._islands.timers.items(), *self._merged.timers.items()]
-        return earliest([*stays, *theirs, (Timer.CLOSE, self._islands.by)])
+        return earliest([*stays, *theirs, (Timer.CLOSE, self._islands.by), (Timer.ISLAND, self._movement.deadline)])
 
     def rooms_of(self, who: PeerId) -> tuple[str, ...]:
         """The labels of the rooms that a peer is in."""
@@ -283,6 +303,9 @@ class WorldSession(Intents):
         self._lifecycle.move(WorldTrigger.OPEN)
         self.clock.origin = self.clock.now
         self._rejoining.seek(self._island)
+        if not isinstance(self._target, str):
+            # Nobody asks for a document: all that is known of the realm is what the user said.
+            self._movement.follow(Realm(), None)
         self._listening.pump()
 
     def close(self, *, drain: float | None = None, now: float | None = None) -> None:
@@ -342,6 +365,7 @@ class WorldSession(Intents):
             self._islands.position = where
         else:
             self._islands.move(where)
+            self._merged.set_position(where, now=self.clock.now)
             self._listening.pump()
 
     def set_desired_room(self, island: str | None, *, now: float | None = None) -> None:
@@ -365,7 +389,9 @@ class WorldSession(Intents):
         """Be there, for the island service and for all rooms, those to come too."""
         where = (movement.position_x, movement.position_y, movement.position_z)
         check_position(where)
-        self.set_position(where)
+        self._islands.move(ev.Vector3(*where))
+        # A movement says it to sources that are open.
+        self._merged.set_position(where, moving=True, now=self.clock.now)
         self._waiting.walk(movement)
         self._listening.pump()
 
@@ -446,6 +472,9 @@ class WorldSession(Intents):
                 msg = f"the answer to a Fetch is Fetched or FetchFailed, not {type(inp).__name__}"
                 raise LocalProtocolError(msg)
             self._rejoining.outcome(stay, stay.way.receive(inp, self.clock.now, self._rejoining.unix_now))
+            way = self._island.way
+            if way.realm is not None and not self._lifecycle.over:
+                self._movement.follow(way.realm, way.place)
         elif self._islands.source is not None and isinstance(link, LinkRef) and link.link == self._islands.link:
             self._islands.receive(inp)
         else:
@@ -474,7 +503,7 @@ class WorldSession(Intents):
         if listening.moved or children.news or children.sources or self._islands.foreign:
             listening.moved = False
             merged, islands = self._merged.deadline(), self._islands.deadline()
-            times = (self._island.deadline, self._scene.deadline, islands, merged)
+            times = (self._island.deadline, self._scene.deadline, islands, merged, self._movement.deadline)
             self._deadline = min((time for time in times if time is not None), default=None)
         return self._deadline
 
@@ -485,14 +514,16 @@ class WorldSession(Intents):
         if deadline is None:
             return None
         stays = (self._island, self._scene)
-        if deadline in {stay.way.deadline for stay in stays}:
-            return Timer.REQUEST
-        if deadline in {stay.due for stay in stays}:
-            return Timer.SEEK
-        if deadline in {stay.until for stay in stays}:
-            return Timer.ENTER
-        if deadline == self._islands.by:
-            return Timer.CLOSE
+        own = {
+            Timer.REQUEST: [stay.way.deadline for stay in stays],
+            Timer.SEEK: [stay.due for stay in stays],
+            Timer.ENTER: [stay.until for stay in stays],
+            Timer.CLOSE: [self._islands.by],
+            Timer.ISLAND: [self._movement.deadline],
+        }
+        for timer, times in own.items():
+            if deadline in times:
+                return timer
         return self._merged.deadline_reason if self._merged.deadline() == deadline else self._islands.reason
 
     def commands(self) -> list[Command]:
@@ -530,7 +561,9 @@ class WorldSession(Intents):
     def attach(self, make: Callable[[int], MovementSource], *, now: float | None = None) -> None:
         """Listen to a movement source, which is made of a link's number; see MergedRooms.attach."""
         self.clock.pass_time(now)
-        self._merged.attach(make(self._merged.new_link()), now=self.clock.now)
+        source = make(self._merged.new_link())
+        check_label(source)
+        self._merged.attach(source, now=self.clock.now)
         self._listening.pump()
 
     def put(

@@ -15,6 +15,8 @@ from dcl_comms_core.identity.guard import ChallengeGuard
 from dcl_comms_core.limits import DEFAULT_LIMITS, Limits
 from dcl_comms_core.packets.motion import check_position
 from dcl_comms_core.packets.movement import MovementCodec
+from dcl_comms_core.pulse.areas import ScenesOnly
+from dcl_comms_core.pulse.choice import AUTO, check_pulse
 from dcl_comms_core.room.incoming.dedupe import Seen
 from dcl_comms_core.room.options import Delivery, Subscribe
 from dcl_comms_core.room.outgoing.intents import check_version
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from dcl_comms_core.inputs import Track
     from dcl_comms_core.journal.record import Journal
     from dcl_comms_core.peers import PeerId
+    from dcl_comms_core.pulse.choice import PulseSetting
     from dcl_comms_core.room.options import SubscribePolicy
     from dcl_comms_drivers.wallet.wallets import Wallet
 
@@ -109,6 +112,12 @@ class Settings(TypedDict, total=False):
     """Whether services are told that we are a guest; None: where the wallet is a DisposableWallet."""
     heartbeat: float
     """Seconds between two words to the island service about where we are; 1."""
+    pulse: PulseSetting
+    """Whether a realm's Pulse is asked where everybody is, and where it is.
+
+    ``"auto"`` (the default): as the realm's document says; else the Foundation's, for realms of the Foundation.
+    ``"host:port"``: there.  ``None``: never.  ``ScenesOnly(...)``: to watch some parcels without being seen.
+    """
     journal: Journal | str | os.PathLike[str] | None
     """Where to write down what goes through the session, without secrets: a Journal, or a file to make anew.
 
@@ -168,6 +177,7 @@ _TAKES: Final[Mapping[str, tuple[tuple[type, ...], str]]] = {
     "secret": ((str, _NONE), "a world's password"),
     "is_guest": ((bool, _NONE), "True, False or None"),
     "heartbeat": ((int, float), "seconds"),
+    "pulse": ((str, ScenesOnly, _NONE), '"auto", None, "host:port" or ScenesOnly(...)'),
     "journal": ((_Journal, str, os.PathLike, _NONE), "a Journal(), or the name of a file to make anew"),
     "tap": ((Tap, _NONE), "an observer: see dcl_comms_core.tap"),
 }
@@ -209,6 +219,7 @@ class Options:
     secret: str | None = field(repr=False)
     is_guest: bool
     heartbeat: float
+    pulse: PulseSetting
     journal: Journal | str | os.PathLike[str] | None
     tap: Tap | None
 
@@ -241,6 +252,8 @@ class Options:
         reconnect = settings.get("reconnect", True)
         policy = settings.get("subscribe", Subscribe.ALL)
         limits = limits if timeout is None else replace(limits, connect_seconds=timeout, enter_seconds=timeout)
+        pulse = settings.get("pulse", AUTO)
+        check_pulse(pulse)
         livekit = settings.get("livekit")
         wallet, guest = settings.get("wallet"), settings.get("is_guest")
         return cls(
@@ -264,6 +277,7 @@ class Options:
             secret=settings.get("secret"),
             is_guest=getattr(wallet, "is_guest", False) if guest is None else guest,
             heartbeat=settings.get("heartbeat", 1.0),
+            pulse=pulse,
             journal=settings.get("journal"),
             tap=settings.get("tap"),
         )

@@ -23,6 +23,7 @@ from dcl_comms_core import (
     LocalProtocolError,
     PeerId,
     RoomOpened,
+    ScenesOnly,
 )
 
 JUNK = object()
@@ -124,6 +125,7 @@ SETTINGS = {
     "secret": [5, b"word"],
     "is_guest": [1, "yes"],
     "heartbeat": ["1", None, True],
+    "pulse": [5, b"h:1", True, "", "h:x", "https://h", ("h", 1)],
     "journal": [5, b"file", True],
     "tap": [5, print],
 }
@@ -160,6 +162,8 @@ def test_no_setting_takes_it(name, value):
         lambda: LocalWallet(5),
         lambda: LocalWallet("key"),
         lambda: PeerId(5),
+        lambda: ScenesOnly((0, 0, 1)),
+        ScenesOnly,
         lambda: polled.open(5),
         lambda: polled.open(None),
         lambda: polled.open(""),

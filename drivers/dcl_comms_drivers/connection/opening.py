@@ -84,6 +84,7 @@ def new_session(
         is_guest=options.is_guest,
         plain=options.net.plain,
         heartbeat=options.heartbeat,
+        pulse=options.pulse,
         **common,
     )
     return realm, realm

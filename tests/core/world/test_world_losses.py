@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 from rigs.core.chains import identity, key
+from rigs.core.sources import Mute
 from rigs.core.world import GATE, LIVEKIT, LOGIN, STEADY, Citizen, Universe, end, in_a_world, news, said, settled
 
 from dcl_comms_core import (
@@ -246,15 +245,6 @@ def test_a_socket_that_breaks_leaves_the_room_alone() -> None:
     assert ("realm", 1, CloseReason.NETWORK) in reasons(alice)
     assert alice.inside() == ["I2"]
     alice.replays()
-
-
-class Mute(Universe):
-    """Its island service names no island while it is ``mum``."""
-
-    mum = False
-
-    def mint(self, room: str, address: str, ttl: float = 300.0) -> Any:
-        return None if self.mum and room.startswith("I") else super().mint(room, address, ttl)
 
 
 def no_island(citizen: Citizen) -> int:

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from rigs.core.sources import Pulse
 from rigs.core.world import GATE, LOGIN, REALM, Citizen, Universe, about, said
 
 from dcl_comms_core import (
@@ -21,9 +22,11 @@ from dcl_comms_core import (
     CommsError,
     Faults,
     FrameReceived,
+    LinkClosed,
     RoomState,
     ServerPacket,
     SignatureNeeded,
+    WarningCode,
     WorldClosed,
 )
 from dcl_comms_core.testing.strategies import wire_bytes
@@ -45,14 +48,21 @@ seconds = st.sampled_from([0.0, 0.005, 0.02, 0.1, 1.0, 3.0, 20.0, 70.0])
 
 
 class Model(RuleBasedStateMachine):
-    @initialize(ws_rooms=st.booleans(), world=st.booleans(), seed=st.integers(0, 1000))
-    def begin(self, ws_rooms: bool, world: bool, seed: int) -> None:
+    @initialize(
+        ws_rooms=st.booleans(),
+        world=st.booleans(),
+        seed=st.integers(0, 1000),
+        source=st.sampled_from([None, None, "open", "blocked", "dumb", "watching"]),
+    )
+    def begin(self, ws_rooms: bool, world: bool, seed: int, source: str | None) -> None:
         self.here = Universe(seed=seed, faults=Faults(give_up=6.0), ws_rooms=ws_rooms)
         self.here.http["POST", LOGIN] = self.here.login("world")
         self.here.http["POST", GATE] = self.here.login("scene-a", key="adapter")
         if world:
             self.here.http["GET", f"{REALM}/about"] = about(f"signed-login:{LOGIN}")
         self.world = world
+        self.source = source
+        self.sources: list[Pulse] = []
         self.cut_off: set[str] = set()
         self.ended = False
         self.alice = self.new(1, seed)
@@ -61,7 +71,17 @@ class Model(RuleBasedStateMachine):
         self.log: list[Any] = []
 
     def new(self, number: int, entropy: int) -> Citizen:
-        return self.here.citizen(number=number, gatekeeper=GATE, reconnect=PATIENT, entropy=entropy, profile_version=1)
+        more = {} if self.source is None else {"movement": self.movement}
+        return self.here.citizen(
+            number=number, gatekeeper=GATE, reconnect=PATIENT, entropy=entropy, profile_version=1, **more
+        )
+
+    def movement(self, _realm: Any, link: int, _within: Any) -> Pulse:
+        """A movement source, which is as it was chosen to be."""
+        what = self.source
+        source = Pulse(link, blocked=what == "blocked", dumb=what == "dumb", places=what != "watching")
+        self.sources.append(source)
+        return source
 
     def citizens(self) -> list[Citizen]:
         return [self.alice, self.bob]
@@ -155,6 +175,22 @@ class Model(RuleBasedStateMachine):
             )
         self.cut_off.clear()
 
+    @precondition(lambda self: self.sources)
+    @rule(what=st.sampled_from(["lost", "back", "unreachable", "reachable", "over"]))
+    def something_happens_to_a_source(self, what: str) -> None:
+        source = self.sources[0]
+        if what == "lost":
+            source.reconnecting()
+        elif what == "back":
+            source.reconnected()
+        elif what == "unreachable":
+            source.warn(WarningCode.SOURCE_UNREACHABLE)
+        elif what == "reachable":
+            source.blocked = False
+        else:
+            self.alice.tell(LinkClosed(link=source.link, reason=CloseReason.BANNED))
+        self.alice.turn()
+
     @rule(sure=st.sampled_from([False] * 5 + [True]))
     def somebody_is_put_out(self, sure: bool) -> None:
         for name in self.alice.inside()[:1]:
@@ -189,7 +225,8 @@ class Model(RuleBasedStateMachine):
             session = citizen.session
             rooms = [room for room in session.rooms.values() if room.room == "island" and room.sending]
             if session.state is RoomState.OPEN:
-                assert rooms
+                # Where an island may come of a source, and none did, we are in without.
+                assert rooms or self.source is not None
             elif session.state in (RoomState.CONNECTING, RoomState.WAITING, RoomState.CLOSED):
                 assert not rooms
             assert len(session.rooms) <= 8

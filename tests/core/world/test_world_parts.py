@@ -49,6 +49,7 @@ from dcl_comms_core.world.islands import IslandService
 from dcl_comms_core.world.lifecycle import Lifecycle
 from dcl_comms_core.world.login import Login
 from dcl_comms_core.world.membership import Stay
+from dcl_comms_core.world.movement import Movement
 from dcl_comms_core.world.rejoining import Rejoining
 from dcl_comms_core.world.scenes import PREVIEW_GATEKEEPER, Scenes, Wish
 from dcl_comms_core.world.waiting import Waiting
@@ -315,6 +316,9 @@ class Desk:
         self.scenes = scenes(target)
         self.islands = islands(Source(), self.clock)
         self.island, self.scene = stay(), stay(RoomRole.SCENE)
+        self.movement = Movement(
+            self.merged, self.clock, LIMITS, self.output, make=lambda _realm, _link, _within: None, name=None
+        )
         self.rejoining = Rejoining(
             target,
             (self.island, self.scene),
@@ -324,7 +328,7 @@ class Desk:
             lifecycle=self.lifecycle,
             output=self.output,
             clock=self.clock,
-            limits=LIMITS,
+            movement=self.movement,
             admission=Admission(signs, plain=False),
         )
 

@@ -94,7 +94,7 @@ class Citizen:
         self.name = "0xnobody" if who is None else who.address.lower()
         self.journal: Journal = options.pop("journal", None) or Journal()
         options = {"address": None if who is None else who.address, **options}
-        if "islands" in options:
+        if {"islands", "movement"} & options.keys():
             self.session: Any = WorldSession(target, **options)
         else:
             self.session = self.journal.record(WorldSession, target, **options)
@@ -169,7 +169,8 @@ class Citizen:
         elif isinstance(event, RoomClosed | RealmClosed) and event.reason is not CloseReason.CLIENT:
             never = event.retry is Retry.NEVER
             self.scene_over = self.scene_over or (never and event.room == "scene")
-            self.over = self.over or (never and event.room != "scene")
+            # A movement source's end is never the end of all.
+            self.over = self.over or (never and event.room in ("island", "realm"))
 
     def check(self, command: Any) -> None:
         if isinstance(command, OpenLink | OpenSocket | Fetch):
@@ -185,7 +186,7 @@ class Citizen:
     def replays(self) -> None:
         """The same calls again give the same commands and events."""
         if isinstance(self.session, WorldSession):
-            return  # with an island source of ours, which no journal can hold
+            return  # with a source of ours, which no journal can hold
         text = self.journal.text()
         replay = Journal.read(text).replay()
         assert replay.identical, replay
