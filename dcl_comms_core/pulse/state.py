@@ -57,6 +57,7 @@ _HEADS: Final = tuple(value if value <= _HALF_TURN else value - _TURN for value 
 _POINT_UP: Final = POINT_Y.values
 _point_xz: Final = POINT_XZ.value
 _GLIDES: Final = tuple(rfc4.GlideState)
+_GLIDING: Final = len(_GLIDES)
 _Movement: Final = rfc4.Movement
 _MILLI: Final = 1000.0
 
@@ -73,6 +74,8 @@ _POSTURES: Final = tuple(
 _TIME, _X, _Y, _Z, _VX, _VY, _VZ, _BLEND, _SLIDE, _ON_GROUND, _JUMPING, _JUMPS = range(12)
 _LONG, _LONG_DOWN, _DOWN, _STUN, _GLIDE, _YAW, _INSTANT, _EMOTING = range(12, 20)
 _LOOKS_SIDE, _LOOKS_UP, _SIDE, _TILT, _AT_X, _AT_Y, _AT_Z, _POINTS = range(20, 28)
+_AIRBORNE, _POINT = slice(_LONG, _STUN + 1), slice(_AT_X, _AT_Z + 1)
+_NOWHERE: Final = (0.0, 0.0, 0.0)
 
 
 @cache  # as many as there are columns
@@ -125,7 +128,8 @@ class Pose:
         values[_YAW] = _YAWS[state.rotation_y]
         values[_BLEND] = _BLENDS[state.movement_blend]
         values[_SLIDE] = _SLIDES[state.slide_blend]
-        self._glide(state.glide_state)
+        glide = state.glide_state
+        values[_GLIDE] = _GLIDES[glide] if 0 <= glide < _GLIDING else rfc4.GlideState(int(glide))
         values[_JUMPS] = state.jump_count
         values[_JUMPING] = state.jump_count > 0
         self._yaw = None if state.head_yaw is None else _HEADS[state.head_yaw]
@@ -175,8 +179,9 @@ class Pose:
         code = delta.slide_blend
         if code is not None:
             values[_SLIDE] = _SLIDES[code]
-        if delta.glide_state is not None:
-            self._glide(delta.glide_state)
+        glide = delta.glide_state
+        if glide is not None:
+            values[_GLIDE] = _GLIDES[glide] if 0 <= glide < _GLIDING else rfc4.GlideState(int(glide))
         code = delta.jump_count
         if code is not None:
             values[_JUMPS] = code
@@ -213,18 +218,16 @@ class Pose:
     def _place(self, index: int) -> None:
         if not 0 <= index < PLACES:
             raise IndexError(index)
-        row, column = divmod(index, COLUMNS)
-        self._east, self._north = _metres(column + WEST), _metres(row + SOUTH)
-        self._values[_X] = self._east[self._x]
-        self._values[_Z] = self._north[self._z]
-
-    def _glide(self, glide: pulse.GlideState) -> None:
-        self._values[_GLIDE] = _GLIDES[glide] if 0 <= glide < len(_GLIDES) else rfc4.GlideState(int(glide))
+        self._east = east = _metres(index % COLUMNS + WEST)
+        self._north = north = _metres(index // COLUMNS + SOUTH)
+        values = self._values
+        values[_X] = east[self._x]
+        values[_Z] = north[self._z]
 
     def _show_flags(self) -> None:
         """What the flags say, and what they let count."""
         flags, values = self._flags, self._values
-        values[_ON_GROUND], values[_LONG : _STUN + 1] = _POSTURES[flags & _HEAD_YAW - 1]
+        values[_ON_GROUND], values[_AIRBORNE] = _POSTURES[flags & _HEAD_YAW - 1]
         if flags & _HEAD_YAW and self._yaw is not None:
             values[_LOOKS_SIDE], values[_SIDE] = True, self._yaw
         else:
@@ -234,10 +237,10 @@ class Pose:
         else:
             values[_LOOKS_UP], values[_TILT] = False, 0.0
         if flags & _POINTING and None not in self._point:
-            values[_AT_X : _AT_Z + 1] = self._point
+            values[_POINT] = self._point
             values[_POINTS] = True
         elif values[_POINTS]:
-            values[_AT_X : _AT_Z + 1] = (0.0, 0.0, 0.0)
+            values[_POINT] = _NOWHERE
             values[_POINTS] = False
 
 
@@ -279,7 +282,7 @@ def to_state(movement: rfc4.Movement) -> pulse.PlayerState | None:
         rotation_y=ROTATION.code(heading(m.rotation_y)),
         movement_blend=BLEND.code(m.movement_blend_value),
         slide_blend=SLIDE.code(m.slide_blend_value),
-        glide_state=pulse.GlideState(glide if 0 <= glide < len(_GLIDES) else 0),
+        glide_state=pulse.GlideState(glide if 0 <= glide < _GLIDING else 0),
         jump_count=min(max(m.jump_count, int(m.is_jumping), 0), _MOST_JUMPS),
     )
     flags = (
