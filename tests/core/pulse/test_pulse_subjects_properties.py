@@ -14,11 +14,12 @@ from hypothesis import strategies as st
 from rigs.core.pulse import Delta, Full, State
 
 from dcl_comms_core import events as ev
-from dcl_comms_core.limits import DEFAULT_LIMITS
+from dcl_comms_core.limits import DEFAULT_LIMITS, Limits
 from dcl_comms_core.peers import PeerId
 from dcl_comms_core.proto import pulse
 from dcl_comms_core.pulse.state import to_movement
 from dcl_comms_core.pulse.subjects import Subjects
+from dcl_comms_core.testing.strategies import messages
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -264,3 +265,65 @@ def test_the_last_state_is_the_services(steps: list[tuple[Any, ...]]) -> None:
     assert {player.wallet for player in alone if player.emote is not None} == {
         str(who) for who in observer.emoting if str(who) in {player.wallet for player in alone}
     }
+
+
+SMALL = st.integers(0, 3)
+ANY_STATES = st.none() | messages(pulse.PlayerState) | st.builds(State, st.just(48488), st.integers(0, 300))
+HOSTILE = st.one_of(
+    messages(pulse.ServerMessage),
+    st.builds(Delta, SMALL, SMALL, SMALL, SMALL, st.none() | st.integers(-1, 99_534), st.none() | st.integers(0, 300)).map(
+        lambda delta: pulse.ServerMessage(player_state_delta=delta)
+    ),
+    st.builds(Full, SMALL, SMALL, SMALL, ANY_STATES).map(lambda full: pulse.ServerMessage(player_state_full=full)),
+    st.builds(
+        pulse.PlayerJoined, st.sampled_from([*WALLETS, ""]), SMALL, st.builds(Full, SMALL, SMALL, SMALL, ANY_STATES),
+        st.sampled_from(["main", "", "Away"]),
+    ).map(lambda joined: pulse.ServerMessage(player_joined=joined)),
+    SMALL.map(lambda number: pulse.ServerMessage(player_left=pulse.PlayerLeft(number))),
+    st.builds(pulse.TeleportPerformed, SMALL, SMALL, SMALL, ANY_STATES, st.sampled_from(["main", "", "Away"])).map(
+        lambda told: pulse.ServerMessage(teleported=told)
+    ),
+    st.builds(pulse.EmoteStarted, SMALL, SMALL, SMALL, st.sampled_from(["wave", "two words"]), ANY_STATES).map(
+        lambda told: pulse.ServerMessage(emote_started=told)
+    ),
+    st.builds(pulse.EmoteStopped, SMALL, SMALL, st.sampled_from(pulse.EmoteStopReason), SMALL, ANY_STATES).map(
+        lambda told: pulse.ServerMessage(emote_stopped=told)
+    ),
+    st.sampled_from(["main", "away", None]),
+)  # fmt: skip
+"""Messages of which a good part fits, and changes of our realm."""
+
+
+@settings(max_examples=400)
+@given(st.lists(HOSTILE, max_size=40))
+def test_whatever_is_told_who_is_there_is_told_once_and_nothing_is_raised(told: list[Any]) -> None:
+    subjects = Subjects(Limits(pulse_subjects=3, peers=2))
+    there: set[PeerId] = set()
+    emoting: set[PeerId] = set()
+    for now, message in enumerate(told):
+        if isinstance(message, pulse.ServerMessage):
+            events = subjects.take(message, float(now))
+        else:
+            events = subjects.set_realm(message, float(now))
+        for event in events:
+            who: Any = getattr(event, "sender", None)
+            if isinstance(event, ev.PeerJoined):
+                assert who not in there
+                there.add(who)
+            elif isinstance(event, ev.PeerLeft):
+                there.remove(who)
+                emoting.discard(who)
+            elif isinstance(event, ev.PeerEmoted):
+                assert who in there
+                assert not event.stopping or who in emoting
+                (emoting.discard if event.stopping else emoting.add)(who)
+            elif isinstance(event, ev.PeerMoved | ev.ProfileAnnounced):
+                assert who in there
+            else:
+                assert isinstance(event, ev.PacketRejected | ev.LimitReached)
+        assert len(there) <= 2
+        assert len(subjects) <= 3
+        due = subjects.deadline()
+        assert len(subjects.resyncs(float(now))) <= 3
+        assert due is None or (later := subjects.deadline()) is None or later > now
+    assert {event.sender for event in subjects.forget(99.0)} == there  # type: ignore[union-attr]
