@@ -166,6 +166,7 @@ class WorldSession(Intents):
         prng, older = Prng(chosen.entropy), OlderForms(limits)
         self._target = where
         self._signs = address is not None
+        self._asks_pulse = pulse is not None and movement is None
         self._merged = merged
         self._arrivals = merged.arrivals
         self._output = Output("", self.clock)
@@ -299,7 +300,8 @@ class WorldSession(Intents):
         if not self._lifecycle.may(WorldTrigger.OPEN):
             msg = f"the session is {self.state.value}: make a new WorldSession to begin again"
             raise LocalProtocolError(msg)
-        self._check_clock(signs=isinstance(self._target, str | SignedLoginAdapter))
+        # Pulse wants the time signed, whatever leads to the rooms.
+        self._check_clock(signs=isinstance(self._target, str | SignedLoginAdapter) or self._asks_pulse)
         self._lifecycle.move(WorldTrigger.OPEN)
         self.clock.origin = self.clock.now
         self._rejoining.seek(self._island)

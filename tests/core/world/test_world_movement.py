@@ -354,6 +354,13 @@ def test_a_world_takes_any_setting_and_a_journal_holds_it(setting: Any) -> None:
     alice.replays()
 
 
+def test_who_asks_pulse_needs_the_wall_clock() -> None:
+    session = WorldSession("archipelago:wss://realm.example/ws", address="0x" + "ab" * 20, pulse="h:1")
+    with pytest.raises(LocalProtocolError, match="wall clock"):
+        session.open(now=0.0)
+    WorldSession("archipelago:wss://realm.example/ws", address="0x" + "ab" * 20).open(now=0.0)
+
+
 def test_a_wrong_setting_is_refused_at_once() -> None:
     with pytest.raises(LocalProtocolError, match="pulse= takes"):
         WorldSession(REALM, pulse="h:x")
