@@ -15,12 +15,14 @@ import pytest
 from dcl_comms_drivers.livekit.engine.audio import AudioSink
 from dcl_comms_drivers.livekit.engine.buffers import Hold, native_view
 from dcl_comms_drivers.livekit.engine.engine import Engine
-from dcl_comms_drivers.livekit.engine.ffi import FfiEvent, FfiRequest, FfiResponse, video_frame_pb2
+from dcl_comms_drivers.livekit.engine.ffi import FfiEvent, FfiRequest, FfiResponse, room_pb2, video_frame_pb2
+from dcl_comms_drivers.livekit.engine.members import Members
 from dcl_comms_drivers.livekit.engine.video import VideoSink
+from dcl_comms_drivers.livekit.own_tracks import OwnTracks
 from dcl_comms_drivers.media.frames import AudioFrame, VideoFormat, VideoFrame, VideoTrack
 from rigs.drivers.livekit import Player, nothing_left
 
-from dcl_comms_core import DEFAULT_LIMITS, LocalProtocolError, TrackAttached
+from dcl_comms_core import DEFAULT_LIMITS, LinkRef, LocalProtocolError, TrackAttached, TrackDetached
 
 STREAM = 7
 
@@ -340,3 +342,41 @@ def test_the_engine_s_own_memory_outlives_the_room_while_it_is_looked_at(livekit
     gc.collect()
     assert len(released) == before + 2
     assert engine.refused_drops == 0
+
+
+def test_a_track_that_ends_while_its_room_is_left_is_given_back_with_the_room():
+    """Meanwhile the engine takes the tracks' handles and puts others in their places: in between it knows none."""
+
+    class Handles:
+        def __init__(self):
+            self.given_back = []
+
+        def own(self, handle):
+            return handle
+
+        def drop(self, handle):
+            self.given_back.append(handle)
+
+    def told(**event):
+        (kind,) = event
+        return [type(inp) for inp in members.inputs(kind, room_pb2.RoomEvent(room_handle=1, **event))]
+
+    def subscribed(sid, handle):
+        info = {"sid": sid, "name": "", "kind": 1, "stream_state": 1, "muted": False, "remote": True}
+        return told(track_subscribed={"participant_identity": "bob", "track": {"handle": {"id": handle}, "info": info}})
+
+    def unsubscribed(sid):
+        return told(track_unsubscribed={"participant_identity": "bob", "track_sid": sid})
+
+    engine = Handles()
+    members = Members(LinkRef(0, 1), engine, OwnTracks(LinkRef(0, 1)))
+    for sid, handle in (("TR_1", 11), ("TR_2", 12), ("TR_3", 13)):
+        assert subscribed(sid, handle) == [TrackAttached]
+    assert unsubscribed("TR_1") == [TrackDetached]
+    assert engine.given_back == [11]
+    members.leave()
+    assert unsubscribed("TR_2") == [TrackDetached]
+    assert subscribed("TR_3", 14) == [TrackAttached]
+    assert engine.given_back == [11]
+    assert sorted(members.end()) == [12, 13, 14]
+    assert members.end() == []

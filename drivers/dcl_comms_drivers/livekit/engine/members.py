@@ -1,7 +1,8 @@
 """Who and what is in a room: the engine's news of participants and tracks as inputs, and the handles in it.
 
 A participant's handle is of no use to us and is given back at once.  A publication's is kept while it is published,
-and a track's while we receive it, because subscribing and listening need them.
+and a track's while we receive it, because subscribing and listening need them.  While it leaves, the engine takes the
+tracks' handles and puts others in their places: what ends then is given back with the room.
 """
 
 from __future__ import annotations
@@ -51,6 +52,9 @@ class Members:
         self._publications: dict[str, tuple[str, int]] = {}
         self._encrypted: set[str] = set()
         self._attached: dict[str, tuple[str, int]] = {}
+        self._leaving = False
+        self._late: list[int] = []
+        """Handles of tracks that ended while the room is left."""
         self._readers: Final[dict[str, Callable[[room_pb2.RoomEvent], Iterable[Input]]]] = {
             "participant_connected": lambda event: self._joined(event.participant_connected.info),
             "participant_disconnected": lambda event: self._left(event.participant_disconnected.participant_identity),
@@ -100,9 +104,14 @@ class Members:
         """Whether a track is encrypted end to end."""
         return sid in self._encrypted
 
+    def leave(self) -> None:
+        """The engine is asked to leave the room."""
+        self._leaving = True
+
     def end(self) -> list[int]:
         """Forget everybody; return the handles to give back."""
-        handles = [handle for _, handle in (*self._publications.values(), *self._attached.values())]
+        kept = (*self._publications.values(), *self._attached.values())
+        handles, self._late = [*self._late, *(handle for _, handle in kept)], []
         self._people.clear()
         self._publications.clear()
         self._attached.clear()
@@ -190,7 +199,7 @@ class Members:
         sid = change.track.info.sid
         known = self._attached.pop(sid, None)
         if known is not None:
-            self._engine.drop(known[1])
+            self._give_back_track(known[1])
         self._attached[sid] = (change.participant_identity, self._engine.own(change.track.handle.id))
         yield TrackAttached(link=self._ref, identity=change.participant_identity, sid=sid)
 
@@ -203,8 +212,14 @@ class Members:
     def _detached(self, sid: str) -> Iterator[Input]:
         known = self._attached.pop(sid, None)
         if known is not None:
-            self._engine.drop(known[1])
+            self._give_back_track(known[1])
             yield TrackDetached(link=self._ref, identity=known[0], sid=sid)
+
+    def _give_back_track(self, handle: int) -> None:
+        if self._leaving:
+            self._late.append(handle)
+        else:
+            self._engine.drop(handle)
 
     def _speakers(self, event: room_pb2.RoomEvent) -> Iterator[Input]:
         identities = tuple(event.active_speakers_changed.participant_identities)

@@ -469,6 +469,7 @@ class Room:
             return
         self._phase = _Phase.LEAVING
         self._due = self.now + _LEAVE_SECONDS
+        self.members.leave()
         async_id = self.engine.next_id()
         try:
             self.call(requests.leave(self.handle, async_id), async_id, lambda _: self.left("disconnect"))

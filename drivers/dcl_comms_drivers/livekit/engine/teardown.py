@@ -78,7 +78,14 @@ class _Teardown:
             self._seen("disconnect")
 
     def _on_event(self, event: FfiEvent) -> None:
-        self._engine.discard(event)
+        # While it leaves, the engine takes the tracks' handles and puts others in their places.
+        later = owned_handles(event) if event.room_event.HasField("track_subscribed") else []
+        with self._lock:
+            kept = bool(self._waiting_for) and bool(later)
+            if kept:
+                self._handles += [self._engine.own(handle) for handle in later]
+        if not kept:
+            self._engine.discard(event)
         if event.WhichOneof("message") != "room_event" or event.room_event.WhichOneof("message") == "eos":
             self._seen("eos")
 
