@@ -79,7 +79,7 @@ class _Teardown:
 
     def _on_event(self, event: FfiEvent) -> None:
         # While it leaves, the engine takes the tracks' handles and puts others in their places.
-        later = owned_handles(event) if event.room_event.HasField("track_subscribed") else []
+        later: list[int] = list(owned_handles(event)) if event.room_event.HasField("track_subscribed") else []
         with self._lock:
             kept = bool(self._waiting_for) and bool(later)
             if kept:
