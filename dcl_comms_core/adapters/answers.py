@@ -9,7 +9,7 @@ service that is down) the words decide, and only there.
 reason         from                                            what may help
 =============  ==============================================  =================
 BANNED         words of a ban                                  NEVER
-WRONG_SECRET   403 of a world with a password                  NEVER
+WRONG_SECRET   401 or 403 that speaks of a world's password    NEVER
 DENIED         401, 403 with words of the wallet, 451; 200     NEVER
                with words
 SIGNATURE      401, 403 with words of the signature            FRESH_CREDENTIALS
@@ -110,7 +110,8 @@ _BY_WORDS: Final = (
     (_REFUSED, Topic.SIGNATURE, RefusalReason.SIGNATURE),
     (_OPEN | {409, 503}, Topic.FULL, RefusalReason.FULL),
     (_OPEN | {503}, Topic.THROTTLE, RefusalReason.THROTTLED),
-    (_REFUSED - {401}, Topic.SECRET, RefusalReason.WRONG_SECRET),
+    (_REFUSED, Topic.SECRET, RefusalReason.WRONG_SECRET),
+    (_REFUSED - {401}, Topic.WORLD, RefusalReason.WRONG_SECRET),
     (_REFUSED, Topic.WALLET, RefusalReason.DENIED),
 )
 """The first row that fits counts: of these statuses, with words that speak of this."""

@@ -84,7 +84,8 @@ def parse_target(target: str | Adapter, *, limits: Limits = DEFAULT_LIMITS) -> s
 def _named(text: str) -> str | Adapter | None:
     if text.lower() in _NAMES:
         return _NAMES[text.lower()]()
-    return WORLDS + text.lower() if _WORLD.fullmatch(text) else None
+    name = text.rstrip("/")
+    return WORLDS + name.lower() if _WORLD.fullmatch(name) else None
 
 
 _NAMES: Final[Mapping[str, Callable[[], str | Adapter]]] = {

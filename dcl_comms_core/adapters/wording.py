@@ -45,6 +45,8 @@ _SECRETIVE = re.compile(r"[^\s\"',;]{43,}")
 _NAMES = re.compile(r"\"[^\"\n]*\"|'[^'\n ]*'|[^\s\"']{1,250}\.eth\b", re.IGNORECASE)
 _NAME: Final = "§"
 _PAGE = re.compile(r"\s*<(?:!doctype|html|head|body|\?xml|!--)", re.IGNORECASE)
+_MARKED_UP = re.compile(r"\s*<[a-z][a-z0-9]*[\s/>]", re.IGNORECASE)
+"""Begins as a piece of a page does."""
 _UNSEEN = re.compile(r"<(script|style|svg)\b.*?(?:</\1\s*>|\Z)|<!--.*?(?:-->|\Z)", re.IGNORECASE | re.DOTALL)
 _TAG = re.compile(r"<[^<>]*>?")
 _BLANKS = re.compile(r"\s+")
@@ -62,6 +64,7 @@ class Topic(Enum):
         r"|\b(?:time ?stamp|signature|request)\b[^.\n]{0,60}\b(?:in the (?:future|past)|ahead"
         r"|too (?:old|new|far|early|late)|expired|stale|skew(?:ed)?|out of (?:range|sync|bounds)|not yet valid)\b"
         r"|\b(?:expired|stale|future|old|skewed)\b[^.\n]{0,30}\btime ?stamp\b"
+        r"|\bsigned\b[^.\n]{0,30}\b(?:too long ago|too early|too late|in the (?:future|past))\b"
     )
     MISSING = r"\b(?:no|missing|without(?: an?)?) (?:realm|realmname|scene|sceneid|parcel)\b"
     """Something that the request has to say."""
@@ -84,15 +87,17 @@ class Topic(Enum):
         r"\btoo many\b[^.\n]{0,30}\b(?:requests?|attempts?|tries|calls)\b"
         r"|\brate[- ]?limit(?:ed|s|ing)?\b|\bthrottl\w+|\bslow down\b"
     )
-    SECRET = r"\b(?:shared[- ])?secret\b|\bpass(?:word|code|phrase)\b|\ballowed to access world §"  # noqa: S105
-    """A world's password.  Where its name follows it is the world's own server, whose 403 has no other cause."""
+    SECRET = r"\b(?:shared[- ])?secret\b|\bpass(?:word|code|phrase)\b"  # noqa: S105
+    """A world's password."""
+    WORLD = r"\ballowed to access world §"
+    """The words of the worlds' own server, whose 403 has no other cause than the password."""
     FIREWALL = (
         r"\bcloudflare\b|\bcloudfront\b|\bwaf\b|\bcaptcha\b|\bray id\b|\bproxy\b|\bautomated\b"
         r"|\bbrowser'?s? signature\b|\byour ip\b|\bip address\b|\berror(?: code)?:? 1\d{3}\b"
     )
     WALLET = (
-        r"\bden(?:y|ied)\b|\bnot (?:been )?allowed\b|\b(?:allow|black|block)-?list|\bnot authori[sz]ed to\b"
-        r"|\b(?:no access|access to)\b|\bpermissions?\b|\bprivileges?\b|\bwallets?\b|\bowners?\b"
+        r"\bden(?:y|ied)\b|\bnot (?:been )?allowed\b|\b(?:allow|deny|black|block|white)[- ]?list"
+        r"|\bnot authori[sz]ed to\b|\b(?:no access|access to)\b|\bpermissions?\b|\bprivileges?\b|\bwallets?\b|\bowners?\b"
         r"|\binvit(?:e|ed|ation)\b|\bmembers?\b|\busers?\b|\bnft\b"
     )
 
@@ -127,7 +132,7 @@ def read_words(body: str | bytes, longest: int) -> Words:
         return NOTHING_SAID
     text = (body if isinstance(body, str) else body.decode("utf-8", "replace"))[:_PAGE_CHARS]
     is_page = _PAGE.match(text) is not None
-    if is_page:
+    if is_page or _MARKED_UP.match(text):
         from html import unescape  # noqa: PLC0415 - a table of all entities, for the few who meet a page
 
         text = unescape(_TAG.sub(" ", _UNSEEN.sub(" ", text)))

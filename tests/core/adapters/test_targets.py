@@ -32,6 +32,7 @@ P = ConnectionStringProblem
     [
         # By name.
         ("plaza.dcl.eth", WORLD),
+        ("Plaza.dcl.eth/", WORLD),
         (" Plaza.DCL.eth\n", WORLD),
         ("my-name.eth", "https://worlds-content-server.decentraland.org/world/my-name.eth"),
         ("main", MAIN),

@@ -90,6 +90,11 @@ def refused(status: int, body: Any, headers: dict[str, str] | None = None) -> Re
         (503, {"error": "Service Unavailable", "message": "Rate limit exceeded, slow down"}, R.THROTTLED),
         (403, {"message": "Too Many Requests"}, R.THROTTLED),
         (403, {"error": "Wrong password"}, R.WRONG_SECRET),
+        (401, {"error": "Wrong password"}, R.WRONG_SECRET),
+        (401, {"message": "This world asks for a shared secret"}, R.WRONG_SECRET),
+        (401, {"error": "You are not on the allow list of this world"}, R.DENIED),
+        (403, {"error": "On the deny list"}, R.DENIED),
+        (401, {"message": "The request was signed too long ago"}, R.CLOCK),
         (403, {"error": {"code": 7, "message": "account suspended"}}, R.BANNED),
         (401, {"errors": [{"detail": "the timestamp has expired"}]}, R.CLOCK),
         (403, "The wallet is not on the allow-list", R.DENIED),
@@ -176,6 +181,11 @@ def test_a_page_is_told_by_its_words() -> None:
     assert refused(502, "<html><style>unfinished").detail == ""
     assert len(refused(502, "<html>" + "word " * 20_000).detail) <= 204
     assert refused(502, "x " * 40_000).detail == ""
+
+
+@pytest.mark.parametrize("body", ["<h1>Down</h1> until <b>five</b>", "<p >Down until&nbsp;five", "Down until five"])
+def test_a_piece_of_a_page_is_shown_without_its_marks(body: str) -> None:
+    assert refused(503, body).detail == "Down until five"
 
 
 @pytest.mark.parametrize(
