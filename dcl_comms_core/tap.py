@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from dcl_comms_core.inputs import Input
     from dcl_comms_core.peers import PeerId
 
-__all__ = ["Tap", "is_packet", "without_secrets"]
+__all__ = ["QuietTap", "Tap", "is_packet", "without_secrets"]
 
 
 @runtime_checkable
@@ -74,6 +74,33 @@ class Tap(Protocol):
     def step(self, at: float, item: Input | Command | Event) -> None:
         """An input, a command or an event that is no packet itself, without its secrets."""
         ...
+
+
+class QuietTap(Tap):
+    """A tap that makes nothing of what it is told: derive from it to hear of some only."""
+
+    def received(
+        self,
+        at: float,
+        room: str,
+        sender: PeerId | None,
+        data: bytes,
+        *,
+        reliable: bool,
+        topic: str,
+        private: bool,
+        verdict: str,
+    ) -> None:
+        """A packet came."""
+
+    def sent(self, at: float, room: str, command: SendData) -> None:
+        """A packet of ours was given to the transport."""
+
+    def acknowledged(self, at: float, room: str, tokens: tuple[int, ...], *, failed: bool) -> None:
+        """The transport took packets of ours, or did not."""
+
+    def step(self, at: float, item: Input | Command | Event) -> None:
+        """An input, a command or an event that is no packet itself."""
 
 
 def is_packet(item: Input | Command | Event) -> bool:

@@ -97,8 +97,8 @@ class Topic(Enum):
     )
     WALLET = (
         r"\bden(?:y|ied)\b|\bnot (?:been )?allowed\b|\b(?:allow|deny|black|block|white)[- ]?list"
-        r"|\bnot authori[sz]ed to\b|\b(?:no access|access to)\b|\bpermissions?\b|\bprivileges?\b|\bwallets?\b|\bowners?\b"
-        r"|\binvit(?:e|ed|ation)\b|\bmembers?\b|\busers?\b|\bnft\b"
+        r"|\bnot authori[sz]ed to\b|\b(?:no access|access to)\b|\bpermissions?\b|\bprivileges?\b"
+        r"|\bwallets?\b|\bowners?\b|\binvit(?:e|ed|ation)\b|\bmembers?\b|\busers?\b|\bnft\b"
     )
 
     @cached_property

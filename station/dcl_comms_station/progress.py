@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from dcl_comms_core.commands import Fetch, OpenLink, OpenSocket
 from dcl_comms_core.events import CredentialsNeeded, SignatureNeeded
 from dcl_comms_core.inputs import SocketOpened
+from dcl_comms_core.tap import QuietTap
 from dcl_comms_station.terminal import complain
 
 if TYPE_CHECKING:
@@ -21,10 +22,9 @@ if TYPE_CHECKING:
     from dcl_comms_drivers.connection.waiting import WaitingConnection
     from dcl_comms_drivers.settings import Settings
 
-    from dcl_comms_core.commands import Command, SendData
+    from dcl_comms_core.commands import Command
     from dcl_comms_core.events import Event
     from dcl_comms_core.inputs import Input
-    from dcl_comms_core.peers import PeerId
     from dcl_comms_station.loops import Loop
 
 __all__ = ["Progress", "entered"]
@@ -43,7 +43,7 @@ async def entered(loop: Loop, target: str, settings: Settings) -> AsyncGenerator
             yield room
 
 
-class Progress:
+class Progress(QuietTap):
     """A tap of a connection, for the length of its way in: ``with Progress() as progress``, ``progress.over()``."""
 
     def __init__(self, pause: float = _FIRST) -> None:
@@ -90,23 +90,3 @@ class Progress:
                 self._waits_for = "the wallet's signature"
             case _:
                 pass
-
-    def received(
-        self,
-        at: float,
-        room: str,
-        sender: PeerId | None,
-        data: bytes,
-        *,
-        reliable: bool,
-        topic: str,
-        private: bool,
-        verdict: str,
-    ) -> None:
-        """A packet: nothing that is waited for."""
-
-    def sent(self, at: float, room: str, command: SendData) -> None:
-        """Likewise."""
-
-    def acknowledged(self, at: float, room: str, tokens: tuple[int, ...], *, failed: bool) -> None:
-        """Likewise."""

@@ -34,7 +34,7 @@ from dcl_comms_core import (
     TokenRefreshed,
     WsRoomAdapter,
 )
-from dcl_comms_core.tap import is_packet, without_secrets
+from dcl_comms_core.tap import QuietTap, Tap, is_packet, without_secrets
 
 LINK = LinkRef(1, 1)
 SECRET = make_token(now=1_800_000_000.0)
@@ -102,3 +102,21 @@ def test_packets_are_told_apart_from_steps() -> None:
     chat = Rig().join("alice").data(wire(chat=Chat(message="hi", timestamp=1.0)))
     assert isinstance(chat, ChatReceived)  # what a packet means is no packet
     assert not any(map(is_packet, [chat, ClockSet(unix_offset=0.0), *SECRETIVE]))
+
+
+def test_who_wants_to_hear_of_some_only_derives_from_a_quiet_one() -> None:
+    class Verdicts(QuietTap):
+        def __init__(self) -> None:
+            self.heard: list[str] = []
+
+        def received(self, *_: Any, verdict: str, **how: Any) -> None:
+            self.heard.append(verdict)
+
+    tap = Verdicts()
+    assert isinstance(tap, Tap)
+    rig = Rig(tap=tap).join()
+    rig.send(1)
+    rig.acknowledge(*(command.token for command in rig.sent()))
+    rig.data(wire(chat=Chat(message="hello", timestamp=1.0)))
+    tap.step(0.0, ClockSet(unix_offset=0.0))
+    assert tap.heard == ["told"]

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING
 
-from dcl_comms_core.errors import TrackEnded
+from dcl_comms_core.errors import LocalProtocolError, TrackEnded
 from dcl_comms_core.inputs import OwnTrackVanished
 from dcl_comms_drivers.livekit.permissions import refusal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from dcl_comms_core.errors import CommsError
     from dcl_comms_core.inputs import Input, LinkRef, Permissions, TrackSource
@@ -17,25 +18,70 @@ if TYPE_CHECKING:
 __all__ = ["OwnTrack", "OwnTracks"]
 
 
-class OwnTrack(Protocol):
-    """One of them, published or on its way to that."""
+class OwnTrack(ABC):
+    """One of them, published or on its way to that.  For the thread of the loop.
 
-    source: TrackSource
-    sid: str
-    """Empty until it is published."""
+    ``command``: the core's command that asked for it, to be answered; empty: the application asked.
+    """
+
+    def __init__(self, tracks: OwnTracks, source: TrackSource, *, muted: bool, command: str) -> None:
+        self.on_ready: Callable[[], None] | None = None
+        self.sid = ""
+        """The track's id once it is published."""
+        self.source = source
+        self.error = ""
+        """Why it could not be published; empty when nothing went wrong."""
+        self.problem: CommsError | None = None
+        """Why the server ended it, or would not have it; None: it did not."""
+        self.closed = False
+        self.muted = muted
+        """Whether it is muted, by us or, as far as that is told, by the server."""
+        self.command = command
+        self._tracks = tracks
+        tracks.add(self)
+
+    @abstractmethod
+    def close(self) -> None:
+        """Take the track back.  May be repeated."""
+
+    @abstractmethod
+    def refuse(self, why: str) -> None:
+        """Answer the command: it was not carried out."""
 
     @property
     def told(self) -> bool:
         """Whether the application knows of it."""
-        ...
+        return not self.command
+
+    def check_open(self) -> None:
+        """LocalProtocolError: the track failed, or is closed; PermissionMissing, TrackEnded: the server ended it."""
+        if self.problem is not None:
+            raise self.problem
+        if self.closed or self.error:
+            msg = f"the track failed: {self.error}" if self.error else "the track is closed: publish another"
+            raise LocalProtocolError(msg)
 
     def muted_by(self, *, muted: bool) -> None:
         """It was muted or unmuted, by us or by the server."""
-        ...
+        self.muted = muted
+        self.ready()
 
     def taken(self, problem: CommsError) -> None:
         """The server took it back, or will not have it."""
-        ...
+        self.problem = problem
+        if self.command and not self.sid:
+            self.refuse(str(problem))
+        self.close()
+
+    def end(self) -> None:
+        """It is one of ours no longer."""
+        self.closed = True
+        self._tracks.remove(self)
+
+    def ready(self) -> None:
+        """Tell whoever uses it that something changed."""
+        if self.on_ready is not None:
+            self.on_ready()
 
 
 class OwnTracks:

@@ -14,7 +14,7 @@ that there is a frame or the end.  Frames nobody polls push out the oldest, coun
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
@@ -25,13 +25,13 @@ from dcl_comms_drivers.livekit.engine.buffers import Hold
 from dcl_comms_drivers.livekit.engine.engine import NativeRefusal
 from dcl_comms_drivers.livekit.engine.ffi import FfiEvent, FfiRequest, track_pb2
 from dcl_comms_drivers.livekit.errors import redact
+from dcl_comms_drivers.livekit.own_tracks import OwnTrack
 from dcl_comms_drivers.livekit.received import NOT_RECEIVED, Frames
 from dcl_comms_drivers.livekit.sources import NUMBERS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
 
-    from dcl_comms_core.errors import CommsError
     from dcl_comms_core.inputs import TrackSource
     from dcl_comms_drivers.livekit.engine.room import Room
 
@@ -40,29 +40,17 @@ __all__ = ["Sink", "Source"]
 F = TypeVar("F")
 
 
-class Source(ABC):
+class Source(OwnTrack):
     """A published track.  ``command``: the core's command that asked for it, to be answered; empty: the application."""
 
     def __init__(self, room: Room, source: TrackSource, *, command: str = "") -> None:
-        self.on_ready: Callable[[], None] | None = None
-        self.sid = ""
-        """The track's id once it is published."""
-        self.source = source
-        self.error = ""
-        """Why it could not be published; empty when nothing went wrong."""
-        self.problem: CommsError | None = None
-        """Why the server ended it, or would not have it; None: it did not."""
-        self.closed = False
-        self.muted = False
-        """Whether it is muted, by us or by the server."""
+        super().__init__(room.ourselves.tracks, source, muted=False, command=command)
         self.room = room
         self.engine = room.engine
-        self._command = command
         self.native = 0
         """The engine's handle of the source."""
         self._publication = self._track = 0
         self._kind: Hashable = None
-        room.ourselves.tracks.add(self)
         room.on_over.append(self._room_over)
 
     def mute(self, *, muted: bool) -> None:
@@ -137,22 +125,14 @@ class Source(ABC):
         with suppress(NativeRefusal):
             self.room.call(requests.unpublish(self.room.me, sid, async_id), async_id, lambda _: None)
 
-    def check_open(self) -> None:
-        """LocalProtocolError: the track failed, or is closed; PermissionMissing, TrackEnded: the server ended it."""
-        if self.problem is not None:
-            raise self.problem
-        if self.closed or self.error:
-            msg = f"the track failed: {self.error}" if self.error else "the track is closed: publish another"
-            raise LocalProtocolError(msg)
-
     # -- answers
 
     def _published(self, event: FfiEvent) -> None:
         answer = event.publish_track
         if answer.WhichOneof("message") != "publication":
             self.error = redact(answer.error)
-            if self._command:
-                self.room.failed(self._command, answer.error)
+            if self.command:
+                self.refuse(answer.error)
                 self.close()
         elif self.closed:
             self.engine.discard(event)
@@ -160,26 +140,13 @@ class Source(ABC):
         else:
             self._publication = self.engine.own(answer.publication.handle.id)
             self.sid = answer.publication.info.sid
-            if self._command:
-                self.room.completed(self._command)
+            if self.command:
+                self.room.completed(self.command)
         self.ready()
 
-    @property
-    def told(self) -> bool:
-        """Whether the application knows of it."""
-        return not self._command
-
-    def muted_by(self, *, muted: bool) -> None:
-        """It was muted or unmuted, by us or by the server."""
-        self.muted = muted
-        self.ready()
-
-    def taken(self, problem: CommsError) -> None:
-        """The server took it back, or will not have it."""
-        self.problem = problem
-        if self._command and not self.sid:
-            self.room.failed(self._command, str(problem))
-        self.close()
+    def refuse(self, why: str) -> None:
+        """Answer the command: it was not carried out."""
+        self.room.failed(self.command, why)
 
     def _room_over(self) -> None:
         if self.room.keeps_tracks and self.sid:
@@ -190,17 +157,11 @@ class Source(ABC):
         self._ended()
 
     def _ended(self) -> None:
-        self.closed = True
-        self.room.ourselves.tracks.remove(self)
+        self.end()
         for handle in (self._publication, self._track, self.native):
             if handle:
                 self.engine.drop(handle)
         self.ready()
-
-    def ready(self) -> None:
-        """Tell whoever uses it that something changed."""
-        if self.on_ready is not None:
-            self.on_ready()
 
 
 class Sink(Frames[F]):

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from livekit import rtc
 
 from dcl_comms_core.errors import LocalProtocolError, TrackEncrypted
+from dcl_comms_drivers.livekit.own_tracks import OwnTrack
 from dcl_comms_drivers.livekit.received import NOT_RECEIVED, Frames
 from dcl_comms_drivers.livekit.sources import NUMBERS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from dcl_comms_core.errors import CommsError
     from dcl_comms_core.inputs import TrackSource
     from dcl_comms_drivers.livekit.sdk.room import SdkRoom
 
@@ -25,28 +23,16 @@ F = TypeVar("F")
 N = TypeVar("N", rtc.AudioSource, rtc.VideoSource)
 
 
-class SdkSource(ABC, Generic[N]):
+class SdkSource(OwnTrack, Generic[N]):
     """A published track.  ``command``: the core's command that asked for it, to be answered; empty: the application."""
 
     def __init__(self, room: SdkRoom, name: str, source: TrackSource, *, muted: bool, command: str = "") -> None:
-        self.on_ready: Callable[[], None] | None = None
-        self.sid = ""
-        """The track's id once it is published."""
-        self.error = ""
-        """Why it could not be published; empty when nothing went wrong."""
-        self.source = source
-        self.problem: CommsError | None = None
-        """Why the server ended it, or would not have it; None: it did not."""
-        self.closed = False
-        self.muted = muted
-        """Whether we muted it."""
+        super().__init__(room.ourselves.tracks, source, muted=muted, command=command)
         self.room = room
-        self._command = command
         # For the SDK's thread only.
         self._taken_back = False
         self.native: N | None = None
         self._track: rtc.LocalAudioTrack | rtc.LocalVideoTrack | None = None
-        room.ourselves.tracks.add(self)
         room.on_over.append(self._ended)
         room.in_thread(partial(self._begin, name, source, muted=muted))
 
@@ -68,14 +54,6 @@ class SdkSource(ABC, Generic[N]):
     @abstractmethod
     def options(self) -> rtc.TrackPublishOptions:
         """Options of publishing, but for the source."""
-
-    def check_open(self) -> None:
-        """LocalProtocolError: the track failed, or is closed; PermissionMissing, TrackEnded: the server ended it."""
-        if self.problem is not None:
-            raise self.problem
-        if self.closed or self.error:
-            msg = f"the track failed: {self.error}" if self.error else "the track is closed: publish another"
-            raise LocalProtocolError(msg)
 
     # -- in the SDK's thread
 
@@ -122,45 +100,26 @@ class SdkSource(ABC, Generic[N]):
 
     def _published(self, sid: str) -> None:
         self.sid = sid
-        if self._command:
-            self.room.completed(self._command)
+        if self.command:
+            self.room.completed(self.command)
         self.ready()
 
     def failed(self, error: str) -> None:
         """It could not be published, or sends no more."""
         self.error = error
-        if self._command:
-            self.room.failed(self._command, error)
+        if self.command:
+            self.refuse(error)
             self.close()
         self.ready()
 
-    @property
-    def told(self) -> bool:
-        """Whether the application knows of it."""
-        return not self._command
-
-    def muted_by(self, *, muted: bool) -> None:
-        """It was muted or unmuted, by us or by the server."""
-        self.muted = muted
-        self.ready()
-
-    def taken(self, problem: CommsError) -> None:
-        """The server took it back, or will not have it."""
-        self.problem = problem
-        if self._command and not self.sid:
-            self.room.failed(self._command, problem)
-        self.close()
+    def refuse(self, why: str) -> None:
+        """Answer the command: it was not carried out."""
+        self.room.failed(self.command, why)
 
     def _ended(self) -> None:
-        self.closed = True
-        self.room.ourselves.tracks.remove(self)
+        self.end()
         self.room.in_thread(partial(self._take_back, self.sid))
         self.ready()
-
-    def ready(self) -> None:
-        """Tell whoever uses it that something changed."""
-        if self.on_ready is not None:
-            self.on_ready()
 
 
 class SdkSink(Frames[F]):
