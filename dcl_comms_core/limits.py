@@ -7,7 +7,7 @@ connection_string_chars    16,384       InvalidConnectionString or InvalidToken,
 auth_chain_chars           16,384       InvalidAuthChain, unread (the servers' own limit on a message)
 auth_chain_links           8            InvalidAuthChain, before any signature is looked at
 challenge_chars            128          a longer challenge is not signed: SigningRefused
-about_chars                1,048,576    InvalidRealm: a realm's ``/about`` is longer, unread
+about_chars                262,144      InvalidRealm: a realm's ``/about`` is longer, unread
 answer_chars               65,536       an answer to a signed request that is longer is RefusalReason.MALFORMED, unread
 adapter_hops               4            signed requests that may follow one another before Refusal(ENDLESS)
 retry_after_seconds        3,600.0      a server that wants us to wait longer is taken to have said this
@@ -21,8 +21,12 @@ nesting                    100          DecodeError: messages or groups nested d
                                         InvalidToken: a token's JSON nested deeper
 peers                      1,024        a further peer is not in ``peers`` and has no PeerJoined; its packets still
                                         come; LimitReached, once each time the table fills up
+peers_bytes                8,388,608    what the peers of a room say of themselves, in bytes of memory: of a further one
+                                        ``name``, ``metadata`` and ``attributes`` are told and not kept; LimitReached
 join_rate                  500          peers a second that may come into one room; with a further one it is as with one
                                         beyond ``peers``; LimitReached, once each time the rate is used up
+identity_chars             256          who has a longer identity, which LiveKit does not allow, is not in ``peers``,
+                                        and packets have no sender; LimitReached
 tracks                     1,024        a further track has no events; LimitReached likewise
 departed_peers             1,024        peers that left and whose allowances are remembered; the oldest are forgotten
 movement_rate              60           movements a second of one peer; beyond: the newest waits until it is its turn,
@@ -71,7 +75,7 @@ profiles                   256          profiles that peers told us when asked, 
 profiles_bytes             4,194,304    the same in bytes of memory: four a character once one of a text is not ASCII; a
                                         larger profile is told and not kept
 early_packets              256          events of unnamed senders kept for PeerIdentified; the oldest are let go
-early_bytes                1,048,576    the same in bytes of their packets
+early_bytes                1,048,576    the same in bytes of memory that they take
 in_flight                  64           packets given to the transport and not yet acknowledged; further ones queue
 in_flight_bytes            65,536       the same in bytes, for reliable packets: lossy ones pass those that wait; one
                                         packet always goes
@@ -169,6 +173,7 @@ journal_bytes              67,108,864   a Journal stops there, and says so in it
 turn_inputs                256          (drivers) inputs handled in one turn, and frames of any kind of what one read
                                         brought, before other tasks get their turn
 turn_bytes                 131,072      (drivers) likewise, in bytes of WebSocket frames and of datagrams
+turn_seconds               0.005        (drivers) likewise, in seconds of work on inputs that were there when it began
 =========================  ===========  ================================================================================
 """
 
@@ -202,7 +207,7 @@ class Limits:
     auth_chain_chars: int = 16_384
     auth_chain_links: int = 8
     challenge_chars: int = 128
-    about_chars: int = 1_048_576
+    about_chars: int = 262_144
     answer_chars: int = 65_536
     adapter_hops: int = 4
     retry_after_seconds: float = 3_600.0
@@ -212,7 +217,9 @@ class Limits:
     unknown_bytes: int = 65_536
     nesting: int = 100
     peers: int = 1_024
+    peers_bytes: int = 8_388_608
     join_rate: int = _at_least_one(500)
+    identity_chars: int = 256
     tracks: int = 1_024
     departed_peers: int = 1_024
     movement_rate: int = _at_least_one(60)
@@ -303,6 +310,7 @@ class Limits:
     journal_bytes: int = 67_108_864
     turn_inputs: int = _at_least_one(256)
     turn_bytes: int = _at_least_one(131_072)
+    turn_seconds: float = 0.005
 
     def __post_init__(self) -> None:
         for one in fields(self):

@@ -89,7 +89,7 @@ class WsRoomSession(RoomSession):
             self.clock,
             self.lifecycle,
             name=adapter.url.partition("?")[0].rpartition("/")[2],
-            limit=self.limits.aliases,
+            limits=self.limits,
         )
 
     @property

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from itertools import accumulate
 from typing import TYPE_CHECKING, Final, NoReturn, cast
 
 if TYPE_CHECKING:
@@ -15,9 +16,11 @@ __all__ = ["SURROGATE", "json_object", "read_json"]
 SURROGATE: Final = re.compile("[\ud800-\udfff]")
 """Half a character: JSON can spell it, UTF-8 can't write it."""
 
-# A string is one match, so that brackets in it do not count.  The closing quote is optional: an unfinished string is
-# then one match too, instead of a failed scan to the end from each of its characters.
-_STRUCTURE = re.compile(r'"(?:[^"\\]|\\.)*"?|[\[\]{}]', re.DOTALL)
+# Taken out before brackets are counted.  The closing quote is optional: an unfinished string is then one match too,
+# instead of a failed scan to the end from each of its characters.
+_STRING: Final = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"?', re.DOTALL)
+_NO_BRACKETS: Final = re.compile(r"[^\[\]{}]+")
+_STEPS: Final = {"[": 1, "{": 1, "]": -1, "}": -1}
 
 
 def read_json(text: str, *, nesting: int, pairs: Callable[[list[tuple[str, object]]], object] | None = None) -> object:
@@ -36,16 +39,12 @@ def read_json(text: str, *, nesting: int, pairs: Callable[[list[tuple[str, objec
 
 
 def _too_deep(text: str, nesting: int) -> bool:
-    # json recurses in C: how deep it may go depends on the caller's stack, so it is bounded before json sees it.
-    depth = 0
-    for match in _STRUCTURE.finditer(text):
-        if match[0] in "[{":
-            depth += 1
-            if depth > nesting:
-                return True
-        elif match[0] in "]}":
-            depth -= 1
-    return False
+    # json recurses in C: how deep it may go depends on the caller's stack, so it is bounded before json sees it.  A
+    # server may send a megabyte: nothing here is a loop of ours.
+    if text.count("[") + text.count("{") <= nesting:
+        return False
+    brackets = _NO_BRACKETS.sub("", _STRING.sub("", text))
+    return max(accumulate(map(_STEPS.__getitem__, brackets)), default=0) > nesting
 
 
 def _refuse_constant(name: str) -> NoReturn:

@@ -90,7 +90,7 @@ class Inbound:
         guard = self._by_text.get(sender) if sender else None
         if guard is None:
             guard = self._guards.strangers
-            who = PeerId(sender) if sender else None
+            who = PeerId(sender) if sender and len(sender) <= self._limits.identity_chars else None
         else:
             who = guard.id
             held = guard.held

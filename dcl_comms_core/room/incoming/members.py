@@ -9,7 +9,8 @@ from dcl_comms_core.inputs import LinkOpened, ParticipantJoined, ParticipantLeft
 from dcl_comms_core.room.incoming.aliases import Aliases
 
 if TYPE_CHECKING:
-    from dcl_comms_core.inputs import LinkInput
+    from dcl_comms_core.inputs import LinkInput, Participant
+    from dcl_comms_core.limits import Limits
     from dcl_comms_core.proto import rfc5
     from dcl_comms_core.room.lifecycle import Lifecycle
     from dcl_comms_core.room.output import Output
@@ -19,22 +20,23 @@ __all__ = ["Members"]
 
 
 class Members:
-    """The members of one ws-room, ``limit`` at most.  Its methods return the inputs that follow.
+    """The members of one ws-room, ``Limits.aliases`` at most.  Its methods return the inputs that follow.
 
     ``name``: the room's, as its server knows it.
     """
 
-    __slots__ = ("_aliases", "_clock", "_lifecycle", "_limit", "_me", "_name", "_output", "_told_full")
+    __slots__ = ("_aliases", "_clock", "_lifecycle", "_limits", "_me", "_name", "_output", "_told")
 
-    def __init__(self, output: Output, clock: Clock, lifecycle: Lifecycle, *, name: str, limit: int) -> None:
+    def __init__(self, output: Output, clock: Clock, lifecycle: Lifecycle, *, name: str, limits: Limits) -> None:
         self._output = output
         self._clock = clock
         self._lifecycle = lifecycle
         self._name = name
-        self._limit = limit
-        self._aliases = Aliases(limit)
+        self._limits = limits
+        self._aliases = Aliases(limits.aliases)
         self._me = ""
-        self._told_full = False
+        self._told: set[str] = set()
+        """Limits that were told of."""
 
     def address(self, alias: int) -> str | None:
         """The address behind an alias; None: unknown."""
@@ -44,11 +46,11 @@ class Members:
         """The server let us in and lists the others.  ``me``: our address in lower case."""
         self._me = me
         self._aliases.clear()
-        self._told_full = False
+        self._told.clear()
         for alias in sorted(message.peer_identities):
             address = message.peer_identities[alias]
-            if address.lower() != me and self._aliases.put(alias, address) is None:
-                self._refuse()
+            if address.lower() != me:
+                self._put(alias, address)
         link, participants = self._lifecycle.link, self._aliases.participants()
         return [LinkOpened(link=link, identity=me, room=self._name, participants=participants)]
 
@@ -60,9 +62,8 @@ class Members:
             self._output.counters["ignored"] += 1
             return []
         left = [] if known is None else self.leave(alias)
-        member = self._aliases.put(alias, address)
+        member = self._put(alias, address)
         if member is None:
-            self._refuse()
             return left
         return [*left, ParticipantJoined(link=self._lifecycle.link, participant=member, source=alias)]
 
@@ -72,15 +73,24 @@ class Members:
         if gone is None:
             self._output.counters["ignored"] += 1
             return []
-        self._told_full = False
+        self._told.discard("aliases")
         address, last = gone
         return [ParticipantLeft(link=self._lifecycle.link, identity=address)] if last else []
 
-    def _refuse(self) -> None:
-        """Count a member beyond the limit; LimitReached once each time the table fills up."""
+    def _put(self, alias: int, address: str) -> Participant | None:
+        """Remember a member.  None: it is one beyond the limits."""
+        if len(address) > self._limits.identity_chars:
+            self._refuse("identity_chars", self._limits.identity_chars)
+            return None
+        member = self._aliases.put(alias, address)
+        if member is None:
+            self._refuse("aliases", self._limits.aliases)
+        return member
+
+    def _refuse(self, limit: str, value: int) -> None:
+        """Count a member; LimitReached once, of the table each time that it fills up."""
         output = self._output
-        output.counters["dropped.aliases"] += 1
-        if not self._told_full:
-            self._told_full = True
-            at = self._clock.now
-            output.events.append(LimitReached(at=at, room=output.room, limit="aliases", value=self._limit))
+        output.counters["dropped." + limit] += 1
+        if limit not in self._told:
+            self._told.add(limit)
+            output.events.append(LimitReached(at=self._clock.now, room=output.room, limit=limit, value=value))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from dcl_comms_core import events as ev
 from dcl_comms_core.inputs import TrackAppeared, TrackAttached, TrackDetached, TrackFailed, TrackVanished
 from dcl_comms_core.peers import Peer, PeerId, PeerTable
+from dcl_comms_core.room.event_size import text_weight, weight
 from dcl_comms_core.room.incoming.allowances import Guards
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ class Roster:
         "_joins_paid",
         "_limits",
         "_owned",
+        "_peers_bytes",
         "_room",
         "_tracks",
         "guards",
@@ -41,6 +43,8 @@ class Roster:
         self._room = room
         self._limits = limits
         self.peers = PeerTable(limits.peers)
+        self._peers_bytes = 0
+        """What peers say of themselves takes so much."""
         self.guards = Guards(limits, number)
         self._tracks: dict[str, tuple[PeerId, Track]] = {}
         self._owned: dict[PeerId, dict[str, None]] = {}
@@ -81,6 +85,8 @@ class Roster:
 
         ``listed``: was there when we came, which counts against no rate.
         """
+        if len(participant.identity) > self._limits.identity_chars:
+            return self._reached("identity_chars", self._limits.identity_chars, now)
         who = PeerId(participant.identity)
         events: list[ev.Event] = []
         known = self.peers.get(who)
@@ -103,6 +109,7 @@ class Roster:
                 return events + self._reached("peers", self._limits.peers, now)
             self.guards.join(who)
             events.append(ev.PeerJoined(at=now, room=self._room, sender=who))
+            events += self._weigh(peer, 0, now)
         if source is not None:
             early = self._take_early(source, who)
             if early:
@@ -128,12 +135,23 @@ class Roster:
         name, metadata, attributes = participant.name, participant.metadata, dict(participant.attributes)
         if (known.name, known.metadata, known.attributes) == (name, metadata, attributes):
             return []
-        self.peers.put(replace(known, name=name, metadata=metadata, attributes=attributes))
-        return [
-            ev.PeerUpdated(
-                at=now, room=self._room, sender=known.id, name=name, metadata=metadata, attributes=attributes
-            )
-        ]
+        peer = replace(known, name=name, metadata=metadata, attributes=attributes)
+        self.peers.put(peer)
+        updated = ev.PeerUpdated(
+            at=now, room=self._room, sender=known.id, name=name, metadata=metadata, attributes=attributes
+        )
+        return [updated, *self._weigh(peer, _said_by(known), now)]
+
+    def _weigh(self, peer: Peer, before: int, now: float) -> list[ev.Event]:
+        """Count what a peer says of itself, which is told, and kept where there is room for it."""
+        said = _said_by(peer)
+        events: list[ev.Event] = []
+        if self._peers_bytes - before + said > self._limits.peers_bytes:
+            self.peers.put(replace(peer, name="", metadata="", attributes={}))
+            said = 0
+            events = self._reached("peers_bytes", self._limits.peers_bytes, now)
+        self._peers_bytes += said - before
+        return events
 
     def leave(self, identity: str, now: float) -> list[ev.Event]:
         """Somebody left, and its tracks with it."""
@@ -142,7 +160,8 @@ class Roster:
         peer = self.peers.pop(who)
         if peer is not None:
             self.guards.leave(peer.id)
-            self._full.discard("peers")
+            self._peers_bytes -= _said_by(peer)
+            self._full -= {"peers", "peers_bytes"}
             events.append(ev.PeerLeft(at=now, room=self._room, sender=peer.id))
         return events
 
@@ -152,9 +171,9 @@ class Roster:
         """Keep an event of a sender that the transport knows only by a handle."""
         early = self._early
         early.append((source, event))
-        self._early_bytes += event.size
+        self._early_bytes += weight(event)
         while len(early) > self._limits.early_packets or self._early_bytes > self._limits.early_bytes:
-            self._early_bytes -= early.popleft()[1].size
+            self._early_bytes -= weight(early.popleft()[1])
 
     def _take_early(self, source: int, who: PeerId) -> tuple[ev.PacketEvent, ...]:
         theirs = tuple(replace(event, sender=who) for handle, event in self._early if handle == source)
@@ -164,7 +183,7 @@ class Roster:
 
     def _keep_early(self, items: Iterable[tuple[int, ev.PacketEvent]]) -> None:
         self._early = deque(items)
-        self._early_bytes = sum(event.size for _, event in self._early)
+        self._early_bytes = sum(weight(event) for _, event in self._early)
 
     # --- tracks
 
@@ -194,6 +213,8 @@ class Roster:
         return None if known is None else known[0]
 
     def _add_track(self, inp: TrackAppeared, now: float) -> list[ev.Event]:
+        if len(inp.identity) > self._limits.identity_chars:
+            return self._reached("identity_chars", self._limits.identity_chars, now)
         if len(self._tracks) >= self._limits.tracks and inp.track.sid not in self._tracks:
             return self._reached("tracks", self._limits.tracks, now)
         owner = self.peer_id(inp.identity)
@@ -225,3 +246,9 @@ class Roster:
             return []
         self._full.add(limit)
         return [ev.LimitReached(at=now, room=self._room, limit=limit, value=value)]
+
+
+def _said_by(peer: Peer) -> int:
+    """What it says of itself takes in memory."""
+    pairs = sum(text_weight(name) + text_weight(value) for name, value in peer.attributes.items())
+    return text_weight(peer.name) + text_weight(peer.metadata) + pairs

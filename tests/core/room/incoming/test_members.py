@@ -6,6 +6,7 @@ from typing import Any
 
 from dcl_comms_core import (
     LimitReached,
+    Limits,
     LinkOpened,
     LinkRef,
     Participant,
@@ -31,7 +32,7 @@ class Bench:
         self.output = Output("main", clock)
         lifecycle = Lifecycle(1, self.output.counters)
         lifecycle.next_link()
-        self.members = Members(self.output, clock, lifecycle, name="plaza", limit=limit)
+        self.members = Members(self.output, clock, lifecycle, name="plaza", limits=Limits(aliases=limit))
         self.welcome(*present)
 
     def welcome(self, *present: str) -> Any:
@@ -100,3 +101,15 @@ def test_beyond_the_limit_nobody_is_remembered_which_is_told_once_until_somebody
     assert (bench.members.join(8, ALICE), bench.told()) == ([], [full])
     bench.welcome(ALICE, BOB, CAROL)
     assert bench.told() == [full]
+
+
+def test_who_has_too_long_an_identity_is_no_member() -> None:
+    long, longest = "x" * 257, "x" * 256
+    bench = Bench(ALICE, long)
+    assert [event.limit for event in bench.told()] == ["identity_chars"]
+    assert bench.members.join(3, longest) == [ParticipantJoined(link=LINK, participant=person(longest, 3), source=3)]
+    # Whoever had the alias before has left all the same.
+    assert bench.members.join(1, long) == [ParticipantLeft(link=LINK, identity=ALICE)]
+    assert bench.told() == []
+    assert (bench.members.address(1), bench.members.address(2)) == (None, None)
+    assert bench.counts()["dropped.identity_chars"] == 2

@@ -143,6 +143,49 @@ def test_the_table_of_peers_is_bounded() -> None:
     assert join(rig, "g") == []
 
 
+def test_who_has_too_long_an_identity_is_no_peer_and_no_sender() -> None:
+    rig = joined("a")
+    long, longest = "x" * 257, "x" * 256
+    assert kinds(join(rig, longest)) == ["PeerJoined"]
+    (told,) = join(rig, long)
+    assert (told.limit, told.value) == ("identity_chars", 256)
+    assert join(rig, long + "y") == leave(rig, long) == []
+    assert [who.text for who in rig.session.peers] == ["a", longest]
+    assert rig.data(wire(chat=Chat(message="1")), sender=long).sender is None
+    assert rig.data(wire(chat=Chat(message="2")), sender="y" * 256).sender is not None
+    rig.take_events()
+    track = Track(sid="TR_1", kind=TrackKind.AUDIO, source=TrackSource.MICROPHONE, name="mic")
+    rig.tell(TrackAppeared, identity=long, track=track)
+    assert rig.take_events() == []
+
+
+def test_what_peers_say_of_themselves_is_bounded() -> None:
+    def known(who: str) -> Any:
+        peer = rig.session.peers[PeerId(who)]
+        return peer.name, peer.metadata, dict(peer.attributes)
+
+    def update(who: str, **more: Any) -> list[Any]:
+        rig.tell(ParticipantUpdated, participant=Participant(identity=who, **more))
+        return rig.take_events()
+
+    rig = joined(limits=Limits(peers_bytes=1_000))
+    assert kinds(join(rig, "a", metadata="x" * 500)) == ["PeerJoined"]
+    # Four bytes a character, once one of them is not ASCII.
+    assert kinds(join(rig, "b", metadata="é" + "x" * 125)) == ["PeerJoined", "LimitReached"]
+    assert (known("a"), known("b")) == (("", "x" * 500, {}), ("", "", {}))
+    # It is told all the same, and kept once there is room.
+    (updated,) = update("b", metadata="x" * 501)
+    assert len(updated.metadata) == 501
+    assert known("b") == ("", "", {})
+    assert kinds(update("b", name="bob", attributes=(("k", "v" * 496),))) == ["PeerUpdated"]
+    assert known("b") == ("bob", "", {"k": "v" * 496})
+    assert kinds(update("b", name="bobby")) == ["PeerUpdated"]
+    assert kinds(update("a", metadata="x" * 995)) == ["PeerUpdated"]
+    assert kinds(leave(rig, "a")) == ["PeerLeft"]
+    assert kinds(join(rig, "c", metadata="x" * 996)) == ["PeerJoined", "LimitReached"]
+    assert kinds(join(rig, "d", metadata="x" * 995)) == ["PeerJoined"]
+
+
 def test_a_room_that_is_too_full_from_the_start() -> None:
     rig = Rig(limits=Limits(peers=1)).join("a", "b", "c")
     assert kinds(rig.take_events()) == ["RoomOpened", "PeerJoined", "LimitReached"]
