@@ -66,7 +66,7 @@ class PolledConnection(BaseConnection):
         """Handle what came in and what is due; returns the events since the last call.  Never blocks."""
         if not self.closed:
             self._polled.calm()
-            self.driver.turn()
+            self.driver.woken()
         batch = self.driver.inbox.unread.take()
         if not batch and self.driver.crash is not None:
             raise self.driver.crash
@@ -145,7 +145,7 @@ class PolledConnection(BaseConnection):
         while not self.closed:
             self._block()
             self._polled.calm()
-            self.driver.turn()
+            self.driver.woken()
         self.driver.abandon()
         self._polled.close()
 

@@ -88,6 +88,7 @@ class Driver:
             self._take,
             turn_inputs=options.limits.turn_inputs,
             later=self.turn,
+            wake=self.wake,
             tap=options.tap,
         )
 
@@ -134,17 +135,21 @@ class Driver:
         self.session.receive(ClockSet(unix_offset=self._surroundings.unix_now() - now), now=now)
         if self._signing is None:
             self.session.open(now=now)
-        self.turn()
+        self.woken()
 
     def wake(self) -> None:
-        """Thread-safe: have a turn soon."""
+        """Thread-safe: have a turn soon.  One, however many turns come first: else each would ask for one more."""
         if not self._wake_pending:
             self._wake_pending = True
-            self.host.wake(self.turn)
+            self.host.wake(self.woken)
+
+    def woken(self) -> None:
+        """The turn that was asked for."""
+        self._wake_pending = False
+        self.turn()
 
     def turn(self) -> None:
         """One turn."""
-        self._wake_pending = False
         self.guarded(self._step)
 
     def after(self) -> None:

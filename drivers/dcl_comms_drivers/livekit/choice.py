@@ -73,7 +73,14 @@ def open_livekit(
             return _sdk(wake, limits, way)
         msg = f"{error.detail}; {_INSTALL}, or set {VARIABLE}=sdk for the slower link over its public interface"
         raise EngineUnavailable(error.problem, msg) from None
-    return LiveKitLink(wake, wake_fd, inbox_bytes=limits.inbox_bytes, rejoin_seconds=limits.rejoin_seconds, way=way)
+    return LiveKitLink(
+        wake,
+        wake_fd,
+        inbox_bytes=limits.inbox_bytes,
+        rejoin_seconds=limits.rejoin_seconds,
+        turn_seconds=limits.turn_seconds,
+        way=way,
+    )
 
 
 def load_livekit(via: LiveKitVia | None) -> object:
@@ -102,7 +109,13 @@ _INSTALL: Final = 'pip install "dcl-comms[livekit]" gets one that fits'
 def _sdk(wake: Callable[[], None], limits: Limits, way: Way | None) -> SdkLink:
     from dcl_comms_drivers.livekit.sdk.link import SdkLink  # noqa: PLC0415 - starts nothing, but imports all of the SDK
 
-    return SdkLink(wake, inbox_bytes=limits.inbox_bytes, rejoin_seconds=limits.rejoin_seconds, way=way)
+    return SdkLink(
+        wake,
+        inbox_bytes=limits.inbox_bytes,
+        rejoin_seconds=limits.rejoin_seconds,
+        turn_seconds=limits.turn_seconds,
+        way=way,
+    )
 
 
 def _from_environment() -> LiveKitVia:

@@ -5,6 +5,7 @@ Nothing else happens in a driver.  A turn is synchronous, so no other task sees 
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from dcl_comms_core.limits import DEFAULT_LIMITS
@@ -25,8 +26,9 @@ class Pump:
 
     ``on_events`` gets each turn's events as one list.  It may use the session's intents: they are carried out at the
     end of the turn, never inside each other.  ``later`` is what the host calls when a turn is due: ``turn``, or
-    something of the driver's around it.  ``tap``: told of every input, command and event, without secrets; of packets
-    the session itself tells, when it was made with the same tap.
+    something of the driver's around it.  ``wake`` has one turn soon, however often it is called; without it the host is
+    asked each time.  ``tap``: told of every input, command and event, without secrets; of packets the session itself
+    tells, when it was made with the same tap.
     """
 
     def __init__(
@@ -38,6 +40,7 @@ class Pump:
         *,
         turn_inputs: int = DEFAULT_LIMITS.turn_inputs,
         later: Callable[[], None] | None = None,
+        wake: Callable[[], None] | None = None,
         tap: Tap | None = None,
     ) -> None:
         self._session = session
@@ -48,6 +51,7 @@ class Pump:
         self._on_events = on_events
         self._turn_inputs = turn_inputs
         self._later = self.turn if later is None else later
+        self._wake = partial(host.wake, self._later) if wake is None else wake
         self._running = False
         self._armed: float | None = None
         self._left: list[Event] = []
@@ -79,7 +83,7 @@ class Pump:
         finally:
             self._running = False
         if more:
-            host.wake(self._later)
+            self._wake()
         self._arm(now)
 
     def carry_out(self) -> None:
@@ -96,7 +100,7 @@ class Pump:
         events = self._session.events()
         if events:
             self._left += events
-            self._host.wake(self._later)
+            self._wake()
 
     def _carry_out(self, now: float) -> None:
         while commands := self._session.commands():

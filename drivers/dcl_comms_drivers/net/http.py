@@ -35,8 +35,8 @@ __all__ = ["fetch"]
 _OURS: Final = frozenset({"host", "connection", "content-length", "transfer-encoding", "accept-encoding", "te"})
 _BASIC: Final = (("User-Agent", "dcl-comms"), ("Accept", "*/*"))
 _SAY_LENGTH: Final = frozenset({"POST", "PUT", "PATCH"})
-_HEAD_BYTES: Final = 102_400
-"""Of one head, or of what else h11 has to have whole."""
+_HEAD_BYTES: Final = 32_768
+"""Of one head, or of what else h11 has to have whole: headers that are empty take it some 20 ms."""
 _FRAMING_BYTES: Final = 65_536
 """What may stand around a body: the sizes of chunks, heads of 1xx answers."""
 _PIECE: Final = 8192

@@ -7,6 +7,7 @@ without a loop.  What comes of it waits in an inbox that ``drain`` empties.
 from __future__ import annotations
 
 import threading
+import time
 from collections import Counter
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar, Final
@@ -81,10 +82,13 @@ class NetLink:
         """Sockets read no further once more than this waits, until it is half; the rest is for what they had read."""
         self._overhead = limits.inbox_overhead
         self._turn_bytes = turn_bytes(limits)
+        self._turn_seconds = limits.turn_seconds
         self._put_bytes = 0
         self._got_bytes = 0
         self._held = False
         """Whether a socket waits for room."""
+        self._behind = False
+        """Whether the last turn left something to the next one, which is due."""
         self._untold: Counter[LinkRef] = Counter()
         """Messages that had no room; 0: its socket was held."""
         self._lock = threading.Lock()
@@ -135,6 +139,8 @@ class NetLink:
         if self._untold:
             self._tell_untold(session, now)
         until = self._got_bytes + self._turn_bytes
+        # Some kinds of messages cost far more than their bytes: a crowded island's, a welcome's.
+        in_time = time.monotonic() + self._turn_seconds
         for _ in range(limit):
             inp = self._inbox.get()
             if inp is None:
@@ -144,12 +150,13 @@ class NetLink:
             elif isinstance(inp, DatagramRefused):
                 self._got_bytes += self._overhead
             session.receive(inp, now=now)
-            if self._got_bytes >= until:
+            if self._got_bytes >= until or time.monotonic() >= in_time:
                 break
         if self._held and self._waiting <= self._mark // 2 and not self._abandoned:
             self._held = False
             self._in_net(self._go_on)
-        return len(self._inbox) > 0
+        self._behind = len(self._inbox) > 0
+        return self._behind
 
     def _tell_untold(self, session: Listener, now: float) -> None:
         with self._lock:
@@ -301,6 +308,10 @@ class NetLink:
         for socket in self._sockets.values():
             socket.go_on()
 
+    def behind(self) -> bool:
+        """Whether the loop has enough to do for now; see ``SocketInbox``."""
+        return self._behind and self._turn is not None
+
     def burst(self, work: Callable[[], None]) -> None:
         """Let a socket's task deliver; see ``SocketInbox``."""
         if self._turn is None:
@@ -311,7 +322,7 @@ class NetLink:
             work()
         finally:
             self._bursting = False
-        if len(self._inbox):
+        if len(self._inbox) and not self._behind:
             self._turn()
 
     def _woken(self) -> None:

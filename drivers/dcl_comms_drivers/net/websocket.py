@@ -74,6 +74,10 @@ class SocketInbox(Protocol):
         """Whether so much waits that a socket should read no further, until it is told by ``Socket.go_on``."""
         ...
 
+    def behind(self) -> bool:
+        """Whether the loop has enough to do for now: a turn is due, for what came in and was not its turn yet."""
+        ...
+
     def burst(self, work: Callable[[], None]) -> None:
         """Do something that delivers; what it delivered is handled at once, if this is the loop's own thread.
 
@@ -304,6 +308,9 @@ class Socket:
 
     def _take_in(self, protocol: ClientProtocol) -> bool:
         """Handle what has come in, as much as one turn may take.  False: read no further for now."""
+        if self._inbox.behind():
+            self._all_taken = False
+            return False
         self._inbox.burst(partial(self._take_some, protocol))
         return self._all_taken and not self._is_held and protocol.close_rcvd is None and protocol.parser_exc is None
 

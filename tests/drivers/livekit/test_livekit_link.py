@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -24,6 +25,7 @@ from dcl_comms_core.inputs import (
     LinkRef,
     ParticipantJoined,
     ParticipantLeft,
+    ParticipantUpdated,
     SendAcknowledged,
     TrackAppeared,
     TrackKind,
@@ -442,3 +444,28 @@ def test_a_failed_connect_closes_nothing_twice(livekit_server: LiveKitServer, pl
     alice.rest(0.2)
     assert not alice.of(LinkClosed)
     assert not alice.of(LinkOpened)
+
+
+def test_turns_without_time_deliver_all_and_in_order(
+    pair: tuple[Player, Player], room: RoomOnServer, monkeypatch: pytest.MonkeyPatch, players: Callable[[], Player]
+) -> None:
+    """Each then ends after one event, and what is left over comes with the next, or is given back at the end."""
+    _, bob = pair
+    monkeypatch.setattr(Player, "make", partial(Player.make, turn_seconds=0.0))
+    hurried = players()
+    hurried.join(room.connection_string("hurried"))
+    bob.sees("hurried")
+    for number in range(100):
+        bob.send(b"%d" % number)
+        if number % 10 == 9:
+            bob.execute(SetAttributes(link=bob.ref, attributes=(("number", f"{number}"),)))
+    hurried.until(lambda: len(hurried.packets) == 100 or None)
+    assert [int(packet.data) for packet in hurried.packets] == [*range(100)]
+    hurried.until(
+        lambda: any("number" in dict(news.participant.attributes) for news in hurried.of(ParticipantUpdated)) or None
+    )
+    for number in range(20):
+        bob.execute(SetAttributes(link=bob.ref, attributes=(("number", f"{number}"),)))
+        bob.send_and_wait(b"more")
+    hurried.link.drain(hurried, now=time.monotonic(), limit=64)
+    hurried.link.abandon()

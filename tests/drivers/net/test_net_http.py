@@ -181,6 +181,20 @@ def test_garbage_is_no_answer(loop):
 
 
 @ON_EVERY_LOOP
+def test_a_head_has_so_many_bytes_and_no_more(loop):
+    """Empty headers are what takes longest: 50 KB of them would hold the loop for 30 ms and more."""
+    pages = {f"/{size}": b"HTTP/1.1 200 OK\r\n" + b"a:\r\n" * (size // 4) + b"\r\n" for size in (30_000, 50_000)}
+
+    async def scenario(kit):
+        return await kit.fetch(site.url("/30000")), await kit.fetch(site.url("/50000"))
+
+    with Site(pages) as site:
+        near, far = run(loop, scenario)
+    assert (near.status, len(near.headers)) == (200, 7_500)
+    assert (type(far), far.reason) == (FetchFailed, CloseReason.PROTOCOL)
+
+
+@ON_EVERY_LOOP
 def test_redirects_are_followed_so_far_and_no_further(loop):
     pages = {f"/{n}": answer(302, location=f"/{n - 1}") for n in range(1, 9)} | {"/0": answer(200, b"here")}
 

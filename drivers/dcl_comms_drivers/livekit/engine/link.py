@@ -32,9 +32,8 @@ class LiveKitLink(RoomLink[Room]):
     """A link to LiveKit rooms over the native engine.
 
     ``wake_fd``, asked with the native callback, gives a descriptor that does what ``wake`` does when 8 bytes are
-    written to it, or None.  ``inbox_bytes``, ``rejoin_seconds``: see Limits; ``way``: see RoomLink.
-    Raises EngineUnavailable where the engine
-    can't run: no usable wheel, or a process forked off one that used it.
+    written to it, or None.  ``inbox_bytes``, ``rejoin_seconds``, ``turn_seconds``: see Limits; ``way``: see RoomLink.
+    Raises EngineUnavailable where the engine can't run: no usable wheel, or a process forked off one that used it.
     """
 
     name: ClassVar[str] = "engine"
@@ -46,12 +45,14 @@ class LiveKitLink(RoomLink[Room]):
         *,
         inbox_bytes: int = DEFAULT_LIMITS.inbox_bytes,
         rejoin_seconds: float = DEFAULT_LIMITS.rejoin_seconds,
+        turn_seconds: float = DEFAULT_LIMITS.turn_seconds,
         way: Way | None = None,
     ) -> None:
         engine = Engine.get()
         super().__init__(wake, rejoin_seconds=rejoin_seconds, way=way)
         self._wake_fd = None if wake_fd is None or engine.callback != "native" else wake_fd()
         self._inbox_bytes = inbox_bytes
+        self._turn_seconds = turn_seconds
 
     def publish_audio(self, track: AudioTrack = _MICROPHONE) -> AudioSource:
         """Publish an audio track.  The room must be open."""
@@ -94,7 +95,7 @@ class LiveKitLink(RoomLink[Room]):
 
     def new_room(self, ref: LinkRef) -> Room:
         """Make an attempt."""
-        return Room(ref, self.wake, self._wake_fd, self._inbox_bytes)
+        return Room(ref, self.wake, self._wake_fd, self._inbox_bytes, self._turn_seconds)
 
     def publish_microphone(self, room: Room) -> None:
         """Publish a silent, muted track."""

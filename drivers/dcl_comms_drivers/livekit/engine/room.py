@@ -14,6 +14,7 @@ each handle is given back and the mailbox is closed, so that what comes later is
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from contextlib import suppress
 from enum import Enum
@@ -64,7 +65,7 @@ if TYPE_CHECKING:
 
     from dcl_comms_core.adapters.connection_string import LiveKitAdapter
     from dcl_comms_core.commands import OpenLink, SendData
-    from dcl_comms_drivers.livekit._native._events import Packet
+    from dcl_comms_drivers.livekit._native._events import Packet, Queue
     from dcl_comms_drivers.livekit.counters import Counters
     from dcl_comms_drivers.loops.host import Receiver
 
@@ -73,6 +74,8 @@ __all__ = ["Room"]
 _LEAVE_SECONDS: Final = 3.0
 _SEND_BUFFER: Final = 65_536
 """Bytes.  The engine's own 2 MiB are seconds of delay on a slow line, and are lost with the process.  docs/engine.md"""
+_SLICE: Final = 32
+"""How much is taken from the native queue at once: what is taken does not count there any more."""
 _TOKEN: Final = (1 << ID_BITS) - 1
 
 _STATE_INPUTS: Final[dict[str, type[LinkReconnecting | LinkReconnected]]] = {
@@ -99,7 +102,14 @@ _JOINING: Final = frozenset({_Phase.HELD, _Phase.CONNECTING})
 class Room:
     """One generation of a link."""
 
-    def __init__(self, ref: LinkRef, wake: Callable[[], None], wake_fd: int | None, inbox_bytes: int) -> None:
+    def __init__(
+        self,
+        ref: LinkRef,
+        wake: Callable[[], None],
+        wake_fd: int | None,
+        inbox_bytes: int,
+        turn_seconds: float,
+    ) -> None:
         self.ref = ref
         self.engine = Engine.get()
         self.handle = 0
@@ -123,6 +133,9 @@ class Room:
         self._local: deque[Input] = deque()
         self._continuations: dict[int, Callable[[FfiEvent], None]] = {}
         self._queue = self.engine.open_queue(wake, wake_fd, inbox_bytes)
+        self._left: list[Packet | int | bytes] = []
+        """What was taken from the queue, and had no time in its turn."""
+        self._turn_seconds = turn_seconds
         self._number = self.engine.next_number() if self._queue is None else self._queue.number
         self._intake = Intake(inbox_bytes)
         """With ctypes' callback; with the native one the queue counts what waits in it."""
@@ -252,26 +265,15 @@ class Room:
         """Deliver up to ``limit`` inputs; True when more are waiting."""
         self.now = now
         mailbox, queue = self._mailbox, self._queue
+        in_time = time.monotonic() + self._turn_seconds
         mailbox.begin()
         self._callbacks.begin()
         while (callback := self._callbacks.get()) is not None:
             callback()
-        while limit > 0:
-            limit -= 1
-            if self._local:
-                session.receive(self._local.popleft(), now=now)
-                continue
-            event = mailbox.get()
-            if event is None:
-                break
-            if queue is None and event.WhichOneof("message") == "room_event":
-                self._intake.took(_size_of(event))
-            self._on_event(event, session)
+        limit = self._read_mail(session, limit, in_time)
         more = bool(self._local) or len(mailbox) > 0
         if queue is not None and limit > 0:
-            items = queue.take(limit)
-            more |= len(items) == limit
-            self._take(items, session)
+            more |= self._take(queue, session, limit, in_time)
             self._intake.dropped(queue.take_dropped())
             for what, sender, count, size in queue.take_foreign():
                 self._intake.foreign(WHATS[what], sender, size, count)
@@ -280,6 +282,23 @@ class Room:
                 session.receive(inp, now=now)
         self._handle_timeout(now)
         return more or bool(self._local)
+
+    def _read_mail(self, session: Receiver, limit: int, in_time: float) -> int:
+        """Deliver what we posted ourselves, and what is in the mailbox; returns what is left of the limit."""
+        while limit > 0:
+            limit -= 1
+            if self._local:
+                session.receive(self._local.popleft(), now=self.now)
+                continue
+            event = self._mailbox.get()
+            if event is None:
+                break
+            if self._queue is None and event.WhichOneof("message") == "room_event":
+                self._intake.took(_size_of(event))
+            self._on_event(event, session)
+            if time.monotonic() >= in_time:
+                break
+        return limit
 
     def deadline(self) -> float | None:
         """When ``drain`` must be called for the sake of time."""
@@ -330,10 +349,24 @@ class Room:
 
     # -- events of the engine, in the thread of our loop
 
-    def _take(self, items: list[Packet | int | bytes], session: Receiver) -> None:
+    def _take(self, queue: Queue, session: Receiver, limit: int, in_time: float) -> bool:
+        """Deliver what waits there.  True: more may be waiting."""
+        while limit > 0:
+            items = self._left or queue.take(min(limit, _SLICE))
+            if not items:
+                return False
+            done = self._take_some(items, session, in_time)
+            self._left = items[done:]
+            if self._left or time.monotonic() >= in_time:
+                return True
+            limit -= done
+        return True
+
+    def _take_some(self, items: list[Packet | int | bytes], session: Receiver, in_time: float) -> int:
+        """Deliver these, as far as there is time; returns how many."""
         now = self.now
         acknowledged: list[int] = []
-        for item in items:
+        for done, item in enumerate(items, 1):
             if isinstance(item, int):
                 acknowledged.append(item)
             elif isinstance(item, bytes):
@@ -344,10 +377,13 @@ class Room:
                     self.engine.discard(event)
                 else:
                     self._on_event(event, session)
+                if time.monotonic() >= in_time:
+                    return done
             elif not self.over:
                 sender, data, reliable, topic = item
                 session.receive_data(sender, data, reliable=reliable, topic=topic, now=now)
         self._acknowledge(acknowledged, session)
+        return len(items)
 
     def _acknowledge(self, tokens: list[int], session: Receiver) -> None:
         if tokens and not self.over:
@@ -516,6 +552,10 @@ class Room:
 
     def _shut(self) -> None:
         self._mailbox.close()
+        left, self._left = self._left, []
+        for item in left:
+            if isinstance(item, bytes):
+                self._discard(parse_event(item))
         if self._queue is not None:
             self.engine.close_queue(self._queue, self._discard)
 

@@ -26,9 +26,8 @@ _MICROPHONE: Final = AudioTrack()
 class SdkLink(RoomLink[SdkRoom]):
     """A link to LiveKit rooms over ``livekit.rtc``.
 
-    ``inbox_bytes``, ``rejoin_seconds``: see Limits; ``way``: see RoomLink.
-    Raises EngineUnavailable where the SDK can't run: no wheel, or a
-    process forked off one that used it.
+    ``inbox_bytes``, ``rejoin_seconds``, ``turn_seconds``: see Limits; ``way``: see RoomLink.
+    Raises EngineUnavailable where the SDK can't run: no wheel, or a process forked off one that used it.
     """
 
     name: ClassVar[str] = "sdk"
@@ -39,11 +38,13 @@ class SdkLink(RoomLink[SdkRoom]):
         *,
         inbox_bytes: int = DEFAULT_LIMITS.inbox_bytes,
         rejoin_seconds: float = DEFAULT_LIMITS.rejoin_seconds,
+        turn_seconds: float = DEFAULT_LIMITS.turn_seconds,
         way: Way | None = None,
     ) -> None:
         SdkThread.get()
         super().__init__(wake, rejoin_seconds=rejoin_seconds, way=way)
         self._inbox_bytes = inbox_bytes
+        self._turn_seconds = turn_seconds
 
     def publish_audio(self, track: AudioTrack = _MICROPHONE) -> SdkAudioSource:
         """Publish an audio track.  The room must be open."""
@@ -89,7 +90,7 @@ class SdkLink(RoomLink[SdkRoom]):
 
     def new_room(self, ref: LinkRef) -> SdkRoom:
         """Make an attempt."""
-        return SdkRoom(ref, self.wake, self._inbox_bytes)
+        return SdkRoom(ref, self.wake, self._inbox_bytes, self._turn_seconds)
 
     def publish_microphone(self, room: SdkRoom) -> None:
         """Publish a silent, muted track."""

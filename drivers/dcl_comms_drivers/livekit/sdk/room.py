@@ -101,7 +101,7 @@ _Item = Input | _Packet | _Callback | _Crash
 class SdkRoom:
     """One generation of a link."""
 
-    def __init__(self, ref: LinkRef, wake: Callable[[], None], inbox_bytes: int) -> None:
+    def __init__(self, ref: LinkRef, wake: Callable[[], None], inbox_bytes: int, turn_seconds: float) -> None:
         self.ref = ref
         self.thread = SdkThread.get()
         self.open = False
@@ -112,6 +112,7 @@ class SdkRoom:
         """Called once, in the loop's thread, when the room is over: what hangs on it ends with it."""
         self._mailbox: Mailbox[_Item] = Mailbox(wake, _unread)
         self._intake = Intake(inbox_bytes)
+        self._turn_seconds = turn_seconds
         # From here on for the SDK's thread only.
         self._phase = _Phase.HELD
         self._room: rtc.Room | None = None
@@ -187,6 +188,7 @@ class SdkRoom:
         """Deliver up to ``limit`` inputs; True when more are waiting."""
         mailbox = self._mailbox
         mailbox.begin()
+        in_time = time.monotonic() + self._turn_seconds
         while limit > 0 and (item := mailbox.get()) is not None:
             limit -= 1
             if isinstance(item, _Packet):
@@ -202,6 +204,8 @@ class SdkRoom:
                 elif isinstance(item, LinkClosed | LinkFailed):
                     self._ended()
                 session.receive(item, now=now)
+            if time.monotonic() >= in_time:
+                break
         for inp in self._intake.news(self.ref):
             if not self.over:
                 session.receive(inp, now=now)
