@@ -10,8 +10,10 @@ messages dropped for slow readers.
 from __future__ import annotations
 
 import asyncio
+import re
 import resource
 import time
+from collections import deque
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -22,6 +24,7 @@ from dcl_comms_core.packets.envelope import WEBSOCKET_MAX_FRAME
 from dcl_comms_core.servers.realm import RealmPage
 from dcl_comms_core.states import CloseReason
 from dcl_comms_drivers.extras import needs
+from dcl_comms_drivers.realm.turns import Turns
 from dcl_comms_drivers.unheard import UNHEARD
 
 with needs("realm"):
@@ -46,8 +49,13 @@ __all__ = ["HOST", "Web"]
 HOST: Final = "127.0.0.1"
 
 _CHUNK: Final = 65_536
+_PIECE: Final = 4_096
+"""What is parsed at once: 700 empty frames, or 700 chunks of a byte, which take some 10 ms."""
 _HEAD_BYTES: Final = 16_384
+_HEAD_LINES: Final = 128
+_END_OF_HEAD: Final = re.compile(rb"\n\r?\n")
 _FORBIDDEN: Final = 403
+_HEAD_TOO_LARGE: Final = 431
 _TOO_LARGE: Final = 413
 _NOT_FOUND: Final = 404
 _SWITCHING: Final = 101
@@ -68,6 +76,7 @@ class Web:
         self.dropped = 0
         """Messages that were not sent to clients that did not read."""
         self.sockets: dict[LinkRef, _Socket] = {}
+        self.turns = Turns(limits.turn_seconds)
         self._crashed = crashed
         self._loop = asyncio.get_running_loop()
         self._listener: asyncio.Server | None = None
@@ -209,20 +218,26 @@ class _Connection:
         elif body is None:
             await self._answer(_TOO_LARGE, b"")
         else:
-            self._web.set_clock()
-            page = self._web.server.request(request.method.decode("ascii"), target, headers, body, now=self._web.now())
+            async with self._web.turns.turn():
+                self._web.set_clock()
+                method, now = request.method.decode("ascii"), self._web.now()
+                page = self._web.server.request(method, target, headers, body, now=now)
             await self._answer(page.status, page.body, page.headers)
 
     async def _head(self) -> h11.Request | None:
         """Read a head; None: there comes none."""
         while True:
-            event = self._http.next_event()
+            async with self._web.turns.turn():
+                event = self._http.next_event()
             if isinstance(event, h11.Request):
                 return event
             if event is not h11.NEED_DATA:
                 return None
-            data = await self._reader.read(_CHUNK)
+            data = await self._reader.read(_PIECE)
             self._raw += data
+            end = _END_OF_HEAD.search(self._raw)
+            if self._raw.count(b"\n", 0, end.end() if end else len(self._raw)) > _HEAD_LINES:
+                raise h11.RemoteProtocolError("too many headers", error_status_hint=_HEAD_TOO_LARGE)
             self._http.receive_data(data)
 
     async def _body(self, headers: dict[str, str]) -> bytes | None:
@@ -233,15 +248,16 @@ class _Connection:
             return None
         body = bytearray()
         while True:
-            event = self._http.next_event()
-            if isinstance(event, h11.Data):
-                body += event.data
-                if len(body) > limit:
-                    return None
-            elif event is h11.NEED_DATA:
-                self._http.receive_data(await self._reader.read(_CHUNK))
-            else:
+            async with self._web.turns.turn():
+                event = self._http.next_event()
+                while isinstance(event, h11.Data) and len(body) <= limit:
+                    body += event.data
+                    event = self._http.next_event()
+            if len(body) > limit:
+                return None
+            if event is not h11.NEED_DATA:
                 return bytes(body)
+            self._http.receive_data(await self._reader.read(_PIECE))
 
     async def _answer(self, status: int, body: bytes, headers: Sequence[tuple[str, str]] = ()) -> None:
         head = [
@@ -298,7 +314,7 @@ class _Socket:
             return
         web.turn()
         try:
-            self._protocol.receive_data(behind)
+            await self._handle(behind)
             await self._read()
         finally:
             del web.sockets[self._link]
@@ -340,13 +356,7 @@ class _Socket:
     async def _read(self) -> None:
         protocol, web = self._protocol, self._web
         silent = 0
-        while True:
-            for event in protocol.events_received():
-                if isinstance(event, Frame):
-                    self._take(event)
-            if protocol.parser_exc is not None:
-                return  # cut off, without the close frame that websockets would send
-            self._flush()
+        while protocol.parser_exc is None:  # else cut off, without the close frame that websockets would send
             if protocol.close_rcvd is not None:
                 await _finish(self._reader, self._writer)
                 return
@@ -360,11 +370,30 @@ class _Socket:
                     return
                 if protocol.state is State.OPEN:
                     protocol.send_ping(b"")
+                    self._flush()
                 continue
             silent = 0
             if not data:
                 return
-            protocol.receive_data(data)
+            await self._handle(data)
+
+    async def _handle(self, data: bytes) -> None:
+        """Take what was read, in turns."""
+        protocol, turns = self._protocol, self._web.turns
+        frames: deque[Frame] = deque()
+        at = 0
+        while frames or at < len(data):
+            async with turns.turn():
+                if not frames:
+                    protocol.receive_data(data[at : at + _PIECE])
+                    at += _PIECE
+                    frames.extend(event for event in protocol.events_received() if isinstance(event, Frame))
+                while frames and not turns.spent:
+                    self._take(frames.popleft())
+                if protocol.parser_exc is None:
+                    self._flush()
+            if not frames and (protocol.parser_exc is not None or protocol.close_rcvd is not None):
+                return
 
     def _take(self, frame: Frame) -> None:
         if frame.opcode not in {Opcode.BINARY, Opcode.TEXT, Opcode.CONT}:

@@ -115,6 +115,19 @@ def test_a_head_without_end(shared):
     assert status(send(shared, endless)) in {400, 431, None}
 
 
+@pytest.mark.parametrize("end", [b"\r\n", b"\n"])
+def test_a_head_has_so_many_lines_and_no_more(shared, end):
+    """Each takes as long as a whole request does."""
+
+    def asked(lines):
+        return end.join((b"GET /about HTTP/1.1", b"host: x", *[b"a:"] * (lines - 3), b"", b""))
+
+    assert status(send(shared, asked(128))) == 200
+    assert status(send(shared, asked(129))) == 431
+    # The body's are its own.
+    assert status(send(shared, post("/lambdas/profiles", b'{"ids":[' + b"\n" * 1_000 + b"]}"))) == 200
+
+
 @pytest.mark.parametrize("size", [65_537, 10**12])
 def test_huge_bodies_are_not_read(shared, size):
     """Said to be huge, or huge without a word."""
