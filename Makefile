@@ -10,7 +10,7 @@ THREE := -n 3 --dist worksteal
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test check bench fuzz soak luck nightly test-all ci-deps env coverage mutants conformance native bench-readme generate compare-protocol watch smoke-genesis lock news clean
+.PHONY: demo test check bench attacks fuzz soak luck nightly test-all ci-deps env coverage mutants conformance native bench-readme generate compare-protocol watch smoke-genesis lock news clean
 
 env: $(VENV)/.ready
 
@@ -98,6 +98,10 @@ bench-readme: env
 fuzz: env
 	$(BIN)/python fuzz/run.py --seconds $(SECONDS)
 	$(BIN)/python fuzz/rooms.py --seeds 300
+
+# Three seconds for each, unless SECONDS says otherwise.
+attacks: env
+	$(BIN)/python fuzz/attacks.py $(if $(filter-out file default,$(origin SECONDS)),--seconds $(SECONDS)) $(if $(ONLY),--only "$(ONLY)")
 
 mutants: env
 	$(BIN)/python fuzz/mutants.py

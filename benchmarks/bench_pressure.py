@@ -41,7 +41,7 @@ Row = dict[str, object]
 HONEST_RATE = 50
 MEMORY_RATE = 5_000
 PROMISED_MS = 50.0
-HARM = Path(__file__).parents[1] / "tests/rigs/drivers/pressure_harm.py"
+HARM = Path(__file__).parents[1] / "tests/rigs/attacks/attacked.py"
 KINDS_OF_HARM = ("empty messages", "messages of a byte", "text", "pings", "endless parts", "flaps")
 LEAD = 0.3
 FLOODS = {
@@ -253,7 +253,7 @@ def run(rounds: int = 7, only: str = "") -> Iterator[Row]:
 
 def _harm(loop: str, kind: str) -> Row:
     """The longest that the loop's thread works at once because of a server that means harm; 50 ms is what docs/network.md promises."""
-    command = [sys.executable, "-P", "-W", "ignore", str(HARM), loop, kind, str(SECONDS)]
+    command = [sys.executable, "-P", "-W", "ignore", str(HARM), loop, kind, "reads", str(SECONDS)]
     rounds = [json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout) for _ in range(3)]
     longest = max(one["longest_ms"] for one in rounds)
     return {
