@@ -98,6 +98,7 @@ bench-readme: env
 fuzz: env
 	$(BIN)/python fuzz/run.py --seconds $(SECONDS)
 	$(BIN)/python fuzz/rooms.py --seeds 300
+	$(BIN)/python fuzz/enet.py --seeds 100
 
 # Three seconds for each, unless SECONDS says otherwise.
 attacks: env

@@ -25,6 +25,7 @@ __all__ = ["Finding", "Stale", "hunt", "load", "main", "place", "plant"]
 ROOT = Path(__file__).resolve().parents[1]
 FUZZ, CORE = "fuzz", "dcl_comms_core"
 LIST = Path(__file__).with_name("mutants.toml")
+PROGRAMS = ("fuzz/run.py", "fuzz/rooms.py", "fuzz/enet.py")
 BUILD = Path("dcl_comms_core/codec/_native/build.py")
 
 
@@ -58,17 +59,22 @@ def plant(tree: Path, mutant: dict[str, Any]) -> None:
     path.write_text(text.replace(mutant["old"], mutant["new"], 1), encoding="utf-8")
 
 
-def _command(*, sessions: bool, seconds: float, seed: int) -> list[str]:
+def _command(program: str, *, seconds: float, seed: int) -> list[str]:
     """What looks for it."""
-    if sessions:
-        return ["fuzz/rooms.py", "--seeds", "1000000", "--first", str(seed), "--seconds", str(seconds), "--stop"]
-    return ["fuzz/run.py", "--seconds", str(seconds), "--seed", str(seed)]
+    if program == PROGRAMS[0]:
+        return [program, "--seconds", str(seconds), "--seed", str(seed)]
+    return [program, "--seeds", "1000000", "--first", str(seed), "--seconds", str(seconds), "--stop"]
 
 
-def hunt(mutant: dict[str, Any] | None, *, seconds: float, seed: int, sessions: bool = False) -> Finding:
+def _program(mutant: dict[str, Any]) -> str:
+    decodes, plays, connects = PROGRAMS
+    return connects if mutant["file"].startswith("enet/") else plays if mutant.get("sessions") else decodes
+
+
+def hunt(mutant: dict[str, Any] | None, *, seconds: float, seed: int, program: str = "fuzz/run.py") -> Finding:
     """Fuzz a copy with this bug (None: with none) until the first failure or the end of the time.  Raises Stale.
 
-    ``sessions``: play rooms, for a bug in a session, instead of decoding.
+    ``program``: what finds it, where no bug says so.
     """
     with tempfile.TemporaryDirectory(prefix="mutant-") as scratch:
         tree = Path(scratch)
@@ -77,13 +83,13 @@ def hunt(mutant: dict[str, Any] | None, *, seconds: float, seed: int, sessions: 
         native = mutant is None or mutant.get("native", False) or mutant["file"].startswith("_native/")
         if mutant is not None:
             plant(tree, mutant)
-            sessions = mutant.get("sessions", False)
+            program = _program(mutant)
         environment = os.environ | {"PYTHONPATH": str(tree), "DCL_COMMS_CODEC": "native" if native else "python"}
         if native:
             command = [sys.executable, tree / BUILD, "--only", "codec"]
             subprocess.run(command, check=True, stdout=subprocess.DEVNULL, timeout=300)  # noqa: S603  # our own program
         began = time.monotonic()
-        command = [sys.executable, *_command(sessions=sessions, seconds=seconds, seed=seed)]
+        command = [sys.executable, *_command(program, seconds=seconds, seed=seed)]
         with subprocess.Popen(  # noqa: S603  # our own program
             command, cwd=tree, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
         ) as process:
@@ -106,8 +112,8 @@ def main() -> int:
     arguments = parser.parse_args()
     chosen = [m for m in load() if all(word in m["name"] for word in arguments.words)]
     missed = 0
-    for sessions in (False, True):
-        healthy = hunt(None, seconds=5, seed=arguments.seed, sessions=sessions)
+    for program in PROGRAMS:
+        healthy = hunt(None, seconds=5, seed=arguments.seed, program=program)
         if healthy.seconds is not None:
             print(f"without a planted bug it fails: {healthy.what}")
             return 1

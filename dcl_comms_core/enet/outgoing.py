@@ -117,6 +117,11 @@ class Outgoing:
         self._fresh.append(command)
         self.queued += len(command) + OVERHEAD
 
+    def memory(self, size: int) -> int:
+        """Bytes of memory that a message of ``size`` bytes takes while it waits, at most."""
+        pieces = 1 if size <= self.mtu - _PIECE_HEAD else -(-size // (self.mtu - _PIECE_HEAD))
+        return size + pieces * (OVERHEAD + _PIECE_HEAD)
+
     def reliable(self, channel: int, payload: bytes) -> None:
         """Queue a message that arrives."""
         numbers = self._numbers(channel)

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from dcl_comms_core.enet import wire
 from dcl_comms_core.enet.delivery import Delivery, EnetEnd
-from dcl_comms_core.enet.fragments import OVERHEAD
 from dcl_comms_core.enet.incoming import Incoming, Take, Unsequenced, Waiting
 from dcl_comms_core.enet.outgoing import Outgoing
 from dcl_comms_core.enet.round_trip import RoundTrip
@@ -41,6 +40,7 @@ _ANSWER_BYTES: Final = 48
 """Of a datagram with VERIFY_CONNECT; that of a CONNECT is longer."""
 _SANE_ROUND_TRIP: Final = 32.768
 """Seconds: half of what a stamp of 16 bits can tell."""
+_ONLY_TOLD: Final = frozenset({wire.SEND_UNRELIABLE, wire.UNRELIABLE_FRAGMENT, wire.SEND_UNSEQUENCED})
 _NOTHING_RUNS: Final = frozenset({EnetState.NEW, EnetState.CLOSED})
 
 
@@ -152,7 +152,7 @@ class EnetPeer:
         size = len(data)
         if size > self._limits.enet_packet_bytes:
             raise PacketTooLarge(size, self._limits.enet_packet_bytes)
-        if self._out.queued + size + OVERHEAD > self._limits.enet_send_bytes:
+        if self._out.queued + self._out.memory(size) > self._limits.enet_send_bytes:
             msg = f"{self._out.queued} bytes wait to be sent: wait until they are acknowledged"
             raise SendQueueFull(msg)
         payload = bytes(data)
@@ -257,8 +257,10 @@ class EnetPeer:
             return
         self._heard_at = now
         self._credit += size
-        self._ground.touch(self)
+        # What is only told makes nothing go, and its deadline no earlier: a turn need not look at it.
+        touched = self.state is not EnetState.CONNECTED
         for command in datagram.commands:
+            touched = touched or command.acknowledged or command.kind not in _ONLY_TOLD
             take = self._TAKE[self.state].get(command.kind)
             # What is taken is acknowledged, where that is asked for.
             if take is None:
@@ -267,6 +269,8 @@ class EnetPeer:
                 self._out.acknowledge(command.channel, command.number, datagram.sent_time)
                 if command.kind == wire.VERIFY_CONNECT:
                     self._proof = command.number, datagram.sent_time
+        if touched:
+            self._ground.touch(self)
 
     def _take_verify(self, command: wire.Command, now: float) -> bool:
         terms = wire.Terms(*command.fields)

@@ -46,6 +46,22 @@ def test_messages_of_any_size_both_ways(seed, flag):
         assert 0.015 < party.client.peer.round_trip.seconds < 0.03
 
 
+@pytest.mark.parametrize("delivery", list(Delivery))
+@pytest.mark.parametrize("size", [1, 1_244, 1_245, 20_000])
+def test_what_waits_is_bounded_pieces_and_all(size, delivery):
+    line = Network(limits=Limits(enet_send_bytes=68_000), options=EnetOptions(mtu=576))
+    party, _peer = line.connected()
+    sent = 0
+    with pytest.raises(SendQueueFull):
+        while True:
+            party.client.send(bytes(size), delivery=delivery)
+            sent += 1
+            assert party.client.peer.queued_bytes <= 68_000
+    assert sent > 1
+    line.run(5.0)
+    party.client.send(bytes(size), delivery=delivery)
+
+
 def test_data_goes_with_the_beginning_and_with_the_end():
     line = Network()
     party = line.client()
