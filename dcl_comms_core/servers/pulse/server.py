@@ -218,7 +218,8 @@ class PulseServer:
         self._pass_time(now)
         self._host.handle_timeout(now)
         self._hear()
-        for connection, until in tuple(self._proving.items()):
+        while self._proving:
+            connection, until = next(iter(self._proving.items()))
             if until > now:
                 break
             self._end(connection, DisconnectReason.AUTH_TIMEOUT)
