@@ -99,7 +99,7 @@ class RealmSettings:
     archipelago_stage_seconds: float = 60.0
     """How long a step of the island service's handshake may take."""
     ws_room_stage_seconds: float = 1.0
-    """The same for ws-rooms."""
+    """The same for ws-rooms; in the realm's own rooms, as in the island service's."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -204,7 +204,10 @@ class RealmServer:
             one_room=one_room,
             # The real service hangs up on both without a word.
             denied=lambda address: address in self.rules.banned or address in self.rules.denied,
-            stage_seconds=self.settings.ws_room_stage_seconds,
+            # A busy machine may need more than the second of the real rooms; the realm's own have no example.
+            stage_seconds=(
+                self.settings.ws_room_stage_seconds if one_room else self.settings.archipelago_stage_seconds
+            ),
             limits=self._limits,
             entropy=entropy,
         )

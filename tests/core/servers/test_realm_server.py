@@ -341,6 +341,13 @@ def test_where_sockets_are(path: str, there: bool) -> None:
     assert realm().accept(A, path, now=0.0) is there
 
 
+@pytest.mark.parametrize(("path", "seconds"), [("/ws", 60.0), ("/rooms/plaza", 1.0), ("/realm/rooms/I1", 60.0)])
+def test_how_long_a_step_of_a_handshake_may_take(path: str, seconds: float) -> None:
+    server = realm()
+    assert server.accept(A, path, now=5.0)
+    assert server.deadline() == 5.0 + seconds
+
+
 def test_islands_lead_to_rooms() -> None:
     side = Side(realm())
     (welcome,) = side.island_service()
