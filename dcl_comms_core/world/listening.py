@@ -97,15 +97,18 @@ class Listening:
             }
         )
 
-    def catch_up(self) -> None:
-        """Take what came since the last call of a verb: packets, or what a room or a source was told by others."""
+    def catch_up(self, *, others: bool = True) -> None:
+        """Take what came since the last call of a verb: packets, or what a room or a source was told by others.
+
+        ``others``: sources may have been told something by others; else only what rooms have comes first.
+        """
         children = self._children
         if self._islands.foreign:
             self.pump()
             return
-        others = children.news or children.seen or children.sources
-        if others or self._arrivals.last is not None:
-            if others:
+        news = bool(children.news or children.seen or (others and children.sources))
+        if news or self._arrivals.last is not None:
+            if news:
                 self.moved = True
             commands, events = self._merged.take()
             if commands:

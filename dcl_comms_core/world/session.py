@@ -462,12 +462,22 @@ class WorldSession(Intents):
     def receive(self, inp: Input, *, now: float) -> None:
         """Take a fact from outside, and give it to the session whose link it names."""
         self.clock.pass_time(now)
+        link = getattr(inp, "link", None)
+        sources = self._merged.children.sources
+        if isinstance(link, LinkRef) and link.link in sources:
+            # By far the most of what comes of it moves nobody, unless it is over.
+            self._listening.catch_up(others=False)
+            self._merged.receive(inp, now=self.clock.now)
+            if link.link in sources:
+                self._listening.catch_up()
+            else:
+                self._listening.pump()
+            return
         self._listening.catch_up()
         if isinstance(inp, ClockSet):
             self._merged.receive(inp, now=self.clock.now)
             self._islands.receive(inp)
             return
-        link = getattr(inp, "link", None)
         stay = self._stay_of(link)
         if stay is not None:
             if not isinstance(inp, Fetched | FetchFailed):
