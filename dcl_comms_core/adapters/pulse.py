@@ -46,6 +46,10 @@ class PulseAddress:
         host = authority[: port.start()] if port else authority
         return cls(host.strip("[]"), int(port[1]) if port else PULSE_PORT)
 
+    def is_at(self, url: str) -> bool:
+        """Whether it is on the host of an http(s) URL, at any port."""
+        return self.host == _host(url).strip("[]")
+
     def check(self, *, within: Place | None) -> None:
         """Look at it before it is resolved; see ``adapters/url_guard.py``.  TargetRefused: it must not be used.
 
@@ -68,5 +72,9 @@ _FOUNDATION: Final[Mapping[str, PulseAddress]] = MappingProxyType(
 
 def foundation_pulse(url: str) -> PulseAddress | None:
     """Return the address that the Foundation's realms have, by the host of a realm's URL; None: it is none of them."""
-    host = _PORT.sub("", host_and_port(http_url(url))).removesuffix(".")
-    return _FOUNDATION.get(".".join(host.split(".")[-2:]))
+    return _FOUNDATION.get(".".join(_host(url).split(".")[-2:]))
+
+
+def _host(url: str) -> str:
+    """The host of an http(s) URL."""
+    return _PORT.sub("", host_and_port(http_url(url))).removesuffix(".")

@@ -70,8 +70,8 @@ _MADE_OF: Final[Mapping[type, tuple[str, ...]]] = {
 """Classes that are no dataclasses, and the arguments that make another that is the same."""
 
 
-def _scenes_only(realm: str | None, rectangles: Any, also: Any) -> ScenesOnly:
-    return ScenesOnly(*rectangles, realm=realm, also=also)
+def _scenes_only(realm: str | None, rectangles: Any, also: Any, at: str | None) -> ScenesOnly:
+    return ScenesOnly(*rectangles, realm=realm, also=also, at=at)
 
 
 _CLASSES: Final[dict[str, Any]] = {

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
-from dcl_comms_core.errors import LocalProtocolError
+from dcl_comms_core.adapters.pulse import PulseAddress
+from dcl_comms_core.errors import InvalidConnectionString, LocalProtocolError
 from dcl_comms_core.proto import pulse
 from dcl_comms_core.pulse.parcels import in_grid
 
@@ -30,6 +31,7 @@ class ScenesOnly:
 
     ``parcels``: each ``(x, z)``, or a rectangle ``(x, z, x, z)`` from its first to its last, both included.  ``realm``:
     where they are; None: where we are, or Genesis City.  ``also``: parcels of further realms, by the realm's name.
+    ``at``: the service's ``host:port``; None: as with ``pulse="auto"``.
     LocalProtocolError: nothing to watch, no parcel of the grid, or more than the service lets one watch (4,096 parcels,
     of which each realm costs four).
     """
@@ -37,12 +39,14 @@ class ScenesOnly:
     realm: str | None
     rectangles: tuple[Rectangle, ...]
     also: Mapping[str, tuple[Rectangle, ...]] = field(hash=False)
+    at: str | None
 
     def __init__(
         self,
         *parcels: tuple[int, ...],
         realm: str | None = None,
         also: Mapping[str, Iterable[tuple[int, ...]]] = MappingProxyType({}),
+        at: str | None = None,
     ) -> None:
         here = tuple(map(_rectangle, parcels))
         there = {name.lower(): tuple(map(_rectangle, areas)) for name, areas in also.items()}
@@ -58,6 +62,9 @@ class ScenesOnly:
         if cost > MOST_COST:
             msg = f"these parcels cost {cost:,}, and one connection may watch {MOST_COST:,}: watch fewer"
             raise LocalProtocolError(msg)
+        if at is not None:
+            _check_address(at)
+        object.__setattr__(self, "at", at)
         object.__setattr__(self, "realm", None if realm is None else realm.lower())
         object.__setattr__(self, "rectangles", here)
         object.__setattr__(self, "also", MappingProxyType(there))
@@ -75,6 +82,17 @@ def wire_areas(scenes: ScenesOnly, here: str) -> list[pulse.SceneListenerAoi]:
         )
         for name, rectangles in realms.items()
     ]
+
+
+def _check_address(at: str) -> None:
+    try:
+        PulseAddress.parse(at)
+    except InvalidConnectionString as error:
+        problem = str(error)
+    else:
+        return
+    msg = f"at= is where the service is, host:port: {problem}"
+    raise LocalProtocolError(msg)
 
 
 def _rectangle(parcels: tuple[int, ...]) -> Rectangle:

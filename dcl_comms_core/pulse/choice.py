@@ -6,7 +6,7 @@
 ``None``        never
 ``"auto"``      where the realm's document says; else, of a realm of the Foundation, at its environment's host
 ``host:port``   there
-ScenesOnly      as with ``"auto"``: to watch, and not to be seen
+ScenesOnly      as with ``"auto"``, or ``at`` its address: to watch, and not to be seen
 ==============  =====================================================================================================
 """
 
@@ -58,9 +58,9 @@ def choose(setting: PulseSetting, *, url: str | None, realm: Realm, place: Place
     """
     if setting is None:
         return None
-    scenes = setting if isinstance(setting, ScenesOnly) else None
-    if isinstance(setting, str) and setting != AUTO:
-        return Chosen(_address(setting), None, None)
+    scenes, text = (setting, setting.at) if isinstance(setting, ScenesOnly) else (None, setting)
+    if text is not None and text != AUTO:
+        return Chosen(_address(text), None, scenes)
     if realm.pulse is not None:
         realm.pulse.check(within=place)
         return Chosen(realm.pulse, place, scenes)

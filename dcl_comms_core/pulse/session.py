@@ -21,6 +21,7 @@ from math import inf
 from typing import TYPE_CHECKING, Final
 
 from dcl_comms_core import events as ev
+from dcl_comms_core.adapters.pulse import PULSE_PORT
 from dcl_comms_core.codec import decode, decode_message, encode
 from dcl_comms_core.enet.delivery import EnetEnd
 from dcl_comms_core.enet.peer import EnetConnected, EnetMessage
@@ -63,9 +64,8 @@ if TYPE_CHECKING:
     from dcl_comms_core.inputs import Input, LinkRef
     from dcl_comms_core.peers import Addressees
 
-__all__ = ["PULSE_PORT", "PulseSession"]
+__all__ = ["PulseSession"]
 
-PULSE_PORT: Final = 7777
 MOST_HANDSHAKE: Final = 4_096
 _MOST_REALM: Final = 255
 _MAIN: Final = "main"

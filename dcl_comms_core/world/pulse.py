@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from dcl_comms_core.adapters.about import Realm
     from dcl_comms_core.adapters.url_guard import Place
+    from dcl_comms_core.identity.guard import ChallengeGuard
     from dcl_comms_core.merged.sources import MovementSource
     from dcl_comms_core.pulse.choice import Chosen, PulseSetting
     from dcl_comms_core.room.options import RoomOptions
@@ -29,6 +30,7 @@ class PulseMaker:
     setting: PulseSetting
     url: str | None
     address: str | None
+    guard: ChallengeGuard
     options: RoomOptions
     warn: Callable[[WarningCode, str], None]
 
@@ -36,7 +38,7 @@ class PulseMaker:
         """Make one of what the realm says of itself, a link's number and where the realm was reached."""
         if self.address is None:
             return None
-        by_itself = self.setting == AUTO or isinstance(self.setting, ScenesOnly)
+        by_itself = self.setting == AUTO or (isinstance(self.setting, ScenesOnly) and self.setting.at is None)
         if by_itself and realm.pulse_problem:
             self.warn(WarningCode.PULSE_UNREADABLE, realm.pulse_problem)
         try:
@@ -44,9 +46,23 @@ class PulseMaker:
         except TargetRefused as error:
             self.warn(WarningCode.PULSE_UNREADABLE, str(error))
             return None
-        return None if chosen is None else pulse_session(chosen, link, self.address, self.options)
+        return None if chosen is None else self._session(chosen, link, self.address)
 
+    def _session(self, chosen: Chosen, link: int, address: str) -> MovementSource:
+        from dcl_comms_core.pulse.session import PulseSession  # noqa: PLC0415 - for realms that have it
 
-def pulse_session(chosen: Chosen, link: int, address: str, options: RoomOptions) -> MovementSource | None:  # noqa: ARG001
-    """The session with what was chosen.  None: this version has none, and goes on with the rooms."""
-    return None
+        options, where = self.options, chosen.address
+        # Who we are may be told whom the user names, the Foundation, and the realm's own host; else as the guard says.
+        trusted = chosen.within is None or (self.url is not None and where.is_at(self.url))
+        return PulseSession(
+            where.host,
+            where.port,
+            address=address,
+            link=link,
+            scenes=chosen.scenes,
+            guard=None if trusted else self.guard,
+            within=chosen.within,
+            limits=options.limits,
+            entropy=options.entropy + link,
+            reconnect=options.reconnect,
+        )

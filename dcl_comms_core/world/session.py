@@ -186,7 +186,7 @@ class WorldSession(Intents):
             self.clock,
             limits,
             self._output,
-            make=PulseMaker(pulse, url, address, chosen, self.warn).make if movement is None else movement,
+            make=PulseMaker(pulse, url, address, guard, chosen, self.warn).make if movement is None else movement,
             name=realm_name,
         )
         merged.set_position(position, now=None)

@@ -102,7 +102,12 @@ def needed_by(where: str | Adapter, options: Options) -> tuple[Step, ...]:
     signs = options.wallet is not None and not isinstance(options.wallet, AuthIdentity)
     # A realm in the clear may have rooms that are not.
     in_the_clear = isinstance(where, WsRoomAdapter) and where.url.startswith("ws:")
-    return (*for_requests(own_tls=options.net.tls is not None or in_the_clear), *(((_load_wallet,),) if signs else ()))
+    steps = [*for_requests(own_tls=options.net.tls is not None or in_the_clear)]
+    if signs:
+        steps.append((_load_wallet,))
+    if isinstance(where, str) and options.pulse is not None:
+        steps.append((_load_pulse,))
+    return tuple(steps)
 
 
 def for_livekit(via: LiveKitVia | None) -> tuple[Step, ...]:
@@ -131,6 +136,12 @@ def _load_authorities() -> None:
     from dcl_comms_drivers.net.dial import default_tls  # noqa: PLC0415 - it is loaded by now
 
     default_tls()
+
+
+def _load_pulse() -> object:
+    from dcl_comms_core.pulse.session import PulseSession  # noqa: PLC0415 - not every realm has it
+
+    return PulseSession
 
 
 def _load_wallet() -> object:

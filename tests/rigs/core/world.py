@@ -21,9 +21,13 @@ from dcl_comms_core import (
     Backoff,
     CancelFetch,
     ClockSet,
+    CloseDatagrams,
     CloseLink,
     CloseReason,
     CloseSocket,
+    DatagramReceived,
+    DatagramsClosed,
+    DatagramsOpened,
     Fetch,
     Fetched,
     FetchFailed,
@@ -35,6 +39,7 @@ from dcl_comms_core import (
     LinkRef,
     LiveKitAdapter,
     MemoryRoom,
+    OpenDatagrams,
     OpenLink,
     OpenSocket,
     Place,
@@ -43,6 +48,7 @@ from dcl_comms_core import (
     RoomClosed,
     RoomState,
     SendAcknowledged,
+    SendDatagram,
     SendFrame,
     ServerPacket,
     SignatureNeeded,
@@ -55,6 +61,7 @@ from dcl_comms_core import (
     WsRoomServer,
     encode,
 )
+from dcl_comms_core.servers.pulse import PulseServer
 from dcl_comms_core.testing import VirtualClock
 
 if TYPE_CHECKING:
@@ -66,6 +73,7 @@ if TYPE_CHECKING:
 LATENCY = 0.01
 REALM = "https://realm.example"
 ISLANDS = "wss://realm.example/ws"
+PULSE = "realm.example:7777"
 LIVEKIT = "wss://livekit.example"
 GATE = "https://realm.example/get-scene-adapter"
 LOGIN = f"{REALM}/login"
@@ -173,7 +181,7 @@ class Citizen:
             self.over = self.over or (never and event.room in ("island", "realm"))
 
     def check(self, command: Any) -> None:
-        if isinstance(command, OpenLink | OpenSocket | Fetch):
+        if isinstance(command, OpenLink | OpenSocket | OpenDatagrams | Fetch):
             assert not self.over, "begun after the end"
             scene = isinstance(command, Fetch) and command.url == GATE
             assert not (scene and self.scene_over), "asked for a scene that is over"
@@ -201,7 +209,9 @@ class Citizen:
 class Universe:
     """All of it.  ``http`` answers requests by method and URL; what is not there is a 404."""
 
-    def __init__(self, *, seed: int = 0, faults: Faults | None = None, ws_rooms: bool = False) -> None:
+    def __init__(
+        self, *, seed: int = 0, faults: Faults | None = None, ws_rooms: bool = False, pulse: bool = False
+    ) -> None:
         self.clock = VirtualClock()
         self.seed = seed
         self.faults = faults
@@ -217,19 +227,41 @@ class Universe:
         self.place = Place.PUBLIC
         self.folds = False
         """Do its services take the older form of signed requests, and only that?"""
+        self.pulse = PulseServer(verifier=VERIFIER, entropy=seed, bans=self.banned) if pulse else None
+        """What forms the islands, if it is there, and the realm names it."""
+        self.datagrams: dict[tuple[str, int, LinkRef], Citizen] = {}
+        """By the address that Pulse sees."""
         self.archipelago = ArchipelagoServer(
-            verifier=VERIFIER, mint=self.mint, banned=lambda address: address in self.banned, islands=Islands()
+            verifier=VERIFIER,
+            mint=self.mint,
+            banned=lambda address: address in self.banned,
+            islands=Islands(),
+            assigned=self.assigned if pulse else None,
         )
         self.ws_room = WsRoomServer(verifier=VERIFIER)
         self.down: set[str] = set()
-        """Servers that can't be reached: "archipelago", "ws-room", "http"."""
+        """Servers that can't be reached: "archipelago", "ws-room", "http", "livekit"; "pulse" swallows what goes there."""
         self.mute = False
         """Does nothing come from outside any more, not even a failure?"""
         for server in (self.archipelago, self.ws_room):
             server.receive(ClockSet(unix_offset=NOW), now=0.0)
-        self.http["GET", f"{REALM}/about"] = about(f"archipelago:archipelago:{ISLANDS}")
+        if self.pulse is not None:
+            self.pulse.set_clock(NOW)
+        self.http["GET", f"{REALM}/about"] = self.about()
 
     # --- building
+
+    def about(self) -> Answer:
+        """What the realm says of itself."""
+        comms = {"healthy": True, "protocol": "v3", "adapter": f"archipelago:archipelago:{ISLANDS}"}
+        named = {} if self.pulse is None else {"pulse": PULSE}
+        names = {"realmName": "universe"}
+        return 200, {}, json.dumps({"healthy": True, "comms": {**comms, **named}, "configurations": names}).encode()
+
+    def assigned(self, address: str, session: str) -> str | None:
+        """The island that Pulse says."""
+        found = None if self.pulse is None else self.pulse.assignment(address, session)
+        return None if found is None else f"island-{found.cluster}"
 
     def citizen(self, target: Any = REALM, *, number: int = 1, wallet: bool = True, **options: Any) -> Citizen:
         """A session that is opened."""
@@ -290,10 +322,41 @@ class Universe:
     def turn(self) -> None:
         for citizen in self.citizens:
             citizen.turn()
+        self.turn_pulse()
         for server in self.servers():
             for command in server.commands():
                 self.from_server(command)
         self.look()
+
+    def turn_pulse(self) -> None:
+        pulse = self.pulse
+        if pulse is None:
+            return
+        for change in pulse.events():
+            self.archipelago.assign(change.wallet, change.session, f"island-{change.cluster}")
+        for address, datagram in pulse.datagrams(now=self.clock.now):
+            if "pulse" not in self.down:
+                self.later(lambda address=address, data=datagram: self.from_pulse(address, data))
+
+    def from_pulse(self, address: Any, data: bytes) -> None:
+        citizen = self.datagrams.get(address)
+        if citizen is not None:
+            citizen.tell(DatagramReceived(link=address[2], data=data))
+
+    def to_pulse(self, citizen: Citizen, command: Any) -> None:
+        link, pulse = command.link, self.pulse
+        address = (citizen.name, self.citizens.index(citizen), link)
+        if isinstance(command, SendDatagram):
+            assert self.datagrams[address] is citizen
+            if pulse is not None and "pulse" not in self.down:
+                self.later(lambda: pulse.receive(command.data, address, now=self.clock.now))
+        elif isinstance(command, OpenDatagrams):
+            assert address not in self.datagrams
+            self.datagrams[address] = citizen
+            self.later(lambda: citizen.tell(DatagramsOpened(link=link)))
+        else:
+            self.datagrams.pop(address, None)
+            self.later(lambda: citizen.tell(DatagramsClosed(link=link, reason=CloseReason.CLIENT)))
 
     def run(self, seconds: float) -> None:
         end = self.clock.now + seconds
@@ -304,7 +367,8 @@ class Universe:
             last = self.clock.now
             assert count < 1_000, "time stands still"
             times = [time for citizen in self.citizens if (time := citizen.deadline()) is not None]
-            times += [time for server in self.servers() if (time := server.deadline()) is not None]
+            pulses = [] if self.pulse is None else [self.pulse]
+            times += [time for server in (*self.servers(), *pulses) if (time := server.deadline()) is not None]
             times += [self.due[0][0]] if self.due else []
             when = min(times, default=end)
             if when > end:
@@ -313,7 +377,7 @@ class Universe:
             now = self.clock.now
             while self.due and self.due[0][0] <= now:
                 heappop(self.due)[2]()
-            for server in self.servers():
+            for server in (*self.servers(), *pulses):
                 server.handle_timeout(now)
             for citizen in self.citizens:
                 if (deadline := citizen.session.deadline()) is not None and deadline <= now:
@@ -358,6 +422,8 @@ class Universe:
                     self.later(lambda: server.receive(FrameReceived(link=far, data=data), now=self.clock.now))
             case CloseSocket(link=link):
                 self.hang_up(citizen, link, CloseReason.CLIENT, 1000)
+            case OpenDatagrams() | SendDatagram() | CloseDatagrams():
+                self.to_pulse(citizen, command)
             case _:
                 self.to_room(citizen, command)
 
