@@ -371,7 +371,7 @@ def test_a_wrong_setting_is_refused_at_once() -> None:
     [
         ("auto", "h:x", True),
         ("auto", "127.0.0.1:7777", True),
-        ("auto", "pulse.example:7777", False),
+        ("auto", "realm.example:7777", False),
         (ScenesOnly((0, 0, 1, 1)), "h:x", True),
         ("h:1", "h:x", False),
         (None, "127.0.0.1:7777", False),
