@@ -130,8 +130,8 @@ class Socket:
         """Whether the connection was cut off by us."""
         self._deaf = False
         """Whether we do not listen, for want of room: a silence then is ours."""
-        self._pieces: list[bytes] = []
-        """Of a message in fragments."""
+        self._parts = bytearray()
+        """Of a message in fragments.  No list of them: each may be of one byte."""
         self._fragmented = False
         self._text = False
         self._tasks: list[Task] = []
@@ -344,11 +344,10 @@ class Socket:
         elif frame.opcode is not Opcode.CONT:
             return
         self._fragmented = not frame.fin
-        if frame.data:
-            self._pieces.append(bytes(frame.data))
+        self._parts += frame.data
         if frame.fin:
-            data = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
-            self._pieces.clear()
+            data = bytes(self._parts)
+            self._parts.clear()
             self._deliver(FrameReceived(link=self._ref, data=data, text=self._text))
 
     def _closed(self, protocol: ClientProtocol, reason: CloseReason) -> SocketClosed:

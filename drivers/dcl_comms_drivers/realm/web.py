@@ -302,7 +302,8 @@ class _Socket:
         self._protocol = ServerProtocol(
             max_size=WEBSOCKET_MAX_FRAME, logger=UNHEARD, select_subprotocol=_first_subprotocol
         )
-        self._pieces: list[bytes] = []
+        self._parts = bytearray()
+        """Of a message in fragments.  No list of them: each may be of one byte."""
         # Frames are dropped at the limit, so beyond it are only pongs: then nothing more is read until they are out.
         writer.transport.set_write_buffer_limits(high=2 * web.limits.server_queue_bytes)
 
@@ -398,11 +399,10 @@ class _Socket:
     def _take(self, frame: Frame) -> None:
         if frame.opcode not in {Opcode.BINARY, Opcode.TEXT, Opcode.CONT}:
             return
-        if frame.data:
-            self._pieces.append(bytes(frame.data))
+        self._parts += frame.data
         if frame.fin:
-            data = b"".join(self._pieces)
-            self._pieces.clear()
+            data = bytes(self._parts)
+            self._parts.clear()
             self._web.server.receive(FrameReceived(link=self._link, data=data), now=self._web.now())
             self._web.turn()
 

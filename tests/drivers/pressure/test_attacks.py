@@ -41,6 +41,7 @@ ON_US = [
 ON_A_REALM = [
     (2, "pings before a word"),
     (2, "heads of line feeds"),
+    (2, "endless parts of the island service"),
     pytest.param(60, "small updates, in", marks=MINUTE),
     pytest.param(60, "chunks of a byte", marks=MINUTE),
 ]

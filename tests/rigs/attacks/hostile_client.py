@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 MANY = 20_000
 AT_ONCE = 20
-MEMBERS = 30
+MEMBERS = 60
 DEEP = b"[" * 32_000 + b"]" * 32_000
 
 
