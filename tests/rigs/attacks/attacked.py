@@ -41,6 +41,8 @@ SERVER, PEER = (Path(__file__).with_name(name) for name in ("hostile_server.py",
 REALM, LIVEKIT = "realm, ", "livekit, "
 COUNTED = ("inbox_bytes", "event_queue_bytes", "profiles_bytes", "early_bytes", "peers_bytes")
 """The limits whose bytes a server or a peer may fill."""
+NOBODY = "http://127.0.0.1:1"
+"""A realm that is not there: whoever tried to get in has imported what that takes, which is megabytes."""
 LOOK = 0.005
 LATE = 2.0
 """Seconds that the last try may take beyond its time: an attack may keep us from coming in."""
@@ -174,7 +176,9 @@ async def on_asyncio_loop(target: str, watch: Watch) -> None:
             watch.look([])
 
     looking = asyncio.ensure_future(look())
-    await asyncio.sleep(LOOK)
+    with contextlib.suppress(ConnectionLost):
+        async with on_asyncio.connect(NOBODY, wallet=DisposableWallet()):
+            pass
     watch.begin()
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(watch.seconds + LATE):
@@ -192,7 +196,9 @@ async def on_trio_loop(target: str, watch: Watch) -> None:
 
     async with trio.open_nursery() as nursery:
         nursery.start_soon(look)
-        await trio.sleep(LOOK)
+        with contextlib.suppress(ConnectionLost):
+            async with on_trio.connect(NOBODY, wallet=DisposableWallet()):
+                pass
         watch.begin()
         with trio.move_on_after(watch.seconds + LATE):
             while not watch.over:
@@ -203,6 +209,10 @@ async def on_trio_loop(target: str, watch: Watch) -> None:
 
 def on_polls(target: str, watch: Watch) -> None:
     """The application's own thread polls, or does not; what its poll takes is its loop's longest round too."""
+    with polled.open(NOBODY, wallet=DisposableWallet()) as nobody:
+        while not nobody.closed:
+            nobody.wait(LOOK)
+            nobody.poll()
     watch.begin()
     polling = Work()
     while not watch.over:
@@ -211,7 +221,7 @@ def on_polls(target: str, watch: Watch) -> None:
             while not (watch.over or room.closed or room.state.value == "open"):
                 room.wait(LOOK)
                 watch.look(room.poll())
-            if watch.tries == 1:
+            if watch.tries == 1 and not watch.over:
                 watch.begin()
             while not (watch.over or room.closed):
                 if not watch.reads:
