@@ -89,9 +89,9 @@ class Work:
 class Rounds(selectors.DefaultSelector, trio.abc.Instrument):
     """Of each round of a loop, how long its thread worked."""
 
-    def __init__(self) -> None:
+    def __init__(self, work: Work) -> None:
         super().__init__()
-        self.work = Work()
+        self.work = work
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         self.work.stop()
@@ -109,8 +109,8 @@ class Rounds(selectors.DefaultSelector, trio.abc.Instrument):
 class Watch:
     """What it comes to, from the moment that the attack begins."""
 
-    def __init__(self, rounds: Rounds, seconds: float, *, reads: bool, limits: Limits) -> None:
-        self.rounds = rounds
+    def __init__(self, work: Work, seconds: float, *, reads: bool, limits: Limits) -> None:
+        self.work = work
         self.reads = reads
         self.limits = limits
         self.seconds = seconds
@@ -123,7 +123,7 @@ class Watch:
     def begin(self) -> None:
         self.before = self.peak = rss()
         self.end = time.monotonic() + self.seconds
-        self.rounds.work.forget()
+        self.work.forget()
 
     @property
     def over(self) -> bool:
@@ -147,7 +147,7 @@ class Watch:
             "limits_mib": force,
             "ratio": grown / force,
             "unread_mib": self.most / MIB,
-            "longest_ms": self.rounds.work.longest * 1e3,
+            "longest_ms": self.work.longest * 1e3,
             "events": self.events,
             "limits": sorted(self.told),
             "tries": self.tries,
@@ -237,7 +237,7 @@ def on_polls(target: str, watch: Watch) -> None:
             batch = room.poll()
             polling.stop()
             watch.finish(batch)
-    watch.rounds.work.longest = max(watch.rounds.work.longest, polling.longest)
+    watch.work.longest = max(watch.work.longest, polling.longest)
 
 
 @contextlib.contextmanager
@@ -269,17 +269,17 @@ def hostile(attack: str) -> Iterator[str]:
 
 def measure(loop: str, attack: str, seconds: float, *, reads: bool, limits: Limits) -> dict[str, Any]:
     """In this process, for which it is new: memory does not shrink."""
-    rounds = Rounds()
-    watch = Watch(rounds, seconds, reads=reads, limits=limits)
+    work = Work()
+    watch = Watch(work, seconds, reads=reads, limits=limits)
     with hostile(attack) as target:
         if loop == "trio":
-            trio.run(on_trio_loop, target, watch, instruments=[rounds])
+            trio.run(on_trio_loop, target, watch, instruments=[Rounds(work)])
         elif loop == "asyncio":
-            with asyncio.Runner(loop_factory=lambda: asyncio.SelectorEventLoop(rounds)) as runner:
+            with asyncio.Runner(loop_factory=lambda: asyncio.SelectorEventLoop(Rounds(work))) as runner:
                 runner.run(on_asyncio_loop(target, watch))
         else:
-            # The thread behind polled connections has a loop of its own.
-            selectors.DefaultSelector = lambda: rounds  # type: ignore[assignment,misc]
+            # The thread behind polled connections has a loop of its own, and there may be one after the other.
+            selectors.DefaultSelector = lambda: Rounds(work)  # type: ignore[assignment,misc]
             on_polls(target, watch)
     return watch.result()
 

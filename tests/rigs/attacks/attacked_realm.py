@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from dcl_comms_drivers.realm.embedded import EmbeddedRealm
-from rigs.attacks.attacked import LOOK, MIB, Rounds, Watch
+from rigs.attacks.attacked import LOOK, MIB, Rounds, Watch, Work
 
 from dcl_comms_core import Limits
 
@@ -45,9 +45,9 @@ async def serve(attack: str, watch: Watch) -> dict[str, int]:
 def main() -> None:
     attack, seconds, *rest = sys.argv[1:]
     limits = Limits(**{"server_connections": CONNECTIONS, **(json.loads(rest[0]) if rest else {})})
-    rounds = Rounds()
-    watch = Watch(rounds, float(seconds), reads=True, limits=limits)
-    with asyncio.Runner(loop_factory=lambda: asyncio.SelectorEventLoop(rounds)) as runner:
+    work = Work()
+    watch = Watch(work, float(seconds), reads=True, limits=limits)
+    with asyncio.Runner(loop_factory=lambda: asyncio.SelectorEventLoop(Rounds(work))) as runner:
         counters = runner.run(serve(attack, watch))
     force = limits.server_connections * (2 * limits.server_queue_bytes + limits.server_body_bytes + HEADS) / MIB
     result: dict[str, Any] = watch.result()
