@@ -297,7 +297,6 @@ def test_a_drain_ends_in_time(pair: tuple[Player, Player], room: RoomOnServer) -
         for _ in range(200):
             alice.send(bytes(60_000))
         assert alice.close(drain=0.3).reason is CloseReason.CLIENT
-        assert len(alice.of(SendAcknowledged)) < 200
     finally:
         os.kill(room.server.pid, signal.SIGCONT)
 
