@@ -186,7 +186,8 @@ class Hostile:
         self.pages = where == "the realm's page"
 
     async def on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(OSError, EOFError, asyncio.LimitOverrunError):
+        # KeyError: who wants to upgrade to something else, as LiveKit's engine, is not answered.
+        with contextlib.suppress(OSError, EOFError, KeyError, asyncio.LimitOverrunError):
             asked = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
             path = asked.split(" ")[1]
             if path == "/about":
