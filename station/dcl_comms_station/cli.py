@@ -29,6 +29,7 @@ from dcl_comms_station.options import (
     make_visitor,
     place_options,
     plain_option,
+    pulse_option,
     read_point,
     secret_option,
     timeout_option,
@@ -142,6 +143,7 @@ def cli() -> None:
 @wallet_option
 @secret_option
 @plain_option
+@pulse_option
 @timeout_option
 @loop_option
 def tail(  # noqa: PLR0913 - options, each by its name
@@ -157,12 +159,13 @@ def tail(  # noqa: PLR0913 - options, each by its name
     wallet: str | None,
     secret: str | None,
     plain: bool,
+    pulse: str,
     timeout: float,
     loop: str,
 ) -> None:
     """Print what happens in a room, or in a realm around us, one line for each event."""
     where = find_target(target)
-    visitor = make_visitor(wallet, at, scene, parcel, secret=secret, plain=plain)
+    visitor = make_visitor(wallet, at, scene, parcel, secret=secret, plain=plain, pulse=pulse)
     write = _write_json if as_json else _write_line
     run(
         get_loop(loop),
@@ -195,6 +198,7 @@ def _write_line(event: Event, unix: float) -> None:
 @wallet_option
 @secret_option
 @plain_option
+@pulse_option
 @timeout_option
 @loop_option
 def say(  # noqa: PLR0913 - options, each by its name
@@ -208,6 +212,7 @@ def say(  # noqa: PLR0913 - options, each by its name
     wallet: str | None,
     secret: str | None,
     plain: bool,
+    pulse: str,
     timeout: float,
     loop: str,
 ) -> None:
@@ -217,7 +222,7 @@ def say(  # noqa: PLR0913 - options, each by its name
         raise click.UsageError("one TARGET and one TEXT: quote a text that has blanks in it")
     check_text(text, alone=not targets)
     where = find_target(targets[0] if targets else None)
-    visitor = make_visitor(wallet, at, scene, parcel, secret=secret, plain=plain)
+    visitor = make_visitor(wallet, at, scene, parcel, secret=secret, plain=plain, pulse=pulse)
     there = run(
         get_loop(loop), lambda on: say_in_room(on, where, text, to, wait=wait, patience=timeout, visitor=visitor)
     )
@@ -241,6 +246,7 @@ def say(  # noqa: PLR0913 - options, each by its name
 @wallet_option
 @secret_option
 @plain_option
+@pulse_option
 @timeout_option
 @loop_option
 def walk(
@@ -252,6 +258,7 @@ def walk(
     wallet: str | None,
     secret: str | None,
     plain: bool,
+    pulse: str,
     timeout: float,
     loop: str,
 ) -> None:
@@ -265,7 +272,7 @@ def walk(
     if not points:
         raise click.UsageError("where to? give one point or more, as X,Y,Z")
     where = find_target(None if is_point else given)
-    visitor = make_visitor(wallet, secret=secret, plain=plain)
+    visitor = make_visitor(wallet, secret=secret, plain=plain, pulse=pulse)
     write = _write_json if as_json else _write_line
     run(
         get_loop(loop),
@@ -319,6 +326,7 @@ def token(*, target: str | None, as_json: bool, check: bool) -> int:
 @wallet_option
 @secret_option
 @plain_option
+@pulse_option
 @loop_option
 def doctor(
     *,
@@ -329,6 +337,7 @@ def doctor(
     wallet: str | None,
     secret: str | None,
     plain: bool,
+    pulse: str,
     loop: str,
 ) -> int:
     """Time every step on the way into a room or a realm, and say what to do about the one that fails.
@@ -341,7 +350,7 @@ def doctor(
 
     where = find_target(target)
     form = as_json if as_json_ else as_lines
-    visitor = make_visitor(wallet, at, secret=secret, plain=plain)
+    visitor = make_visitor(wallet, at, secret=secret, plain=plain, pulse=pulse)
     findings = run(
         get_loop(loop),
         lambda on: examine(on, where, lambda one: put(*form(one).split("\n")), seconds=timeout, visitor=visitor),

@@ -35,6 +35,10 @@ def line(event: ev.Event, clock: str) -> str:
 def describe(event: ev.Event) -> str:  # noqa: C901, PLR0911, PLR0912 - one short case for each kind of event
     """What happened, without when and by whom."""
     match event:
+        case ev.RoomOpened(room="pulse"):
+            return f"on Pulse at {clean(event.name, limit=80)!r}, we are {clean(str(event.identity))}"
+        case ev.RoomClosed(room="pulse"):
+            return f"Pulse closed: {_end(event)}"
         case ev.RoomOpened():
             return f"room {clean(event.name, limit=80)!r} is open, we are {clean(str(event.identity))}"
         case ev.RoomClosed():
@@ -43,7 +47,9 @@ def describe(event: ev.Event) -> str:  # noqa: C901, PLR0911, PLR0912 - one shor
             return f"the island service knows us as {clean(str(event.identity))}"
         case ev.IslandChanged():
             before = "" if event.previous is None else f", before on {clean(event.previous, limit=80)!r}"
-            return f"on island {clean(event.island, limit=80)!r} of {len(event.peers)}{before}"
+            # Of an island that Pulse forms it is not said who is on it.
+            count = f" of {len(event.peers)}" if event.peers else ""
+            return f"on island {clean(event.island, limit=80)!r}{count}{before}"
         case ev.Kicked():
             return f"thrown out: {event.cause.value}" + (f": {clean(event.detail, limit=300)}" if event.detail else "")
         case ev.RealmClosed():

@@ -10,6 +10,8 @@ from dcl_comms_drivers.extras import needs
 with needs("cli"):
     import click
 
+from dcl_comms_core.errors import LocalProtocolError
+from dcl_comms_core.pulse.choice import AUTO, check_pulse
 from dcl_comms_station.loops import LOOPS
 from dcl_comms_station.targets import SECRET_VARIABLE, find_secret
 from dcl_comms_station.visitor import Visitor
@@ -27,11 +29,14 @@ __all__ = [
     "make_visitor",
     "place_options",
     "plain_option",
+    "pulse_option",
     "read_point",
     "secret_option",
     "timeout_option",
     "wallet_option",
 ]
+
+_NONE: Final = "none"
 
 SECONDS: Final = click.FloatRange(min=0.0, min_open=True)
 
@@ -61,6 +66,16 @@ def _read(text: str, kind: Callable[[str], _Number]) -> list[_Number]:
         return [kind(part) for part in text.split(",")]
     except ValueError:
         return []
+
+
+def _read_pulse(text: str) -> str:
+    """BadParameter: it is none of those."""
+    text = text.lower()
+    try:
+        check_pulse(None if text == _NONE else text)
+    except LocalProtocolError:
+        raise click.BadParameter(f"{text!r} is neither {AUTO} nor {_NONE} nor HOST:PORT") from None
+    return text
 
 
 def loop_option(command: _Command) -> _Command:
@@ -103,6 +118,18 @@ def plain_option(command: _Command) -> _Command:
     )(command)
 
 
+def pulse_option(command: _Command) -> _Command:
+    """``--pulse``."""
+    return click.option(
+        "--pulse",
+        type=_read_pulse,
+        metavar="auto|none|HOST:PORT",
+        default=AUTO,
+        show_default=True,
+        help="Whether a realm's Pulse is asked, by which Genesis City forms its islands, and where it is.",
+    )(command)
+
+
 def at_option(command: _Command) -> _Command:
     """``--at``."""
     return click.option(
@@ -141,6 +168,7 @@ def make_visitor(
     *,
     secret: str | None = None,
     plain: bool = False,
+    pulse: str = AUTO,
 ) -> Visitor:
     """What the options say together.
 
@@ -155,4 +183,5 @@ def make_visitor(
         secret=find_secret(secret),
         names_secret=secret is not None,
         plain=plain,
+        pulse=None if pulse == _NONE else pulse,
     )

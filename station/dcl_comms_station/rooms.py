@@ -19,6 +19,7 @@ from dcl_comms_station.visitor import NOBODY
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from dcl_comms_drivers.connection.base import BaseConnection
     from dcl_comms_drivers.connection.waiting import WaitingConnection
 
     from dcl_comms_core.events import Event
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from dcl_comms_station.loops import Loop
     from dcl_comms_station.visitor import Visitor
 
-__all__ = ["say", "tail", "unix_time"]
+__all__ = ["in_rooms", "say", "tail", "unix_time"]
 
 
 def unix_time(room: WaitingConnection, at: float) -> float:
@@ -88,7 +89,7 @@ async def say(
             room.enter_scene(*visitor.scene)
             await _await_scene(loop, room, patience)
         addressees = await _await_peers(loop, room, to, wait) if to else EVERYONE
-        there = list(room.peers) if addressees is EVERYONE else [peer.id for peer in addressees]
+        there = in_rooms(room) if addressees is EVERYONE else [peer.id for peer in addressees]
         room.chat(text, to=addressees)
         flushed = False
         async with loop.limit(patience):
@@ -117,9 +118,14 @@ async def _await_peers(loop: Loop, room: WaitingConnection, identities: Sequence
     """These peers as the room knows them: packets need an identity's exact text, people write it in any case."""
     wanted = [PeerId(identity) for identity in identities]
     async with loop.limit(seconds):
-        while any(who not in room.peers for who in wanted):
+        while any(who not in in_rooms(room) for who in wanted):
             await anext(room)
-    missing = [who.text for who in wanted if who not in room.peers]
+    missing = [who.text for who in wanted if who not in in_rooms(room)]
     if missing:
         raise AddresseeMissing(missing, seconds)
     return [room.peers[who] for who in wanted]
+
+
+def in_rooms(room: BaseConnection) -> list[PeerId]:
+    """Whom words of ours reach: of a realm, not those of whom Pulse alone tells, who are in none of our rooms."""
+    return [who for who in room.peers if room.driver.realm is None or room.rooms_of(who)]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from dcl_comms_core.adapters.connection_string import LiveKitAdapter, OfflineAdapter, SimulatorAdapter, WsRoomAdapter
 from dcl_comms_core.adapters.targets import parse_target
+from dcl_comms_core.pulse.choice import AUTO
 from dcl_comms_station.exits import Exit, Failed
 
 if TYPE_CHECKING:
@@ -38,6 +39,8 @@ class Visitor:
     """Whether an option says so, and not only the environment, which may be there for another target."""
     plain: bool = False
     """May http: and ws: leave this machine."""
+    pulse: str | None = AUTO
+    """Whether a realm's Pulse is asked, and where: as ``connect(pulse=...)``."""
 
     def settings(self, target: str) -> Settings:
         """What ``connect`` has to be told.
@@ -50,7 +53,12 @@ class Visitor:
         # Nobody is asked who it is there; of offline: the drivers say that nobody is met.
         if isinstance(where, LiveKitAdapter | SimulatorAdapter | OfflineAdapter):
             return {"plain": self.plain}
-        settings: Settings = {"wallet": open_wallet(where, self.key_file), "plain": self.plain, "secret": self.secret}
+        settings: Settings = {
+            "wallet": open_wallet(where, self.key_file),
+            "plain": self.plain,
+            "secret": self.secret,
+            "pulse": self.pulse,
+        }
         if self.at is not None:
             settings["position"] = self.at
         return settings
@@ -64,6 +72,7 @@ class Visitor:
             "--at": (is_room or isinstance(where, WsRoomAdapter)) and self.at is not None,
             "--scene": (is_room or isinstance(where, WsRoomAdapter)) and self.scene is not None,
             "--secret": (is_room or isinstance(where, WsRoomAdapter)) and self.names_secret,
+            "--pulse": (is_room or isinstance(where, WsRoomAdapter)) and self.pulse != AUTO,
         }
         for option in (option for option, is_refused in refused.items() if is_refused):
             raise Failed(Exit.USAGE, f"{option} is for realms, not for {kind}")

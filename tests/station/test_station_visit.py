@@ -17,9 +17,11 @@ from dcl_comms_station.lines import line
 from dcl_comms_station.loops import LOOPS
 from dcl_comms_station.walking import steps
 from rigs.drivers.logins import login
+from rigs.drivers.realm import realm
 from rigs.drivers.tokens import make_token
 
 from dcl_comms_core import CloseReason, IslandChanged, PeerId, Retry, Vector3, WorldClosed, parse_connection_string
+from dcl_comms_core.servers.pulse import PulseSettings
 
 BOTH_LOOPS = pytest.mark.parametrize("loop", sorted(LOOPS))
 WITHOUT_WALLET = (
@@ -124,6 +126,67 @@ def test_a_walk_that_makes_no_sense(run_cli, words):
     assert len(result.stderr.splitlines()) == 1
 
 
+def test_two_watch_a_walk_where_pulse_forms_the_islands(start_process):
+    """Islands change by walking; movement comes by Pulse, of who is on another island too."""
+    with realm(islands="pulse", pulse=PulseSettings(pass_seconds=0.1)) as place:
+        west, east = (start_process("tail", place.url, "--json", "--at", at) for at in ("8,0,8", "408,0,8"))
+        seen = [Lines(west), Lines(east)]
+        first = [one.until("room_opened", room="island")["name"] for one in seen]
+        assert first[0] != first[1]
+        walker = Lines(start_process("walk", place.url, "8,0,8", "400,0,8", "--speed", "40", "--stay", "20", "--json"))
+        me = walker.until("room_opened", room="pulse")["identity"].lower()
+        seen[1].until("peer_joined", sender=me)
+        # To 6 centimetres; the walk ends there.
+        end = time.monotonic() + 60
+        while not any(event["position"][0] > 399.9 for event in of(list(seen[1].events), "peer_moved", sender=me)):
+            assert time.monotonic() < end
+            time.sleep(0.02)
+        islands = [event["island"] for event in of(list(walker.events), "island_changed")]
+        assert (islands[0], islands[-1]) == tuple(first)
+        for one in seen:
+            assert {event["room"] for event in of(list(one.events), "peer_moved", sender=me)} == {"pulse"}
+
+
+def test_pulse_is_named_or_left_alone(run_cli, start_process):
+    with realm(islands="pulse", pulse=PulseSettings(pass_seconds=0.1)) as place, realm() as plain:
+        for pulse, url, there in (
+            ("auto", place.url, True),
+            ("none", plain.url, False),
+            (place.pulse_at, plain.url, True),
+        ):
+            lines = Lines(start_process("tail", url, "--json", "--pulse", pulse))
+            lines.until("room_opened", room="island")
+            if there:
+                assert lines.until("room_opened", room="pulse")["name"] == place.pulse_at
+            else:
+                assert not of(list(lines.events), "room_opened", room="pulse")
+        result = run_cli("walk", place.url, "8,0,8", "--stay", "0.2")
+    assert (result.exit_code, result.stderr) == (Exit.OK, "")
+    assert f"pulse   -                 on Pulse at '{place.pulse_at}', we are 0x" in result.stdout
+    assert "island  -                 room 'island-C" in result.stdout
+
+
+@pytest.mark.parametrize("pulse", ["", "here:port", "http://x"])
+def test_what_is_no_pulse(run_cli, pulse):
+    result = run_cli("tail", "http://127.0.0.1:9", "--pulse", pulse)
+    assert (result.exit_code, len(result.stderr.splitlines())) == (Exit.USAGE, 1)
+
+
+def test_say_counts_those_in_the_room_and_not_those_of_whom_pulse_tells(run_cli, companion):
+    with realm(islands="pulse", pulse=PulseSettings(pass_seconds=0.1)) as place:
+        wallet = DisposableWallet()
+        companion(place.url, wallet=wallet, position=(150.0, 0.0, 8.0))
+        # Near enough to be seen, and too far for the same island.
+        result = run_cli("say", place.url, "x", "--at", "-20,0,8", "--to", wallet.address, "--wait", "3")
+        assert (result.exit_code, result.stdout) == (Exit.NETWORK, "")
+        assert "nothing was sent" in result.stderr
+        # Whoever is in the room with us is counted, and nobody else.
+        near = run_cli("say", place.url, "x", "--at", "150,0,9")
+        assert (near.exit_code, near.stderr) == (Exit.OK, f"dcl-comms: sent to 1: {wallet.address.lower()}\n")
+        far = run_cli("say", place.url, "x", "--at", "-20,0,8")
+        assert (far.exit_code, far.stderr) == (Exit.OK, "dcl-comms: sent, but nobody was there\n")
+
+
 # --- say and tail
 
 
@@ -216,6 +279,8 @@ def test_files_that_are_no_keys(run_cli, tmp_path):
         ("simulator:x?identity=me", ["--wallet", "x"]),
         ("ws-room:ws://127.0.0.1:9/rooms/x", ["--at", "1,2,3"]),
         ("ws-room:ws://127.0.0.1:9/rooms/x", ["--scene", "x", "--parcel", "1,2"]),
+        ("simulator:x?identity=me", ["--pulse", "127.0.0.1:9"]),
+        ("ws-room:ws://127.0.0.1:9/rooms/x", ["--pulse", "none"]),
         ("http://127.0.0.1:9", ["--at", "1,2"]),
         ("http://127.0.0.1:9", ["--at", "1,2,inf"]),
         ("http://127.0.0.1:9", ["--scene", "x", "--parcel", "1,2,3"]),

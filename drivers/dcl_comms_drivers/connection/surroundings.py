@@ -59,7 +59,9 @@ class Surroundings:
         signing = None
         if options.wallet is not None:
             signing = Logins(options.wallet, runner, wake, self.unix_now, options.limits)
-        return Carried(net if realm is None else WorldLink(realm, net, links.late_room), signing)
+        return Carried(
+            net if realm is None else WorldLink(realm, net, links.late_room, is_guest=options.is_guest), signing
+        )
 
     def seen(self, events: list[Event]) -> None:
         """Events came, before anybody reads them."""

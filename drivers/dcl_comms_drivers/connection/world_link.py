@@ -5,8 +5,9 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
-from dcl_comms_core.commands import OpenLink
+from dcl_comms_core.commands import OpenDatagrams, OpenLink
 from dcl_comms_core.errors import LocalProtocolError
+from dcl_comms_drivers.connection.in_the_clear import tell_once
 from dcl_comms_drivers.connection.late_link import LateLink
 from dcl_comms_drivers.media.feeds import pictures_of, sound_of
 
@@ -51,12 +52,15 @@ class WorldLink:
     """Sockets, requests and ws-rooms go through ``net``; for each other room ``open_room`` makes a link.
 
     Its tracks are those of all rooms.  A track of ours is published in the island's room if the token allows it, else
-    in the scene's, and goes with the room.
+    in the scene's, and goes with the room.  ``is_guest``: nothing of value is lost where others read along.
     """
 
     name: ClassVar[str] = "world"
 
-    def __init__(self, session: WorldSession, net: NetLink, open_room: Callable[[Adapter], Link]) -> None:
+    def __init__(
+        self, session: WorldSession, net: NetLink, open_room: Callable[[Adapter], Link], *, is_guest: bool
+    ) -> None:
+        self._is_guest = is_guest
         self._session = session
         self._net = net
         self._open_room = open_room
@@ -66,6 +70,8 @@ class WorldLink:
     def execute(self, command: Command, *, now: float) -> None:
         """Carry a command out; what comes of it arrives through ``drain``."""
         number = command.link.link
+        if isinstance(command, OpenDatagrams) and not self._is_guest:
+            tell_once()
         if isinstance(command, OpenLink) and number not in self.rooms:
             self.rooms[number] = self._open_room(command.adapter), Door(self._session, number)
         link = self.rooms[number][0] if number in self.rooms else self._net

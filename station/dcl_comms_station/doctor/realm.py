@@ -1,10 +1,12 @@
-"""The stages in a realm: wallet, /about, island service, island, its room.  One stay; each stage goes on with it.
+"""The stages in a realm: wallet, /about, Pulse, island service, island, its room.  One stay; each goes on with it.
 
 It is a polled connection: it tells what happened before it failed, which ``connect`` can't.
 """
 
 from __future__ import annotations
 
+import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from dcl_comms_drivers import polled
@@ -12,13 +14,17 @@ from dcl_comms_drivers.settings import Subscribe
 
 from dcl_comms_core.adapters.connection_string import ArchipelagoAdapter, LiveKitAdapter, OfflineAdapter
 from dcl_comms_core.errors import InvalidRealm, TargetProblem
-from dcl_comms_core.events import IslandChanged, RealmOpened, RoomClosed, RoomOpened, WorldClosed
+from dcl_comms_core.events import IslandChanged, RealmOpened, RoomClosed, RoomOpened, WarningCode, WorldClosed
+from dcl_comms_core.events import Warning as WarningEvent
 from dcl_comms_core.identity.login import AuthIdentity
+from dcl_comms_core.limits import DEFAULT_LIMITS
 from dcl_comms_core.states import CloseReason, RoomState
 from dcl_comms_station.clean import clean
 from dcl_comms_station.doctor.findings import Good, Problem, Skipped, Trial
+from dcl_comms_station.doctor.pulse import PULSE, PulseVisit
 from dcl_comms_station.doctor.token import judge
 from dcl_comms_station.exits import CLOSE_EXITS, Exit
+from dcl_comms_station.rooms import in_rooms
 from dcl_comms_station.visitor import open_wallet
 
 if TYPE_CHECKING:
@@ -59,6 +65,9 @@ _PLAIN: Final = (
     "https: or wss: would do; --plain allows it without encryption, such as to a preview in your own network"
 )
 _OTHERWISE: Final = "see the text, and try again later"
+_NOT_ON_PULSE: Final = "islands may be formed by Pulse, and we are not on it: see its stages"
+_PULSE_NOT_ASKED: Final = "islands may be formed by Pulse, which is not asked: --pulse HOST:PORT says where it is"
+_FROM_PULSE: Final = "we are on Pulse, and were sent nowhere: try another place (--at), or tell those who run the realm"
 _T = TypeVar("_T", bound="Event")
 _Found = TypeVar("_Found")
 
@@ -74,6 +83,7 @@ class RealmVisit:
         self._patience = patience
         self._room: polled.PolledConnection | None = None
         self._events: list[Event] = []
+        self._pulse = PulseVisit(self._turn, patience)
 
     def way_in(self, *needs: str) -> list[Trial]:
         """The stages until it is known what the realm is."""
@@ -82,20 +92,22 @@ class RealmVisit:
 
     def inside(self) -> list[Trial]:
         """The stages after that; none if it is not known."""
+        pulse = self._pulse.stages()
         match self._adapter:
             case None:
                 return []
             case OfflineAdapter():
-                return [Trial("leave", self.leave)]
+                return [*pulse, Trial("leave", self.leave)]
             case ArchipelagoAdapter():
                 stages = [
+                    *pulse,
                     Trial("service", self.await_service, ("wallet",)),
-                    Trial("island", self.await_island, ("service",)),
+                    Trial("island", self.await_island, ("service",), is_limited=False),
                     Trial("token", self.judge_token, ("island",)),
                 ]
                 needs = "island"
             case _:
-                stages, needs = [], "wallet"
+                stages, needs = pulse, "wallet"
         return [
             *stages,
             Trial("join", self.await_room, (needs,)),
@@ -108,10 +120,17 @@ class RealmVisit:
         where = self._adapter or self._target
         wallet = open_wallet(where, self._visitor.key_file)
         at = self._visitor.at or (0.0, 0.0, 0.0)
+        seconds = self._patience
+        limits = replace(
+            DEFAULT_LIMITS, pulse_connect_seconds=seconds, pulse_sign_seconds=seconds, pulse_stage_seconds=seconds
+        )
         room = self._room = polled.open(
             self._target,
             wallet=wallet,
             position=at,
+            limits=limits,
+            pulse=self._visitor.pulse,
+            tap=self._pulse,
             timeout=_STAGES * self._patience,
             reconnect=False,
             subscribe=Subscribe.NONE,
@@ -139,6 +158,11 @@ class RealmVisit:
         detail = f"{clean(realm.name or 'without a name', limit=80)}, by {adapter.protocol}:"
         if isinstance(adapter, OfflineAdapter):
             return Good(detail, "nobody is met there, except in scenes")
+        if unread := self._warning(WarningCode.PULSE_UNREADABLE):
+            text = clean(unread.text, limit=200)
+            return Good(
+                detail, f"Pulse is not asked: {text}; tell those who run the realm, or name it: --pulse HOST:PORT"
+            )
         if realm.healthy is False:
             return Good(detail, "the realm says that it is not healthy: if it does not work, try again later")
         if realm.accepting_users is False:
@@ -152,10 +176,21 @@ class RealmVisit:
 
     async def await_island(self) -> Good:
         """The island for where we are."""
-        change = await self._await(IslandChanged)
+        end = time.monotonic() + self._patience
+
+        def found() -> IslandChanged | None:
+            change = self._first(IslandChanged)
+            if change is None and time.monotonic() >= end:
+                asked, there = self._pulse.asked, self._pulse.there
+                advice = _FROM_PULSE if there else _NOT_ON_PULSE if asked else _PULSE_NOT_ASKED
+                raise Problem(Exit.NETWORK, f"no island within {self._patience:g} s", advice)
+            return change
+
+        change = await self._until(found)
         self._adapter = change.adapter
-        name, count = clean(change.island, limit=80), len(change.peers)
-        return Good(f"{name} of {count}, a room of {change.adapter.protocol}:")
+        # Of an island that Pulse forms it is not said who is on it.
+        count = f" of {len(change.peers)}" if change.peers else ""
+        return Good(f"{clean(change.island, limit=80)}{count}, a room of {change.adapter.protocol}:")
 
     async def judge_token(self) -> Good:
         """What the island's token says."""
@@ -166,7 +201,7 @@ class RealmVisit:
     async def await_room(self) -> Good:
         """The island's or world's room is open."""
         opened = await self._await(RoomOpened)
-        others = len(self._opened().peers)
+        others = len(in_rooms(self._opened()))
         return Good(
             f"{clean(opened.name, limit=80)!r}, as {clean(str(opened.identity), limit=80)}, with {others} others"
         )
@@ -195,8 +230,24 @@ class RealmVisit:
             await self.leave()
 
     async def _await(self, kind: type[_T]) -> _T:
-        """The first event of a kind."""
-        return await self._until(lambda: next((event for event in self._events if isinstance(event, kind)), None))
+        """The first event of a kind, but for Pulse's."""
+        return await self._until(lambda: self._first(kind))
+
+    def _first(self, kind: type[_T]) -> _T | None:
+        return next((event for event in self._events if isinstance(event, kind) and event.room != PULSE), None)
+
+    def _warning(self, code: WarningCode) -> WarningEvent | None:
+        warnings = (event for event in self._events if isinstance(event, WarningEvent))
+        return next((event for event in warnings if event.code is code), None)
+
+    async def _turn(self) -> bool:
+        """Let the connection go on for a moment.  False: it is over."""
+        room = self._opened()
+        self._events += room.poll()
+        if room.closed or any(isinstance(event, WorldClosed) for event in self._events):
+            return False
+        await self._loop.sleep(_POLL_SECONDS)
+        return True
 
     async def _until(self, found: Callable[[], _Found | None]) -> _Found:
         """Wait until something is there.  Problem: the stay is over, and it is not."""
@@ -208,7 +259,7 @@ class RealmVisit:
                 return thing
             ends = (WorldClosed, RoomClosed) if room.closed else (WorldClosed,)
             for event in reversed(self._events):
-                if isinstance(event, ends):
+                if isinstance(event, ends) and event.room != PULSE:
                     detail = event.reason.value + (f": {clean(event.detail, limit=200)}" if event.detail else "")
                     plain = event.reason is CloseReason.FORBIDDEN and TargetProblem.PLAIN.value in event.detail
                     advice = _PLAIN if plain else _ADVICE.get(event.reason, _OTHERWISE)
