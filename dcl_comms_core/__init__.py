@@ -144,6 +144,36 @@ if TYPE_CHECKING:
     from dcl_comms_core.pulse.areas import ScenesOnly
     from dcl_comms_core.pulse.positions import PositionsByHttp
     from dcl_comms_core.pulse.session import PulseSession
+# Not for type checkers: to them every name would pass for one of ours.
+else:
+    _LATER = {
+        "MemoryRoom": "simulation.memory_room",
+        "Faults": "simulation.settings",
+        "ArchipelagoServer": "servers.archipelago",
+        "Islands": "servers.islands",
+        "RealmPage": "servers.realm",
+        "RealmRules": "servers.realm",
+        "RealmServer": "servers.realm",
+        "RealmSettings": "servers.realm",
+        "WsRoomServer": "servers.ws_room",
+        "Difference": "journal.record",
+        "Journal": "journal.record",
+        "Replay": "journal.record",
+        "ScenesOnly": "pulse.areas",
+        "PositionsByHttp": "pulse.positions",
+        "PulseSession": "pulse.session",
+    }
+
+    def __getattr__(name: str) -> object:
+        where = _LATER.get(name)
+        if where is None:
+            msg = f"module {__name__!r} has no attribute {name!r}"
+            raise AttributeError(msg)
+        found = globals()[name] = getattr(import_module(f"{__name__}.{where}"), name)
+        return found
+
+    def __dir__() -> list[str]:
+        return sorted({*globals(), *_LATER})
 
 # isort: on
 
@@ -196,33 +226,3 @@ __all__ = [
     "place_of", "read_about", "read_answer", "read_scene_data", "read_signed_request", "request_url", "scene_metadata",
     "signed_fetch_headers", "stream_identity", "tag13", "trusted_url",
 ]
-
-if not TYPE_CHECKING:  # else every name would pass for one of ours
-    _LATER = {
-        "MemoryRoom": "simulation.memory_room",
-        "Faults": "simulation.settings",
-        "ArchipelagoServer": "servers.archipelago",
-        "Islands": "servers.islands",
-        "RealmPage": "servers.realm",
-        "RealmRules": "servers.realm",
-        "RealmServer": "servers.realm",
-        "RealmSettings": "servers.realm",
-        "WsRoomServer": "servers.ws_room",
-        "Difference": "journal.record",
-        "Journal": "journal.record",
-        "Replay": "journal.record",
-        "ScenesOnly": "pulse.areas",
-        "PositionsByHttp": "pulse.positions",
-        "PulseSession": "pulse.session",
-    }
-
-    def __getattr__(name: str) -> object:
-        where = _LATER.get(name)
-        if where is None:
-            msg = f"module {__name__!r} has no attribute {name!r}"
-            raise AttributeError(msg)
-        found = globals()[name] = getattr(import_module(f"{__name__}.{where}"), name)
-        return found
-
-    def __dir__() -> list[str]:
-        return sorted({*globals(), *_LATER})

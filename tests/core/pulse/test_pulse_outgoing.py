@@ -323,4 +323,5 @@ def test_what_the_service_would_hang_up_for_is_refused(parcels: Any, more: Any) 
 
 def test_as_much_as_it_may_cost_is_taken() -> None:
     assert ScenesOnly((0, 0, 61, 65)).rectangles == ((0, 0, 61, 65),)
+    assert ScenesOnly((0, 0), at="pulse.example:9").at == "pulse.example:9"
     assert ScenesOnly((163, 158), (-152, -152), realm="X.dcl.eth").realm == "x.dcl.eth"

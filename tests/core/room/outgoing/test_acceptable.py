@@ -106,6 +106,20 @@ def test_a_chat_message_that_others_would_refuse() -> None:
     assert isinstance(Rig().join("alice").data(command.data), ChatReceived)
 
 
+@pytest.mark.parametrize(
+    "packet",
+    [
+        Packet(reaction=Reaction(emoji_index=4_096, count=1)),
+        Packet(chat_reaction=ChatReaction(emoji_index=-4_097, message_id="0xabc:1.5")),
+    ],
+)
+def test_an_emoji_that_others_would_refuse(packet: Packet) -> None:
+    rig = Rig().join()
+    with pytest.raises(LocalProtocolError):
+        rig.session.send(packet)
+    assert rig.sent() == []
+
+
 def test_a_packet_or_a_topic_that_others_would_refuse() -> None:
     rig = Rig(limits=Limits(packet_bytes=10, topic_chars=3)).join()
     rig.session.send_bytes(bytes(10), topic="abc")
