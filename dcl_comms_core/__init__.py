@@ -103,9 +103,6 @@ from dcl_comms_core.adapters.targets import parse_target
 from dcl_comms_core.adapters.token import AccessToken, Claims, Grants
 from dcl_comms_core.adapters.url_guard import LEADS_TO, Place, Target, place_of
 
-# The handshake on a WebSocket, the island service.
-from dcl_comms_core.handshake.archipelago import ArchipelagoSession
-
 # One room.
 from dcl_comms_core.room.incoming.allowances import PeerTraffic
 from dcl_comms_core.room.incoming.dedupe import Seen
@@ -115,25 +112,23 @@ from dcl_comms_core.room.session import Delivery, RoomSession
 from dcl_comms_core.room.streams import CurrentStream, Stream, StreamIdentity, StreamRole, VideoAddress, stream_identity
 from dcl_comms_core.room.ws_room import WsRoomSession
 
-# Several rooms as one.
-from dcl_comms_core.merged.overview import PeersOfRooms
-from dcl_comms_core.merged.presence import Presence
-from dcl_comms_core.merged.session import MergedRooms, RoomRole
-from dcl_comms_core.merged.sources import (
-    Emoting, IslandSource, MovementSource, Placing, Preferring, RealmFollowing, Signing,
-)
-
-# A realm's rooms.
-from dcl_comms_core.world.membership import Standing
-from dcl_comms_core.world.scenes import GATEKEEPER
-from dcl_comms_core.world.session import WorldSession
-
 # Small things.
 from dcl_comms_core.tools.backoff import Backoff
 from dcl_comms_core.tools.urls import request_url
 
-# Rooms in memory, services from their other end, journals, Pulse: loaded when they are asked for.
+# Island service, several rooms as one, realms, Pulse; rooms in memory, services from their other end, journals: loaded
+# when they are asked for.
 if TYPE_CHECKING:
+    from dcl_comms_core.handshake.archipelago import ArchipelagoSession
+    from dcl_comms_core.merged.overview import PeersOfRooms
+    from dcl_comms_core.merged.presence import Presence
+    from dcl_comms_core.merged.session import MergedRooms, RoomRole
+    from dcl_comms_core.merged.sources import (
+        Emoting, IslandSource, MovementSource, Placing, Preferring, RealmFollowing, Signing,
+    )
+    from dcl_comms_core.world.membership import Standing
+    from dcl_comms_core.world.scenes import GATEKEEPER
+    from dcl_comms_core.world.session import WorldSession
     from dcl_comms_core.simulation.memory_room import MemoryRoom
     from dcl_comms_core.simulation.settings import Faults
     from dcl_comms_core.servers.archipelago import ArchipelagoServer
@@ -147,6 +142,21 @@ if TYPE_CHECKING:
 # Not for type checkers: to them every name would pass for one of ours.
 else:
     _LATER = {
+        "ArchipelagoSession": "handshake.archipelago",
+        "PeersOfRooms": "merged.overview",
+        "Presence": "merged.presence",
+        "MergedRooms": "merged.session",
+        "RoomRole": "merged.session",
+        "Emoting": "merged.sources",
+        "IslandSource": "merged.sources",
+        "MovementSource": "merged.sources",
+        "Placing": "merged.sources",
+        "Preferring": "merged.sources",
+        "RealmFollowing": "merged.sources",
+        "Signing": "merged.sources",
+        "Standing": "world.membership",
+        "GATEKEEPER": "world.scenes",
+        "WorldSession": "world.session",
         "MemoryRoom": "simulation.memory_room",
         "Faults": "simulation.settings",
         "ArchipelagoServer": "servers.archipelago",

@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from importlib import import_module
 from typing import TYPE_CHECKING, Final
 
-from dcl_comms_core.adapters.connection_string import LiveKitAdapter, WsRoomAdapter
+from dcl_comms_core.adapters.connection_string import LiveKitAdapter, SimulatorAdapter, WsRoomAdapter
 from dcl_comms_core.codec.choice import twin
 from dcl_comms_core.identity.login import AuthIdentity
 from dcl_comms_drivers.livekit.choice import load_livekit
@@ -97,7 +97,7 @@ def needed_by(where: str | Adapter, options: Options) -> tuple[Step, ...]:
     """What a connection to a realm's URL, or to a room, begins with."""
     if isinstance(where, LiveKitAdapter):
         return for_livekit(options.livekit)
-    if not isinstance(where, str | WsRoomAdapter):
+    if isinstance(where, SimulatorAdapter):
         return ()
     signs = options.wallet is not None and not isinstance(options.wallet, AuthIdentity)
     # A realm in the clear may have rooms that are not.
@@ -105,8 +105,10 @@ def needed_by(where: str | Adapter, options: Options) -> tuple[Step, ...]:
     steps = [*for_requests(own_tls=options.net.tls is not None or in_the_clear)]
     if signs:
         steps.append((_load_wallet,))
-    if isinstance(where, str) and options.pulse is not None:
-        steps.append((_load_pulse,))
+    if not isinstance(where, WsRoomAdapter):
+        steps.append((_load_world,))
+        if options.pulse is not None:
+            steps.append((_load_pulse,))
     return tuple(steps)
 
 
@@ -136,6 +138,12 @@ def _load_authorities() -> None:
     from dcl_comms_drivers.net.dial import default_tls  # noqa: PLC0415 - it is loaded by now
 
     default_tls()
+
+
+def _load_world() -> object:
+    from dcl_comms_core.world.session import WorldSession  # noqa: PLC0415 - a room alone needs none
+
+    return WorldSession
 
 
 def _load_pulse() -> object:

@@ -18,7 +18,6 @@ from dcl_comms_core.identity.guard import ChallengeGuard
 from dcl_comms_core.room.session import RoomSession
 from dcl_comms_core.room.ws_room import WsRoomSession
 from dcl_comms_core.tools.bare import raises_bare
-from dcl_comms_core.world.session import WorldSession
 from dcl_comms_drivers.connection.ahead import for_livekit, ready
 from dcl_comms_drivers.connection.late_link import LateLink
 from dcl_comms_drivers.connection.signing import address_of
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
 
     from dcl_comms_core.limits import Limits
     from dcl_comms_core.room.options import RoomSettings
+    from dcl_comms_core.world.session import WorldSession
     from dcl_comms_drivers.connection.journal_file import NewSession
     from dcl_comms_drivers.loops.host import Host, Link
     from dcl_comms_drivers.loops.network import Runner
@@ -72,6 +72,8 @@ def new_session(
         address = address_of(options.wallet, "a ws-room")
         guard = options.guard or ChallengeGuard(limits=options.limits).allowing(where.url)
         return new(WsRoomSession, where, address=address, guard=guard, **single), None
+    from dcl_comms_core.world.session import WorldSession  # noqa: PLC0415 - a room alone needs none
+
     realm = new(
         WorldSession,
         where,
