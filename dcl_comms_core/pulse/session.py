@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
-from math import inf
+from math import inf, isfinite
 from typing import TYPE_CHECKING, Final
 
 from dcl_comms_core import events as ev
@@ -49,6 +49,7 @@ from dcl_comms_core.pulse.subjects import Subjects
 from dcl_comms_core.states import PULSE_TRANSITIONS, RETRY, CloseReason, PulseState, PulseTrigger, Retry, Timer
 from dcl_comms_core.tools.backoff import Backoff
 from dcl_comms_core.tools.clock import Clock
+from dcl_comms_core.tools.json_text import SURROGATE
 from dcl_comms_core.tools.prng import Prng
 from dcl_comms_core.tools.retries import Retries
 from dcl_comms_core.tools.timers import Timers, earlier, earliest
@@ -255,7 +256,7 @@ class PulseSession:
     def set_realm(self, name: str | None, *, now: float | None = None) -> None:
         """Be in the realm of this name; None: in none, where nobody is seen.  Case makes no difference."""
         self._clock.pass_time(now)
-        realm = "" if name is None else name.lower()
+        realm = "" if name is None or SURROGATE.search(name) else name.lower()
         self._outgoing.be_in(realm if len(realm.encode("utf-16-le")) <= 2 * _MOST_REALM else "")
         if self._scenes is None:
             self._events += self._subjects.set_realm(realm, self._clock.now)
@@ -305,8 +306,14 @@ class PulseSession:
             self.counters["ignored"] += 1
 
     def show_emote(self, emote: rfc4.PlayerEmote, duration: float | None, *, now: float | None = None) -> None:
-        """Play an emote, or stop it.  ``duration``: seconds, 60 at most; None: until it is stopped, or we move."""
+        """Play an emote, or stop it.  ``duration``: seconds, 60 at most; None: until it is stopped, or we move.
+
+        LocalProtocolError: this is no URN of an emote, or no number of seconds.
+        """
         self._clock.pass_time(now)
+        if not emote.is_stopping and (not emote.urn.isprintable() or (duration is not None and not isfinite(duration))):
+            msg = "an emote has a URN, without control characters, and lasts a finite number of seconds"
+            raise LocalProtocolError(msg)
         at = self._clock.now
         if emote.is_stopping:
             self._outgoing.emote(None, at, until=at)
@@ -487,6 +494,7 @@ class PulseSession:
     # --- the end of a connection
 
     def _begin(self) -> None:
+        self._deaf = ""
         self._timers.arm(Timer.CONNECT, self._clock.now + self._limits.pulse_connect_seconds)
         self._connection.begin()
 

@@ -117,7 +117,7 @@ def test_nobody_is_anywhere_before_the_realm_is_known() -> None:
     assert len(line.said("teleport")) == 1
 
 
-@pytest.mark.parametrize("name", [None, "", "x" * 256, "\U0001f600" * 128])
+@pytest.mark.parametrize("name", [None, "", "x" * 256, "\U0001f600" * 128, "\ud800"])
 def test_a_realm_without_a_name_that_can_be_told_is_none(name: str | None) -> None:
     line = entered()
     line.session.set_realm(name, now=line.now)
@@ -180,6 +180,17 @@ def test_a_duration_is_one_that_the_service_takes(duration: float | None, told: 
     emote(line, "dance", duration)
     line.run(1.0)
     assert [start.duration_ms for start in line.said("emote_start")] == [told]
+
+
+@pytest.mark.parametrize(
+    ("urn", "duration"), [("a\ud800", None), ("a\nb", 1.0), ("wave", float("nan")), ("wave", float("inf"))]
+)
+def test_an_emote_that_can_not_be_told_is_refused(urn: str, duration: float | None) -> None:
+    line = entered()
+    with pytest.raises(LocalProtocolError, match="an emote has a URN"):
+        emote(line, urn, duration)
+    line.run(1.0)
+    assert line.heard == []
 
 
 def test_what_nobody_heard_of_yet_is_taken_back_silently() -> None:

@@ -219,6 +219,16 @@ def test_a_realm_can_have_only_those_told_who_we_are_whom_it_may(
         assert [event.reason for event in closed] == [CloseReason.SIGNING_REFUSED]
 
 
+@pytest.mark.parametrize("name", [r"\ud800", "x" * 300, r"\u0000", ""])
+def test_a_realms_odd_name_harms_nobody(name: str) -> None:
+    here = Universe(pulse=True)
+    here.http["GET", f"{REALM}/about"] = (200, {}, here.about()[2].replace(b"universe", name.encode()))
+    citizen = here.citizen(pulse="auto", reconnect=STEADY)
+    here.run(3.0)
+    assert "pulse" in {event.room for event in citizen.take(RoomOpened)}
+    assert citizen.session.state is not RoomState.CLOSED
+
+
 def test_whom_the_user_names_needs_no_realms_word() -> None:
     here = Universe(pulse=True)
     here.http["GET", f"{REALM}/about"] = about("archipelago:archipelago:wss://realm.example/ws")
