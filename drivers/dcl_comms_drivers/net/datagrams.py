@@ -37,10 +37,14 @@ _BUFFER_BYTES: Final = 262_144
 """What the system may keep of what came and was not read yet: as ENet's own library asks for."""
 _LOST: Final = frozenset({errno.EMSGSIZE, errno.ENOBUFS, errno.ENOMEM, errno.EAGAIN})
 """The datagram does not go; the next one may."""
-_REFUSED: Final = frozenset({
-    errno.ECONNREFUSED, errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN, errno.ENETDOWN, errno.ENONET,
-    errno.ENOPROTOOPT, errno.EOPNOTSUPP, errno.EPROTO, errno.EACCES, errno.EPERM,
-})  # fmt: skip
+_REFUSED: Final = frozenset(
+    getattr(errno, name)
+    for name in (
+        "ECONNREFUSED", "EHOSTUNREACH", "ENETUNREACH", "EHOSTDOWN", "ENETDOWN", "ENONET", "ENOPROTOOPT", "EOPNOTSUPP",
+        "EPROTO", "EACCES", "EPERM",
+    )
+    if hasattr(errno, name)  # not every system has all
+)  # fmt: skip
 """What ICMP messages come out as, which anybody may send, and what this machine's own rules do."""
 _SILENT_HOSTS: Final = 64
 
