@@ -28,7 +28,6 @@ __all__ = ["decode"]
 
 _float = Struct("<f").unpack_from
 _double = Struct("<d").unpack_from
-_NUMBERS = frozenset({"uint32", "int32", "uint64", "int64", "sint32", "bool", "enum"})
 
 
 def decode(cls: type[M], data: bytes, limits: Limits) -> M:

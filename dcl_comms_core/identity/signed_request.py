@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from dcl_comms_core.identity.auth_chain import Verifier
     from dcl_comms_core.limits import Limits
 
-__all__ = ["RequestRefused", "SignedRequest", "read_signed_request"]
+__all__ = ["RequestRefused", "SignedRequest", "link_texts", "read_signed_request"]
 
 _LINK: Final = "x-identity-auth-chain-"
 _TIMESTAMP: Final = "x-identity-timestamp"
@@ -85,11 +85,17 @@ def _untimely(ahead: float) -> str:
     return ""
 
 
-def _chain(headers: Mapping[str, str], limits: Limits) -> AuthChain | None:
-    """Read a chain of at least two links, each in a header of its own."""
+def link_texts(headers: Mapping[str, str]) -> list[str]:
+    """The links of a chain, each in a header of its own; names of headers are in lower case."""
     texts: list[str] = []
     while (text := headers.get(f"{_LINK}{len(texts)}")) is not None:
         texts.append(text)
+    return texts
+
+
+def _chain(headers: Mapping[str, str], limits: Limits) -> AuthChain | None:
+    """Read a chain of at least two links, each in a header of its own."""
+    texts = link_texts(headers)
     try:
         chain = AuthChain.from_json(f"[{','.join(texts)}]", limits=limits)
     except InvalidAuthChain:

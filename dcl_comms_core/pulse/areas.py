@@ -10,6 +10,7 @@ from dcl_comms_core.adapters.pulse import PulseAddress
 from dcl_comms_core.errors import InvalidConnectionString, LocalProtocolError
 from dcl_comms_core.proto import pulse
 from dcl_comms_core.pulse.parcels import in_grid
+from dcl_comms_core.pulse.realms import MOST_REALM, realm_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -19,7 +20,6 @@ __all__ = ["MOST_COST", "ScenesOnly", "wire_areas"]
 MOST_COST: Final = 4_096
 """Of all areas together: parcels, and four for each realm."""
 _REALM_COST: Final = 4
-_MOST_REALM: Final = 255
 _PARCEL, _RECTANGLE = 2, 4
 
 Rectangle = tuple[int, int, int, int]
@@ -55,8 +55,8 @@ class ScenesOnly:
             msg = "there is nothing to watch: name parcels, (x, z) or (x, z, x, z)"
             raise LocalProtocolError(msg)
         names = [*there, *(() if realm is None else (realm,))]
-        if any(not name or len(name.encode("utf-16-le", "replace")) > 2 * _MOST_REALM for name in names):
-            msg = f"a realm's name has 1 to {_MOST_REALM} characters"
+        if not all(map(realm_name, names)):
+            msg = f"a realm's name has 1 to {MOST_REALM} characters"
             raise LocalProtocolError(msg)
         cost = sum(_REALM_COST + sum(map(_size, group)) for group in groups)
         if cost > MOST_COST:

@@ -43,13 +43,13 @@ from dcl_comms_core.pulse.connection import PULSE_ENET, Connection
 from dcl_comms_core.pulse.handshake import Proof
 from dcl_comms_core.pulse.outgoing import MOST_EMOTE_SECONDS, Outgoing
 from dcl_comms_core.pulse.pace import Pace
+from dcl_comms_core.pulse.realms import realm_name
 from dcl_comms_core.pulse.reasons import Ending, ending, refused
 from dcl_comms_core.pulse.state import to_state
 from dcl_comms_core.pulse.subjects import Subjects
 from dcl_comms_core.states import PULSE_TRANSITIONS, RETRY, CloseReason, PulseState, PulseTrigger, Retry, Timer
 from dcl_comms_core.tools.backoff import Backoff
 from dcl_comms_core.tools.clock import Clock
-from dcl_comms_core.tools.json_text import SURROGATE
 from dcl_comms_core.tools.prng import Prng
 from dcl_comms_core.tools.retries import Retries
 from dcl_comms_core.tools.timers import Timers, earlier, earliest
@@ -68,7 +68,6 @@ if TYPE_CHECKING:
 __all__ = ["PulseSession"]
 
 MOST_HANDSHAKE: Final = 4_096
-_MOST_REALM: Final = 255
 _MAIN: Final = "main"
 _OVER: Final = frozenset({PulseState.NEW, PulseState.WAITING, PulseState.CLOSED})
 _LEFT: Final = Ending(CloseReason.CLIENT, Retry.NEVER, 0.0, "")
@@ -256,8 +255,8 @@ class PulseSession:
     def set_realm(self, name: str | None, *, now: float | None = None) -> None:
         """Be in the realm of this name; None: in none, where nobody is seen.  Case makes no difference."""
         self._clock.pass_time(now)
-        realm = "" if name is None or SURROGATE.search(name) else name.lower()
-        self._outgoing.be_in(realm if len(realm.encode("utf-16-le")) <= 2 * _MOST_REALM else "")
+        realm = realm_name(name or "")
+        self._outgoing.be_in(realm)
         if self._scenes is None:
             self._events += self._subjects.set_realm(realm, self._clock.now)
         self._go()

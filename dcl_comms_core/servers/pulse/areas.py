@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from dcl_comms_core.pulse.parcels import PARCEL, in_grid, index_of
-from dcl_comms_core.servers.pulse.fields import realm_name
+from dcl_comms_core.pulse.realms import realm_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -47,8 +47,8 @@ def read_area(wanted: Sequence[pulse.SceneListenerAoi], cells: Cells, settings: 
     rectangles: dict[str, Sequence[pulse.ParcelRect]] = {}
     cost = 0
     for one in wanted:
-        realm = realm_name(one.realm, settings)
-        if realm is None or realm in rectangles or not one.parcel_rects:
+        realm = realm_name(one.realm, settings.realm_chars)
+        if not realm or realm in rectangles or not one.parcel_rects:
             return None
         rectangles[realm] = one.parcel_rects
         cost += _REALM_COST

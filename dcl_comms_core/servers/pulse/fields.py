@@ -14,9 +14,7 @@ from dcl_comms_core.pulse.parcels import PARCEL, PLACES, parcel_of
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from dcl_comms_core.servers.pulse.settings import PulseSettings
-
-__all__ = ["FIELDS", "Codes", "codes_of", "landed", "place_of", "realm_name", "state_of"]
+__all__ = ["FIELDS", "Codes", "codes_of", "landed", "place_of", "state_of"]
 
 FIELDS: Final = (
     "parcel_index", "position_x", "position_y", "position_z", "velocity_x", "velocity_y", "velocity_z", "rotation_y",
@@ -97,10 +95,3 @@ def place_of(codes: Codes) -> tuple[float, float, float]:
         quantised.POSITION_Y.value(y),
         parcel_z * PARCEL + quantised.POSITION_XZ.value(z),
     )
-
-
-def realm_name(realm: str, settings: PulseSettings) -> str | None:
-    """A realm's name in the one spelling that it has; None: it has none, or a longer one than names are."""
-    name = realm.lower()
-    # Of what it is to be kept: it may be longer in lower case.
-    return name if name and len(name.encode("utf-16-le")) // 2 <= settings.realm_chars else None

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, NamedTuple
 from dcl_comms_core.codec import encode
 from dcl_comms_core.errors import LocalProtocolError
 from dcl_comms_core.proto import pulse
+from dcl_comms_core.pulse.realms import realm_name
 from dcl_comms_core.pulse.reasons import DisconnectReason
 from dcl_comms_core.servers.pulse.areas import read_area
-from dcl_comms_core.servers.pulse.fields import codes_of, realm_name
+from dcl_comms_core.servers.pulse.fields import codes_of
 from dcl_comms_core.servers.pulse.proof import Repeats, read_proof
 
 if TYPE_CHECKING:
@@ -115,8 +116,8 @@ class Handshakes:
         return Welcome(proof, area, None)
 
     def _player(self, proof: Proof, initial: pulse.PlayerInitialState) -> Welcome | DisconnectReason:
-        codes, realm = codes_of(initial.state), realm_name(initial.realm, self._settings)
-        if codes is None or realm is None or (initial.emote_duration_ms or 0) > self._settings.emote_ms:
+        codes, realm = codes_of(initial.state), realm_name(initial.realm, self._settings.realm_chars)
+        if codes is None or not realm or (initial.emote_duration_ms or 0) > self._settings.emote_ms:
             return DisconnectReason.INVALID_HANDSHAKE_FIELD
         start = Start(
             codes=codes,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from dcl_comms_core.errors import AuthChainProblem, InvalidAuthChain
 from dcl_comms_core.identity.auth_chain import AuthChain
+from dcl_comms_core.identity.signed_request import link_texts
 from dcl_comms_core.tools.json_text import json_object
 
 if TYPE_CHECKING:
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Proof", "Repeats", "read_proof"]
 
-_LINK: Final = "x-identity-auth-chain-"
 _SIGNATURES: Final = frozenset({AuthChainProblem.WRONG_SIGNER, AuthChainProblem.BAD_SIGNATURE})
 _FORMS: Final = frozenset({AuthChainProblem.WRONG_PAYLOAD, AuthChainProblem.BAD_ORDER})
 
@@ -36,15 +36,13 @@ class Proof(NamedTuple):
 def read_proof(chain: bytes, *, unix_now: float, verifier: Verifier, limits: Limits) -> Proof | str:
     """Find out who shakes hands, or why that is not proved.  Raises nothing, whatever was sent."""
     document = json_object(chain, limits.auth_chain_chars, limits.nesting)
-    headers = {key.lower(): value for key, value in ({} if document is None else document).items()}
-    if document is None or not all(isinstance(value, str) for value in headers.values()):
+    if document is None or not all(isinstance(value, str) for value in document.values()):
         return "Invalid auth chain JSON"
-    links: list[str] = []
-    while (link := headers.get(f"{_LINK}{len(links)}")) is not None:
-        links.append(str(link))
+    headers = {key.lower(): str(value) for key, value in document.items()}
+    links = link_texts(headers)
     if not links:
         return "No x-identity-auth-chain-* headers found."
-    timestamp, metadata = (str(headers.get(f"x-identity-{name}", "")) for name in ("timestamp", "metadata"))
+    timestamp, metadata = (headers.get(f"x-identity-{name}", "") for name in ("timestamp", "metadata"))
     try:
         signed = AuthChain.from_json(f"[{','.join(links)}]", limits=limits)
         wallet = signed.validate(f"connect:/:{timestamp}:{metadata}", unix_now=unix_now, verifier=verifier)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dcl_comms_core.proto import pulse
+from dcl_comms_core.pulse.realms import realm_name
 from dcl_comms_core.pulse.reasons import DisconnectReason
 from dcl_comms_core.servers.pulse.areas import read_area
-from dcl_comms_core.servers.pulse.fields import codes_of, landed, realm_name
+from dcl_comms_core.servers.pulse.fields import codes_of, landed
 from dcl_comms_core.servers.pulse.subjects import Emote
 
 if TYPE_CHECKING:
@@ -121,8 +122,8 @@ class Sayings:
     def _on_teleport(
         self, connection: Connection, subject: Subject, said: pulse.TeleportRequest, now: int
     ) -> DisconnectReason | None:
-        realm, codes = realm_name(said.realm, self._settings), landed(said, subject.latest.codes)
-        if realm is None or codes is None:
+        realm, codes = realm_name(said.realm, self._settings.realm_chars), landed(said, subject.latest.codes)
+        if not realm or codes is None:
             return DisconnectReason.INVALID_TELEPORT_FIELD
         connection.moved_realm = connection.moved_realm or realm != subject.realm
         subject.jump(codes, now, realm)

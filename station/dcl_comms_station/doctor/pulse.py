@@ -13,6 +13,7 @@ from dcl_comms_core.commands import OpenDatagrams
 from dcl_comms_core.events import PeerJoined, RoomClosed, RoomOpened, SignatureNeeded
 from dcl_comms_core.inputs import DatagramRefused, DatagramsOpened
 from dcl_comms_core.states import CloseReason
+from dcl_comms_core.tap import QuietTap
 from dcl_comms_station.clean import clean, short
 from dcl_comms_station.doctor.findings import Good, Problem, Skipped, Trial
 from dcl_comms_station.exits import CLOSE_EXITS, Exit
@@ -20,7 +21,7 @@ from dcl_comms_station.exits import CLOSE_EXITS, Exit
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from dcl_comms_core.commands import Command, SendData
+    from dcl_comms_core.commands import Command
     from dcl_comms_core.events import Event
     from dcl_comms_core.inputs import Input
     from dcl_comms_core.peers import PeerId
@@ -63,7 +64,7 @@ _OTHERWISE: Final = f"see the text, and try again later; {_WITHOUT}"
 _Found = TypeVar("_Found")
 
 
-class PulseVisit:
+class PulseVisit(QuietTap):
     """A connection's tap, and the stages.
 
     ``turn`` lets the connection go on for a moment; False: it is over.  ``patience``: seconds that a stage may take.
@@ -177,26 +178,6 @@ class PulseVisit:
                 self._first_at = at if self._first_at is None else self._first_at
             case _:
                 pass
-
-    def received(
-        self,
-        at: float,
-        room: str,
-        sender: PeerId | None,
-        data: bytes,
-        *,
-        reliable: bool,
-        topic: str,
-        private: bool,
-        verdict: str,
-    ) -> None:
-        """A packet of a room: none of Pulse's."""
-
-    def sent(self, at: float, room: str, command: SendData) -> None:
-        """Likewise."""
-
-    def acknowledged(self, at: float, room: str, tokens: tuple[int, ...], *, failed: bool) -> None:
-        """Likewise."""
 
 
 def _between(start: float | None, end: float) -> float | None:
