@@ -10,7 +10,7 @@ THREE := -n 3 --dist worksteal
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test check bench attacks fuzz soak luck nightly test-all ci-deps env coverage mutants conformance native bench-readme generate compare-protocol watch smoke-genesis lock news clean
+.PHONY: demo test rtc web pictures check bench attacks fuzz soak luck nightly test-all ci-deps env coverage mutants conformance native bench-page generate compare-protocol watch smoke-genesis lock news clean
 
 env: $(VENV)/.ready
 
@@ -22,11 +22,15 @@ $(VENV)/.ready: pyproject.toml .ci/make-env $(wildcard .ci/locks/dev-*) $(NATIVE
 	@touch $@
 
 demo: env
+	@# Its LiveKit rooms are those of a server that is there; else one of our own is built, else livekit-server.
+	@$(BIN)/python -c 'import sys; from dcl_comms_station.hosting import has_real_rooms; sys.exit(not has_real_rooms())' || \
+	  .ci/rtc build $(VENV) --where-cargo-is
 	@$(BIN)/dcl-comms demo --build
 
 test: env
 	@# Without it the tests that need it skip with the reason, or fail where REQUIRE_LIVEKIT=1.
 	@$(BIN)/python -m dcl_comms_drivers.realm.livekit_binary || true
+	@.ci/rtc build $(VENV) --where-cargo-is
 ifeq ($(CI),true)
 	$(MAKE) --no-print-directory coverage
 else
@@ -35,21 +39,40 @@ endif
 	@# These wait more than they work: three at a time, each with a livekit-server of its own.
 	$(BIN)/python -m pytest -q $(THREE) tests/drivers tests/station tests/repo tests/interop
 
+# The WebRTC engine, drivers/rtc: compiled with cargo, installed into the same environment.
+rtc: env
+	@.ci/rtc build $(VENV)
+
+# The Station's page: station/web into the files that the package serves.  WATCH=1: again at each change.
+web: env
+	@$(BIN)/python .ci/tools/web.py $(if $(WATCH),watch,build)
+
+# The pictures of docs/station.md.
+pictures: env
+	@$(BIN)/python .ci/tools/station_pictures.py
+
 check: env
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/basedpyright
-	@# Programs of users, and what they get wrong.
-	$(BIN)/mypy tests/typing examples/*.py
+	@# Programs of users, and what they get wrong; programs in pages.
+	$(BIN)/mypy tests/typing examples/*.py examples/*/*.py
 	$(BIN)/basedpyright -p tests/typing
+	$(BIN)/python .ci/tools/page_programs.py
 	$(BIN)/python .ci/tools/gen_proto.py --check
 	$(BIN)/python .ci/tools/conformance.py --check
 	$(BIN)/python .ci/tools/limits_page.py --check
+	$(BIN)/python .ci/tools/events_page.py --check
+	$(BIN)/python .ci/tools/settings_page.py --check
+	$(BIN)/python .ci/tools/event_schema.py --check
+	$(BIN)/python .ci/tools/recording_schemas.py --check
 	$(BIN)/python .ci/tools/states_page.py --check
 	$(BIN)/python .ci/tools/packets_page.py --check
 	$(BIN)/python .ci/tools/structure.py --check
 	$(BIN)/python .ci/tools/private_names.py
+	$(BIN)/python .ci/tools/web.py check
+	@.ci/rtc check $(VENV) --where-cargo-is
 
 native: env
 	$(BIN)/python dcl_comms_core/codec/_native/build.py
@@ -59,6 +82,8 @@ generate: env
 
 compare-protocol: env
 	$(BIN)/python .ci/tools/compare_protocol.py
+	$(BIN)/python .ci/tools/compare_foxglove.py
+	$(BIN)/python .ci/tools/compare_livekit.py
 
 # Takes the newest packages that pyproject.toml allows into .ci/locks: look at the difference before it is committed.
 lock: env
@@ -92,13 +117,15 @@ $(VENV)/.news: $(VENV)/.ready
 news: $(VENV)/.news
 	@$(BIN)/towncrier build $(if $(VERSION),--yes --version $(VERSION),--draft --version next)
 
-bench-readme: env
-	$(BIN)/python .ci/tools/readme_table.py
+bench-page: env
+	$(BIN)/python .ci/tools/performance_page.py
 
 fuzz: env
 	$(BIN)/python fuzz/run.py --seconds $(SECONDS)
 	$(BIN)/python fuzz/rooms.py --seeds 300
 	$(BIN)/python fuzz/enet.py --seeds 100
+	$(BIN)/python fuzz/pulse.py --seeds 150
+	$(BIN)/python fuzz/webrtc/play.py --seeds 150
 
 # Three seconds for each, unless SECONDS says otherwise.
 attacks: env

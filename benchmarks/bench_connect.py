@@ -32,7 +32,7 @@ PARTY = HERE / "connect_party.py"
 REALM = """
 import sys
 from dcl_comms_drivers.realm.embedded import realm_in_thread
-with realm_in_thread() as realm:
+with realm_in_thread(livekit=False) as realm:
     print(realm.url, flush=True)
     sys.stdin.read()
 """

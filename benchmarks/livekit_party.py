@@ -1,8 +1,9 @@
-"""One end of a LiveKit benchmark, in a process of its own: ``livekit_party.py asyncio|trio|sdk|rooms|sdk-rooms URL``.
+"""One end of a LiveKit benchmark, in a process of its own: ``livekit_party.py asyncio|trio|sdk URL``.
 
 Told what to do by lines on standard input, first its token and then orders as JSON, it answers with JSON lines.  ``send`` sends packets
 with consecutive sequence numbers, at most ``window`` of them unacknowledged; ``expect`` and ``result`` count the distinct sequence
-numbers that the application saw.  ``rooms`` is many rooms in one process: see ``many``.
+numbers that the application saw, and ``expect`` says whether each is to be sent back.  ``trip`` sends one after the other, each when the
+one before it has come back.
 """
 
 from __future__ import annotations
@@ -14,8 +15,7 @@ import resource
 import sys
 import threading
 import time
-from contextlib import AsyncExitStack
-from pathlib import Path
+from contextlib import suppress
 from queue import Queue
 
 TAG = b"bench"
@@ -48,20 +48,28 @@ class Counter:
     """What the receiving application saw since the last reset."""
 
     def __init__(self) -> None:
+        self.told = lambda: None
+        """Called when a new one is there."""
         self.reset(0, 0)
 
     def reset(self, first: int, count: int) -> None:
         self.first, self.count = first, count
+        self.back: bool | None = None
+        """Whether each is sent back, and then whether reliably."""
         self.seen: set[int] = set()
         self.start = self.end = 0.0
 
-    def take(self, data: bytes) -> None:
+    def take(self, data: bytes) -> bool:
+        """Whether it is to be sent back."""
         now = time.perf_counter()
         number = sequence_of(data)
-        if self.first <= number < self.first + self.count:
-            self.seen.add(number)
-            self.start = self.start or now
-            self.end = now
+        if not self.first <= number < self.first + self.count:
+            return False
+        self.seen.add(number)
+        self.start = self.start or now
+        self.end = now
+        self.told()
+        return self.back is not None
 
 
 def orders() -> Queue[dict[str, object] | None]:
@@ -80,12 +88,54 @@ def say(**report: object) -> None:
     print(json.dumps(report), flush=True)
 
 
-async def obey(sleep, send, counter: Counter, prepare=lambda packet, _reliable: packet) -> None:
+PAUSE = 0.02
+"""Seconds between two looks at whether there is something to do: looking is work too, which is not to be measured."""
+LOST = 1.0
+"""Seconds after which a packet does not come back any more."""
+
+
+async def trip(order, counter: Counter, send_one, wait) -> dict[str, object]:
+    """Send packets, each when the one before it has come back; ``wait(counter, seconds)``: until something came."""
+    took = []
+    before = cpu()
+    for number in range(order["first"], order["first"] + order["count"]):
+        packet = payload(order["size"], number)
+        counter.reset(number, 1)
+        start = time.perf_counter()
+        await send_one(packet, order["reliable"])
+        await wait(counter, LOST)
+        if counter.seen:
+            took.append(counter.end - start)
+    return {"did": "trip", "distinct": len(took), "p50": sorted(took)[len(took) // 2], "cpu": cpu() - before}
+
+
+def waiter(event_type, within):
+    """A ``wait`` for ``trip`` of a loop's events."""
+
+    async def wait(counter: Counter, seconds: float) -> None:
+        event = event_type()
+        counter.told = event.set
+        if not counter.seen:
+            await within(seconds, event)
+        counter.told = lambda: None
+
+    return wait
+
+
+async def within_asyncio(seconds: float, event) -> None:
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await event.wait()
+
+
+async def obey(
+    sleep, send, counter: Counter, prepare=lambda packet, _reliable: packet, send_one=None, wait=None
+) -> None:
     """Carry out orders until there are no more.  ``prepare`` makes of a packet what ``send`` is given."""
     lines = orders()
     while True:
         while lines.empty():
-            await sleep(0.002)
+            await sleep(PAUSE)
         order = lines.get()
         if order is None:
             return
@@ -99,12 +149,15 @@ async def obey(sleep, send, counter: Counter, prepare=lambda packet, _reliable: 
             say(did="send", cpu=cpu() - before, seconds=time.perf_counter() - start)
         elif order["do"] == "expect":
             counter.reset(order["first"], order["count"])
+            counter.back = order.get("back")
             counter.before = cpu()
             say(did="expect")
+        elif order["do"] == "trip":
+            say(**await trip(order, counter, send_one, wait))
         elif order["do"] == "result":
             patience = time.perf_counter() + order["patience"]
             while len(counter.seen) < counter.count and time.perf_counter() < patience:
-                await sleep(0.005)
+                await sleep(PAUSE)
             say(
                 did="result",
                 distinct=len(counter.seen),
@@ -115,6 +168,8 @@ async def obey(sleep, send, counter: Counter, prepare=lambda packet, _reliable: 
 
 def check_callback() -> None:
     """What is measured is what was asked for."""
+    if os.environ.get("DCL_COMMS_ENGINE") == "rtc":
+        return
     from dcl_comms_drivers.livekit.engine.engine import Engine
 
     asked = os.environ.get("DCL_COMMS_CALLBACK")
@@ -122,45 +177,54 @@ def check_callback() -> None:
 
 
 async def ours(loop: str, url: str, token: str) -> None:
-    from dcl_comms_core import Limits, PacketReceived
-    from dcl_comms_core.room.session import Delivery
+    from dcl_comms_core import Limits, Packet, Scene, SceneMessageReceived
 
     counter = Counter()
     if loop == "trio":
         import trio
         from dcl_comms_drivers.trio import connect
 
-        sleep = trio.sleep
+        async def within(seconds: float, event) -> None:
+            with trio.move_on_after(seconds):
+                await event.wait()
+
+        sleep, wait = trio.sleep, waiter(trio.Event, within)
     else:
         from dcl_comms_drivers.asyncio import connect
 
-        sleep = asyncio.sleep
+        sleep, wait = asyncio.sleep, waiter(asyncio.Event, within_asyncio)
 
     async def receive(room) -> None:
         async for batch in room.batches():
             for event in batch:
-                if isinstance(event, PacketReceived):
-                    counter.take(event.data)
+                if isinstance(event, SceneMessageReceived) and counter.take(event.data):
+                    await room.send(
+                        Packet(scene=Scene(scene_id=event.scene_id, data=event.data)), reliable=counter.back
+                    )
 
-    window = int(os.environ["BENCH_WINDOW"])
-    target = f"livekit:{url}?access_token={token}"
-    async with connect(target, delivery=Delivery.PACKETS, limits=Limits(in_flight=window)) as room:
+    # One peer says more here than any may say in a scene.
+    limits = Limits(in_flight=int(os.environ["BENCH_WINDOW"]), scene_rate=1_000_000, bytes_rate=1 << 40)
+    async with connect(f"livekit:{url}?access_token={token}", limits=limits) as room:
 
         async def send(packets, _window, reliable) -> None:
             for packet in packets:
                 await room.send(packet, reliable=reliable)
             await room.flush()
 
+        async def send_one(packet, reliable) -> None:
+            await room.send(packet, reliable=reliable)
+
         check_callback()
         say(did="connect")
+        orders = obey(sleep, send, counter, send_one=send_one, wait=wait)
         if loop == "trio":
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(receive, room)
-                await obey(sleep, send, counter)
+                await orders
                 nursery.cancel_scope.cancel()
         else:
             receiving = asyncio.ensure_future(receive(room))
-            await obey(sleep, send, counter)
+            await orders
             receiving.cancel()
 
 
@@ -169,7 +233,18 @@ async def sdk(url: str, token: str) -> None:
 
     counter = Counter()
     room = rtc.Room()
-    room.on("data_received", lambda packet: counter.take(packet.data))
+    returning = set()
+
+    async def send_one(packet, reliable) -> None:
+        await room.local_participant.publish_data(packet, reliable=reliable)
+
+    def take(packet) -> None:
+        if counter.take(packet.data):
+            task = asyncio.ensure_future(send_one(packet.data, counter.back))
+            returning.add(task)
+            task.add_done_callback(returning.discard)
+
+    room.on("data_received", take)
     await room.connect(url, token)
 
     async def send(packets, window, reliable) -> None:
@@ -177,112 +252,19 @@ async def sdk(url: str, token: str) -> None:
 
         async def worker() -> None:
             for packet in remaining:
-                await room.local_participant.publish_data(packet, reliable=reliable)
+                await send_one(packet, reliable)
 
         await asyncio.gather(*(worker() for _ in range(window)))
 
     say(did="connect")
-    await obey(asyncio.sleep, send, counter)
+    await obey(asyncio.sleep, send, counter, send_one=send_one, wait=waiter(asyncio.Event, within_asyncio))
     await room.disconnect()
-
-
-def resident() -> float:
-    """MB."""
-    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize() / 1e6
-
-
-class Latencies:
-    """What many rooms received: how late, and how often."""
-
-    def __init__(self) -> None:
-        self.seen: list[float] = []
-
-    def take(self, data: bytes) -> None:
-        at = data.rfind(TAG)
-        if at >= 0:
-            self.seen.append(time.monotonic() - int.from_bytes(data[at + len(TAG) : at + len(TAG) + 8], "big") / 1e9)
-
-
-async def many(url: str, tokens: list[str], official: bool) -> None:
-    """All of these rooms in this process; the first one sends, the clock in each packet."""
-    found = Latencies()
-    async with AsyncExitStack() as stack:
-        sender = await _enter(stack, url, tokens[0], None, official)
-        receivers = tokens[1:]
-        await _enter(stack, url, receivers[0], found, official)
-        await asyncio.sleep(1.0)
-        base = resident()
-        for first in range(1, len(receivers), 5):
-            await asyncio.gather(
-                *(_enter(stack, url, token, found, official) for token in receivers[first : first + 5])
-            )
-        await asyncio.sleep(1.0)
-        say(did="connect")
-        lines = orders()
-        while True:
-            while lines.empty():
-                await asyncio.sleep(0.01)
-            order = lines.get()
-            if order is None:
-                return
-            found.seen.clear()
-            before = cpu()
-            start = time.monotonic()
-            for number in range(order["count"]):
-                await asyncio.sleep(max(0.0, start + number / order["rate"] - time.monotonic()))
-                await sender(payload(order["size"], time.monotonic_ns()))
-            patience = time.monotonic() + 5
-            expected = order["count"] * len(receivers)
-            while len(found.seen) < expected and time.monotonic() < patience:
-                await asyncio.sleep(0.02)
-            late = sorted(found.seen)
-            say(
-                did="paced",
-                delivered=len(late),
-                expected=expected,
-                p50=late[len(late) // 2] if late else 0.0,
-                p99=late[int(len(late) * 0.99)] if late else 0.0,
-                cpu=cpu() - before,
-                room_mb=(resident() - base) / max(len(receivers) - 1, 1),
-            )
-
-
-async def _enter(stack, url, token, found, official):
-    """Join a room; gives how to send."""
-    if official:
-        from livekit import rtc
-
-        room = rtc.Room()
-        if found is not None:
-            room.on("data_received", lambda packet: found.take(packet.data))
-        await room.connect(url, token)
-        stack.push_async_callback(room.disconnect)
-        return lambda data: room.local_participant.publish_data(data, reliable=True)
-    from dcl_comms_drivers.asyncio import connect
-
-    from dcl_comms_core import PacketReceived
-    from dcl_comms_core.room.session import Delivery
-
-    room = await stack.enter_async_context(connect(f"livekit:{url}?access_token={token}", delivery=Delivery.PACKETS))
-    check_callback()
-
-    async def receive() -> None:
-        async for batch in room.batches():
-            for event in batch:
-                if found is not None and isinstance(event, PacketReceived):
-                    found.take(event.data)
-
-    receiving = asyncio.ensure_future(receive())
-    stack.callback(receiving.cancel)
-    return room.send
 
 
 def main() -> None:
     kind, url = sys.argv[1:3]
     token = sys.stdin.readline().strip()
-    if kind in {"rooms", "sdk-rooms"}:
-        asyncio.run(many(url, token.split(), kind == "sdk-rooms"))
-    elif kind == "sdk":
+    if kind == "sdk":
         asyncio.run(sdk(url, token))
     elif kind == "trio":
         import trio

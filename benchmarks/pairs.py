@@ -33,7 +33,9 @@ class Process:
             env={**os.environ, **environment},
         )
         self._write(first_line)
-        assert self.hear()["did"] == "connect"
+        self.connected = self.hear()
+        """What it said of that."""
+        assert self.connected["did"] == "connect"
 
     def _write(self, line: str) -> None:
         assert self._process.stdin is not None
@@ -88,6 +90,19 @@ class Pair:
             "cpu": (sent["cpu"] + got["cpu"]) / distinct * 1e6,
             "distinct": got["distinct"],
         }
+
+    def trip(self, size: int, *, reliable: bool, count: int) -> dict[str, float]:
+        """So many packets there and back, one after the other."""
+        first, self._next = self._next, self._next + count
+        self.receiver.tell(do="expect", first=first, count=count, back=reliable)
+        self.receiver.hear()
+        whole = len(payload(size, first))
+        self.sender.tell(do="trip", first=first, count=count, size=size, bytes=whole, reliable=reliable)
+        sent = self.sender.hear()
+        self.receiver.tell(do="result", patience=0)
+        got = self.receiver.hear()
+        distinct = sent["distinct"]
+        return {"p50": sent["p50"] * 1e6, "cpu": (sent["cpu"] + got["cpu"]) / distinct * 1e6, "distinct": distinct}
 
     def close(self) -> None:
         self.sender.close()

@@ -20,10 +20,11 @@ from typing import TYPE_CHECKING
 # The vocabulary.
 from dcl_comms_core.errors import (
     AuthChainProblem, CommsError, ConnectionLost, ConnectionStringProblem, DecodeError, EncodeError, IdentityExpired,
-    InvalidAuthChain, InvalidConnectionString, InvalidJournal, InvalidRealm, InvalidToken, JournalProblem,
-    LocalProtocolError, PacketTooLarge, PermissionMissing, ProtocolError, RealmProblem, RemoteProtocolError,
-    RequestFailed, SendQueueFull, SigningProblem, SigningRefused, TargetProblem, TargetRefused, TokenError,
-    TokenExpired, TokenNotYetValid, TrackEncrypted, TrackEnded,
+    InvalidAuthChain, InvalidConnectionString, InvalidFilter, InvalidJournal, InvalidRealm, InvalidRecord, InvalidSound,
+    InvalidToken, JournalProblem, ListenerOverflow, LocalProtocolError, NotInARoom, NoWhispers, PacketTooLarge,
+    PermissionMissing, ProtocolError, RealmProblem, RemoteProtocolError, RequestFailed, SendQueueFull, SigningProblem,
+    SigningRefused, TargetProblem, TargetRefused, TokenError, TokenExpired, TokenNotYetValid, TrackEncrypted,
+    TrackEnded,
 )
 from dcl_comms_core.states import (
     ARCHIPELAGO_TRANSITIONS, ARCHIPELAGO_WAITS, CLOSED_AT, PULSE_TRANSITIONS, PULSE_WAITS, RETRY, ROOM_TRANSITIONS,
@@ -32,7 +33,7 @@ from dcl_comms_core.states import (
     Timer, WayState,
 )
 from dcl_comms_core.limits import DEFAULT_LIMITS, Limits
-from dcl_comms_core.peers import EVERYONE, Addressees, Peer, PeerId
+from dcl_comms_core.peers import EVERYONE, Addressees, Arrival, Peer, PeerId, Who
 from dcl_comms_core.inputs import (
     ClockSet, CommandCompleted, CommandFailed, DataReceived, DatagramReceived, DatagramRefused, DatagramsClosed,
     DatagramsOpened, FetchFailed, Fetched, ForeignReceived, FrameReceived, LinkClosed, LinkFailed, LinkMoved,
@@ -47,14 +48,17 @@ from dcl_comms_core.commands import (
 )
 from dcl_comms_core.events import (
     ChatReceived, CredentialsNeeded, Event, IslandChanged, Kicked, LimitReached, MovementKind, OwnTrackEnded,
-    PacketEvent, PacketReceived, PacketRejected, PeerEmoted, PeerIdentified, PeerJoined, PeerLeft, PeerMoved,
-    PeerUpdated, PermissionsChanged, ProfileAnnounced, ProfileReceived, ProfileRequested, ReactionReceived, RealmClosed,
-    RealmOpened, Reconnected, Reconnecting, RejectReason, RoomClosed, RoomMetadataChanged, RoomMoved, RoomOpened,
-    SceneMessageReceived, SignatureNeeded, SpeakersChanged, TrackMuted, TrackPublished, TrackSubscribed,
+    PacketEvent, PacketReceived, PacketRejected, PeerEmoted, PeerIdentified, PeerIgnored, PeerJoined, PeerLeft,
+    PeerMoved, PeerUpdated, PermissionsChanged, ProfileAnnounced, ProfileReceived, ProfileRequested, ReactionReceived,
+    RealmClosed, RealmOpened, Reconnected, Reconnecting, RejectReason, RoomClosed, RoomMetadataChanged, RoomMoved,
+    RoomOpened, SceneMessageReceived, SignatureNeeded, SpeakersChanged, TrackMuted, TrackPublished, TrackSubscribed,
     TrackSubscriptionFailed, TrackUnpublished, TrackUnsubscribed, Vector3, VoiceReceived, WarningCode, WorldClosed,
 )
 from dcl_comms_core.events import Warning as Warning  # noqa: A004 - public, and kept out of __all__
 from dcl_comms_core.tap import Tap
+
+from dcl_comms_core.weather.away import Away
+from dcl_comms_core.weather.can import Ability, Can, Cannot
 
 # Messages, and their bytes.
 from dcl_comms_core.proto._gen.rfc4 import (
@@ -103,6 +107,13 @@ from dcl_comms_core.adapters.targets import parse_target
 from dcl_comms_core.adapters.token import AccessToken, Claims, Grants
 from dcl_comms_core.adapters.url_guard import LEADS_TO, Place, Target, place_of
 
+# Who is around.
+from dcl_comms_core.company.around import Me, near, nearest
+from dcl_comms_core.company.ignoring import Ignore, Ignored
+
+# How people look, and what they can do.
+from dcl_comms_core.avatars.emotes import Emotes
+
 # One room.
 from dcl_comms_core.room.incoming.allowances import PeerTraffic
 from dcl_comms_core.room.incoming.dedupe import Seen
@@ -139,6 +150,15 @@ if TYPE_CHECKING:
     from dcl_comms_core.pulse.areas import ScenesOnly
     from dcl_comms_core.pulse.positions import PositionsByHttp
     from dcl_comms_core.pulse.session import PulseSession
+    from dcl_comms_core.sound.pieces import Sound
+    from dcl_comms_core.sound.utterances import Utterances
+    from dcl_comms_core.avatars.avatar import Avatar
+    from dcl_comms_core.avatars.people import Asking, Lambdas, People
+    from dcl_comms_core.avatars.person import Person, SaidBy
+    from dcl_comms_core.walking.pace import Pace
+    from dcl_comms_core.walking.walk import Walk, WalkEnd
+    from dcl_comms_core.walking.walker import Walker
+    from dcl_comms_core.records.forms import as_dict, event_name, event_schema, from_dict
 # Not for type checkers: to them every name would pass for one of ours.
 else:
     _LATER = {
@@ -172,6 +192,22 @@ else:
         "ScenesOnly": "pulse.areas",
         "PositionsByHttp": "pulse.positions",
         "PulseSession": "pulse.session",
+        "Sound": "sound.pieces",
+        "Utterances": "sound.utterances",
+        "Avatar": "avatars.avatar",
+        "Asking": "avatars.people",
+        "Lambdas": "avatars.people",
+        "People": "avatars.people",
+        "Person": "avatars.person",
+        "SaidBy": "avatars.person",
+        "Pace": "walking.pace",
+        "Walk": "walking.walk",
+        "WalkEnd": "walking.walk",
+        "Walker": "walking.walker",
+        "as_dict": "records.forms",
+        "event_name": "records.forms",
+        "event_schema": "records.forms",
+        "from_dict": "records.forms",
     }
 
     def __getattr__(name: str) -> object:
@@ -191,48 +227,53 @@ __all__ = [
     "ARCHIPELAGO_TRANSITIONS", "ARCHIPELAGO_WAITS", "AUTHORITATIVE_SERVER", "CLOSED_AT", "COMMUNITY_ROUTER",
     "DECENTRALAND_HOSTS", "DEFAULT_LIMITS", "EVERYONE", "GATEKEEPER", "GENESIS_BOUNDS", "LEADS_TO", "PULSE_TRANSITIONS",
     "PULSE_WAITS", "REFUSAL_RETRY", "RETRY", "ROOM_TRANSITIONS", "ROOM_WAITS", "STAGE_TRANSITIONS", "STAGE_WAITS",
-    "STAY_TRANSITIONS", "STAY_WAITS", "WAY_TRANSITIONS", "WAY_WAITS", "WORLD_TRANSITIONS", "WORLD_WAITS", "AccessToken",
-    "Adapter", "Addressees", "AnnounceProfileVersion", "ArchipelagoAdapter", "ArchipelagoServer", "ArchipelagoSession",
-    "ArchipelagoState", "AuthChain", "AuthChainProblem", "AuthIdentity", "AuthLink", "AuthLinkType", "Backoff",
-    "CancelFetch", "ChallengeGuard", "ChallengeRequestMessage", "ChallengeResponseMessage", "Chat", "ChatReaction",
-    "ChatReceived", "Claims", "ClientPacket", "ClockSet", "CloseDatagrams", "CloseLink", "CloseReason", "CloseSocket",
-    "CommandCompleted", "CommandFailed", "CommsError", "ConnectionLost", "ConnectionStringProblem", "ContractCheck",
-    "CredentialsNeeded", "CurrentStream", "DataReceived", "DatagramReceived", "DatagramRefused", "DatagramsClosed",
-    "DatagramsOpened", "DecodeError", "Delivery", "Difference", "Emoting", "EncodeError", "EphemeralSigner", "Event",
-    "Faults", "Fetch", "FetchFailed", "Fetched", "ForeignReceived", "FrameReceived", "GlideState", "Grants",
-    "Heartbeat", "IdentityExpired", "InvalidAuthChain", "InvalidConnectionString", "InvalidJournal", "InvalidRealm",
-    "InvalidToken", "IslandChanged", "IslandChangedMessage", "IslandData", "IslandSource", "IslandStatusMessage",
-    "Islands", "JoinIslandMessage", "Journal", "JournalProblem", "Kicked", "KickedMessage", "KickedReason",
-    "LeftIslandMessage", "LimitReached", "Limits", "LinkClosed", "LinkFailed", "LinkMoved", "LinkOpened",
-    "LinkReconnected", "LinkReconnecting", "LinkRef", "LinkSilent", "LiveKitAdapter", "LocalProtocolError",
-    "LookAtPosition", "MemoryRoom", "MergedRooms", "Movement", "MovementCodec", "MovementCompressed", "MovementKind",
-    "MovementProblem", "MovementRefused", "MovementSource", "OfflineAdapter", "OpenDatagrams", "OpenLink", "OpenSocket",
-    "OwnTrackEnded", "OwnTrackVanished", "Packet", "PacketEvent", "PacketReceived", "PacketRejected", "PacketTooLarge",
-    "PacketsDropped", "Participant", "ParticipantJoined", "ParticipantLeft", "ParticipantUpdated", "Peek", "Peer",
-    "PeerEmoted", "PeerId", "PeerIdentified", "PeerJoined", "PeerLeft", "PeerMoved", "PeerTraffic", "PeerUpdated",
-    "PeersOfRooms", "PermissionMissing", "Permissions", "PermissionsChanged", "PermissionsGiven", "Place", "Placing",
-    "PlayerEmote", "Position", "PositionsByHttp", "Preferring", "Presence", "Profile", "ProfileAnnounced",
-    "ProfileReceived", "ProfileRequest", "ProfileRequested", "ProfileResponse", "ProtocolError", "PublishMicrophone",
-    "PulseSession", "PulseState", "Reaction", "ReactionReceived", "Realm", "RealmClosed", "RealmFollowing",
-    "RealmOpened", "RealmPage", "RealmProblem", "RealmRules", "RealmServer", "RealmSettings", "Reconnected",
-    "Reconnecting", "Refusal", "RefusalReason", "RejectReason", "RemoteProtocolError", "Replay", "RequestFailed",
-    "RequestRefused", "Resolution", "Retry", "RoomClosed", "RoomMetadataChanged", "RoomMetadataGiven", "RoomMoved",
-    "RoomOpened", "RoomRole", "RoomSession", "RoomState", "Scene", "SceneContent", "SceneEmote", "SceneFraming",
-    "SceneMessageReceived", "ScenesOnly", "Seen", "SendAcknowledged", "SendData", "SendDatagram", "SendFrame",
-    "SendQueueFull", "SendsAcknowledged", "ServerPacket", "ServiceDiscoveryMessage", "ServiceStatus", "SetAttributes",
-    "SignatureNeeded", "SignedChallengeMessage", "SignedLoginAdapter", "SignedRequest", "Signing", "SigningProblem",
-    "SigningRefused", "SimulatorAdapter", "SocketClosed", "SocketOpened", "SpeakersChanged", "SpeakersHeard", "Stage",
-    "Standing", "StayState", "Stream", "StreamIdentity", "StreamRole", "Subscribe", "SubscribePolicy", "SubscribeTrack",
-    "Tag13", "Tap", "Target", "TargetProblem", "TargetRefused", "Timer", "TimestampUnwrapper", "TokenError",
-    "TokenExpired", "TokenNotYetValid", "TokenRefreshed", "Track", "TrackAppeared", "TrackAttached", "TrackDetached",
-    "TrackEncrypted", "TrackEnded", "TrackFailed", "TrackKind", "TrackMuteChanged", "TrackMuted", "TrackPublished",
-    "TrackSource", "TrackSubscribed", "TrackSubscriptionFailed", "TrackUnpublished", "TrackUnsubscribed",
-    "TrackVanished", "Vector3", "Verifier", "VideoAddress", "Voice", "VoiceCodec", "VoiceReceived", "WarningCode",
-    "WayState", "WelcomeMessage", "WorldClosed", "WorldSession", "WsChallengeRequired", "WsIdentification", "WsKicked",
-    "WsPacket", "WsPeerJoin", "WsPeerLeave", "WsPeerUpdate", "WsRoomAdapter", "WsRoomServer", "WsRoomSession",
-    "WsSignedChallenge", "WsWelcome", "decode", "decode_kind", "decode_message", "decode_movements", "decode_positions",
-    "encode", "encode_chat", "encode_movement", "encode_position", "frame_binary", "frame_comms_data", "frame_string",
-    "kind_of", "login_metadata", "login_payload", "parse_about", "parse_connection_string", "parse_target", "peek",
-    "place_of", "read_about", "read_answer", "read_scene_data", "read_signed_request", "request_url", "scene_metadata",
-    "signed_fetch_headers", "stream_identity", "tag13", "trusted_url",
+    "STAY_TRANSITIONS", "STAY_WAITS", "WAY_TRANSITIONS", "WAY_WAITS", "WORLD_TRANSITIONS", "WORLD_WAITS", "Ability",
+    "AccessToken", "Adapter", "Addressees", "AnnounceProfileVersion", "ArchipelagoAdapter", "ArchipelagoServer",
+    "ArchipelagoSession", "ArchipelagoState", "Arrival", "Asking", "AuthChain", "AuthChainProblem", "AuthIdentity",
+    "AuthLink", "AuthLinkType", "Avatar", "Away", "Backoff", "Can", "CancelFetch", "Cannot", "ChallengeGuard",
+    "ChallengeRequestMessage", "ChallengeResponseMessage", "Chat", "ChatReaction", "ChatReceived", "Claims",
+    "ClientPacket", "ClockSet", "CloseDatagrams", "CloseLink", "CloseReason", "CloseSocket", "CommandCompleted",
+    "CommandFailed", "CommsError", "ConnectionLost", "ConnectionStringProblem", "ContractCheck", "CredentialsNeeded",
+    "CurrentStream", "DataReceived", "DatagramReceived", "DatagramRefused", "DatagramsClosed", "DatagramsOpened",
+    "DecodeError", "Delivery", "Difference", "Emotes", "Emoting", "EncodeError", "EphemeralSigner", "Event", "Faults",
+    "Fetch", "FetchFailed", "Fetched", "ForeignReceived", "FrameReceived", "GlideState", "Grants", "Heartbeat",
+    "IdentityExpired", "Ignore", "Ignored", "InvalidAuthChain", "InvalidConnectionString", "InvalidFilter",
+    "InvalidJournal", "InvalidRealm", "InvalidRecord", "InvalidSound", "InvalidToken", "IslandChanged",
+    "IslandChangedMessage", "IslandData", "IslandSource", "IslandStatusMessage", "Islands", "JoinIslandMessage",
+    "Journal", "JournalProblem", "Kicked", "KickedMessage", "KickedReason", "Lambdas", "LeftIslandMessage",
+    "LimitReached", "Limits", "LinkClosed", "LinkFailed", "LinkMoved", "LinkOpened", "LinkReconnected",
+    "LinkReconnecting", "LinkRef", "LinkSilent", "ListenerOverflow", "LiveKitAdapter", "LocalProtocolError",
+    "LookAtPosition", "Me", "MemoryRoom", "MergedRooms", "Movement", "MovementCodec", "MovementCompressed",
+    "MovementKind", "MovementProblem", "MovementRefused", "MovementSource", "NoWhispers", "NotInARoom",
+    "OfflineAdapter", "OpenDatagrams", "OpenLink", "OpenSocket", "OwnTrackEnded", "OwnTrackVanished", "Pace", "Packet",
+    "PacketEvent", "PacketReceived", "PacketRejected", "PacketTooLarge", "PacketsDropped", "Participant",
+    "ParticipantJoined", "ParticipantLeft", "ParticipantUpdated", "Peek", "Peer", "PeerEmoted", "PeerId",
+    "PeerIdentified", "PeerIgnored", "PeerJoined", "PeerLeft", "PeerMoved", "PeerTraffic", "PeerUpdated",
+    "PeersOfRooms", "People", "PermissionMissing", "Permissions", "PermissionsChanged", "PermissionsGiven", "Person",
+    "Place", "Placing", "PlayerEmote", "Position", "PositionsByHttp", "Preferring", "Presence", "Profile",
+    "ProfileAnnounced", "ProfileReceived", "ProfileRequest", "ProfileRequested", "ProfileResponse", "ProtocolError",
+    "PublishMicrophone", "PulseSession", "PulseState", "Reaction", "ReactionReceived", "Realm", "RealmClosed",
+    "RealmFollowing", "RealmOpened", "RealmPage", "RealmProblem", "RealmRules", "RealmServer", "RealmSettings",
+    "Reconnected", "Reconnecting", "Refusal", "RefusalReason", "RejectReason", "RemoteProtocolError", "Replay",
+    "RequestFailed", "RequestRefused", "Resolution", "Retry", "RoomClosed", "RoomMetadataChanged", "RoomMetadataGiven",
+    "RoomMoved", "RoomOpened", "RoomRole", "RoomSession", "RoomState", "SaidBy", "Scene", "SceneContent", "SceneEmote",
+    "SceneFraming", "SceneMessageReceived", "ScenesOnly", "Seen", "SendAcknowledged", "SendData", "SendDatagram",
+    "SendFrame", "SendQueueFull", "SendsAcknowledged", "ServerPacket", "ServiceDiscoveryMessage", "ServiceStatus",
+    "SetAttributes", "SignatureNeeded", "SignedChallengeMessage", "SignedLoginAdapter", "SignedRequest", "Signing",
+    "SigningProblem", "SigningRefused", "SimulatorAdapter", "SocketClosed", "SocketOpened", "Sound", "SpeakersChanged",
+    "SpeakersHeard", "Stage", "Standing", "StayState", "Stream", "StreamIdentity", "StreamRole", "Subscribe",
+    "SubscribePolicy", "SubscribeTrack", "Tag13", "Tap", "Target", "TargetProblem", "TargetRefused", "Timer",
+    "TimestampUnwrapper", "TokenError", "TokenExpired", "TokenNotYetValid", "TokenRefreshed", "Track", "TrackAppeared",
+    "TrackAttached", "TrackDetached", "TrackEncrypted", "TrackEnded", "TrackFailed", "TrackKind", "TrackMuteChanged",
+    "TrackMuted", "TrackPublished", "TrackSource", "TrackSubscribed", "TrackSubscriptionFailed", "TrackUnpublished",
+    "TrackUnsubscribed", "TrackVanished", "Utterances", "Vector3", "Verifier", "VideoAddress", "Voice", "VoiceCodec",
+    "VoiceReceived", "Walk", "WalkEnd", "Walker", "WarningCode", "WayState", "WelcomeMessage", "Who", "WorldClosed",
+    "WorldSession", "WsChallengeRequired", "WsIdentification", "WsKicked", "WsPacket", "WsPeerJoin", "WsPeerLeave",
+    "WsPeerUpdate", "WsRoomAdapter", "WsRoomServer", "WsRoomSession", "WsSignedChallenge", "WsWelcome", "as_dict",
+    "decode", "decode_kind", "decode_message", "decode_movements", "decode_positions", "encode", "encode_chat",
+    "encode_movement", "encode_position", "event_name", "event_schema", "frame_binary", "frame_comms_data",
+    "frame_string", "from_dict", "kind_of", "login_metadata", "login_payload", "near", "nearest", "parse_about",
+    "parse_connection_string", "parse_target", "peek", "place_of", "read_about", "read_answer", "read_scene_data",
+    "read_signed_request", "request_url", "scene_metadata", "signed_fetch_headers", "stream_identity", "tag13",
+    "trusted_url",
 ]

@@ -19,17 +19,21 @@ __all__ = [
     "CancelFetch",
     "CloseDatagrams",
     "CloseLink",
+    "ClosePort",
     "CloseSocket",
     "Command",
     "Fetch",
     "OpenDatagrams",
     "OpenLink",
+    "OpenPort",
     "OpenSocket",
+    "PortCommand",
     "PublishMicrophone",
     "RequestCommand",
     "RoomCommand",
     "SendData",
     "SendDatagram",
+    "SendDatagrams",
     "SendFrame",
     "SetAttributes",
     "SubscribeTrack",
@@ -59,7 +63,7 @@ class CloseLink:
     """How many seconds reliable data that was accepted may take to leave this machine, at most."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)  # not frozen, which would make it twice as dear: there is one for each packet
 class SendData:
     """Send one packet.  Answered by SendAcknowledged with the same token."""
 
@@ -87,6 +91,7 @@ class SetAttributes:
 class PublishMicrophone:
     """Publish a silent, muted microphone track: makes the server announce us at once where attributes are forbidden.
 
+    A link whose LinkOpened had ``data_tracks`` publishes a track for data in its place, and sends nothing through it.
     Answered by CommandCompleted or CommandFailed.
     """
 
@@ -121,6 +126,8 @@ class OpenSocket:
     """What to offer; empty: nothing."""
     within: Place | None = None
     """Where the server is that named this URL; None: the user did.  See ``adapters/url_guard.py``."""
+    farewell: bytes = b""
+    """Said to the server where the open socket is let go of without CloseSocket, or its loop ends; empty: nothing."""
 
 
 @dataclass(slots=True, kw_only=True)  # not frozen, which would make it a third dearer: there is one for each packet
@@ -179,6 +186,36 @@ class CloseDatagrams:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OpenPort:
+    """Have a port of this machine's, from which there is a way to ``towards``.  Answered by PortOpened or PortClosed.
+
+    Of UDP it sends to any address and hears from any; of TCP it is connected to that address, and each datagram goes
+    as RFC 4571 frames it.
+    """
+
+    link: LinkRef
+    towards: tuple[str, int]
+    """An IP address and a port."""
+    tcp: bool = False
+
+
+@dataclass(slots=True, kw_only=True)  # not frozen, which would make it a third dearer: there may be one for each packet
+class SendDatagrams:
+    """Send datagrams from a port, or lose them: nothing answers, and nothing waits where the network takes none now."""
+
+    link: LinkRef
+    to: tuple[str, int]
+    datagrams: list[bytes] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClosePort:
+    """Give a port back.  Nothing answers."""
+
+    link: LinkRef
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Fetch:
     """Make one HTTP request, and follow its redirects.  Answered by Fetched or FetchFailed."""
 
@@ -209,6 +246,9 @@ RequestCommand = (
     OpenSocket | SendFrame | CloseSocket | Fetch | CancelFetch | OpenDatagrams | SendDatagram | CloseDatagrams
 )
 """Any command to the network: WebSockets, HTTP and datagrams."""
+
+PortCommand = OpenPort | SendDatagrams | ClosePort
+"""Any command about ports: a SignalSession's, which needs those to the network too."""
 
 Command = RoomCommand | RequestCommand
 """Any command."""

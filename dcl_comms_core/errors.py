@@ -16,9 +16,13 @@ InvalidAuthChain             an auth chain can't be read or does not prove what 
 IdentityExpired              the ephemeral key's time is over, or will be within the margin
 SigningRefused               a challenge or an address that we don't sign for (``problem`` says why)
 InvalidRealm                 a realm's ``/about`` can't be used (``problem`` says why)
+InvalidSound                 what should be sound is no WAV file, or of a kind that is not read
 TargetRefused                a URL that must not be requested from here (``problem`` says why)
 RequestFailed                an HTTP request got no answer that can be used (``reason`` says why)
 InvalidJournal               a journal can't be read (``problem``, ``line``)
+InvalidRecord                ``from_dict``: it is no event; the text says what is wrong with which field
+InvalidFilter                a filter can't be read (``problem``; ``column``: where, from 1)
+BadArgument                  (``dcl_comms_bot``) what somebody wrote is not what a bot's command takes
 DecodeError                  bytes are not a valid message (``offset``: where)
 EncodeError                  a message can't be written (two members of a oneof, a value out of range)
 LocalProtocolError           the caller broke the rules; the text says what to do instead
@@ -28,7 +32,11 @@ RemoteProtocolError          the other side broke the rules
 PacketTooLarge               a packet is over the size that the transport accepts
 SendQueueFull                the send queue is at its limit: wait for credit, or send less
 TrackEnded                   the server took a track of ours back
+NoWhispers                   a room sends everything to everybody, and this is for some (a LocalProtocolError)
+NotInARoom                   no room is open now, and what was asked for does not wait for one
 TrackEncrypted               a track is encrypted end to end: its frames are no sound and no pictures
+ListenerOverflow             a listener's events were not read in time, and it was to end then; the
+                             connection goes on
 ConnectionLost               the room is gone (``reason``, ``retry``): what reading a connection's
                              events ends with, and what verbs raise after its end
 ===========================  =====================================================================
@@ -46,6 +54,10 @@ KeyFileRefused               ``dcl_comms_drivers.wallet``: a key file that other
 ServerUnavailable            ``dcl_comms_drivers.realm``: there is no livekit-server to start
 Failed                       ``dcl_comms_station.exits``: a command can't go on (``exit_code``)
 AddresseeMissing             ``dcl_comms_station.exits``: somebody did not come (a kind of Failed)
+InvalidRecording             ``dcl_comms_station.recording``: a file is no recording of ours, or is damaged
+                             (a kind of Failed)
+RecordingStopped             ``dcl_comms_station.recording``: a recording can't be written, or could not
+                             be to its end (a kind of Failed)
 ===========================  =====================================================================
 
 Entering ``connect()`` raises ConnectionLost where the way in fails, and before that, where what it was given is no
@@ -74,11 +86,17 @@ __all__ = [
     "IdentityExpired",
     "InvalidAuthChain",
     "InvalidConnectionString",
+    "InvalidFilter",
     "InvalidJournal",
     "InvalidRealm",
+    "InvalidRecord",
+    "InvalidSound",
     "InvalidToken",
     "JournalProblem",
+    "ListenerOverflow",
     "LocalProtocolError",
+    "NoWhispers",
+    "NotInARoom",
     "PacketTooLarge",
     "PermissionMissing",
     "ProtocolError",
@@ -231,6 +249,17 @@ class RealmProblem(Enum):
     NO_ADAPTER = "it names no adapter"
 
 
+class InvalidSound(CommsError, ValueError):
+    """What should be sound is no WAV file, or one of a kind that is not read.  ``detail`` says which."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail)
+        self.detail = detail
+
+    def __str__(self) -> str:
+        return _told("this is no WAV file with PCM of 8, 16, 24 or 32 bits", self.detail)
+
+
 class InvalidRealm(CommsError, ValueError):
     """A realm's ``/about`` can't be used.  ``problem`` says why."""
 
@@ -295,6 +324,22 @@ class InvalidJournal(CommsError, ValueError):
 
     def __str__(self) -> str:
         return f"{self.problem.value}: line {self.line}" if self.line else self.problem.value
+
+
+class InvalidRecord(CommsError, ValueError):
+    """Plain values that are no event of this library's."""
+
+
+class InvalidFilter(CommsError, ValueError):
+    """A filter can't be read.  ``problem`` says why, ``column`` where it begins, counted from 1."""
+
+    def __init__(self, problem: str, column: int) -> None:
+        super().__init__(problem, column)
+        self.problem = problem
+        self.column = column
+
+    def __str__(self) -> str:
+        return clean(f"column {self.column}: {self.problem}")
 
 
 class DecodeError(CommsError, ValueError):
@@ -364,6 +409,16 @@ class PacketTooLarge(LocalProtocolError):
         return f"the packet takes {self.size} bytes in its envelope and the transport accepts {self.limit}"
 
 
+class NoWhispers(LocalProtocolError):
+    """A ws-room sends everything to everybody, and this packet is for some, or has a topic: nothing was sent."""
+
+    def __str__(self) -> str:
+        return (
+            "a ws-room sends everything to everybody: ask can(Can.WHISPER) first, leave out to= and topic=, "
+            "say else_everybody=True, or be in a LiveKit room"
+        )
+
+
 class TrackEncrypted(LocalProtocolError):
     """A track is encrypted end to end (``Track.encrypted``), and we have no key: it can't be heard or seen."""
 
@@ -380,6 +435,39 @@ class TrackEnded(CommsError):
 
 class SendQueueFull(CommsError):
     """The send queue is at its limit; ``await connection.send(...)`` waits, ``send_nowait`` raises this."""
+
+
+class ListenerOverflow(CommsError):
+    """A listener's events were not read in time, and its ``on_full`` says CLOSE: it is over, the connection is not.
+
+    ``unread``: how many there were; they are given first.
+    """
+
+    def __init__(self, unread: int) -> None:
+        super().__init__(unread)
+        self.unread = unread
+
+    def __str__(self) -> str:
+        return f"{self.unread} events of a listener were not read: read faster, or let on_full drop the oldest"
+
+
+class NotInARoom(CommsError):
+    """No room is open now, and what was asked for does not wait for one: try again once there is.
+
+    It waits by itself with ``away="wait"``, which is the default; what names a track, or a peer of whom
+    nothing is known while no room is open, never does.
+    ``reason``: why the last room was lost, None: none was open yet, or none is known.  ``until``: when the next thing
+    is due that may bring a room or the end, seconds of the clock that events have in ``at``; None: not known.
+    """
+
+    def __init__(self, detail: str, reason: CloseReason | None = None, until: float | None = None) -> None:
+        super().__init__(detail, reason, until)
+        self.detail = detail
+        self.reason = reason
+        self.until = until
+
+    def __str__(self) -> str:
+        return _told(self.detail, "" if self.reason is None else self.reason.value)
 
 
 class ConnectionLost(CommsError):

@@ -27,6 +27,8 @@ from dcl_comms_core.packets.events import (
     Vector3,
     VoiceReceived,
 )
+from dcl_comms_core.peers import Arrival
+from dcl_comms_core.tools.labels import Moment, moment
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -51,6 +53,7 @@ __all__ = [
     "PacketRejected",
     "PeerEmoted",
     "PeerIdentified",
+    "PeerIgnored",
     "PeerJoined",
     "PeerLeft",
     "PeerMoved",
@@ -104,6 +107,13 @@ class WarningCode(Enum):
     acknowledged since may not have arrived.  ``count`` says how many; told once we are back, or before RoomClosed."""
     SENDS_DROPPED = "sends dropped"
     """A room closed before it was the turn of packets that had been accepted: they were not sent."""
+    SENDS_EXPIRED = "sends expired"
+    """What was said waited for a room, and none came in time: it was let go (Limits.waiting_seconds).
+
+    ``count`` says how many packets; told once in an outage, further ones are counted only.
+    """
+    ENGINE_CHANGED = "engine changed"
+    """Our own engine could not reach LiveKit's server by datagrams: this room is joined by the livekit package's."""
     COMMAND_FAILED = "command failed"
     """The transport refused something other than a packet."""
     ALREADY_CONNECTED = "already connected"
@@ -131,6 +141,9 @@ class WarningCode(Enum):
     SILENT = "silent"
     """We joined with ``silent=True`` and never announce a profile: Unity clients then send us nothing but chat, scene
     messages and reactions, and show no avatar of ours."""
+    NO_PROFILE = "no profile"
+    """The realm has no profile of our wallet, or could not be asked, or ours can't be offered: we announce version 0,
+    by which Unity clients talk to us, and have nothing to show them."""
     SCENE_MESSAGE_LARGE = "scene message large"
     """A scene message is beyond Limits.scene_warn_bytes: Unity clients drop it.  Said once."""
     CHAT_LARGE = "chat large"
@@ -147,6 +160,11 @@ class _Event:
     """When, monotonic seconds of the host's clock."""
     room: str
     """Which room: island, scene, or the label that the session was given."""
+
+    @property
+    def time(self) -> Moment | None:
+        """When, by the wall clock, in UTC: as the session knows it now (ClockSet); None: it was not told."""
+        return moment(self.room, self.at)
 
 
 # --- the room
@@ -175,7 +193,9 @@ class RoomClosed(_Event):
     """
 
     reason: CloseReason
+    """Why."""
     retry: Retry
+    """What may help."""
     detail: str = ""
     """For people; holds no secret."""
 
@@ -187,6 +207,7 @@ class Reconnecting(_Event):
     attempt: int
     """0: the transport repairs it by itself; n: the session is about to join anew for the n-th time."""
     reason: CloseReason
+    """Why it was lost."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -223,6 +244,7 @@ class RoomMoved(_Event):
     name: str
     """The room's name."""
     sid: str
+    """The transport's id of that room."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -242,6 +264,7 @@ class SignatureNeeded(_Event):
     payload: str = field(repr=False)
     """It may hold a world's password."""
     request: int
+    """Which one is answered."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -249,6 +272,7 @@ class IslandChanged(_Event):
     """The realm put us on another island."""
 
     island: str
+    """Which one, as the realm calls it."""
     previous: str | None
     """Where we were before, as far as we were told; the server's own word for it may name an island of nobody."""
     adapter: Adapter
@@ -264,6 +288,7 @@ class Kicked(_Event):
     cause: CloseReason
     """What the stage says: DUPLICATE_IDENTITY (or banned meanwhile: servers tell them not apart), BANNED, ROOM_FULL."""
     detail: str = ""
+    """For people; holds no secret."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -282,7 +307,9 @@ class RealmClosed(_Event):
     """
 
     reason: CloseReason
+    """Why."""
     retry: Retry
+    """What may help."""
     detail: str = ""
     """For people; holds no secret."""
 
@@ -292,6 +319,7 @@ class WorldClosed(_Event):
     """A WorldSession is over, with all its rooms; no event follows."""
 
     reason: CloseReason
+    """Why."""
     retry: Retry
     """What may help; not always what RETRY says of the reason, where a server's answer says more."""
     detail: str = ""
@@ -306,6 +334,9 @@ class PeerJoined(_Event):
     """Somebody is in the room."""
 
     sender: PeerId
+    """Who."""
+    arrival: Arrival = Arrival.NEW
+    """Whether it is new, was there before us, or is only back."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -316,6 +347,19 @@ class PeerLeft(_Event):
     """
 
     sender: PeerId
+    """Who."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PeerIgnored(_Event):
+    """A peer is ignored from now on, its packets and its tracks, for what it sent: as the setting ``ignore`` says."""
+
+    sender: PeerId
+    """Who."""
+    until: float | None
+    """Until when, monotonic seconds; None: until ``unignore``."""
+    abuse: float
+    """The abuse score that it had."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -325,7 +369,9 @@ class PeerUpdated(_Event):
     sender: PeerId
     """Whose.  May be we ourselves."""
     name: str
+    """As it is now; may be empty."""
     metadata: str
+    """As it is now; may be empty."""
     attributes: Mapping[str, str]
     """All of them, as they are now."""
 
@@ -338,7 +384,9 @@ class PeerIdentified(_Event):
     """
 
     sender: PeerId
+    """Whose they are."""
     early: tuple[PacketEvent, ...]
+    """The oldest first."""
 
 
 # --- tracks
@@ -347,7 +395,9 @@ class PeerIdentified(_Event):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _TrackEvent(_Event):
     sender: PeerId
+    """Whose it is."""
     track: Track
+    """As it is now: id, kind, source, name, whether it is muted or encrypted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -388,6 +438,7 @@ class OwnTrackEnded(_Event):
     """The server took a track of ours back."""
 
     sid: str
+    """The track's id."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -418,6 +469,7 @@ class Warning(_Event):  # noqa: A001 - the word that the design gives it; it liv
     """Something to know that is nobody's failure."""
 
     code: WarningCode
+    """What it is about."""
     text: str
     """For people; holds no secret."""
     count: int = 0
@@ -439,6 +491,7 @@ Event = (
     | RealmOpened
     | RealmClosed
     | WorldClosed
+    | PeerIgnored
     | PeerJoined
     | PeerLeft
     | PeerUpdated

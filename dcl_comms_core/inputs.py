@@ -25,6 +25,8 @@ __all__ = [
     "DatagramRefused",
     "DatagramsClosed",
     "DatagramsOpened",
+    "DatagramsReceived",
+    "EngineChanged",
     "FetchFailed",
     "Fetched",
     "ForeignReceived",
@@ -48,6 +50,9 @@ __all__ = [
     "ParticipantUpdated",
     "Permissions",
     "PermissionsGiven",
+    "PortClosed",
+    "PortInput",
+    "PortOpened",
     "RoomMetadataGiven",
     "SendAcknowledged",
     "SendsAcknowledged",
@@ -159,6 +164,8 @@ class LinkOpened:
     """What we may do; None: what the token says."""
     metadata: str = ""
     """The room's."""
+    data_tracks: bool = False
+    """Whether PublishMicrophone publishes a track for data, for which the right to send packets is enough."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -190,6 +197,14 @@ class LinkReconnected:
     """The transport repaired its connection."""
 
     link: LinkRef
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineChanged:
+    """The link joins by another engine than the one that was chosen for it.  ``detail`` says why, without secrets."""
+
+    link: LinkRef
+    detail: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -407,7 +422,8 @@ class ForeignReceived:
     sender: str | None
     """None (or empty): the transport did not say, or it is the sum of several."""
     what: str
-    """On LiveKit: ``stream``, ``transcription``, ``chat``, ``dtmf``."""
+    """On LiveKit: ``stream``, ``transcription``, ``chat``, ``dtmf``; over our own engine also ``rpc``, ``encrypted``,
+    ``other``."""
     count: int
     size: int
     """Bytes, all together."""
@@ -491,6 +507,33 @@ class DatagramsClosed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PortOpened:
+    """A port is ours."""
+
+    link: LinkRef
+    local: tuple[str, int]
+    """Its IP address, by which others may know us, and its number."""
+
+
+@dataclass(slots=True, kw_only=True)  # not frozen, which would make it a third dearer: there may be one for each packet
+class DatagramsReceived:
+    """Datagrams came to a port from one address, in order."""
+
+    link: LinkRef
+    remote: tuple[str, int]
+    datagrams: list[bytes] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PortClosed:
+    """A port could not be had, or is gone; nothing more comes from it."""
+
+    link: LinkRef
+    detail: str = ""
+    """For people; holds no secret."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Fetched:
     """The answer to a request, whatever its status."""
 
@@ -542,6 +585,7 @@ LinkInput = (
     | RoomMetadataGiven
     | PacketsDropped
     | ForeignReceived
+    | EngineChanged
 )
 """Any input that comes from a link."""
 
@@ -557,6 +601,9 @@ NetworkInput = (
     | DatagramsClosed
 )
 """Any input that answers a RequestCommand."""
+
+PortInput = PortOpened | DatagramsReceived | PortClosed
+"""Any input that answers a PortCommand."""
 
 Input = ClockSet | LinkInput | NetworkInput
 """Any input."""

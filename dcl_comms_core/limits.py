@@ -27,8 +27,20 @@ join_rate                  500          peers a second that may come into one ro
                                         beyond ``peers``; LimitReached, once each time the rate is used up
 identity_chars             256          who has a longer identity, which LiveKit does not allow, is not in ``peers``,
                                         and packets have no sender; LimitReached
+name_chars                 256          a longer name of a room, of somebody or of a track is cut; LimitReached, once
+sid_chars                  128          a longer id of a room or of a participant's session is cut, and a track with one
+                                        has no events; LimitReached, once
+metadata_chars             65,536       longer metadata of a room or of somebody, or longer attributes all together, are
+                                        let go, as if there were none; LimitReached, once
+detail_chars               4,096        a longer reason why something failed is cut; LimitReached, once
 tracks                     1,024        a further track has no events; LimitReached likewise
-departed_peers             1,024        peers that left and whose allowances are remembered; the oldest are forgotten
+departed_peers             1,024        peers that left and whose allowances are remembered, and when they left; the
+                                        oldest are forgotten
+back_seconds               120.0        a peer that comes so soon after it left is only back: Arrival.BACK; the time in
+                                        which we ourselves were away does not count
+ignored                    1,024        peers that are ignored at a time, be they here or not: a further ``ignore`` is
+                                        LocalProtocolError; one of whom the setting ``ignore`` says so is not ignored:
+                                        LimitReached
 movement_rate              60           movements a second of one peer; beyond: the newest waits until it is its turn,
                                         older ones are let go
 chat_rate                  30           chat messages a second of one peer; further ones are counted and let go
@@ -81,6 +93,10 @@ in_flight_bytes            65,536       the same in bytes, for reliable packets:
                                         packet always goes
 send_queue                 1,024        packets waiting for credit; SendQueueFull, nothing is queued
 send_queue_bytes           4,194,304    the same in bytes; SendQueueFull, nothing is queued
+waiting_verbs              1,024        packets waiting for a room to be open; SendQueueFull, nothing is queued
+waiting_bytes              4,194,304    the same in bytes; SendQueueFull, nothing is queued
+waiting_seconds            60.0         what waits longer than this for a room, in one outage, is let go: counted as
+                                        ``expired``, and told by one Warning; where we are is remembered
 connect_seconds            20.0         a link that did not open by then is given up: CloseReason.TIMEOUT
 repair_seconds             180.0        a link that repairs its own connection for longer is given up: TIMEOUT; the
                                         engine itself gives up after some 90 s
@@ -88,6 +104,9 @@ stable_seconds             30.0         a room that stayed open so long before i
                                         short pauses again
 close_seconds              5.0          how long after draining a link, or a source of another make, may take to close
                                         before it is given up
+call_off_seconds           5.0          how long a room that is being joined may still come in, where another one is to
+                                        be joined instead: LiveKit's engine can't call off a connect.  The other one
+                                        waits so long
 announce_seconds           1.0          how long packets wait, after joining, for the server to make us known; then they
                                         go out all the same, and who gets them may not be told who sent them
 drain_seconds              5.0          how long ``close()`` lets accepted reliable packets leave, unless told otherwise
@@ -106,6 +125,8 @@ seek_seconds               120.0        a WorldSession's later searches, for a r
                                         joining of what they find: TIMEOUT, and a pause before the next
 pulse_subjects             4,096        (Pulse) players of whom the service tells, in other realms too; a further one is
                                         let go until it joins anew; LimitReached, once each time they are so many
+pulse_listing_seconds      1.0          (Pulse) players of whom the service tells so soon after we came, or changed
+                                        realm, were there before us: Arrival.WAS_HERE
 pulse_name_chars           256          (Pulse) a wallet or realm that is longer is rejected: OUT_OF_RANGE
 enet_packet_bytes          65,536       (ENet) PacketTooLarge: a message of ours is larger; one of the other side is not
                                         acknowledged, and lost
@@ -138,12 +159,43 @@ pulse_departed             4,095        (servers) wallets that left Pulse in the
                                         takes their place is told; the oldest are forgotten
 server_queue_bytes         65,536       (servers) what waits for one client; further messages are dropped, as by the
                                         real services
+server_rooms               4,096        (room servers) rooms at once; a join into a further one is refused with 503
+server_signal_bytes        1,048,576    (room servers) a message of a participant that is longer: he is hung up on, and
+                                        may resume; a longer request to join, once unpacked, is refused with 400
+server_signal_queue_bytes  4,194,304    (room servers) messages that wait for one participant who does not read them: he
+                                        is hung up on, and may resume
+server_head_bytes          65,536       (room servers) the head of a request, which may hold an offer; a longer one is
+                                        refused
+server_room_bytes          4,194,304    (room servers) reliable packets that wait for one participant who does not take
+                                        them: his stay ends, and he is told to join anew
+server_lossy_bytes         65,536       (room servers) lossy packets that wait for one participant; the oldest are let
+                                        go
+server_early_bytes         100,000      (room servers) reliable packets that wait for one who is still joining; the
+                                        oldest are let go
 rejoin_seconds             10.0         (drivers) how long a connect waits for one of the same identity that was given
                                         up on its way and may still come in; then it goes ahead all the same
+signal_bytes               4,194,304    (LiveKit, our engine) a message of a room's server; a longer one ends the room
+ice_seconds                10.0         (LiveKit, our engine) how long datagrams may take to find their way to a room's
+                                        server and back, after it let us in or took us back, and channels to open then:
+                                        LinkFailed(UNREACHABLE), or the room is joined anew
+ice_candidates             32           (LiveKit, our engine) addresses of a server that are tried; further ones are not
+ice_ports                  8            (LiveKit, our engine) ports of ours for one way of a room; for a further one the
+                                        oldest is given back
+room_members               4,096        (LiveKit, our engine) participants of a room; a further one is told of by his
+                                        packets only.  More than ``peers``, which says so
+room_members_bytes         16,777,216   (LiveKit, our engine) what they say of themselves, in bytes of memory, likewise;
+                                        a change that makes it more is not told
+room_requests              64           (LiveKit, our engine) changes of ourselves that the server has not answered; a
+                                        further one fails
 event_queue                16,384       (drivers) events not yet read by the application; ``on_full`` says what happens
 event_queue_bytes          67,108,864   (drivers) likewise, in bytes of memory that events and their contents take: a
                                         text takes four a character once one of its characters is not ASCII
+readers                    1,024        (drivers) ``wait_for`` and ``listen`` of one connection at once; one more is a
+                                        LocalProtocolError.  Each listener has ``event_queue`` and ``event_queue_bytes``
+                                        of its own
 audio_frames               100          (drivers) pieces of sound, 10 ms each, that wait for one reader of a track; the
+                                        oldest are let go, and the reader's ``dropped`` counts them
+utterances                 16           (drivers) utterances that wait for one reader of ``room.utterances()``; the
                                         oldest are let go, and the reader's ``dropped`` counts them
 video_frames               4            (drivers) the same for pictures, each of which is megabytes of native memory
 inbox_bytes                33,554,432   (drivers) what came in for one room and waits for the loop's next turn; further
@@ -170,6 +222,16 @@ datagram_bytes             4,096        (drivers) an incoming datagram that is l
                                         bound
 journal_bytes              67,108,864   a Journal stops there, and says so in its last line; a longer one is not read:
                                         InvalidJournal
+people                     1,024        people of whom ``whois`` remembers who they are; the oldest are forgotten
+people_bytes               8,388,608    the same in bytes of memory that they take
+person_bytes               65,536       a profile that is longer is not read: nobody knows who that is
+whois_batch                50           people that one request to a realm asks for; the next waits for its answer
+whois_answer_bytes         2,097,152    a longer answer is not read: the peers are asked
+whois_waiting              1,024        people who are asked for at once; SendQueueFull
+whois_seconds              5.0          the realm did not answer: the peer is asked; it did not: a Person not ``known``
+walk_points                4,096        a walk along more points is refused: LocalProtocolError
+walk_patience_seconds      5.0          how long after the room came back a peer that somebody walks to may still be
+                                        away; then the walk ends, WalkEnd.GONE
 turn_inputs                256          (drivers) inputs handled in one turn, and frames of any kind of what one read
                                         brought, before other tasks get their turn
 turn_bytes                 131,072      (drivers) likewise, in bytes of WebSocket frames and of datagrams
@@ -220,8 +282,14 @@ class Limits:
     peers_bytes: int = 8_388_608
     join_rate: int = _at_least_one(500)
     identity_chars: int = 256
+    name_chars: int = 256
+    sid_chars: int = 128
+    metadata_chars: int = 65_536
+    detail_chars: int = 4_096
     tracks: int = 1_024
     departed_peers: int = 1_024
+    back_seconds: float = 120.0
+    ignored: int = 1_024
     movement_rate: int = _at_least_one(60)
     chat_rate: int = _at_least_one(30)
     scene_rate: int = _at_least_one(300)
@@ -255,10 +323,14 @@ class Limits:
     in_flight_bytes: int = 65_536
     send_queue: int = 1_024
     send_queue_bytes: int = 4_194_304
+    waiting_verbs: int = 1_024
+    waiting_bytes: int = 4_194_304
+    waiting_seconds: float = 60.0
     connect_seconds: float = 20.0
     repair_seconds: float = 180.0
     stable_seconds: float = 30.0
     close_seconds: float = 5.0
+    call_off_seconds: float = 5.0
     announce_seconds: float = 1.0
     drain_seconds: float = 5.0
     archipelago_stage_seconds: float = 60.0
@@ -270,6 +342,7 @@ class Limits:
     enter_seconds: float = 120.0
     seek_seconds: float = 120.0
     pulse_subjects: int = 4_096
+    pulse_listing_seconds: float = 1.0
     pulse_name_chars: int = 256
     enet_packet_bytes: int = 65_536
     enet_send_bytes: int = _at_least_one(1_048_576)
@@ -291,10 +364,26 @@ class Limits:
     pulse_replays: int = 4_095
     pulse_departed: int = 4_095
     server_queue_bytes: int = 65_536
+    server_rooms: int = 4_096
+    server_signal_bytes: int = 1_048_576
+    server_signal_queue_bytes: int = 4_194_304
+    server_head_bytes: int = 65_536
+    server_room_bytes: int = 4_194_304
+    server_lossy_bytes: int = 65_536
+    server_early_bytes: int = 100_000
     rejoin_seconds: float = 10.0
+    signal_bytes: int = 4_194_304
+    ice_seconds: float = 10.0
+    ice_candidates: int = _at_least_one(32)
+    ice_ports: int = _at_least_one(8)
+    room_members: int = 4_096
+    room_members_bytes: int = 16_777_216
+    room_requests: int = 64
     event_queue: int = _at_least_one(16_384)
     event_queue_bytes: int = _at_least_one(67_108_864)
+    readers: int = 1_024
     audio_frames: int = _at_least_one(100)
+    utterances: int = _at_least_one(16)
     video_frames: int = _at_least_one(4)
     inbox_bytes: int = 33_554_432
     inbox_overhead: int = 128
@@ -308,6 +397,15 @@ class Limits:
     ping_seconds: float = 20.0
     datagram_bytes: int = _at_least_one(4_096)
     journal_bytes: int = 67_108_864
+    people: int = 1_024
+    people_bytes: int = 8_388_608
+    person_bytes: int = 65_536
+    whois_batch: int = _at_least_one(50)
+    whois_answer_bytes: int = 2_097_152
+    whois_waiting: int = _at_least_one(1_024)
+    whois_seconds: float = 5.0
+    walk_points: int = _at_least_one(4_096)
+    walk_patience_seconds: float = 5.0
     turn_inputs: int = _at_least_one(256)
     turn_bytes: int = _at_least_one(131_072)
     turn_seconds: float = 0.005

@@ -12,6 +12,7 @@ verdict                what became of a packet that came
 ``late``               the room takes no packets now, or it is older than what its sender sent before
 ``held``               beyond its sender's allowance: told when that has recovered, unless a newer one takes its place
 ``rate``               beyond its sender's allowance: let go
+``ignored``            its sender is ignored: let go unread
 ``rejected:R@N``       no acceptable packet, for the RejectReason ``R`` in lower case, at byte ``N``
 anything else          why it is old news or no news: the name in the counter ``dropped.<name>``
 =====================  ================================================================================================
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
     from dcl_comms_core.inputs import Input
     from dcl_comms_core.peers import PeerId
 
-__all__ = ["QuietTap", "Tap", "is_packet", "without_secrets"]
+__all__ = ["QuietTap", "Tap", "Taps", "is_packet", "without_secrets"]
 
 
 @runtime_checkable
@@ -101,6 +102,55 @@ class QuietTap(Tap):
 
     def step(self, at: float, item: Input | Command | Event) -> None:
         """An input, a command or an event that is no packet itself."""
+
+
+class Taps(Tap):
+    """Several taps as one, each told in turn: ``connect(..., tap=Taps(page.tap, recording.tap))``.
+
+    They may come and go while the session runs.
+    """
+
+    def __init__(self, *taps: Tap) -> None:
+        self._taps = taps
+
+    def add(self, tap: Tap) -> None:
+        """Tell it too, from now on."""
+        self._taps = (*self._taps, tap)
+
+    def remove(self, tap: Tap) -> None:
+        """Tell it no longer; nothing happens where it was not told."""
+        self._taps = tuple(one for one in self._taps if one is not tap)
+
+    def received(
+        self,
+        at: float,
+        room: str,
+        sender: PeerId | None,
+        data: bytes,
+        *,
+        reliable: bool,
+        topic: str,
+        private: bool,
+        verdict: str,
+    ) -> None:
+        """A packet came."""
+        for tap in self._taps:
+            tap.received(at, room, sender, data, reliable=reliable, topic=topic, private=private, verdict=verdict)
+
+    def sent(self, at: float, room: str, command: SendData) -> None:
+        """A packet of ours was given to the transport."""
+        for tap in self._taps:
+            tap.sent(at, room, command)
+
+    def acknowledged(self, at: float, room: str, tokens: tuple[int, ...], *, failed: bool) -> None:
+        """The transport took packets of ours, or did not."""
+        for tap in self._taps:
+            tap.acknowledged(at, room, tokens, failed=failed)
+
+    def step(self, at: float, item: Input | Command | Event) -> None:
+        """An input, a command or an event that is no packet itself."""
+        for tap in self._taps:
+            tap.step(at, item)
 
 
 def is_packet(item: Input | Command | Event) -> bool:

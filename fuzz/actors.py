@@ -22,6 +22,7 @@ from dcl_comms_core.inputs import ClockSet, LinkClosed, LinkFailed, LinkOpened, 
 from dcl_comms_core.room import lifecycle
 from dcl_comms_core.room.event_queue import Unread
 from dcl_comms_core.states import RoomState
+from dcl_comms_core.weather.can import Can
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -436,7 +437,8 @@ class Actor:
             only(state not in TIMED, "nothing would ever end this state")
             if state is RoomState.OPEN:
                 only(not session.waiting or session.unacknowledged > session.waiting, "packets wait for nothing")
-                only(not self.moved and not self.announced, "nothing repeats our movement or presence")
+                repeats = (self.moved or self.announced) and session.can(Can.MOVE)
+                only(not repeats, "nothing repeats our movement or presence")
 
     def _look_at_queues(self, session: Any, link: _Link | None) -> None:
         only, limits = self._only, self.limits

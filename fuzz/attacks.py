@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "tests"))
 
-from rigs.attacks import hostile_client, hostile_peer, hostile_server  # noqa: E402 - where they are is known now
+from rigs.attacks import hostile_client, hostile_livekit, hostile_peer, hostile_server  # noqa: E402 - where they are is known now
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,10 +41,12 @@ def combinations() -> Iterator[tuple[str, ...]]:
             for attack in hostile_server.ROOMS:
                 yield "attacked.py", loop, attack, how
                 yield "attacked.py", loop, f"realm, {attack}", how
-            for attack in (*hostile_server.ISLANDS, hostile_server.ROUNDABOUT):
+            for attack in (*hostile_server.ISLANDS, *hostile_server.ROUNDABOUTS):
                 yield "attacked.py", loop, f"realm, {attack}", how
             for attack in hostile_peer.ATTACKS:
                 yield "attacked.py", loop, f"livekit, {attack}", how
+            for attack in hostile_livekit.ATTACKS:
+                yield "attacked.py", loop, f"livekit server, {attack}", how
         for attack in (*hostile_server.PAGES, *hostile_server.LOGIN):
             yield "attacked.py", loop, f"realm, {attack}", "reads"
     for attack in hostile_client.ATTACKS:

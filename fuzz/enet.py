@@ -13,7 +13,6 @@ import argparse
 import faulthandler
 import sys
 import time
-import traceback
 from itertools import product
 from math import inf
 from pathlib import Path
@@ -24,11 +23,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from dcl_comms_core.states import ENET_TRANSITIONS, EnetState
 from fuzz.enet_line import EnetHits, counting
 from fuzz.enet_play import STEPS, play
+from fuzz.seeds import MOST_SHOWN, coverage, failure
 
 __all__ = ["EnetReport", "main", "missed", "run"]
 
-ENOUGH = 0.95
-MOST_SHOWN = 10
 TWICE_EVERY = 20
 """Every how many seeds one is played a second time, to compare."""
 KINDS = range(1, 13)
@@ -56,9 +54,7 @@ def run(seeds: range, *, steps: int = STEPS, seconds: float = inf, stop: bool = 
                 if seed % TWICE_EVERY == 0 and play(seed, hits, steps=steps) != first:
                     failures.append(f"seed {seed}: two runs of it differ")
             except Exception as error:  # noqa: BLE001 - whatever came out of it is what we look for
-                frames = traceback.extract_tb(error.__traceback__)[-3:]
-                where = " < ".join(f"{Path(frame.filename).name}:{frame.lineno}" for frame in reversed(frames))
-                failures.append(f"seed {seed}: {type(error).__name__}: {error} at {where}")
+                failures.append(failure(seed, error))
                 print(f"FAILURE {failures[-1]}", flush=True)
     return EnetReport(hits, played, failures)
 
@@ -68,13 +64,6 @@ def missed(hits: EnetHits) -> tuple[list[str], list[str]]:
     rows = [f"{state.value}, {trigger.value}" for state, trigger in ENET_TRANSITIONS if not hits.rows[state, trigger]]
     pairs = [f"{state.value}, {kind}" for state, kind in product(EnetState, KINDS) if not hits.pairs[state.value, kind]]
     return rows, pairs
-
-
-def _coverage(what: str, names: list[str], total: int) -> bool:
-    reached = total - len(names)
-    without = f"; not: {'; '.join(names)}" if names else ""
-    print(f"{what}: {reached} of {total} ({reached / total:.1%}){without}")
-    return reached >= ENOUGH * total
 
 
 def main() -> int:
@@ -97,8 +86,8 @@ def main() -> int:
     print(f"{report.seeds} seeds, {hits.datagrams} datagrams that came, {time.monotonic() - began:.0f} s")
     rows, pairs = missed(hits)
     enough = [
-        _coverage("rows of the table", rows, len(ENET_TRANSITIONS)),
-        _coverage("states and commands", pairs, len(EnetState) * len(KINDS)),
+        coverage("rows of the table", rows, len(ENET_TRANSITIONS)),
+        coverage("states and commands", pairs, len(EnetState) * len(KINDS)),
     ]
     print(f"failures: {len(report.failures)}", *report.failures[:MOST_SHOWN], sep="\n  ")
     return 1 if report.failures or not (all(enough) or arguments.seconds < inf) else 0

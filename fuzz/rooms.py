@@ -15,7 +15,6 @@ import multiprocessing
 import os
 import sys
 import time
-import traceback
 from contextlib import contextmanager
 from itertools import product
 from math import inf
@@ -29,15 +28,14 @@ from dcl_comms_core.states import ROOM_TRANSITIONS, RoomState
 from fuzz.actors import VERBS, Hits, watched
 from fuzz.chances import NEWS
 from fuzz.play import STEPS, play
+from fuzz.seeds import ENOUGH, MOST_SHOWN, coverage, failure
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 __all__ = ["Report", "main", "missed", "run"]
 
-ENOUGH = 0.95
 BATCH = 25
-MOST_SHOWN = 10
 
 
 class Report(NamedTuple):
@@ -58,9 +56,7 @@ def run(seeds: range, *, journal_every: int = 10, steps: int = STEPS) -> Report:
             try:
                 done += play(seed, hits, steps=steps, journal=seed % journal_every == 0).steps
             except Exception as error:  # noqa: BLE001 - whatever came out of it is what we look for
-                frames = traceback.extract_tb(error.__traceback__)[-3:]
-                where = " < ".join(f"{Path(frame.filename).name}:{frame.lineno}" for frame in reversed(frames))
-                failures.append(f"seed {seed}: {type(error).__name__}: {error} at {where}")
+                failures.append(failure(seed, error))
     return Report(hits, done, failures)
 
 
@@ -90,13 +86,6 @@ def _pairs() -> list[tuple[str, str]]:
     """Every state with every input and the main verbs; packets come with an object around them, and without."""
     kinds = sorted({kind.__name__ for kind in (*NEWS, inputs.ClockSet)} | VERBS)
     return list(product((state.value for state in RoomState), kinds))
-
-
-def _coverage(what: str, names: list[str], total: int) -> bool:
-    reached = total - len(names)
-    without = f"; not: {'; '.join(names)}" if names else ""
-    print(f"{what}: {reached} of {total} ({reached / total:.1%}){without}")
-    return reached >= ENOUGH * total
 
 
 def main() -> int:
@@ -137,8 +126,8 @@ def main() -> int:
     print(f"recorded and run again: one in {arguments.journal_every}")
     print("deeds: " + ", ".join(f"{name} {count}" for name, count in sorted(hits.deeds.items())))
     rows, pairs = missed(hits)
-    enough = _coverage("rows of the room's transition table", rows, len(ROOM_TRANSITIONS))
-    enough = _coverage("(state, input) pairs", pairs, len(_pairs())) and enough
+    enough = coverage("rows of the room's transition table", rows, len(ROOM_TRANSITIONS))
+    enough = coverage("(state, input) pairs", pairs, len(_pairs())) and enough
     print(f"failures: {failures}")
     enough = enough or arguments.seconds < inf
     if not enough:

@@ -11,6 +11,7 @@ import os
 import signal
 import time
 from dataclasses import dataclass
+from importlib.util import find_spec
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
@@ -101,15 +102,50 @@ def private_livekit_server() -> Iterator[LiveKitServer]:
         yield server
 
 
-@pytest.fixture(params=["engine", pytest.param("sdk", marks=pytest.mark.nightly)])
-def each_link(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+@pytest.fixture(params=["engine", "rtc", pytest.param("sdk", marks=pytest.mark.nightly)])
+def each_link(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """Players use this link, one after the other."""
     from dcl_comms_drivers.livekit.sdk.link import SdkLink
-    from rigs.drivers.livekit import Player
+    from rigs.drivers.livekit import Player, rtc_link
 
     if request.param == "sdk":
         monkeypatch.setattr(Player, "make", SdkLink)
+    made = []
+    if request.param == "rtc":
+        request.getfixturevalue("rtc")
+        monkeypatch.setattr(Player, "make", lambda wake: made.append(rtc_link(wake)) or made[-1])
+    yield request.param
+    for link in made:
+        link.abandon()
+
+
+OF_THE_PACKAGE = pytest.mark.parametrize(
+    "each_link", ["engine", pytest.param("sdk", marks=pytest.mark.nightly)], indirect=True
+)
+"""For what the livekit package alone can do: sound, pictures; or does in its own way."""
+
+
+@pytest.fixture
+def rtc() -> None:
+    """Skip where our own engine is not installed, or fail where REQUIRE_RTC=1."""
+    if find_spec("dcl_comms_rtc") is None:
+        missing = "dcl_comms_rtc is not installed: make rtc"
+        (pytest.fail if os.environ.get("REQUIRE_RTC") else pytest.skip)(missing)
+
+
+@pytest.fixture(params=["livekit", "rtc"])
+def each_engine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """What carries LiveKit's rooms, one after the other, also those of programs that the test starts."""
+    if request.param == "rtc":
+        request.getfixturevalue("rtc")
+    monkeypatch.setenv("DCL_COMMS_ENGINE", request.param)
     return request.param
+
+
+EACH_ENGINE = pytest.mark.usefixtures("each_engine")
+_OURS_AT_NIGHT = pytest.param("rtc", marks=pytest.mark.nightly)
+OURS_AT_NIGHT = pytest.mark.parametrize("each_engine", ["livekit", _OURS_AT_NIGHT], indirect=True)
+"""For what takes long, and differs little between the two."""
 
 
 @pytest.fixture

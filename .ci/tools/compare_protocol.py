@@ -52,6 +52,13 @@ def facts(proto: Path, scratch: Path) -> Facts:
     And which options there are.
     """
     sources = [*SOURCES, *(str(path.relative_to(proto)) for path in sorted((proto / WHOLE).glob("*.proto")))]
+    files = compiled(proto, sources, scratch)
+    found = facts_of(files, Options(files))
+    return {name: text for name, text in found.items() if name.startswith(PACKAGES)}
+
+
+def compiled(proto: Path, sources: list[str], scratch: Path) -> Any:
+    """The descriptors of .proto files, and of those that they import."""
     out = scratch / "set.pb"
     command = [
         sys.executable,
@@ -62,9 +69,12 @@ def facts(proto: Path, scratch: Path) -> Facts:
         f"--descriptor_set_out={out}",
     ]
     subprocess.run([*command, *sources], check=True)
+    return descriptor_pb2.FileDescriptorSet.FromString(out.read_bytes()).file
+
+
+def facts_of(files: Any, options: Options) -> Facts:
+    """The same of descriptors, whatever their packages."""
     found: Facts = {}
-    files = descriptor_pb2.FileDescriptorSet.FromString(out.read_bytes()).file
-    options = Options(files)
     for file in files:
         for field in file.extension:
             found[f"{file.package}.{field.name}"] = f"option {_kind(field)} = {field.number}"
@@ -72,7 +82,7 @@ def facts(proto: Path, scratch: Path) -> Facts:
             _message(f"{file.package}.{message.name}", message, found, options)
         for enum in file.enum_type:
             _enum(f"{file.package}.{enum.name}", enum, found)
-    return {name: text for name, text in found.items() if name.startswith(PACKAGES)}
+    return found
 
 
 class Options:

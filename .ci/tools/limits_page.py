@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-import sys
-from pathlib import Path
+
+from generated import ROOT, keep
 
 from dcl_comms_core import limits
 
-PAGE = Path(__file__).parents[2] / "docs" / "limits.md"
+PAGE = ROOT / "docs" / "limits.md"
 
 HEAD = """# Limits
 
@@ -52,13 +52,5 @@ def page() -> str:
     return HEAD + "\n".join(table) + "\n"
 
 
-def main() -> None:
-    if "--check" in sys.argv:
-        if not PAGE.is_file() or PAGE.read_text() != page():
-            sys.exit("docs/limits.md is not what limits.py says: python .ci/tools/limits_page.py")
-    else:
-        PAGE.write_text(page())
-
-
 if __name__ == "__main__":
-    main()
+    keep(PAGE, page())

@@ -23,14 +23,14 @@ def main() -> None:
         print(".".join(map(str, chosen)))
 
 
-def published() -> list[Version]:
-    """The numbers of the releases on PyPI, as pip tells them.
+def published(name: str = "livekit") -> list[Version]:
+    """The numbers of a package's releases on PyPI, as pip tells them.
 
     Of the interpreter that made this environment: uv's environments have no pip.
     """
     python = Path(sys.base_prefix) / "bin" / "python3"
     listing = subprocess.run(
-        [python, "-m", "pip", "index", "versions", "livekit"], capture_output=True, text=True, check=True, timeout=120
+        [python, "-m", "pip", "index", "versions", name], capture_output=True, text=True, check=True, timeout=120
     ).stdout
     return read_listing(listing)
 

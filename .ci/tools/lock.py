@@ -17,6 +17,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 LOCKS = ROOT / ".ci" / "locks"
 GROUPS = ("dev", "core-test")
+TOOLS = {"pip": ("pip", "what reads the others"), "maturin": ("maturin>=1.9,<2", "what builds drivers/rtc")}
+"""What is in no group: of each, a file of its own.  The same range is asked for in drivers/rtc/pyproject.toml."""
 VERSIONS = ("3.11", "3.12", "3.13")
 OURS = "dcl-comms"
 HEAD = "# Made by `make lock`: {what}.\n"
@@ -46,7 +48,8 @@ def main() -> int:
             wheels = report("--python-version", version, "--editable", ".", "--group", group)
             path.write_text(HEAD.format(what=f"group {group}, Python {version}, {machine}") + wheels)
             print(f"{path.relative_to(ROOT)}: {len(wheels.splitlines())} packages", flush=True)
-    (LOCKS / "pip.txt").write_text(HEAD.format(what="what reads the others") + report("--no-deps", "pip"))
+    for name, (requirement, what) in TOOLS.items():
+        (LOCKS / f"{name}.txt").write_text(HEAD.format(what=what) + report("--no-deps", requirement))
     return 0
 
 

@@ -1,11 +1,15 @@
 """Runs each test that uses sockets, processes or clocks again and again under load: ``python .ci/tools/luck.py [--seconds N]``.
 
 What came out is in ``tests/luck.tsv``, a line a test; it ran once when it did with all of its parameters.  It works in slices: after so many seconds it starts nothing new, and the next
-call goes on with whatever ran least.  A process runs the tests of one file, in up to five rounds: what it takes to start costs more than most of them.  Some
-files run at once, and beside them processes do nothing but count, as many as the machine has to do less than twice what it can.
+call goes on.  A process runs as many tests as take some seconds together, in up to five rounds: what it takes to start costs more than most of them.  It gets
+them from one end or the other of what there is to do still: what takes least, so that it is done with, or what takes longest, so that nothing waits for it
+in the end.  They wait more than they work, so that more such processes run at once than there are processors; where that is less than twice what the machine
+can do, others do nothing but count.  Where others use the machine too, so that it has more than four times to do what it can, only what takes least is begun:
+what is long has deadlines that are for less.
 
     python .ci/tools/luck.py                        # ten minutes of it
     python .ci/tools/luck.py --seconds 0            # only looks which tests there are now
+    python .ci/tools/luck.py --known                # of those that are in the table: looking takes a minute
     python .ci/tools/luck.py --forget test_stats.py # these were mended: their runs count no more
     python .ci/tools/luck.py --check                # 1 unless every test ran often enough, and never failed
 """
@@ -15,11 +19,12 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
@@ -39,6 +44,12 @@ ROUNDS = 5
 """How often at most a process runs what it is to run: the rest of the times it is another process, at another moment."""
 ROUNDS_SECONDS = 120.0
 """After so many it begins no further round."""
+ROUND = 20.0
+"""Seconds that its tests took at the longest, all together: it gets no more of them."""
+KEPT = Path("build") / "luck"
+"""Where what a process said is kept in which something failed."""
+MUCH = 4.0
+"""Load for each processor, beyond which nothing long is begun."""
 Told = dict[str, Any]
 """A line of the plugin."""
 Outcome = tuple[str, str, float, str]
@@ -65,6 +76,11 @@ class Row:
     def file(self) -> str:
         """Where it is."""
         return self.test.partition("::")[0]
+
+    @property
+    def takes(self) -> float:
+        """Seconds, or a guess where it never ran."""
+        return self.seconds or 1.0
 
     def add(self, outcome: str, seconds: float, why: str, commit: str) -> None:
         """One run more."""
@@ -116,14 +132,23 @@ class Table:
         self.rows |= {row.test: Row(row.test, row.uses) for row in rows}
         return len(rows)
 
-    def next(self, times: int, busy: set[str]) -> tuple[str, list[str], int] | None:
-        """The file whose tests ran least, those of its tests that want it, and how often."""
-        waiting = [row for row in self.rows.values() if row.wants(times) and row.file not in busy]
+    def next(self, times: int, busy: set[str], *, longest: bool = False) -> tuple[list[str], int] | None:
+        """Tests for one process, from the one end or the other of what there is to do, and how often they have to run."""
+        # Those of a file stand together where they ran equally often: they share what their module sets up.
+        waiting = [row for row in self.rows.values() if row.wants(times) and row.test not in busy]
         if not waiting:
             return None
-        file = min(waiting, key=lambda row: (row.runs, row.test)).file
-        least = min(row.runs for row in waiting if row.file == file)
-        return file, [row.test for row in waiting if row.file == file and row.runs == least], times - least
+        left = defaultdict[tuple[str, int], float](float)
+        for row in waiting:
+            left[row.file, row.runs] += (times - row.runs) * row.takes
+        waiting.sort(key=lambda row: (left[row.file, row.runs], row.file, row.runs, row.test), reverse=longest)
+        rounds, seconds = min(ROUNDS, times - waiting[0].runs), 0.0
+        tests: list[str] = []
+        for row in waiting:
+            if times - row.runs >= rounds and (not tests or seconds + row.takes <= ROUND):
+                tests.append(row.test)
+                seconds += row.takes
+        return tests, rounds
 
     def told(self, times: int) -> str:
         """All of it in one line."""
@@ -172,23 +197,33 @@ def collect(folder: Path) -> dict[str, str]:
     return {test: ",".join(sorted(words)) for test, words in uses.items()}
 
 
-def run(file: str, wanted: list[str], times: int, report: Path) -> list[Outcome]:
-    """Run these tests of a file some times, in a process of their own: what became of each, each time."""
-    code, told = pytest([file], report, wanted, min(times, ROUNDS))
-    last = max((line["round"] for line in told), default=0)
+def run(wanted: list[str], rounds: int, report: Path) -> list[Outcome]:
+    """Run these tests in a process of their own, so often at most: what became of each, each time."""
+    code, told = pytest(sorted({test.partition("::")[0] for test in wanted}), report, wanted, rounds)
+    if not told:
+        # It is no test's fault: a file that is gone, one that can't be imported.
+        sys.exit(f"pytest ended with {code} before any test\n" + report.with_suffix(".log").read_text(encoding="utf-8"))
+    last = max(line["round"] for line in told)
     found: list[Outcome] = []
     for number in range(last + 1):
         outcomes: dict[str, tuple[str, float, str]] = {}
         of_this = [line for line in told if line["round"] == number]
-        for line in sorted(of_this, key=lambda line: ("skipped", "passed", "failed").index(line["outcome"])):
+        ended = [line for line in of_this if "outcome" in line]
+        for line in sorted(ended, key=lambda line: ("skipped", "passed", "failed").index(line["outcome"])):
             # The worst of its parameters, and the longest.
             test, outcome, seconds = function_of(line["test"]), line["outcome"], float(line["seconds"])
             parameters = line["test"].removeprefix(test)
-            why = " ".join(filter(None, (parameters if outcome == "failed" else "", line["text"])))
+            # The table is for every machine: no path of this one stands in it.
+            text = line["text"].replace(f"{Path.cwd()}/", "")
+            why = " ".join(filter(None, (parameters if outcome == "failed" else "", text)))
             outcomes[test] = outcome, max(seconds, outcomes[test][1] if test in outcomes else 0.0), why
-        found += [(test, *outcome) for test, outcome in outcomes.items()]
         died = f"pytest ended with {code} and never told of it"
-        found += [(test, "failed", 0.0, died) for test in wanted if test not in outcomes]
+        if open_ := {line["test"] for line in of_this} - {line["test"] for line in ended}:
+            # The process ended in the middle of it: of those that would have been next nothing is known.
+            outcomes |= {function_of(test): ("failed", 0.0, died) for test in open_}
+        else:
+            outcomes |= {test: ("failed", 0.0, died) for test in wanted if test not in outcomes}
+        found += [(test, *outcome) for test, outcome in outcomes.items()]
     return found
 
 
@@ -215,25 +250,33 @@ def slice_(table: Table, times: int, seconds: float, jobs: int, commit: str, fol
     """Run what ran least, until the time is over."""
     end = time.monotonic() + seconds
     numbers = iter(range(1_000_000))
-    running: dict[Future[list[Outcome]], str] = {}
+    running: dict[Future[list[Outcome]], tuple[list[str], str]] = {}
     with ThreadPoolExecutor(jobs) as pool:
         while True:
-            while (
-                len(running) < jobs and time.monotonic() < end and (found := table.next(times, set(running.values())))
-            ):
-                running[pool.submit(run, *found, folder / str(next(numbers)))] = found[0]
+            while len(running) < jobs and time.monotonic() < end:
+                number = next(numbers)
+                busy = {test for tests, _ in running.values() for test in tests}
+                longest = number % 2 == 1 and os.getloadavg()[0] < MUCH * (os.cpu_count() or 1)
+                if (found := table.next(times, busy, longest=longest)) is None:
+                    break
+                running[pool.submit(run, *found, folder / str(number))] = found[0], str(number)
             if not running:
                 return
             for future in wait(running, return_when=FIRST_COMPLETED).done:
-                file = running.pop(future)
+                tests, name = running.pop(future)
                 outcomes = Counter[str]()
                 for test, outcome, took, why in future.result():
                     table.rows[test].add(outcome, took, why, commit)
                     outcomes[outcome] += 1
                 table.write()
-                print(file, dict(outcomes), flush=True)
+                files = list(dict.fromkeys(test.partition("::")[0] for test in tests))
+                print(*files[:3], *(["..."] if files[3:] else []), dict(outcomes), flush=True)
+                if outcomes["failed"]:
+                    KEPT.mkdir(parents=True, exist_ok=True)
+                    kept = shutil.copy((folder / name).with_suffix(".log"), KEPT / f"{time.time():.0f}-{name}.log")
+                    print(f"    all that it said: {kept}", flush=True)
                 for test, _, _, why in dict.fromkeys(one for one in future.result() if one[1] == "failed"):
-                    print(f"    {test.partition('::')[2]}: {why}", flush=True)
+                    print(f"    {test}: {why}", flush=True)
 
 
 def main() -> int:
@@ -245,10 +288,13 @@ def main() -> int:
     parser.add_argument(
         "--load", type=int, help="processes that count meanwhile (so that the machine has twice to do what it can)"
     )
-    parser.add_argument("--jobs", type=int, default=3, help="files at once (%(default)s)")
+    parser.add_argument(
+        "--jobs", type=int, default=3 * (os.cpu_count() or 1), help="processes of tests at once (%(default)s here)"
+    )
     parser.add_argument(
         "--forget", nargs="+", default=[], metavar="WORD", help="runs of tests with it in their names count no more"
     )
+    parser.add_argument("--known", action="store_true", help="look for no tests that are not in the table yet")
     parser.add_argument("--check", action="store_true", help="run nothing, and say whether all is well")
     parser.add_argument("--repo", type=Path, default=ROOT, help="whose tests, and whose table")
     options = parser.parse_args()
@@ -256,7 +302,8 @@ def main() -> int:
     table = Table(Path("tests") / "luck.tsv")
     if not options.check:
         with tempfile.TemporaryDirectory() as name:
-            table.meet(collect(Path(name)))
+            if not options.known:
+                table.meet(collect(Path(name)))
             if options.forget:
                 print(table.forget(options.forget), "tests forgotten")
             table.write()

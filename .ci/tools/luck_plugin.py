@@ -181,6 +181,10 @@ class Luck:
                     raise session.Interrupted(session.shouldstop)
         return True
 
+    def pytest_runtest_logstart(self, nodeid: str) -> None:
+        """It may be the last that this process does."""
+        self._tell(round=self._round, test=nodeid)
+
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Note what became of it, from its setup to its teardown."""
         before, seconds, text = self._outcomes.get(report.nodeid, ("passed", 0.0, ""))

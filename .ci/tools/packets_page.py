@@ -11,8 +11,9 @@ import inspect
 import re
 import subprocess
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
+
+from generated import ROOT, keep
 
 from dcl_comms_core import MemoryRoom, MovementCodec, PeerId, RoomSession, SendData, SimulatorAdapter, codec
 from dcl_comms_core.limits import DEFAULT_LIMITS
@@ -26,7 +27,6 @@ from dcl_comms_core.room.incoming.reader import KINDS as READ
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "packets.md"
 PEER = PeerId("0x" + "ab" * 20)
 ANIMATION = b"\x6a\x02\x0a\x00"
@@ -402,11 +402,7 @@ def main() -> None:
     absent = {test for row in ROWS.values() for test in row.tests} - collected()
     if absent:
         sys.exit(f"no such tests: {', '.join(sorted(absent))}")
-    if "--check" in sys.argv:
-        if not PAGE.is_file() or PAGE.read_text() != text:
-            sys.exit("docs/packets.md is not what the code does: python .ci/tools/packets_page.py")
-    else:
-        PAGE.write_text(text)
+    keep(PAGE, text)
 
 
 if __name__ == "__main__":

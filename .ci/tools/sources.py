@@ -31,6 +31,7 @@ class Area(NamedTuple):
 AREAS = {
     "core": Area("dcl_comms_core", "dcl_comms_core"),
     "drivers": Area("drivers/dcl_comms_drivers", "dcl_comms_drivers"),
+    "bot": Area("drivers/dcl_comms_bot", "dcl_comms_bot"),
     "station": Area("station/dcl_comms_station", "dcl_comms_station"),
     "fuzz": Area("fuzz", "fuzz"),
     "benchmarks": Area("benchmarks"),

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
+
+from generated import ROOT, keep
 
 from dcl_comms_core import states
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from enum import Enum
 
-PAGE = Path(__file__).parents[2] / "docs" / "states.md"
+PAGE = ROOT / "docs" / "states.md"
 
 HEAD = """# States
 
@@ -77,6 +77,13 @@ MACHINES = (
         states.PULSE_WAITS,
         "new",
     ),
+    (
+        "A stay in a LiveKit room, by our own engine",
+        "`SignalSession`, behind the link of a `RoomSession`",
+        states.SIGNAL_TRANSITIONS,
+        states.SIGNAL_WAITS,
+        "new",
+    ),
 )
 
 
@@ -123,13 +130,5 @@ def page() -> str:
     return "\n".join(parts)
 
 
-def main() -> None:
-    if "--check" in sys.argv:
-        if not PAGE.is_file() or PAGE.read_text() != page():
-            sys.exit("docs/states.md is not what states/ says: python .ci/tools/states_page.py")
-    else:
-        PAGE.write_text(page())
-
-
 if __name__ == "__main__":
-    main()
+    keep(PAGE, page())

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 LAYERED = ("core", "drivers")
 """Areas with rows in the table."""
-UPWARDS = ("core", "drivers", "station")
+UPWARDS = ("core", "drivers", "bot", "station")
 """A layer imports those that stand before it."""
 HELD = (*UPWARDS, "benchmarks", "fuzz")
 """Areas that have no circle."""

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).parent
 TRIED = HERE / "tried.toml"
+COMPARED = {"@dcl/protocol": "compare_protocol.py", "livekit-protocol": "compare_livekit.py"}
+"""What compares ours with the newest, field by field."""
 
 
 class Unanswered(Exception):
@@ -92,7 +94,7 @@ def exit_code(verdicts: list[Verdict]) -> int:
 def ask(thing: Tried) -> dict[str, str]:
     if thing.on == "pypi":
         try:
-            known = livekit_versions.published()
+            known = livekit_versions.published(thing.name)
         except subprocess.SubprocessError as error:
             raise Unanswered(str(error)) from error
         return series(known, min(map(livekit_versions.version, thing.versions)))
@@ -118,8 +120,8 @@ def main() -> int:
     for thing in tried():
         verdict = look(thing)
         print(verdict.text, flush=True)
-        if verdict.new and thing.name == "@dcl/protocol":
-            subprocess.run([sys.executable, str(HERE / "compare_protocol.py"), "--newest"], check=False)
+        if verdict.new and thing.name in COMPARED:
+            subprocess.run([sys.executable, str(HERE / COMPARED[thing.name]), "--newest"], check=False)
         verdicts.append(verdict)
     return exit_code(verdicts)
 

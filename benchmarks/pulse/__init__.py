@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pulse import crowd_rows, enet_rows, subject_rows
+from pulse import crowd_rows, enet_rows, server_rows, subject_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from pairs import Row
 
-PARTS = (enet_rows, subject_rows, crowd_rows)
+PARTS = (enet_rows, subject_rows, server_rows, crowd_rows)
 """Modules with ``run(only=...)``, and ``verdict(rows)`` if they have one."""
 
 

@@ -94,7 +94,7 @@ def serve(subjects: int) -> None:
 
 async def listen(port: int, seconds: float) -> dict[str, float]:
     async with (
-        EmbeddedRealm() as realm,
+        EmbeddedRealm(livekit=False, islands="heartbeats") as realm,
         connect(realm.url, wallet=DisposableWallet(), pulse=f"127.0.0.1:{port}") as room,
     ):
         heard = 0

@@ -9,7 +9,7 @@ const [folder, url] = process.argv.slice(2);
 const { Room, RoomEvent, dispose } = createRequire(path.join(folder, "package.json"))("@livekit/rtc-node");
 
 const TAG = Buffer.from("bench");
-const counter = { first: 0, count: 0, seen: new Set(), start: 0, end: 0, before: 0 };
+const counter = { first: 0, count: 0, seen: new Set(), start: 0, end: 0, before: 0, back: null, told: () => {} };
 
 const now = () => Number(process.hrtime.bigint()) / 1e9;
 const sleep = (seconds) => new Promise((resolve) => setTimeout(resolve, seconds * 1000));
@@ -27,7 +27,7 @@ function payload(bytes, sequence) {
   return data;
 }
 
-function take(data) {
+function take(room, data) {
   const at = now();
   const buffer = Buffer.from(data.buffer, data.byteOffset, data.byteLength);
   const found = buffer.lastIndexOf(TAG);
@@ -36,7 +36,29 @@ function take(data) {
     counter.seen.add(number);
     counter.start = counter.start || at;
     counter.end = at;
+    counter.told();
+    if (counter.back !== null) room.localParticipant.publishData(data, { reliable: counter.back });
   }
+}
+
+async function trip(room, order) {
+  const took = [];
+  const before = cpu();
+  for (let number = order.first; number < order.first + order.count; number++) {
+    const packet = payload(order.bytes, number);
+    let told;
+    const came = new Promise((resolve) => (told = resolve));
+    Object.assign(counter, { first: number, count: 1, seen: new Set(), start: 0, end: 0, back: null, told });
+    const start = now();
+    const lost = setTimeout(told, 1000);
+    await room.localParticipant.publishData(packet, { reliable: order.reliable });
+    await came;
+    clearTimeout(lost);
+    if (counter.seen.size) took.push(counter.end - start);
+  }
+  counter.told = () => {};
+  took.sort((one, other) => one - other);
+  say({ did: "trip", distinct: took.length, p50: took[Math.floor(took.length / 2)], cpu: cpu() - before });
 }
 
 async function send(room, order) {
@@ -55,15 +77,17 @@ async function main() {
   const lines = readline.createInterface({ input: process.stdin })[Symbol.asyncIterator]();
   const token = (await lines.next()).value;
   const room = new Room();
-  room.on(RoomEvent.DataReceived, take);
+  room.on(RoomEvent.DataReceived, (data) => take(room, data));
   await room.connect(url, token, { autoSubscribe: true, dynacast: false });
   say({ did: "connect" });
   for (let line = await lines.next(); !line.done; line = await lines.next()) {
     const order = JSON.parse(line.value);
     if (order.do === "send") {
       await send(room, order);
+    } else if (order.do === "trip") {
+      await trip(room, order);
     } else if (order.do === "expect") {
-      Object.assign(counter, { first: order.first, count: order.count, seen: new Set(), start: 0, end: 0, before: cpu() });
+      Object.assign(counter, { first: order.first, count: order.count, seen: new Set(), start: 0, end: 0, before: cpu(), back: order.back ?? null });
       say({ did: "expect" });
     } else if (order.do === "result") {
       const patience = now() + order.patience;

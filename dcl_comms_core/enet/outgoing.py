@@ -8,6 +8,7 @@ oldest that is missing.
 from __future__ import annotations
 
 from collections import deque
+from itertools import chain
 from math import inf
 from typing import TYPE_CHECKING, Final
 
@@ -16,16 +17,19 @@ from dcl_comms_core.enet.fragments import OVERHEAD
 from dcl_comms_core.enet.incoming import AHEAD
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from dcl_comms_core.enet.options import EnetOptions
     from dcl_comms_core.enet.round_trip import RoundTrip
+    from dcl_comms_core.limits import Limits
 
 __all__ = ["Outgoing", "Sent"]
 
 _ROOM_FOR_CHECKSUM: Final = 8
 _PIECE_HEAD: Final = 4 + 24 + _ROOM_FOR_CHECKSUM
 """Bytes of a datagram that a piece of a message can't have."""
+_PASSING: Final = 8 + OVERHEAD
+"""What a command of an unreliable message takes beside it."""
 _MOST_PLACE: Final = 0xFFFF
 _MOST_COMMANDS: Final = 32
 """Commands of one datagram: what stock ENet has room for."""
@@ -149,6 +153,25 @@ class Outgoing:
             return
         for which, piece in self._pieces(numbers.place, payload):
             self.once(wire.fragment(channel, numbers.reliable, which, piece, wants_ack=False))
+
+    def pass_on(self, channel: int, messages: Iterable[bytes], limits: Limits) -> Iterator[bytes]:
+        """Queue messages that may be lost, up to the first that is an exception in any way; return the rest."""
+        numbers, fresh = self._numbers(channel), self._fresh
+        longest = min(self.mtu - _PIECE_HEAD, limits.enet_packet_bytes)
+        room = limits.enet_send_bytes - self.queued - OVERHEAD - _PIECE_HEAD
+        reliable, place, used = numbers.reliable, numbers.place, 0
+        rest, command = iter(messages), wire.unreliable
+        for payload in rest:
+            size = len(payload)
+            if place == _MOST_PLACE or size > longest or size > room - used:
+                rest = chain((payload,), rest)
+                break
+            place += 1
+            fresh.append(command(channel, reliable, place, payload))
+            used += size + _PASSING
+        numbers.place = place
+        self.queued += used
+        return rest
 
     def unsequenced(self, channel: int, payload: bytes) -> None:
         """Queue a message that may be lost or overtaken; one that needs pieces goes as an unreliable one does."""

@@ -44,6 +44,7 @@ from dcl_comms_core.states import (
 )
 from dcl_comms_core.tools.arguments import are_finite
 from dcl_comms_core.tools.clock import Clock
+from dcl_comms_core.tools.labels import Label
 from dcl_comms_core.tools.prng import Prng
 from dcl_comms_core.tools.retries import Retries
 from dcl_comms_core.tools.timers import Timers, earlier, earliest
@@ -97,10 +98,10 @@ class ArchipelagoSession:
             msg = "heartbeat is a finite number of seconds above 0"
             raise LocalProtocolError(msg)
         self._adapter = adapter
-        self._room = room
         self._limits = limits
         self._state = ArchipelagoState.NEW
         self._clock = Clock()
+        self._room = Label(room, self._clock)
         self._timers = Timers()
         self._retries = Retries(reconnect, Prng(entropy), limits.stable_seconds)
         self.counters: Counter[str] = Counter()
@@ -112,7 +113,7 @@ class ArchipelagoSession:
             url=adapter.url,
             address=address,
             guard=guard,
-            room=room,
+            room=self._room,
             within=within,
             say=self._tell,
         )

@@ -61,7 +61,7 @@ _SESSIONS: Final[Mapping[str, Any]] = {
 }
 """The classes that a journal may name.  Each has ``commands()``, ``events()``, ``deadline()`` and its verbs."""
 _READS: Final = frozenset(
-    {"commands", "events", "deadline", "traffic", "has_credit", "check_publish"}
+    {"commands", "events", "deadline", "traffic", "has_credit", "check_publish", "can", "obstacle"}
     | {"rooms_of", "has_track", "room_with", "room_to_publish"}
 )
 """What changes nothing, and so is not a step."""

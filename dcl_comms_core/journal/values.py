@@ -35,13 +35,14 @@ from dcl_comms_core.adapters.connection_string import (
 from dcl_comms_core.adapters.token import AccessToken
 from dcl_comms_core.adapters.url_guard import Place
 from dcl_comms_core.codec import decode_message
+from dcl_comms_core.company.ignoring import Ignore
 from dcl_comms_core.errors import EncodeError, LocalProtocolError
 from dcl_comms_core.identity.auth_chain import AuthChain, AuthLink, AuthLinkType
 from dcl_comms_core.identity.guard import ChallengeGuard
 from dcl_comms_core.limits import Limits
 from dcl_comms_core.merged.session import RoomRole
 from dcl_comms_core.packets.movement import MovementCodec
-from dcl_comms_core.peers import EVERYONE, Peer, PeerId
+from dcl_comms_core.peers import EVERYONE, Arrival, Peer, PeerId
 from dcl_comms_core.proto import WireMessage
 from dcl_comms_core.proto._gen.tables import TABLES
 from dcl_comms_core.pulse.areas import ScenesOnly
@@ -50,6 +51,8 @@ from dcl_comms_core.states import CloseReason
 from dcl_comms_core.tools.backoff import Backoff
 from dcl_comms_core.tools.secrets import TOKEN_BYTES, TOKEN_TEXT
 from dcl_comms_core.tools.urls import BLANK, url_without_secrets
+from dcl_comms_core.tools.vectors import Vector3
+from dcl_comms_core.weather.away import Away
 
 __all__ = ["Opaque", "Placeholders", "read_value"]
 
@@ -76,13 +79,19 @@ def _scenes_only(realm: str | None, rectangles: Any, also: Any, at: str | None) 
 
 _CLASSES: Final[dict[str, Any]] = {
     cls.__name__: cls
-    for cls in (*(getattr(inputs, name) for name in inputs.__all__), Limits, Backoff, Peer, *_MADE_OF)
+    for cls in (
+        *(getattr(module, name) for module in (inputs, commands) for name in module.__all__),
+        *(Limits, Backoff, Ignore, Peer, Vector3),
+        *_MADE_OF,
+    )
     if isinstance(cls, type) and not issubclass(cls, Enum)
 } | {"ScenesOnly": _scenes_only}
 _ENUMS: Final[dict[str, type[Enum]]] = {
     cls.__name__: cls
     for cls in (
+        Arrival,
         CloseReason,
+        Away,
         Delivery,
         Place,
         RoomRole,

@@ -26,8 +26,8 @@ class Child:
     """A room or a source, and what we know of it."""
 
     __slots__ = (
-        "due", "flowed", "flows", "is_source", "leave_by", "link", "new", "refuses", "role", "room", "seen_in",
-        "session", "version",
+        "due", "flowed", "flows", "is_source", "leave_by", "link", "name", "new", "refuses", "returned", "role", "room",
+        "seen_in", "session", "version",
     )  # fmt: skip
 
     def __init__(self, session: RoomSession | MovementSource, role: RoomRole, version: int | None = None) -> None:
@@ -51,6 +51,10 @@ class Child:
         """Did they, when it was told last where we are?"""
         self.new = True
         """Has nobody there seen us move since we came, or since we jumped?"""
+        self.name = ""
+        """What its server calls the room."""
+        self.returned = False
+        """Is it the room that was lost before, by that name?"""
         self.version = version
         """The profile version that it announces by itself."""
 
@@ -59,6 +63,11 @@ class Child:
         """Whether packets go out there now, and do not wait for its link."""
         session = self.session
         return session.flowing if isinstance(session, RoomSession) else session.sending
+
+    @property
+    def addresses(self) -> bool:
+        """Whether a packet may be for some alone there."""
+        return self.room is None or self.room.carrier.addresses
 
     @property
     def timers(self) -> Mapping[Timer, float]:

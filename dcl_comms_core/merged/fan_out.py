@@ -51,16 +51,24 @@ class FanOut:
         *,
         reliable: bool,
         played: Played | None = None,
+        roles: frozenset[RoomRole] | None = None,
+        else_everybody: bool = False,
     ) -> None:
         """Packets (bytes, addressees, topic) of one content.  LocalProtocolError: no room for them is open.
 
-        ``played``: the emote that they are, for sources that are told more of it.
+        ``played``: the emote that they are, for sources that are told more of it.  ``roles``: where they go; None: as
+        the table says.  ``else_everybody``: where a room sends everything to everybody they are one packet, for all.
         """
-        targets = self.targets(roles_of(messages))
-        calls: list[tuple[Child, Callable[[], None]]] = []
+        targets = self.targets(roles_of(messages) if roles is None else roles)
+        deaf = [child for child in targets if else_everybody and not child.addresses]
+        calls: list[tuple[Child, Callable[[], None]]] = [
+            (child, partial(child.session.send_bytes, messages[0][0], reliable=reliable, now=self._clock.now))
+            for child in deaf
+            if any(self._address(child, named, "", targets)[0] for _, named, _ in messages)
+        ]
         for data, named, topic in messages:
             for child in targets:
-                to, there = self._address(child, named, topic, targets)
+                to, there = ((), "") if child in deaf else self._address(child, named, topic, targets)
                 if to is EVERYONE and played is not None and isinstance(child.session, Emoting):
                     calls.append((child, partial(child.session.show_emote, *played, now=self._clock.now)))
                 elif to != ():

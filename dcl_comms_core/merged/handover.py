@@ -1,9 +1,10 @@
 """Changing rooms: which room we want, which we are in, and which is on its way.
 
 A new room is joined before the old one is left, so that we are never without one; of several changes in a row the
-newest counts; and no room is joined while any link to it lasts, because a server knows one session for each identity
-and room, and ends the other.  A ws-room service (``/rooms/NAME``) knows one session for each identity in all its rooms:
-there the old room is left first.
+newest counts, and waits for the one that is on its way, which the transport may be unable to call off; and no room is
+joined while any link to it lasts, because a server knows one session for each identity and room, and ends the other.
+A ws-room service (``/rooms/NAME``) knows one session for each identity in all its rooms: there the old room is left
+first.
 """
 
 from __future__ import annotations
@@ -42,11 +43,15 @@ class Wish(NamedTuple):
 class Following:
     """The room of one role, wherever that is now.  ``settle`` says what is to be joined and left."""
 
-    __slots__ = ("_coming", "_current", "_lasting", "_leave", "_wanted")
+    __slots__ = ("_call_off", "_coming", "_current", "_lasting", "_leave", "_wanted")
 
-    def __init__(self, leave: Callable[[RoomSession, float | None], None]) -> None:
+    def __init__(
+        self, leave: Callable[[RoomSession, float | None], None], call_off: Callable[[RoomSession], None]
+    ) -> None:
         self._leave = leave
         """Called with a session, and for how long it may drain: None for the default."""
+        self._call_off = call_off
+        """Called with a session that is on its way."""
         self._wanted: Wish | None = None
         self._current: RoomSession | None = None
         self._coming: RoomSession | None = None
@@ -80,7 +85,7 @@ class Following:
             return
         if coming is not None:
             self._coming = None
-            self._leave(coming, 0.0)
+            self._call_off(coming)
         here = current is not None and room_of(current.adapter) == place
         self._wanted = None if here else wish
 
@@ -116,6 +121,8 @@ class Following:
         wanted = self._wanted
         if wanted is None or len(self._lasting) >= _AT_ONCE:
             return None
+        if any(session.joining for session in self._lasting if session is not current):
+            return None
         seat = seat_of(wanted.adapter)
         if current is not None and seat_of(current.adapter) == seat:
             self._current = None
@@ -126,10 +133,10 @@ class Following:
 class Handover:
     """The rooms of all roles: whose turn it is to be joined.
 
-    ``leave``: as in :class:`Following`.  ``join``: joins a room of a role.
+    ``leave``, ``call_off``: as in :class:`Following`.  ``join``: joins a room of a role.
     """
 
-    __slots__ = ("_children", "_following", "_join", "_leave", "_limits")
+    __slots__ = ("_call_off", "_children", "_following", "_join", "_leave", "_limits")
 
     def __init__(
         self,
@@ -138,18 +145,20 @@ class Handover:
         *,
         join: Callable[[Wish, RoomRole], RoomSession],
         leave: Callable[[RoomSession, float | None], None],
+        call_off: Callable[[RoomSession], None],
     ) -> None:
         self._children = children
         self._limits = limits
         self._join = join
         self._leave = leave
+        self._call_off = call_off
         # The island's stands first: of two rooms that wait for one place it gets it.
-        self._following = {RoomRole.ISLAND: Following(leave)}
+        self._following = {RoomRole.ISLAND: Following(leave, call_off)}
 
     def want(self, role: RoomRole, wish: Wish) -> None:
         """Be in this room instead of the last one of its role."""
         if role not in self._following:
-            self._following[role] = Following(self._leave)
+            self._following[role] = Following(self._leave, self._call_off)
         self._following[role].want(wish)
 
     def withdraw(self, role: RoomRole, drain: float | None) -> None:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from dcl_comms_core import events as ev
 from dcl_comms_core.merged.sources import Signing
+from dcl_comms_core.peers import Arrival
+from dcl_comms_core.states import CloseReason, Retry
 from dcl_comms_core.tools.by_type import ByType
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from dcl_comms_core.merged.children import Child
+    from dcl_comms_core.merged.ignoring import Ignoring
     from dcl_comms_core.merged.presence import Presence
     from dcl_comms_core.merged.signatures import Requests
     from dcl_comms_core.room.output import Output
@@ -27,7 +31,7 @@ class News:
     with a child that is closed, before that is told.
     """
 
-    __slots__ = ("_asked", "_clock", "_on", "_output", "_over", "_presence")
+    __slots__ = ("_asked", "_clock", "_ignoring", "_on", "_output", "_over", "_presence")
 
     def __init__(
         self,
@@ -35,23 +39,27 @@ class News:
         presence: Presence,
         requests: Requests[Signing],
         *,
+        ignoring: Ignoring,
         clock: Clock | None,
         over: Callable[[Child], None],
     ) -> None:
         self._output = output
         self._presence = presence
         self._asked = requests
+        self._ignoring = ignoring
         self._clock = clock
         self._over = over
         self._on: ByType[Callable[[Child, Any], bool]] = ByType(
             {
                 ev.PeerJoined: self._joined,
                 ev.PeerLeft: self._left,
+                ev.PeerIgnored: self._ignored,
                 ev.PeerEmoted: self._emoted,
                 ev.ProfileAnnounced: self._announced,
                 ev.SignatureNeeded: self._asks,
                 ev.RoomClosed: self._closed,
                 ev.RoomOpened: self._opened,
+                ev.Reconnecting: self._reconnecting,
                 ev.Reconnected: self._reconnected,
             }
         )
@@ -59,6 +67,9 @@ class News:
     def tell(self, child: Child, events: Iterable[ev.Event]) -> None:
         """Pass on what is news."""
         told, on, move = self._output.events, self._on, self._presence.move
+        if child.is_source and len(self._ignoring.table):
+            events, count = self._ignoring.heard(events)
+            self._output.counters["dropped.ignored"] += count
         for event in events:
             if isinstance(event, ev.PeerMoved):  # by far the most
                 if move(child.link, event, source=child.is_source):
@@ -71,10 +82,21 @@ class News:
     # --- whether an event is told
 
     def _joined(self, child: Child, event: ev.PeerJoined) -> bool:
-        return self._presence.join(child.link, event.sender, event.at)
+        came = event.arrival
+        if came is Arrival.WAS_HERE and child.returned:
+            # Whom we find when we come back came after us, if it is not back itself.
+            came = Arrival.NEW
+        arrival = self._presence.join(child.link, event.sender, event.at, came)
+        if arrival is not None:
+            told = event if arrival is event.arrival else replace(event, arrival=arrival)
+            self._output.events.append(told)
+        return False
 
     def _left(self, child: Child, event: ev.PeerLeft) -> bool:
-        return self._presence.leave(child.link, event.sender)
+        return self._presence.leave(child.link, event.sender, event.at)
+
+    def _ignored(self, _child: Child, event: ev.PeerIgnored) -> bool:
+        return self._ignoring.follow(event)
 
     def _emoted(self, child: Child, event: ev.PeerEmoted) -> bool:
         if self._presence.emote(child.link, event, source=child.is_source):
@@ -99,17 +121,29 @@ class News:
         """Nobody is met through it any more."""
         self._over(child)
         self._asked.forget(child.session)
-        gone = self._presence.lose(child.link)
+        acquaintances = self._presence.acquaintances
+        if event.reason is CloseReason.CLIENT or event.retry is Retry.NEVER:
+            acquaintances.found(event.room, event.at)
+        else:
+            acquaintances.lost(event.room, event.at, child.name)
+        gone = self._presence.lose(child.link, event.at)
         self._output.events += [ev.PeerLeft(at=event.at, room=event.room, sender=who) for who in gone]
         return True
 
-    def _opened(self, _child: Child, event: ev.RoomOpened) -> bool:
+    def _opened(self, child: Child, event: ev.RoomOpened) -> bool:
+        child.name = event.name
+        child.returned = self._presence.acquaintances.found(event.room, event.at, event.name)
         clock, self._clock = self._clock, None
         if clock is not None:
             clock.origin = event.at
         return True
 
+    def _reconnecting(self, _child: Child, event: ev.Reconnecting) -> bool:
+        self._presence.acquaintances.lost(event.room, event.at)
+        return True
+
     def _reconnected(self, child: Child, event: ev.Reconnected) -> bool:
+        self._presence.acquaintances.found(event.room, event.at)
         if event.attempt:
             child.new = True
         return True

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from dcl_comms_core.errors import CommsError, LocalProtocolError, PermissionMissing
+from dcl_comms_core.errors import CommsError, LocalProtocolError, NotInARoom, PermissionMissing
 from dcl_comms_core.room.lifecycle import RECEIVING
+from dcl_comms_core.weather.can import Can, Cannot, Obstacle, least
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from dcl_comms_core.inputs import Track, TrackSource
     from dcl_comms_core.merged.presence import Presence
-    from dcl_comms_core.peers import Peer, PeerId
+    from dcl_comms_core.peers import Peer, PeerId, Who
     from dcl_comms_core.room.incoming.allowances import PeerTraffic
     from dcl_comms_core.room.incoming.profiles import Profile
     from dcl_comms_core.room.session import RoomSession
+    from dcl_comms_core.tools.vectors import Vector3
 
 __all__ = ["Overview", "PeersOfRooms", "Rooms"]
 
@@ -28,6 +30,15 @@ class Overview:
     def __init__(self, rooms: Mapping[int, RoomSession], presence: Presence) -> None:
         self._rooms = rooms
         self._presence = presence
+
+    # --- what can be done
+
+    def obstacle(self, one: Can, *, seen: bool) -> Obstacle | None:
+        """Why this can't be done in any of them; ``seen``: others see us move through something that is no room."""
+        if one is Can.MOVE and seen:
+            return None
+        none = Obstacle(Cannot.NO_ROOM, "no room is open")
+        return least((session.obstacle(one) for session in self._rooms.values() if session.sending), none)
 
     # --- credit and traffic
 
@@ -66,23 +77,26 @@ class Overview:
         rooms = [session for session in self._rooms.values() if session.sending]
         return bool(rooms) and all(session.has_credit(reliable=reliable) for session in rooms)
 
-    def traffic(self, who: PeerId) -> PeerTraffic | None:
+    def traffic(self, who: Who) -> PeerTraffic | None:
         """What came from a peer, in the room where its abuse score is highest; None: no room knows it."""
         known = [traffic for session in self._rooms.values() if (traffic := session.traffic(who)) is not None]
         return max(known, key=lambda traffic: traffic.abuse, default=None)
 
     # --- profiles
 
-    def request_profile(self, who: PeerId, version: int = 0, *, now: float | None) -> bool:
+    def request_profile(self, who: Who, version: int = 0, *, now: float | None) -> bool:
         """Ask a peer for its own profile, in the first room that has it; see RoomSession.request_profile."""
         for link, there in self._presence.ids(who).items():
             session = self._rooms.get(link)
             if session is not None and session.sending:
                 return session.request_profile(there, version, now=now)
+        if not self.sending and who not in self._presence:
+            msg = "no room is open, and so no peer can be asked"
+            raise NotInARoom(msg)
         msg = "no room has this peer: ask between PeerJoined and PeerLeft, and where rooms_of(peer) names one"
         raise LocalProtocolError(msg)
 
-    def profile(self, who: PeerId) -> Profile | None:
+    def profile(self, who: Who) -> Profile | None:
         """The profile that a peer sent, the newest of its versions; None: none, or it was forgotten."""
         known = [profile for session in self._rooms.values() if (profile := session.profile(who)) is not None]
         return max(known, key=lambda profile: profile.version, default=None)
@@ -94,7 +108,7 @@ class Overview:
         rooms = [session for session in self._rooms.values() if session.state in RECEIVING]
         if not rooms:
             msg = "no room is open: subscribe between RoomOpened and RoomClosed"
-            raise LocalProtocolError(msg)
+            raise NotInARoom(msg)
         known: list[bool] = []
         denied: list[PermissionMissing] = []
         for session in rooms:
@@ -113,18 +127,25 @@ class Overview:
     def room_to_publish(self, source: TrackSource) -> int:
         """The number of the link of the room in which a track from this source is published: the first that allows it.
 
-        LocalProtocolError: no room is open, or none has tracks; PermissionMissing: no token allows it.
+        NotInARoom: no room is open; LocalProtocolError: none has tracks; PermissionMissing: no token allows it.
         """
-        problem: CommsError = LocalProtocolError("no room is open: publish after RoomOpened")
+        problem: CommsError = NotInARoom("no room is open: publish after RoomOpened")
         for link, session in self._rooms.items():
             try:
                 session.check_publish(source)
-            except (LocalProtocolError, PermissionMissing) as error:
-                # That a token forbids it says more than that some room has no tracks at all.
-                problem = problem if isinstance(problem, PermissionMissing) else error
+            except (LocalProtocolError, NotInARoom, PermissionMissing) as error:
+                # That a token forbids it says more than that some room has no tracks at all, and that more than that
+                # one is not open.
+                if _telling(error) >= _telling(problem):
+                    problem = error
             else:
                 return link
         raise problem
+
+
+def _telling(error: CommsError) -> int:
+    """How much it says of why nothing can be published."""
+    return 2 if isinstance(error, PermissionMissing) else 0 if isinstance(error, NotInARoom) else 1
 
 
 class Rooms(Protocol):
@@ -152,17 +173,31 @@ class PeersOfRooms:
     def __init__(self, view: Rooms) -> None:
         self._view = view
 
-    def get(self, who: PeerId) -> Peer | None:
-        """The peer as the first of its rooms knows it; None: nobody has it.  Of one in no room only ``id`` is known."""
+    def get(self, who: Who) -> Peer | None:
+        """The peer as the first of its rooms knows it, with what was told through all; None: nobody has it.
+
+        Of one in no room, which a movement source tells of, there is no name, nor any track.
+        """
         rooms, peers = self._view.rooms, self._view.peers
-        known = (rooms[link].peers.get(there) for link, there in peers.ids(who).items() if link in rooms)
-        return next((peer for peer in known if peer is not None), None) or peers.get(who)
+        within = [(rooms[link], there) for link, there in peers.ids(who).items() if link in rooms]
+        known = [peer for session, there in within if (peer := session.peers.get(there)) is not None]
+        return peers.described(
+            who,
+            known[0] if known else None,
+            rooms=tuple(session.room for session, _ in within),
+            tracks=tuple(track for peer in known for track in peer.tracks),
+            speaking=any(peer.speaking for peer in known),
+        )
+
+    def places(self) -> Iterator[tuple[PeerId, Vector3]]:
+        """Who told where it is, and where."""
+        return self._view.peers.places()
 
     def values(self) -> tuple[Peer, ...]:
         """All peers, in the order in which they came."""
         return tuple(peer for who in self if (peer := self.get(who)) is not None)
 
-    def __getitem__(self, who: PeerId) -> Peer:
+    def __getitem__(self, who: Who) -> Peer:
         peer = self.get(who)
         if peer is None:
             raise KeyError(who)

@@ -24,7 +24,8 @@ label of its room; RoomClosed ends that room, not the others.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Unpack
+from functools import partial
+from typing import TYPE_CHECKING, Final, Unpack
 
 from dcl_comms_core.errors import LocalProtocolError
 from dcl_comms_core.events import RoomClosed
@@ -34,6 +35,7 @@ from dcl_comms_core.merged.bearings import Bearings
 from dcl_comms_core.merged.children import Child, Children
 from dcl_comms_core.merged.fan_out import FanOut, Played
 from dcl_comms_core.merged.handover import Handover, Wish
+from dcl_comms_core.merged.ignoring import Ignoring
 from dcl_comms_core.merged.maker import RoomMaker
 from dcl_comms_core.merged.news import News
 from dcl_comms_core.merged.overview import Overview
@@ -43,7 +45,7 @@ from dcl_comms_core.merged.showing import Showing
 from dcl_comms_core.merged.signatures import Requests
 from dcl_comms_core.merged.sources import Signing
 from dcl_comms_core.packets.motion import check_position
-from dcl_comms_core.peers import EVERYONE, addressees
+from dcl_comms_core.peers import EVERYONE, addressees, peer_id
 from dcl_comms_core.proto import rfc4
 from dcl_comms_core.room.incoming.dedupe import Seen
 from dcl_comms_core.room.options import RoomOptions
@@ -52,27 +54,34 @@ from dcl_comms_core.room.output import Output
 from dcl_comms_core.states import RETRY, CloseReason, Timer
 from dcl_comms_core.tools.arguments import require
 from dcl_comms_core.tools.clock import Clock
+from dcl_comms_core.tools.labels import Label
 from dcl_comms_core.tools.timers import earliest
+from dcl_comms_core.weather.can import ability
 
 if TYPE_CHECKING:
     from collections import Counter
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from dcl_comms_core.adapters.connection_string import Adapter
     from dcl_comms_core.adapters.url_guard import Place
     from dcl_comms_core.commands import Command
+    from dcl_comms_core.company.ignoring import Ignored
     from dcl_comms_core.events import Event, WarningCode
     from dcl_comms_core.identity.auth_chain import AuthChain
     from dcl_comms_core.identity.guard import ChallengeGuard
     from dcl_comms_core.inputs import Input, Track, TrackSource
     from dcl_comms_core.merged.sources import MovementSource
-    from dcl_comms_core.peers import Addressees, PeerId
+    from dcl_comms_core.peers import Addressees, Who
     from dcl_comms_core.room.incoming.allowances import PeerTraffic
     from dcl_comms_core.room.incoming.profiles import Profile
     from dcl_comms_core.room.options import RoomSettings
+    from dcl_comms_core.room.outgoing.outbox import Messages, Outgoing
     from dcl_comms_core.room.session import RoomSession
+    from dcl_comms_core.weather.can import Ability, Can, Obstacle
 
 __all__ = ["MergedRooms", "RoomRole"]
+
+_SOURCES: Final = frozenset({RoomRole.SOURCE})
 
 
 class MergedRooms(Intents):
@@ -100,7 +109,7 @@ class MergedRooms(Intents):
         """What was told already: for sessions that are made elsewhere and taken in with ``add``."""
         self._silent = chosen.silent
         self._maker = RoomMaker(replace(chosen, seen=self.seen), address, guard)
-        self._output = Output("", self.clock)
+        self._output = Output(Label("", self.clock), self.clock)
         self.children = Children()
         """The rooms and sources: for reading."""
         self._rooms = self.children.rooms
@@ -112,10 +121,12 @@ class MergedRooms(Intents):
         )
         self._bearings = Bearings(self.children, self.clock)
         self._requests = Requests[Signing](limits.rooms)
+        self._ignoring = Ignoring(self._rooms, self.clock, limits)
         self._news = News(
             self._output,
             self._presence,
             self._requests,
+            ignoring=self._ignoring,
             clock=self.clock if clock is None else None,
             over=self.children.remove,
         )
@@ -124,10 +135,13 @@ class MergedRooms(Intents):
             limits,
             join=lambda wish, role: self.join(wish.adapter, role, within=wish.within),
             leave=lambda session, drain: self._depart(session.link.link, drain),
+            call_off=self._call_off,
         )
         self.arrivals = Arrivals(self.children, self._output, self.clock, self._take_packets)
         """Where packets of rooms go that came in: what ``receive_data`` does, for who calls it all the time."""
         self._links = 0
+        self.heir: Callable[[RoomRole, list[Outgoing]], object] | None = None
+        """Who gets what waits in a room that ends without our doing; None: it is dropped."""
 
     # --- the rooms
 
@@ -151,7 +165,7 @@ class MergedRooms(Intents):
         """The sessions of all rooms that are not closed, by the number of their link, in the order of joining."""
         return self._rooms.copy()
 
-    def rooms_of(self, who: PeerId) -> tuple[str, ...]:
+    def rooms_of(self, who: Who) -> tuple[str, ...]:
         """The labels of the rooms that a peer is in, the one that it came to first before the others.
 
         Empty: it is not known, or to movement sources alone, which are no rooms.
@@ -271,6 +285,10 @@ class MergedRooms(Intents):
             child.session.receive(ClockSet(unix_offset=self.clock.unix_offset), now=self.clock.now)
         if child.is_source:
             self._bearings.tell(child)
+        if child.room is not None:
+            self._ignoring.tell(child.room)
+        if child.room is not None and self.heir is not None:
+            child.room.heir = partial(self.heir, child.role)
         child.session.open(now=self.clock.now)
         self.children.add(child)
         self._take(child)
@@ -290,6 +308,12 @@ class MergedRooms(Intents):
             drain = self.limits.drain_seconds if drain is None else max(drain, 0.0)
             self.children.give_until(child, self.clock.now + drain + self.limits.close_seconds)
         self._take(child)
+
+    def _call_off(self, session: RoomSession) -> None:
+        child = self.children.get(session.link.link)
+        if child is not None:
+            session.call_off(now=self.clock.now)
+            self._take(child)
 
     def close(self, *, drain: float | None = None, now: float | None = None) -> None:
         """Leave all rooms.  It is over when the last RoomClosed came."""
@@ -323,6 +347,31 @@ class MergedRooms(Intents):
             self._take_all()
             self._settle()
 
+    # --- whom we ignore
+
+    def ignore(self, who: Who, *, seconds: float | None = None, now: float | None = None) -> None:
+        """Let go what somebody sends, in all rooms, in those to come too, and what sources tell of it.
+
+        See RoomSession.ignore.
+        """
+        self._begin(now)
+        self._take_all()
+        self._ignoring.ignore(peer_id(who), seconds)
+        self._take_all()
+
+    def unignore(self, who: Who, *, now: float | None = None) -> bool:
+        """Listen to somebody again.  False: it was not ignored."""
+        self._begin(now)
+        self._take_all()
+        found = self._ignoring.unignore(peer_id(who))
+        self._take_all()
+        return found
+
+    @property
+    def ignored(self) -> Ignored:
+        """Who is ignored, and until when."""
+        return self._ignoring.table
+
     # --- to the rooms
 
     def check_sending(self, now: float | None = None) -> None:
@@ -331,24 +380,57 @@ class MergedRooms(Intents):
         self._fan_out.check(AVATAR)
 
     def put(
-        self, messages: list[tuple[bytes, tuple[str, ...] | None, str]], *, reliable: bool, now: float | None
+        self,
+        messages: Messages,
+        *,
+        reliable: bool,
+        now: float | None,
+        else_everybody: bool = False,
+        role: RoomRole | None = None,
     ) -> None:
-        """Give packets to the rooms that they are for.  What ``send_bytes`` ends in."""
+        """Give packets of one content to the rooms that they are for, or to those of one role.
+
+        What ``send_bytes`` ends in.
+        """
         self._begin(now)
-        self._fan_out.put(messages, reliable=reliable)
+        roles = None if role is None else frozenset({role})
+        self._fan_out.put(messages, reliable=reliable, roles=roles, else_everybody=else_everybody)
+
+    def check_moving(self, now: float | None = None) -> None:
+        """May we move?  Where we are is remembered for rooms to come; PermissionMissing: none of those here lets us."""
+        self._begin(now)
+        if self.reaches(AVATAR):
+            self._fan_out.check(AVATAR)
+
+    def can(self, what: Can) -> Ability:
+        """Whether all of this can be done in one of the rooms as they are now, and if not, why."""
+        return ability(what, self.obstacle)
+
+    def obstacle(self, one: Can) -> Obstacle | None:
+        """Why one thing can't be done in any of the rooms; None: it can."""
+        self.arrivals.settle()
+        return self._overview.obstacle(one, seen=self._fan_out.reaches(_SOURCES))
 
     def reaches(self, roles: frozenset[RoomRole]) -> bool:
         """Whether a room of these roles takes packets, or a movement source, if it is among them."""
         self.arrivals.settle()
         return self._fan_out.reaches(roles)
 
-    def play(self, emote: rfc4.PlayerEmote, duration: float | None, *, to: Addressees, now: float | None) -> None:
+    def play(
+        self,
+        emote: rfc4.PlayerEmote,
+        duration: float | None,
+        *,
+        to: Addressees,
+        now: float | None,
+        else_everybody: bool = False,
+    ) -> None:
         """Send an emote; ``duration`` is for sources that are told more than a packet holds (Emoting)."""
         data = packed(rfc4.Packet(player_emote=emote), self.limits)
         named = None if to is EVERYONE else addressees(to)
         self._begin(now)
-        messages = [] if named == () else [(data, named, "")]
-        self._fan_out.put(messages, reliable=True, played=Played(emote, duration))
+        messages: Messages = [] if named == () else [(data, named, "")]
+        self._fan_out.put(messages, reliable=True, played=Played(emote, duration), else_everybody=else_everybody)
 
     def walk(self, movement: rfc4.Movement) -> None:
         """Be there, in all rooms."""
@@ -553,17 +635,17 @@ class MergedRooms(Intents):
         """Whether a packet sent now goes straight to the transports of all open rooms."""
         return self._overview.has_credit(reliable=reliable)
 
-    def traffic(self, who: PeerId) -> PeerTraffic | None:
+    def traffic(self, who: Who) -> PeerTraffic | None:
         """What came from a peer, in the room where its abuse score is highest; None: no room knows it."""
         return self._overview.traffic(who)
 
-    def request_profile(self, who: PeerId, version: int = 0, *, now: float | None = None) -> bool:
+    def request_profile(self, who: Who, version: int = 0, *, now: float | None = None) -> bool:
         """Ask a peer for its own profile, in the first room that has it; see RoomSession.request_profile."""
         asked = self._overview.request_profile(who, version, now=now)
         self._take_all()
         return asked
 
-    def profile(self, who: PeerId) -> Profile | None:
+    def profile(self, who: Who) -> Profile | None:
         """The profile that a peer sent, the newest of its versions; None: none, or it was forgotten."""
         return self._overview.profile(who)
 
@@ -584,6 +666,6 @@ class MergedRooms(Intents):
     def room_to_publish(self, source: TrackSource) -> int:
         """The number of the link of the room in which a track from this source is published: the first that allows it.
 
-        LocalProtocolError: no room is open, or none has tracks; PermissionMissing: no token allows it.
+        NotInARoom: no room is open; LocalProtocolError: none has tracks; PermissionMissing: no token allows it.
         """
         return self._overview.room_to_publish(source)

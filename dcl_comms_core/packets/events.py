@@ -9,12 +9,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from dcl_comms_core.codec import decode
 from dcl_comms_core.limits import DEFAULT_LIMITS
 from dcl_comms_core.packets.chat import author_of, message_id
 from dcl_comms_core.packets.scene import SceneContent, read_scene_data
+from dcl_comms_core.tools.labels import Moment, moment
+from dcl_comms_core.tools.vectors import Vector3
 
 if TYPE_CHECKING:
     from dcl_comms_core.limits import Limits
@@ -38,14 +40,6 @@ __all__ = [
     "Vector3",
     "VoiceReceived",
 ]
-
-
-class Vector3(NamedTuple):
-    """A position in metres or a velocity in metres per second: x east, y up, z north."""
-
-    x: float
-    y: float
-    z: float
 
 
 class MovementKind(Enum):
@@ -80,6 +74,11 @@ class _PacketEvent:
     size: int = field(default=0, repr=False, compare=False)
     """Bytes of the packet."""
 
+    @property
+    def time(self) -> Moment | None:
+        """When, by the wall clock, in UTC: as the session knows it now (ClockSet); None: it was not told."""
+        return moment(self.room, self.at)
+
 
 @dataclass(slots=True, kw_only=True)
 class PeerMoved(_PacketEvent):
@@ -92,6 +91,7 @@ class PeerMoved(_PacketEvent):
     yaw: float
     """Degrees clockwise from north, 0 <= yaw < 360."""
     kind: MovementKind
+    """Which message told of it."""
     message: rfc4.Movement | rfc4.Position
     """The whole message: gait, head, pointing and so on; of the kind COMPRESSED, what it was decompressed to."""
 
@@ -101,10 +101,13 @@ class PeerEmoted(_PacketEvent):
     """Somebody plays an emote, or stops it."""
 
     urn: str
+    """Which emote."""
     incremental_id: int
+    """The sender's count of its emotes."""
     timestamp: float
     """Seconds of the sender's own clock."""
     stopping: bool
+    """It stops the emote, and does not begin one."""
     message: rfc4.PlayerEmote
     """The whole message; ``mask`` says of which parts of the body it is, where the sender says so."""
     finished: bool = False
@@ -143,6 +146,7 @@ class SceneMessageReceived(_PacketEvent):
     """A scene's message."""
 
     scene_id: str
+    """Which scene it is of."""
     data: bytes
     """As received; its first byte says how the rest is framed."""
 
@@ -157,6 +161,7 @@ class ProfileAnnounced(_PacketEvent):
     """Somebody's profile has this version."""
 
     version: int
+    """Counted up with each change; 0 of who has none."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -164,7 +169,9 @@ class ProfileRequested(_PacketEvent):
     """Somebody asks for the profile of an address."""
 
     address: str
+    """Whose profile; as the sender wrote it."""
     version: int
+    """The version that is asked for."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -207,8 +214,11 @@ class VoiceReceived(_PacketEvent):
     """Legacy voice samples inside a packet; today's voice is a LiveKit track."""
 
     encoded_samples: bytes
+    """As received, not decoded."""
     index: int
+    """Which piece, by the sender's count."""
     codec: int
+    """As the protocol numbers it: 0 is Opus."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -224,8 +234,11 @@ class PacketReceived(_PacketEvent):
     does not look far enough to tell them apart.
     """
     protocol_version: int
+    """As the sender says; 0: it does not say."""
     reliable: bool
+    """Whether it came by the transport's reliable way."""
     topic: str
+    """Empty, or what it was sent under."""
     _limits: Limits = field(default=DEFAULT_LIMITS, repr=False, compare=False)
     _packet: rfc4.Packet | None = field(default=None, repr=False, compare=False)
 
@@ -245,11 +258,13 @@ class PacketRejected(_PacketEvent):
     """Bytes that are not an acceptable packet.  Counted in ``RoomSession.counters``."""
 
     reason: RejectReason
+    """What is wrong with it."""
     offset: int
     """Index of the offending byte; 0 where no single byte is to blame."""
     size: int = 0
     """Bytes of the packet."""
     detail: str = ""
+    """For people: what exactly, where there is more to say."""
 
 
 PacketEvent = (

@@ -13,7 +13,8 @@ from dcl_comms_core.tools.arguments import are_finite
 __all__ = ["build_movement", "check_position", "gait", "heading", "position_yaw"]
 
 _WALK: Final = 2.0
-_JOG: Final = 8.0
+_JOG: Final = 8.01
+"""Explorers jog at 8 m/s, and the parts of a velocity are rounded."""
 _STILL: Final = 0.1
 _TURN: Final = 360.0
 _AXES: Final = 3

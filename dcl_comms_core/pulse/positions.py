@@ -18,7 +18,7 @@ from dcl_comms_core.errors import LocalProtocolError
 from dcl_comms_core.inputs import Fetched, FetchFailed, LinkRef
 from dcl_comms_core.limits import DEFAULT_LIMITS
 from dcl_comms_core.packets.conventions import LARGEST_FLOAT
-from dcl_comms_core.peers import EVERYONE, PeerId
+from dcl_comms_core.peers import EVERYONE, Arrival, PeerId
 from dcl_comms_core.proto import rfc4
 from dcl_comms_core.states import CloseReason, Retry, Timer
 from dcl_comms_core.tools.arguments import are_finite
@@ -78,6 +78,8 @@ class PositionsByHttp:
         self._open = False
         self._closed = False
         self._told_open = False
+        self._listed = False
+        """Was there an answer of this realm?"""
         self._in_trouble = 0
         """How many answers in a row were none."""
         self._full = False
@@ -136,6 +138,7 @@ class PositionsByHttp:
         self._realm = realm
         self._cancel()
         self._leave(set(self._there))
+        self._listed = False
         if self._open:
             self._ask()
 
@@ -203,6 +206,7 @@ class PositionsByHttp:
             nobody = PeerId("")
             self._tell(ev.RoomOpened(at=self._clock.now, room=self._room, identity=nobody, name=self._realm, sid=""))
         self._compare(cast("list[object]", peers))
+        self._listed = True
         self._timers.arm(Timer.RETRY, self._clock.now + self._every)
 
     def _compare(self, peers: list[object]) -> None:
@@ -229,7 +233,8 @@ class PositionsByHttp:
                 continue
             who = PeerId(wallet) if known is None else known[0]
             if known is None:
-                self._tell(ev.PeerJoined(at=self._clock.now, room=self._room, sender=who))
+                arrival = Arrival.NEW if self._listed else Arrival.WAS_HERE
+                self._tell(ev.PeerJoined(at=self._clock.now, room=self._room, sender=who, arrival=arrival))
             if known is None or known[1] != place:
                 self._there[wallet] = who, place
                 self._moved(who, place)

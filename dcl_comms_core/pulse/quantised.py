@@ -51,7 +51,7 @@ def singles(values: Sequence[float]) -> tuple[float, ...]:
 class Linear:
     """Equal steps from ``low`` to ``high``, both of which are float32 numbers: 0 is the one, all bits set the other."""
 
-    __slots__ = ("_pieces", "_scale", "_span", "high", "low", "steps", "values")
+    __slots__ = ("_scale", "_span", "high", "low", "pieces", "steps", "values")
 
     def __init__(self, low: float, high: float, bits: int) -> None:
         self.low = low
@@ -61,11 +61,12 @@ class Linear:
         self._scale = self.steps / self._span
         self.values: tuple[float, ...] = ()
         """What each code stands for; empty where there are too many codes for one table."""
-        self._pieces: list[tuple[float, ...]] = []
+        self.pieces: list[tuple[float, ...]] = []
+        """Of one with too many codes: by all but the last 8 bits, 256 values, or none before they are asked for."""
         if bits <= _LARGEST_TABLE:
             self.values = self._table(0, self.steps + 1)
         else:
-            self._pieces = [()] * (1 << bits - _PIECE_BITS)
+            self.pieces = [()] * (1 << bits - _PIECE_BITS)
 
     def _table(self, first: int, beyond: int) -> tuple[float, ...]:
         shares = singles([code / self.steps for code in range(first, beyond)])
@@ -90,10 +91,10 @@ class Linear:
         if self.values:
             return self.values[code]
         place = code >> _PIECE_BITS
-        piece = self._pieces[place]
+        piece = self.pieces[place]
         if not piece:
             first = place << _PIECE_BITS
-            piece = self._pieces[place] = self._table(first, first + (1 << _PIECE_BITS))
+            piece = self.pieces[place] = self._table(first, first + (1 << _PIECE_BITS))
         return piece[code - (place << _PIECE_BITS)]
 
 

@@ -50,6 +50,7 @@ from dcl_comms_core.pulse.subjects import Subjects
 from dcl_comms_core.states import PULSE_TRANSITIONS, RETRY, CloseReason, PulseState, PulseTrigger, Retry, Timer
 from dcl_comms_core.tools.backoff import Backoff
 from dcl_comms_core.tools.clock import Clock
+from dcl_comms_core.tools.labels import Label
 from dcl_comms_core.tools.prng import Prng
 from dcl_comms_core.tools.retries import Retries
 from dcl_comms_core.tools.timers import Timers, earlier, earliest
@@ -105,7 +106,8 @@ class PulseSession:
     ) -> None:
         self._address = require_address(address)
         self._scenes = scenes
-        self._room = room
+        self._clock = Clock()
+        self._room = Label(room, self._clock)
         self._guard = guard
         self._limits = limits
         prng = Prng(entropy)
@@ -114,7 +116,6 @@ class PulseSession:
             None if reconnect is None else replace(reconnect, attempts=2**31), prng, limits.stable_seconds
         )
         self._state = PulseState.NEW
-        self._clock = Clock()
         self._timers = Timers()
         self._events: list[ev.Event] = []
         self.counters: Counter[str] = Counter()
@@ -123,7 +124,7 @@ class PulseSession:
         self._proof = Proof()
         self._request = 0
         self._payload = ""
-        self._subjects = Subjects(limits, room=room, own=PeerId(address))
+        self._subjects = Subjects(limits, room=self._room, own=PeerId(address))
         self._outgoing = Outgoing(self._say)
         self._areas = Pace(1.0, 1)
         self._areas_waiting = False
@@ -469,12 +470,14 @@ class PulseSession:
         self._retries.entered(now)
         self._warned = False
         self._deaf = ""
+        self._subjects.begin(now)
         if self._opened_once:
             self.counters["reconnected"] += 1
             self._tell(ev.Reconnected(at=now, room=self._room, attempt=self._retries.attempt))
         else:
             self._opened_once = True
-            me = PeerId(self._address)
+            # As the island service and the rooms write it, and as others are told of here.
+            me = PeerId(self._address.lower())
             self._tell(ev.RoomOpened(at=now, room=self._room, identity=me, name=self.where, sid=""))
         if self._scenes is None:
             self._outgoing.begin()

@@ -19,7 +19,6 @@ first one of its neighbour.
 
 from __future__ import annotations
 
-from functools import cache
 from math import floor
 from typing import Any, Final
 
@@ -55,16 +54,21 @@ _BLENDS: Final = BLEND.values
 _SLIDES: Final = SLIDE.values
 _HEADS: Final = tuple(value if value <= _HALF_TURN else value - _TURN for value in HEAD.values)
 _POINT_UP: Final = POINT_Y.values
+_POINT_PIECES: Final = POINT_XZ.pieces
 _point_xz: Final = POINT_XZ.value
 _GLIDES: Final = tuple(rfc4.GlideState)
 _GLIDING: Final = len(_GLIDES)
 _Movement: Final = rfc4.Movement
 _MILLI: Final = 1000.0
 
+_LOWEST: Final = _HEAD_YAW - 1
 _POSTURES: Final = tuple(
     (
         bool(flags & _GROUNDED),
-        (bool(flags & _LONG_JUMP), bool(flags & _LONG_FALL), bool(flags & _FALLING), bool(flags & _STUNNED)),
+        bool(flags & _LONG_JUMP),
+        bool(flags & _LONG_FALL),
+        bool(flags & _FALLING),
+        bool(flags & _STUNNED),
     )
     for flags in range(_HEAD_YAW)
 )
@@ -74,14 +78,18 @@ _POSTURES: Final = tuple(
 _TIME, _X, _Y, _Z, _VX, _VY, _VZ, _BLEND, _SLIDE, _ON_GROUND, _JUMPING, _JUMPS = range(12)
 _LONG, _LONG_DOWN, _DOWN, _STUN, _GLIDE, _YAW, _INSTANT, _EMOTING = range(12, 20)
 _LOOKS_SIDE, _LOOKS_UP, _SIDE, _TILT, _AT_X, _AT_Y, _AT_Z, _POINTS = range(20, 28)
-_AIRBORNE, _POINT = slice(_LONG, _STUN + 1), slice(_AT_X, _AT_Z + 1)
-_NOWHERE: Final = (0.0, 0.0, 0.0)
 
 
-@cache  # as many as there are columns
-def _metres(parcel: int) -> tuple[float, ...]:
-    """What each code within this parcel is in the world, on one axis."""
-    return singles([parcel * PARCEL + value for value in POSITION_XZ.values])
+_EASTS: Final[list[tuple[float, ...]]] = [()] * COLUMNS
+"""By column of the grid, what each code within is in the world; empty until it is asked for."""
+_NORTHS: Final[list[tuple[float, ...]]] = [()] * (PLACES // COLUMNS)
+"""The same by row."""
+
+
+def _metres(table: list[tuple[float, ...]], line: int, first: int) -> tuple[float, ...]:
+    """A line of one of the tables, the first of which is that of this parcel."""
+    table[line] = found = singles([(line + first) * PARCEL + value for value in POSITION_XZ.values])
+    return found
 
 
 class Pose:
@@ -91,7 +99,9 @@ class Pose:
     neither the old one nor the new one, until a whole state comes.
     """
 
-    __slots__ = ("_east", "_flags", "_north", "_pitch", "_point", "_values", "_x", "_yaw", "_z")
+    __slots__ = (
+        "_at_x", "_at_y", "_at_z", "_east", "_flags", "_north", "_pitch", "_values", "_x", "_yaw", "_z",
+    )  # fmt: skip
 
     def __init__(self) -> None:
         self._values: list[Any] = [
@@ -99,13 +109,15 @@ class Pose:
             False, False, False, False, 0.0, 0.0, 0.0, 0.0, 0.0, False,
         ]  # fmt: skip
         """The arguments of Movement, in order."""
-        self._east = self._north = _metres(0)
+        self._east = self._north = _metres(_EASTS, -WEST, WEST)
         self._x = self._z = 0
         self._flags = 0
         # None: never told.  Kept when the flag is gone, because it may come back alone.
         self._yaw: float | None = None
         self._pitch: float | None = None
-        self._point: list[float | None] = [None, None, None]
+        self._at_x: float | None = None
+        self._at_y: float | None = None
+        self._at_z: float | None = None
 
     def movement(self, timestamp: float) -> rfc4.Movement:
         """What it looks like now; ``timestamp`` in seconds."""
@@ -135,11 +147,9 @@ class Pose:
         self._yaw = None if state.head_yaw is None else _HEADS[state.head_yaw]
         self._pitch = None if state.head_pitch is None else _HEADS[state.head_pitch]
         x, y, z = state.point_at_x, state.point_at_y, state.point_at_z
-        self._point = [
-            None if x is None else _point_xz(x),
-            None if y is None else _POINT_UP[y],
-            None if z is None else _point_xz(z),
-        ]
+        self._at_x = None if x is None else _point_xz(x)
+        self._at_y = None if y is None else _POINT_UP[y]
+        self._at_z = None if z is None else _point_xz(z)
         self._flags = state.state_flags
         self._show_flags()
 
@@ -197,15 +207,17 @@ class Pose:
             shown = True
         code = delta.point_at_x
         if code is not None:
-            self._point[0] = _point_xz(code)
+            piece = _POINT_PIECES[code >> 8]
+            self._at_x = piece[code & 0xFF] if piece else _point_xz(code)
             shown = True
         code = delta.point_at_y
         if code is not None:
-            self._point[1] = _POINT_UP[code]
+            self._at_y = _POINT_UP[code]
             shown = True
         code = delta.point_at_z
         if code is not None:
-            self._point[2] = _point_xz(code)
+            piece = _POINT_PIECES[code >> 8]
+            self._at_z = piece[code & 0xFF] if piece else _point_xz(code)
             shown = True
         code = delta.state_flags
         if code is not None:
@@ -218,8 +230,9 @@ class Pose:
     def _place(self, index: int) -> None:
         if not 0 <= index < PLACES:
             raise IndexError(index)
-        self._east = east = _metres(index % COLUMNS + WEST)
-        self._north = north = _metres(index // COLUMNS + SOUTH)
+        column, row = index % COLUMNS, index // COLUMNS
+        self._east = east = _EASTS[column] or _metres(_EASTS, column, WEST)
+        self._north = north = _NORTHS[row] or _metres(_NORTHS, row, SOUTH)
         values = self._values
         values[_X] = east[self._x]
         values[_Z] = north[self._z]
@@ -227,7 +240,7 @@ class Pose:
     def _show_flags(self) -> None:
         """What the flags say, and what they let count."""
         flags, values = self._flags, self._values
-        values[_ON_GROUND], values[_AIRBORNE] = _POSTURES[flags & _HEAD_YAW - 1]
+        values[_ON_GROUND], values[_LONG], values[_LONG_DOWN], values[_DOWN], values[_STUN] = _POSTURES[flags & _LOWEST]
         if flags & _HEAD_YAW and self._yaw is not None:
             values[_LOOKS_SIDE], values[_SIDE] = True, self._yaw
         else:
@@ -236,11 +249,11 @@ class Pose:
             values[_LOOKS_UP], values[_TILT] = True, self._pitch
         else:
             values[_LOOKS_UP], values[_TILT] = False, 0.0
-        if flags & _POINTING and None not in self._point:
-            values[_POINT] = self._point
-            values[_POINTS] = True
+        x, y, z = self._at_x, self._at_y, self._at_z
+        if flags & _POINTING and x is not None and y is not None and z is not None:
+            values[_AT_X], values[_AT_Y], values[_AT_Z], values[_POINTS] = x, y, z, True
         elif values[_POINTS]:
-            values[_POINT] = _NOWHERE
+            values[_AT_X] = values[_AT_Y] = values[_AT_Z] = 0.0
             values[_POINTS] = False
 
 

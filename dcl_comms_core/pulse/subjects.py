@@ -36,7 +36,7 @@ from dcl_comms_core.events import (
     RejectReason,
     Vector3,
 )
-from dcl_comms_core.peers import PeerId
+from dcl_comms_core.peers import Arrival, PeerId
 from dcl_comms_core.proto import pulse, rfc4
 from dcl_comms_core.pulse.state import Pose
 
@@ -111,6 +111,7 @@ class Subjects:
         "_due",
         "_full",
         "_limits",
+        "_listed_by",
         "_numbers",
         "_own",
         "_parts",
@@ -134,6 +135,8 @@ class Subjects:
         self._wanted: dict[int, float] = {}
         """When to ask for a state, by number."""
         self._due = inf
+        self._listed_by = -inf
+        """Until when the service tells of those who were there before us."""
         self._full: set[str] = set()
         """Limits that were reached and not left since."""
         self._parts: Mapping[str, Callable[[Any, float], list[Event]]] = {
@@ -195,9 +198,14 @@ class Subjects:
         """When ``resyncs`` may have something; None: not before a message."""
         return None if self._due == inf else self._due
 
+    def begin(self, now: float) -> None:
+        """We are there, and the service begins to tell who is."""
+        self._listed_by = now + self._limits.pulse_listing_seconds
+
     def set_realm(self, name: str | None, now: float) -> list[Event]:
         """Be in a realm, written in any case; None: whoever is told of is here, as for a listener in many realms."""
         self._realm = None if name is None else name.lower()
+        self.begin(now)
         events: list[Event] = []
         for subject in self._subjects.values():
             if subject.shown and not self._is_here(subject):
@@ -361,7 +369,8 @@ class Subjects:
         elif len(self._told) >= self._limits.peers:
             return self._reached("peers", self._limits.peers, now)
         else:
-            events.append(PeerJoined(at=now, room=self._room, sender=subject.who))
+            arrival = Arrival.WAS_HERE if now <= self._listed_by else Arrival.NEW
+            events.append(PeerJoined(at=now, room=self._room, sender=subject.who, arrival=arrival))
         return events + self._tell(subject, now)
 
     def _tell(self, subject: _Subject, now: float) -> list[Event]:

@@ -38,8 +38,8 @@ class Announcing:
     """
 
     __slots__ = (
-        "_announced_at", "_clock", "_lifecycle", "_permit", "_profile", "_profiles", "_send", "_silent", "_timers",
-        "_version",
+        "_announced_at", "_clock", "_lifecycle", "_news", "_permit", "_profile", "_profiles", "_send", "_silent",
+        "_timers", "_version",
     )  # fmt: skip
 
     def __init__(
@@ -64,12 +64,25 @@ class Announcing:
         self._send = send
         self._announced_at = -_APART
         self._profile: rfc4.ProfileResponse | None = None
+        self._news = False
+        """Is the version one that was not told yet?"""
 
     def announced(self, version: int) -> None:
         """This version was just announced to everybody; it is the one to repeat."""
         self._version = version
+        self._news = False
         self._announced_at = self._clock.now
         self._timers.arm(Timer.PRESENCE, self._clock.now + _EVERY)
+
+    def remember(self, version: int) -> None:
+        """This version is to be announced once the room is open."""
+        self._version = version
+        self._news = True
+
+    def back(self) -> None:
+        """The same room is open again."""
+        if self._news:
+            self.arrive()
 
     def offer(self, profile: rfc4.ProfileResponse) -> None:
         """Set the profile to answer requests with."""
@@ -112,4 +125,5 @@ class Announcing:
             announcement = rfc4.AnnounceProfileVersion(profile_version=self._version or 0)
             self._send(rfc4.Packet(profile_version=announcement))
             self._announced_at = now
+            self._news = False
         self._timers.arm(Timer.PRESENCE, now + _EVERY)

@@ -123,15 +123,18 @@ class Unread:
         """Whether there is more than the limits allow."""
         return self._bytes > self._limit_bytes or len(self) > self._limit
 
-    def trim(self, at: float, room: str) -> int:
+    def trim(self, at: float, room: str, *, tell: bool = True) -> int:
         """Drop the oldest events, until the rest and a LimitReached in their place are within the limits.
 
-        Returns how many went.
+        ``tell``: False for no LimitReached.  Returns how many went.
         """
         by_bytes = self._bytes > self._limit_bytes
         before = len(self._events) - self._head
-        while len(self._events) - self._head >= self._limit or self._bytes > self._limit_bytes:
+        most = self._limit - tell
+        while len(self._events) - self._head > most or self._bytes > self._limit_bytes:
             self._pop()
+        if not tell:
+            return before - (len(self._events) - self._head)
         # Before what is left, so that whoever reads learns of the gap where it is.
         name, value = ("event_queue_bytes", self._limit_bytes) if by_bytes else ("event_queue", self._limit)
         self._notice = LimitReached(at=at, room=room, limit=name, value=value)

@@ -50,15 +50,15 @@ class Introduction:
         """Whether packets have to wait for the answer."""
         return self._timers.armed(Timer.ANNOUNCE)
 
-    def begin(self) -> None:
-        """Ask in the way that we may."""
+    def begin(self, *, data_tracks: bool = False) -> None:
+        """Ask in the way that we may.  ``data_tracks``: see LinkOpened."""
         permit, link = self._permit, self._lifecycle.link
         if permit.grants is None or permit.grants.can_update_own_metadata:
             self._output.commands.append(SetAttributes(link=link, attributes=_ATTRIBUTES))
-        elif permit.may_publish("microphone"):
+        elif permit.grants.can_publish_data if data_tracks else permit.may_publish("microphone"):
             self._output.commands.append(PublishMicrophone(link=link))
         else:
-            text = "the token allows neither attributes nor a microphone track"
+            text = f"the token allows neither attributes nor {'packets' if data_tracks else 'a microphone track'}"
             self._output.warn(WarningCode.ANNOUNCED_LATE, text)
             return
         self._timers.arm(Timer.ANNOUNCE, self._clock.now + self._seconds)

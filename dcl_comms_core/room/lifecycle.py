@@ -11,18 +11,20 @@ if TYPE_CHECKING:
     from collections import Counter
 
     from dcl_comms_core.peers import PeerId
+    from dcl_comms_core.states import CloseReason
 
 __all__ = ["RECEIVING", "Lifecycle"]
 
 RECEIVING: Final = frozenset({RoomState.OPEN, RoomState.RECONNECTING})
 """Packets and news of others are taken."""
+_OVER: Final = frozenset({RoomState.CLOSING, RoomState.CLOSED})
 _SENDING: Final = RECEIVING | {RoomState.WAITING}
 
 
 class Lifecycle:
     """Changes its state by ROOM_TRANSITIONS and by nothing else."""
 
-    __slots__ = ("_counters", "identity", "link", "state")
+    __slots__ = ("_counters", "identity", "link", "lost_by", "state")
 
     def __init__(self, link: int, counters: Counter[str]) -> None:
         self._counters = counters
@@ -31,6 +33,13 @@ class Lifecycle:
         """The current link, as commands name it."""
         self.identity: PeerId | None = None
         """Who we are; None before the room opened."""
+        self.lost_by: CloseReason | None = None
+        """Why its link was lost last; None: it never was."""
+
+    @property
+    def over(self) -> bool:
+        """Whether we are leaving, or have left."""
+        return self.state in _OVER
 
     @property
     def sending(self) -> bool:

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Self, TypeAlias, TypedDict
 from dcl_comms_core.errors import LocalProtocolError
 from dcl_comms_core.inputs import TrackKind
 from dcl_comms_core.limits import DEFAULT_LIMITS, Limits
+from dcl_comms_core.weather.away import Away
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from dcl_comms_core.company.ignoring import Ignore
     from dcl_comms_core.inputs import Track
     from dcl_comms_core.packets.movement import MovementCodec
     from dcl_comms_core.peers import PeerId
@@ -31,6 +33,7 @@ class Subscribe(Enum):
     AUDIO = "audio"
     """Audio tracks, and no video; none that is encrypted end to end, which would be noise."""
     NONE = "none"
+    """No track that is not asked for by ``subscribe(track)``."""
 
 
 SubscribePolicy: TypeAlias = "Subscribe | Callable[[PeerId, Track], bool]"
@@ -84,6 +87,10 @@ class RoomOptions:
     """Announced on joining and repeated: Unity clients send little to peers that don't announce one."""
     silent: bool = False
     """Never announce by itself, whatever that costs."""
+    ignore: Ignore | None = None
+    """Whom to ignore without being told; None: nobody."""
+    away: Away = Away.WAIT
+    """What verbs do while no room is open; ``move`` and a profile's version are remembered either way."""
     tap: Tap | None = None
     """Told of every packet; see ``dcl_comms_core.tap``."""
 
@@ -107,4 +114,6 @@ class RoomSettings(TypedDict, total=False):
     movement_codec: MovementCodec | None
     profile_version: int | None
     silent: bool
+    ignore: Ignore | None
+    away: Away
     tap: Tap | None

@@ -22,8 +22,10 @@ from typing import TYPE_CHECKING, ClassVar, Final, Unpack
 from dcl_comms_core import events as ev
 from dcl_comms_core.adapters.connection_string import LiveKitAdapter, SimulatorAdapter
 from dcl_comms_core.commands import CloseLink, OpenLink
+from dcl_comms_core.company.around import me
 from dcl_comms_core.errors import (
     LocalProtocolError,
+    NotInARoom,
     PermissionMissing,
     SendQueueFull,
     TokenExpired,
@@ -34,6 +36,7 @@ from dcl_comms_core.inputs import (
     CommandCompleted,
     CommandFailed,
     DataReceived,
+    EngineChanged,
     ForeignReceived,
     LinkClosed,
     LinkFailed,
@@ -58,19 +61,22 @@ from dcl_comms_core.inputs import (
 from dcl_comms_core.packets.chat import is_hidden
 from dcl_comms_core.peers import EVERYONE, PeerId, peer_id
 from dcl_comms_core.proto import rfc4
+from dcl_comms_core.room.abilities import Abilities
 from dcl_comms_core.room.announcing import Announcing
 from dcl_comms_core.room.facts import Facts
+from dcl_comms_core.room.ignoring import Ignoring
 from dcl_comms_core.room.incoming.dedupe import Seen
 from dcl_comms_core.room.incoming.filters import Hearing
 from dcl_comms_core.room.incoming.inbound import Inbound
 from dcl_comms_core.room.incoming.profiles import Profiles, build_profile
 from dcl_comms_core.room.incoming.reader import PacketReader
 from dcl_comms_core.room.incoming.roster import Roster
+from dcl_comms_core.room.incoming.texts import Texts
 from dcl_comms_core.room.introduction import Introduction
 from dcl_comms_core.room.lifecycle import RECEIVING, Lifecycle
 from dcl_comms_core.room.options import Delivery, RoomOptions, Subscribe
 from dcl_comms_core.room.outgoing.carriers import LiveKitCarrier
-from dcl_comms_core.room.outgoing.intents import Intents, check_version
+from dcl_comms_core.room.outgoing.intents import Intents, check_version, for_everybody
 from dcl_comms_core.room.outgoing.outbound import Outbound
 from dcl_comms_core.room.outgoing.walking import Walking
 from dcl_comms_core.room.output import Output
@@ -80,9 +86,11 @@ from dcl_comms_core.room.tracks import Tracks
 from dcl_comms_core.states import RETRY, CloseReason, Retry, RoomState, RoomTrigger, Timer
 from dcl_comms_core.tools.arguments import require_number
 from dcl_comms_core.tools.clock import Clock
+from dcl_comms_core.tools.labels import Label
 from dcl_comms_core.tools.prng import Prng
 from dcl_comms_core.tools.retries import Retries
 from dcl_comms_core.tools.timers import Timers
+from dcl_comms_core.weather.can import ability
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -92,13 +100,16 @@ if TYPE_CHECKING:
     from dcl_comms_core.adapters.token import Grants
     from dcl_comms_core.adapters.url_guard import Place
     from dcl_comms_core.commands import Command
+    from dcl_comms_core.company.around import Me
+    from dcl_comms_core.company.ignoring import Ignored
     from dcl_comms_core.inputs import Input, LinkRef, Track, TrackSource
-    from dcl_comms_core.peers import Addressees, PeerTable
+    from dcl_comms_core.peers import Addressees, PeerTable, Who
     from dcl_comms_core.room.incoming.allowances import PeerTraffic
     from dcl_comms_core.room.incoming.profiles import Profile
     from dcl_comms_core.room.options import RoomSettings
     from dcl_comms_core.room.outgoing.carriers import Carrier
-    from dcl_comms_core.room.outgoing.outbox import Message, Messages
+    from dcl_comms_core.room.outgoing.outbox import Message, Messages, Outgoing
+    from dcl_comms_core.weather.can import Ability, Can, Obstacle
 
 __all__ = ["Delivery", "RoomSession"]
 
@@ -118,8 +129,10 @@ class RoomSession(Intents):
     """The kinds of adapter that it takes."""
     carrier: ClassVar[Carrier] = LiveKitCarrier()
     """What its transport can carry."""
+    recallable: ClassVar[bool] = False
+    """Whether its transport can call off a connection that is on its way: LiveKit's engine goes on with it."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0915 - its parts, one after the other
         self,
         adapter: Adapter,
         *,
@@ -137,7 +150,7 @@ class RoomSession(Intents):
         limits = chosen.limits
         permit = Permit(adapter.token if isinstance(adapter, LiveKitAdapter) else None)
         super().__init__(limits, Clock())
-        self.output = Output(room, self.clock)
+        self.output = Output(room := Label(room, self.clock), self.clock)
         """Commands, events and counters; ``commands()`` and ``events()`` drain them."""
         self.lifecycle = Lifecycle(link, self.output.counters)
         """State, link and identity."""
@@ -151,7 +164,17 @@ class RoomSession(Intents):
         self._retries = Retries(chosen.reconnect, Prng(chosen.entropy), limits.stable_seconds)
         tap = chosen.tap
         carrier = self.carrier if tap is None else TappedCarrier(tap, room, self.clock, self.carrier)
-        self._outbound = Outbound(self.output, self.clock, self.lifecycle, permit, limits, carrier)
+        self._outbound = Outbound(
+            self.output,
+            self.clock,
+            self.lifecycle,
+            permit,
+            limits,
+            carrier,
+            timers=self._timers,
+            away=chosen.away,
+        )
+        self._abilities = Abilities(self.lifecycle, permit, self.carrier)
         self._walking = Walking(self.clock, self._timers, self.lifecycle, self._outbound, self._send_movement)
         self._profiles = Profiles(limits)
         self._announcing = Announcing(
@@ -166,6 +189,7 @@ class RoomSession(Intents):
         )
         seen = Seen(limits.seen_messages) if chosen.seen is None else chosen.seen
         hearing = Hearing(seen, limits, self._profiles, self._announcing.answer)
+        self._texts = Texts(self.output, self.clock, limits)
         self._roster = Roster(room, limits, hearing.room)
         raw = chosen.delivery is Delivery.PACKETS
         reader = PacketReader(room, limits, hearing, raw=raw, codec=chosen.movement_codec)
@@ -186,6 +210,17 @@ class RoomSession(Intents):
         back = self._outbound if isinstance(door, Inbound) else door
         self._acknowledge, self._acknowledge_all = back.acknowledge, back.acknowledge_all
         self._tracks = Tracks(self.output, self.lifecycle, self._roster, permit=permit, policy=chosen.subscribe)
+        self._ignoring = Ignoring(
+            self.output,
+            self.clock,
+            self._timers,
+            self.lifecycle,
+            roster=self._roster,
+            tracks=self._tracks,
+            limits=limits,
+            rule=chosen.ignore,
+        )
+        self._inbound.watch_abuse(None if chosen.ignore is None else self._ignoring.judge)
         self._introduction = Introduction(
             self.output, self.clock, self._timers, self.lifecycle, permit=permit, seconds=limits.announce_seconds
         )
@@ -193,7 +228,11 @@ class RoomSession(Intents):
         self._unknown: list[str] = []
         """Addressees of the last packet that were not here."""
         self._opened_once = False
+        self.heir: Callable[[list[Outgoing]], object] | None = None
+        """Who gets what still waits when the room ends without our doing; None: it is dropped."""
         self._closing_at: float | None = None
+        self._called_off = False
+        """Is it left, and its link may answer before it is told so?"""
 
     # --- what the world may ask
 
@@ -223,6 +262,11 @@ class RoomSession(Intents):
         return self.lifecycle.identity
 
     @property
+    def me(self) -> Me:
+        """We ourselves, as we told of us last."""
+        return me(self.lifecycle.identity, self.moved, (self.room,) if self.sending else ())
+
+    @property
     def peers(self) -> PeerTable:
         """Who else is in the room."""
         return self._roster.peers
@@ -231,6 +275,7 @@ class RoomSession(Intents):
     def counters(self) -> Counter[str]:
         """How often: received, received_bytes, rejected.<reason name>, dropped.<name in Limits>, late, unknown_track.
 
+        dropped.ignored: packets of peers that were ignored.
         Of packets that are old news (see ``dcl_comms_core.room.incoming.filters``): dropped.late and so on.
         And reconnected; of our own packets: sent, sent_bytes, send_failed, unconfirmed (the link ended before it
         acknowledged them), dropped (the room closed before their turn),
@@ -258,6 +303,11 @@ class RoomSession(Intents):
     def sending(self) -> bool:
         """Whether packets are taken, be it to wait: from RoomOpened to RoomClosed, or to our ``close()``."""
         return self.lifecycle.sending
+
+    @property
+    def joining(self) -> bool:
+        """Whether its link is on its way into the room, be it to leave it at once: see ``call_off``."""
+        return self._called_off or self.lifecycle.state is RoomState.CONNECTING
 
     @property
     def flowing(self) -> bool:
@@ -293,7 +343,7 @@ class RoomSession(Intents):
         """Whether a packet sent now would go straight to the transport; a large reliable one may still wait."""
         return self.flowing and self._outbound.queue.has_credit(reliable=reliable)
 
-    def traffic(self, who: PeerId) -> PeerTraffic | None:
+    def traffic(self, who: Who) -> PeerTraffic | None:
         """What a peer sent us so far; None: unknown, or forgotten after it left."""
         guard = self._roster.guard(peer_id(who))
         return None if guard is None else guard.traffic(self.clock.now)
@@ -368,25 +418,44 @@ class RoomSession(Intents):
         elif before is not RoomState.CLOSING:
             self._inbound.forget_movements()
             # Nothing goes out by itself any more, and nobody waits for the link's repair.
-            for timer in (Timer.MOVE, Timer.PRESENCE, Timer.REPAIR):
+            for timer in (Timer.MOVE, Timer.PRESENCE, Timer.REPAIR, Timer.WAITING):
                 self._timers.disarm(timer)
             self._closing_at = until if before in RECEIVING else self.clock.now
             self._continue_closing()
         elif self._closing_at is not None:
-            self._closing_at = min(until, self._closing_at)
+            self._closing_at = self.clock.now if self._called_off else min(until, self._closing_at)
             self._continue_closing()
         else:
             self._timers.hasten(Timer.CLOSE, until + self.limits.close_seconds)
 
+    def call_off(self, *, now: float | None = None) -> None:
+        """Leave a room that is being joined, for the sake of another one; see ``joining``.
+
+        Where the transport can't call that off (``recallable``) its link is told to close only once it answered, or
+        after Limits.call_off_seconds: connections that nobody waits for must not become many.  Else it is a
+        ``close(drain=0)``.
+        """
+        if self.recallable or self.state is not RoomState.CONNECTING:
+            self.close(drain=0.0, now=now)
+            return
+        self.output.touch()
+        self.clock.pass_time(now)
+        self.lifecycle.move(RoomTrigger.CLOSE)
+        self._called_off = True
+        self._timers.clear()
+        self._closing_at = self.clock.now + self.limits.call_off_seconds
+        self._continue_closing()
+
     def _continue_closing(self) -> None:
-        """Tell the link to close as soon as the queue is empty or its time is over."""
+        """Tell the link to close as soon as the queue is empty, and the link in the room, or its time is over."""
         if self._closing_at is None:
             return
         left = self._closing_at - self.clock.now
-        if self._outbound.queue.waiting and left > 0.0:
+        if (self._outbound.queue.waiting or self._called_off) and left > 0.0:
             self._timers.arm(Timer.CLOSE, self._closing_at)
             return
         self._closing_at = None
+        self._called_off = False
         self._timers.clear()
         self._outbound.drop_waiting()
         left = max(left, 0.0)
@@ -427,7 +496,7 @@ class RoomSession(Intents):
 
     # --- time
 
-    def handle_timeout(self, now: float) -> None:  # noqa: C901 - one flat dispatch
+    def handle_timeout(self, now: float) -> None:  # noqa: C901, PLR0912 - one flat dispatch
         """Let time pass.  Calling it too early or too often does nothing."""
         self.output.touch()
         self.clock.pass_time(now)
@@ -442,8 +511,12 @@ class RoomSession(Intents):
                 self._inbound.release_movements()
             elif timer is Timer.MOVE:
                 self._walking.walk()
+            elif timer is Timer.IGNORE:
+                self._ignoring.expire()
             elif timer is Timer.PRESENCE:
                 self._announcing.announce()
+            elif timer is Timer.WAITING:
+                self._outbound.expire()
             elif timer is Timer.RETRY:
                 if not self._refused():
                     self.lifecycle.move(RoomTrigger.RETRY)
@@ -463,16 +536,35 @@ class RoomSession(Intents):
     # --- intents
 
     def check_sending(self, now: float | None = None) -> None:
-        """Raise unless we may send.  LocalProtocolError: the room is not open; PermissionMissing: we may not."""
+        """Raise unless we may send, or what we say may wait for the room.
+
+        LocalProtocolError: it is over; NotInARoom: it is not open, and ``away`` says not to wait; PermissionMissing: we
+        may not.
+        """
         self.clock.pass_time(now)
         self._outbound.check()
+
+    def check_moving(self, now: float | None = None) -> None:
+        """Raise unless we may move: as ``check_sending``, but where we are is remembered while the room is not open."""
+        self.clock.pass_time(now)
+        self._outbound.check_moving()
+        if self.lifecycle.state is _OPEN:
+            self._outbound.check()
+
+    def can(self, what: Can) -> Ability:
+        """Whether all of this can be done in the room as it is now, and if not, why."""
+        return ability(what, self._abilities.obstacle)
+
+    def obstacle(self, one: Can) -> Obstacle | None:
+        """Why one thing can't be done now; None: it can."""
+        return self._abilities.obstacle(one)
 
     def check_publish(self, source: TrackSource) -> None:
         """Raise unless we may publish from a source.  LocalProtocolError: not open; PermissionMissing: forbidden."""
         self._tracks.check_publish(source)
 
-    def put(self, messages: Messages, *, reliable: bool, now: float | None) -> None:
-        """Check and queue packets: all or none.  What ``send_bytes`` ends in."""
+    def put(self, messages: Messages, *, reliable: bool, now: float | None, else_everybody: bool = False) -> None:
+        """Check and queue packets of one content: all or none.  What ``send_bytes`` ends in."""
         self.output.touch()
         self.clock.pass_time(now)
         self._outbound.check()
@@ -480,6 +572,8 @@ class RoomSession(Intents):
             if message[1] is not None and self.carrier.addresses:
                 self._put_addressed(messages, reliable=reliable)
                 return
+        if else_everybody and not self.carrier.addresses:
+            messages = for_everybody(messages)
         self._outbound.put(messages, reliable=reliable)
 
     def _put_addressed(self, messages: Messages, *, reliable: bool) -> None:
@@ -495,7 +589,7 @@ class RoomSession(Intents):
             return message
         to: list[str] = []
         for text in named:
-            peer = self.peers.get(PeerId(text))
+            peer = self.peers.entry(PeerId(text))
             to.append(text if peer is None else peer.id.text)
             if peer is None:
                 unknown.append(text)
@@ -524,7 +618,15 @@ class RoomSession(Intents):
         self.output.warn(code, text)
 
     def announce_profile(self, version: int, *, to: Addressees = EVERYONE, now: float | None = None) -> None:
-        """Tell the version of our profile, now and from now on (unless ``to`` names some, or the session is silent)."""
+        """Tell the version of our profile, now and from now on (unless ``to`` names some, or the session is silent).
+
+        Of what is to be told from now on the newest is remembered while the room is not open.
+        """
+        if to is EVERYONE and not self._silent and self.lifecycle.state is not _OPEN:
+            check_version(version)
+            self.check_moving(now)
+            self._announcing.remember(version)
+            return
         super().announce_profile(version, to=to, now=now)
         if to is EVERYONE and not self._silent:
             self._announcing.announced(version)
@@ -538,7 +640,7 @@ class RoomSession(Intents):
         self.announce_profile(version, now=now)
         self._announcing.offer(profile)
 
-    def request_profile(self, who: PeerId, version: int = 0, *, now: float | None = None) -> bool:
+    def request_profile(self, who: Who, version: int = 0, *, now: float | None = None) -> bool:
         """Ask a peer for its own profile; the answer is ProfileReceived.  Unity clients do not answer.
 
         False: nothing was sent, because a profile of this ``version`` or a newer one is known, or because the peer was
@@ -555,7 +657,7 @@ class RoomSession(Intents):
         self._profiles.asked(who, self.clock.now)
         return True
 
-    def profile(self, who: PeerId) -> Profile | None:
+    def profile(self, who: Who) -> Profile | None:
         """The profile that a peer sent, the newest of its versions; None: none, or it was forgotten."""
         return self._profiles.get(peer_id(who))
 
@@ -569,6 +671,27 @@ class RoomSession(Intents):
         self.clock.pass_time(now)
         return self._tracks.subscribe(track, wanted=wanted)
 
+    def ignore(self, who: Who, *, seconds: float | None = None, now: float | None = None) -> None:
+        """Let go unread what somebody sends, here or not, and don't receive its tracks; None: until ``unignore``.
+
+        Once more: until another time.  It comes and goes as before, and its packets count, in ``traffic`` too.
+        LocalProtocolError: Limits.ignored are ignored already.
+        """
+        self.output.touch()
+        self.clock.pass_time(now)
+        self._ignoring.ignore(peer_id(who), seconds)
+
+    def unignore(self, who: Who, *, now: float | None = None) -> bool:
+        """Listen to somebody again, and receive its tracks as the policy says.  False: it was not ignored."""
+        self.output.touch()
+        self.clock.pass_time(now)
+        return self._ignoring.unignore(peer_id(who))
+
+    @property
+    def ignored(self) -> Ignored:
+        """Who is ignored, and until when."""
+        return self._roster.ignored
+
     def has_track(self, track: Track | str) -> bool:
         """Whether somebody in this room publishes this track; a Track or its id."""
         return self._tracks.has(track)
@@ -580,7 +703,7 @@ class RoomSession(Intents):
         """Send a packet that repeats anyway; while the queue is full, or we may not, it is skipped and counted."""
         try:
             self.send(packet)
-        except (SendQueueFull, PermissionMissing):
+        except (SendQueueFull, PermissionMissing, NotInARoom):
             self.output.counters["skipped"] += 1
 
     # --- inputs
@@ -598,7 +721,7 @@ class RoomSession(Intents):
         """Take a packet of the current link: what ``receive(DataReceived(...))`` does, without the object."""
         self._receive(sender, data, reliable, topic, now, source)
 
-    def receive(self, inp: Input, *, now: float) -> None:  # noqa: C901, PLR0912, PLR0915 - one flat dispatch
+    def receive(self, inp: Input, *, now: float) -> None:
         """Take a fact from outside.  LocalProtocolError: not an input, or the host gave a time that is not finite."""
         self.output.touch()
         self.clock.pass_time(now)
@@ -611,6 +734,13 @@ class RoomSession(Intents):
         if inp.link != self.link or self.state is RoomState.CLOSED:
             self.output.counters["late"] += 1
             return
+        bounded = self._texts.bounded(inp)
+        if bounded is not None:
+            self._take(bounded)
+        if self.state in RECEIVING:
+            self._texts.tell()
+
+    def _take(self, inp: LinkInput) -> None:  # noqa: C901, PLR0912, PLR0915 - one flat dispatch
         match inp:
             case SendAcknowledged():
                 self._acknowledge(inp)
@@ -641,6 +771,8 @@ class RoomSession(Intents):
             case CommandCompleted() | CommandFailed():
                 if self._introduction.answered(inp):
                     self._flow()
+            case EngineChanged():
+                self.output.warn(ev.WarningCode.ENGINE_CHANGED, inp.detail)
             case _ if self.state not in RECEIVING:
                 self.output.counters["late"] += 1
             case PacketsDropped():
@@ -659,7 +791,7 @@ class RoomSession(Intents):
             case ParticipantLeft():
                 self.output.events += self._roster.leave(inp.identity, self.clock.now)
             case SpeakersHeard():
-                speakers = tuple(map(self._roster.peer_id, inp.identities))
+                speakers = self._roster.speak(inp.identities)
                 self.output.events.append(ev.SpeakersChanged(at=self.clock.now, room=self.room, speakers=speakers))
             case (
                 PermissionsGiven()
@@ -685,6 +817,10 @@ class RoomSession(Intents):
         self._continue_closing()
 
     def _on_opened(self, inp: LinkOpened) -> None:
+        if self._called_off:
+            self._closing_at = self.clock.now
+            self._continue_closing()
+            return
         if not self.lifecycle.moved(RoomTrigger.OPENED):
             return
         self._timers.disarm(Timer.CONNECT)
@@ -712,9 +848,10 @@ class RoomSession(Intents):
         self._outbound.tell_doubtful()
         self._facts.entered(inp, again=again)
         self._retries.entered(self.clock.now)
+        self._ignoring.expire()
         self.output.events += self._roster.replace_all(inp.participants, self.clock.now)
         if self._announce:
-            self._introduction.begin()
+            self._introduction.begin(data_tracks=inp.data_tracks)
         self._walking.begin()
         self._announcing.arrive()
         if not self._introduction.waiting:
@@ -724,7 +861,7 @@ class RoomSession(Intents):
         """The link takes packets from now on: send what waits."""
         self._outbound.flowing = True
         self._walking.walk()
-        self._outbound.send_queued()
+        self._outbound.flow()
         self._continue_closing()
 
     def _on_reconnecting(self) -> None:
@@ -733,6 +870,7 @@ class RoomSession(Intents):
         self._outbound.pause()
         self._introduction.give_up()
         if self.state is RoomState.RECONNECTING:
+            self.lifecycle.lost_by = CloseReason.NETWORK
             self._timers.arm(Timer.REPAIR, self.clock.now + self.limits.repair_seconds)
             self.output.events.append(
                 ev.Reconnecting(at=self.clock.now, room=self.room, attempt=0, reason=CloseReason.NETWORK)
@@ -746,6 +884,7 @@ class RoomSession(Intents):
             self.output.counters["reconnected"] += 1
             self.output.events.append(ev.Reconnected(at=self.clock.now, room=self.room, attempt=0))
             self._outbound.tell_doubtful()
+            self._announcing.back()
         self._flow()
 
     # --- the end of a link
@@ -764,6 +903,7 @@ class RoomSession(Intents):
     def _retry_later(self, reason: CloseReason) -> None:
         self._inbound.forget_movements()
         self._timers.clear()
+        self.lifecycle.lost_by = reason
         self._outbound.lose_link()
         now = self.clock.now
         self._timers.arm(Timer.RETRY, now + self._retries.pause())
@@ -772,6 +912,9 @@ class RoomSession(Intents):
 
     def _finish(self, reason: CloseReason, detail: str) -> None:
         self._inbound.forget_movements()
+        self._called_off = False
+        if self.heir is not None and reason is not CloseReason.CLIENT:
+            self.heir(self._outbound.leave())
         self._timers.clear()
         self._outbound.finish()
         self._outbound.tell_doubtful()

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, cast
 
 from dcl_comms_core import events as ev
 from dcl_comms_core.commands import SubscribeTrack
-from dcl_comms_core.errors import LocalProtocolError
+from dcl_comms_core.errors import LocalProtocolError, NotInARoom
 from dcl_comms_core.inputs import Track
 from dcl_comms_core.room.lifecycle import RECEIVING
-from dcl_comms_core.room.options import wants
+from dcl_comms_core.room.options import Subscribe, wants
 from dcl_comms_core.states import RoomState
 from dcl_comms_core.tools.arguments import require
 
@@ -52,15 +52,35 @@ class Tracks:
             self._output.counters["unknown_track"] += 1
         self._output.events += events
         for event in events:
-            if isinstance(event, ev.TrackPublished) and wants(self._policy, event.sender, event.track):
+            if not isinstance(event, ev.TrackPublished):
+                continue
+            if event.sender in self._roster.ignored.ends:
+                if self._policy is Subscribe.ALL:
+                    # The transport asks for it by itself.
+                    self._ask_for(event.sender, event.track.sid, wanted=False)
+            elif wants(self._policy, event.sender, event.track):
                 self._ask_for(event.sender, event.track.sid, wanted=True)
+
+    def silence(self, who: PeerId) -> None:
+        """Receive nothing of a peer."""
+        for track in self._roster.tracks_of(who):
+            self._ask_for(who, track.sid, wanted=False)
+
+    def hear(self, who: PeerId) -> None:
+        """Receive again what the policy says."""
+        for track in self._roster.tracks_of(who):
+            if self._policy is Subscribe.ALL or wants(self._policy, who, track):
+                self._ask_for(who, track.sid, wanted=True)
 
     def subscribe(self, track: Track | str, *, wanted: bool) -> bool:
         """Subscribe to a track, or unsubscribe.  False: it is gone.
 
-        LocalProtocolError: the room is not open; PermissionMissing: it is not granted.
+        NotInARoom: the room is not open; LocalProtocolError: it is over; PermissionMissing: it is not granted.
         """
         state = self._lifecycle.state
+        if state not in RECEIVING and not self._lifecycle.over:
+            msg = f"the room is {state.value}: its tracks come with RoomOpened"
+            raise NotInARoom(msg, reason=self._lifecycle.lost_by)
         if state not in RECEIVING:
             msg = f"the room is {state.value}: subscribe between RoomOpened and RoomClosed"
             raise LocalProtocolError(msg)
@@ -72,8 +92,14 @@ class Tracks:
         return owner is not None
 
     def check_publish(self, source: TrackSource) -> None:
-        """Raise unless we may publish from a source.  LocalProtocolError: not open; PermissionMissing: forbidden."""
+        """Raise unless we may publish from a source.
+
+        NotInARoom: the room is not open; LocalProtocolError: it is over; PermissionMissing: forbidden.
+        """
         state = self._lifecycle.state
+        if state is not RoomState.OPEN and not self._lifecycle.over:
+            msg = f"the room is {state.value}: publish after RoomOpened"
+            raise NotInARoom(msg, reason=self._lifecycle.lost_by)
         if state is not RoomState.OPEN:
             msg = f"the room is {state.value}: publish after RoomOpened"
             raise LocalProtocolError(msg)

@@ -59,6 +59,7 @@ class WsRoomSession(RoomSession):
 
     adapters: ClassVar[tuple[type[Adapter], ...]] = (WsRoomAdapter,)
     carrier: ClassVar[Carrier] = WsRoomCarrier()
+    recallable: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -80,7 +81,7 @@ class WsRoomSession(RoomSession):
             url=adapter.url,
             address=address,
             guard=guard,
-            room=room,
+            room=self.room,
             within=within,
             say=self._tell,
         )

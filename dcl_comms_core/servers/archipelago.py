@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from dcl_comms_core.identity.auth_chain import Verifier
     from dcl_comms_core.inputs import Input, LinkRef
     from dcl_comms_core.limits import Limits
-    from dcl_comms_core.servers.islands import Point
+    from dcl_comms_core.servers.nearness import Point
     from dcl_comms_core.servers.sockets import Client
 
 __all__ = ["ArchipelagoServer"]

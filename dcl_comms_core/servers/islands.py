@@ -4,20 +4,20 @@ Who is within ``join`` metres of somebody on an island gets onto it, who is fart
 off; heights don't count.  Everybody begins on an island alone, and the changes of one round overwrite each other, so
 the first island that a peer is told of may be one that it did not begin on.  When islands merge, the largest keeps its
 name, or the older of two as large; when one falls apart, its largest piece does.
+
+Who is near is looked for in cells (``dcl_comms_core.servers.nearness``), so that a round takes about twice as long for
+twice as many peers, be they alone, in a row or in crowds.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import Final, NamedTuple
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
+from dcl_comms_core.servers.nearness import Ground, Point, pieces
 
 __all__ = ["Change", "Islands", "Point"]
 
 _DIGITS: Final = "0123456789abcdefghijklmnopqrstuvwxyz"
-
-Point = tuple[float, float, float]
 
 
 class Change(NamedTuple):
@@ -38,12 +38,6 @@ class _Member:
         self.desired: str | None = None
         self.heard_at = now
         self.island: _Island | None = None
-
-    def near(self, others: Iterable[_Member], distance: float) -> bool:
-        x, _, z = self.position
-        limit = distance * distance
-        # Somebody at NaN is near to nobody.
-        return any((x - other.position[0]) ** 2 + (z - other.position[2]) ** 2 <= limit for other in others)
 
 
 class _Island:
@@ -66,12 +60,11 @@ class _Island:
         self.radius = max((m.position[0] - x) ** 2 + (m.position[2] - z) ** 2 for m in members) ** 0.5
         self.dirty = False
 
-    def near(self, other: _Island, distance: float) -> bool:
-        (x, z), (other_x, other_z) = self.centre, other.centre
+    def touches(self, other: _Island, distance: float) -> bool:
+        """Whether the circles are as near as that."""
+        x, z = self.centre[0] - other.centre[0], self.centre[1] - other.centre[1]
         reach = self.radius + other.radius + distance
-        if not (x - other_x) ** 2 + (z - other_z) ** 2 <= reach * reach:
-            return False
-        return any(member.near(other.members, distance) for member in self.members)
+        return x * x + z * z <= reach * reach
 
     def desired(self) -> str | None:
         """The island that most of its members prefer; of equals the one that was ahead first."""
@@ -157,11 +150,8 @@ class Islands:
         for island in self._islands.values():
             if island.dirty:
                 island.measure()
-        for island in changed:
-            if island.name in self._islands:
-                others = self._islands.values()
-                near = [other for other in others if other is not island and island.near(other, self._join)]
-                self._merge([island, *near])
+        if changed:
+            self._merge_near(changed)
         moves, self._moves = list(self._moves.values()), {}
         return moves
 
@@ -179,38 +169,46 @@ class Islands:
             self._moves[member.peer] = Change(member.peer, island.name, previous)
 
     def _split(self, island: _Island) -> list[_Island]:
-        groups: list[list[_Member]] = []
-        for member in island.members:
-            near = [group for group in groups if member.near(group, self._leave)]
-            if near:
-                first, *rest = near
-                first.append(member)
-                for group in rest:
-                    first += group
-                groups = [group for group in groups if not any(group is other for other in rest)]
-            else:
-                groups.append([member])
-        largest = max(groups, key=len)
+        groups = pieces(island.members, self._leave)
         if len(groups) == 1:
             return []
+        largest = max(groups, key=len)
         island.members = largest
         return [self._found(group) for group in groups if group is not largest]
 
-    def _merge(self, islands: list[_Island]) -> None:
+    def _merge_near(self, changed: list[_Island]) -> None:
+        """Merge each of these with those that it is near to."""
+        ground = Ground[_Member, _Island](self._join)
+        for island in self._islands.values():
+            ground.put(island, island.members)
+        for island in changed:
+            if island.name in self._islands:
+                found = ground.near(island, island.members)
+                near = [other for other in found if island.touches(other, self._join)]
+                if near:
+                    self._merge([island, *near], ground)
+
+    def _merge(self, islands: list[_Island], ground: Ground[_Member, _Island]) -> None:
+        smallest, second, *_ = sorted(len(island.members) for island in islands)
+        if smallest + second > self._max_peers:
+            return
         first, *rest = sorted(islands, key=lambda island: (-len(island.members), island.number))
-        kept = [first]
+        kept, grown = {first.name: first}, set[_Island]()
         for island in rest:
-            desired = island.desired()
+            desired = kept.get(island.desired() or "")
             # The desired one first, then the others in order.
-            targets = sorted(kept, key=lambda target: target.name != desired)
+            targets = (*([] if desired is None else [desired]), *kept.values())
             fitting = (t for t in targets if len(t.members) + len(island.members) <= self._max_peers)
             target = next(fitting, None)
             if target is None:
-                kept.append(island)
+                kept[island.name] = island
                 continue
+            ground.move(island, target, island.members)
             target.members += island.members
             self._put(target, island.members)
             del self._islands[island.name]
+            grown.add(target)
+        for target in grown:
             target.measure()
             # To be looked at again: some may be farther off than they seemed, where others had no place.
             target.dirty = True

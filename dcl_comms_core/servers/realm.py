@@ -3,9 +3,9 @@
 Pages answer HTTP requests; sockets go to the twins of the island service and of ws-rooms.  What leads to a room is
 made by ``mint``; without it, rooms are ws-rooms of the realm's own.
 
-With ``islands="pulse"`` the realm has a Pulse server (:attr:`RealmServer.pulse`), which forms its islands: whoever has
-a session with the island service and is a player of Pulse with the same login is told of its cluster as an island.
-Datagrams and time go to it directly; what it decides is carried on by ``commands()``.
+The realm has a Pulse server (:attr:`RealmServer.pulse`), which forms its islands: whoever has a session with the island
+service and is a player of Pulse with the same login is told of its cluster as an island.  Datagrams and time go to it
+directly; what it decides is carried on by ``commands()``.  ``islands="heartbeats"``: there is none, as before 2026.
 
 ==================================  ================================================================================
 GET /about                          Genesis City's form: ``adapter`` leads to the island service
@@ -71,8 +71,8 @@ class RealmPage(NamedTuple):
 
     @property
     def body(self) -> bytes:
-        """The document as JSON bytes."""
-        return json.dumps(self.document, separators=(",", ":")).encode()
+        """The document as JSON bytes; None: nothing."""
+        return b"" if self.document is None else json.dumps(self.document, separators=(",", ":")).encode()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,8 +88,8 @@ class RealmSettings:
     """The most on one island, and in one ws-room."""
     prefix: str = "I"
     """The prefix of islands' names."""
-    islands: Literal["heartbeats", "pulse"] = "heartbeats"
-    """What islands are formed from: heartbeats, or the clusters of Pulse, for which the rules above do not count."""
+    islands: Literal["pulse", "heartbeats"] = "pulse"
+    """What islands are formed from: the clusters of Pulse, for which the rules above do not count, or heartbeats."""
     pulse: PulseSettings = _THIS_MACHINE
     """Pulse's, which lets any number in from this machine."""
     flush_seconds: float = 2.0
@@ -246,6 +246,10 @@ class RealmServer:
                 return True
         return False
 
+    def upgrade(self, link: LinkRef, target: str, _headers: Mapping[str, str], *, now: float) -> RealmPage | None:
+        """The same for a host of HTTP: None: it is to be opened; else the refusal."""
+        return None if self.accept(link, target, now=now) else RealmPage(404, None)
+
     def receive(self, inp: Input, *, now: float) -> None:
         """Take what a client sent, its end, or the wall clock.  LocalProtocolError: it is something else."""
         match inp:
@@ -283,8 +287,11 @@ class RealmServer:
 
     @property
     def counters(self) -> Counter[str]:
-        """What the twins counted, together."""
-        return sum((twin.counters for twin in self._twins), Counter[str]())
+        """What the twins counted, together; those of Pulse begin with ``pulse.``: see ``PulseServer.counters``."""
+        total = sum((twin.counters for twin in self._twins), Counter[str]())
+        if self.pulse is not None:
+            total.update({f"pulse.{name}": count for name, count in self.pulse.counters.items()})
+        return total
 
     def kick(self, address: str, *, now: float) -> bool:
         """Kick a wallet from the island service, all ws-rooms, and Pulse.  False: it is in none."""

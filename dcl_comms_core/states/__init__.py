@@ -34,6 +34,12 @@ from dcl_comms_core.states.handshake import (
     Stage,
     StageTrigger,
 )
+from dcl_comms_core.states.livekit import (
+    SIGNAL_TRANSITIONS,
+    SIGNAL_WAITS,
+    SignalState,
+    SignalTrigger,
+)
 from dcl_comms_core.states.pulse import (
     PULSE_TRANSITIONS,
     PULSE_WAITS,
@@ -80,6 +86,8 @@ __all__ = [
     "RETRY",
     "ROOM_TRANSITIONS",
     "ROOM_WAITS",
+    "SIGNAL_TRANSITIONS",
+    "SIGNAL_WAITS",
     "STAGE_TRANSITIONS",
     "STAGE_WAITS",
     "STAY_TRANSITIONS",
@@ -98,6 +106,8 @@ __all__ = [
     "Retry",
     "RoomState",
     "RoomTrigger",
+    "SignalState",
+    "SignalTrigger",
     "Stage",
     "StageTrigger",
     "StayState",

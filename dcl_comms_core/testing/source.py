@@ -31,7 +31,7 @@ from dcl_comms_core.inputs import (
 )
 from dcl_comms_core.limits import DEFAULT_LIMITS
 from dcl_comms_core.packets.readers import READERS, Unacceptable
-from dcl_comms_core.peers import EVERYONE, PeerId, addressees
+from dcl_comms_core.peers import EVERYONE, Arrival, PeerId, addressees
 from dcl_comms_core.states import RETRY, CloseReason
 from dcl_comms_core.tools.clock import Clock
 
@@ -161,7 +161,7 @@ class MemorySource:
                     ev.RoomOpened(at=self._clock.now, room=self._room, identity=me, name=inp.room, sid=inp.sid)
                 )
                 for participant in inp.participants:
-                    self._joined(participant.identity)
+                    self._joined(participant.identity, Arrival.WAS_HERE)
             case ParticipantJoined():
                 self._joined(inp.participant.identity)
             case ParticipantLeft():
@@ -198,11 +198,12 @@ class MemorySource:
         events, self._events = self._events, []
         return events
 
-    def _joined(self, identity: str) -> None:
+    def _joined(self, identity: str, arrival: Arrival = Arrival.NEW) -> None:
         who = PeerId(identity)
         if who not in self._peers and len(self._peers) < self._limits.peers:
             self._peers[who] = None
-            self._events.append(ev.PeerJoined(at=self._clock.now, room=self._room, sender=who))
+            joined = ev.PeerJoined(at=self._clock.now, room=self._room, sender=who, arrival=arrival)
+            self._events.append(joined)
 
     def _heard(self, inp: DataReceived) -> None:
         try:

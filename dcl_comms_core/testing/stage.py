@@ -1,34 +1,61 @@
-"""A stage: scripted peers and one party of yours in a memory room, on a virtual clock that its owner moves.
+"""A stage: scripted peers and parties of yours in a memory room, on a virtual clock that its owner moves.
 
 Everything that is due at one time happens in one order: the script, the peers in the order in which they came, then
-your party.  So the same seed and script give the same play, whatever loop it is on.
+your party, then those in further seats.  So the same seed and script give the same play, whatever loop it is on.
 """
 
 from __future__ import annotations
 
+from functools import partial
+from heapq import heappop, heappush
+from itertools import count
 from math import inf, isfinite
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol, TypeAlias, TypeGuard, get_args
 
 from dcl_comms_core.adapters.connection_string import SimulatorAdapter
 from dcl_comms_core.errors import CommsError, LocalProtocolError
-from dcl_comms_core.inputs import ClockSet
+from dcl_comms_core.inputs import ClockSet, Track
 from dcl_comms_core.peers import EVERYONE, PeerId
 from dcl_comms_core.room.session import RoomSession
 from dcl_comms_core.simulation.memory_room import MemoryRoom
 from dcl_comms_core.states import RoomState
 from dcl_comms_core.testing import script as do
+from dcl_comms_core.testing.archipelago import WorldPort
 from dcl_comms_core.testing.pair import UNIX_START, Party, VirtualClock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from dcl_comms_core.events import Event
     from dcl_comms_core.peers import Addressees
+    from dcl_comms_core.simulation.memory_room import MemoryPort
     from dcl_comms_core.simulation.settings import Faults
 
-__all__ = ["Stage"]
+__all__ = ["Seat", "Stage"]
 
 _MOST_TURNS: Final = 10_000
 """At one time.  More is a conversation that never lets time pass: two that answer each other without any latency."""
+
+
+class Seat(Protocol):
+    """A party of yours: the stage itself is the first one's, ``Stage.seat`` makes others."""
+
+    port: MemoryPort | WorldPort
+    """Its end of the room; where there are islands, of all their rooms."""
+    due: float | None
+    """When it wants a turn."""
+    woken: bool
+    """Whether it wants one at once."""
+    turn: Callable[[], None] | None
+    """Called when ``due`` has come, when something is there for its port, or it was woken; None: never."""
+
+
+class _Seat:
+    def __init__(self, port: MemoryPort | WorldPort) -> None:
+        self.port = port
+        self.due: float | None = None
+        self.woken = False
+        self.turn: Callable[[], None] | None = None
 
 
 class Stage:
@@ -37,33 +64,71 @@ class Stage:
     def __init__(
         self, script: Iterable[do.Action] = (), *, seed: int = 0, faults: Faults | None = None, identity: str = "bot"
     ) -> None:
+        actions = tuple(script)
         self.clock = VirtualClock()
         self.room = MemoryRoom("stage", seed=seed, faults=faults)
-        self.port = self.room.port(identity)
+        self.has_islands = any(map(_moves, actions))
+        """Whether the script knows of islands: a seat's session is a WorldSession then, with its port's ``islands``."""
+        self._seed = seed
+        self._rooms = {self.room.name: self.room}
+        self._islands: dict[str, str] = {}
+        """Where scripted peers are, if not where all begin."""
+        self.port = self._port(identity)
         self.peers: dict[str, Party] = {}
         self.due: float | None = None
         self.woken = False
         self.turn: Callable[[], None] | None = None
         self.on_action: Callable[[do.Action, bool], None] | None = None
         """Told of each action, and whether it could be done: somebody who is not there says nothing."""
-        self._seed = seed
-        self._script = sorted(script, key=_at)
-        self._script.reverse()
+        self._seats: list[Seat] = [self]
+        self._numbers = count()
+        self._script: list[tuple[float, int, do.Action]] = []
+        for action in actions:
+            self._plan(_at(action), action)
+        self._answers: list[_Answers] = []
+
+    def seat(self, identity: str) -> Seat:
+        """A place for one more party of yours, under another identity."""
+        seat = _Seat(self._port(identity))
+        self._seats.append(seat)
+        return seat
+
+    def _port(self, identity: str) -> MemoryPort | WorldPort:
+        return WorldPort(identity, self.room.name, self._island) if self.has_islands else self.room.port(identity)
+
+    def _island(self, name: str) -> MemoryRoom:
+        """The room of an island."""
+        if name not in self._rooms:
+            self._rooms[name] = MemoryRoom(name, seed=self._seed + len(self._rooms), faults=self.room.faults)
+        return self._rooms[name]
+
+    def _seat_of(self, who: str) -> WorldPort | None:
+        for seat in self._seats:
+            if isinstance(seat.port, WorldPort) and seat.port.identity == who:
+                return seat.port
+        return None
+
+    def _room_of(self, who: str) -> MemoryRoom:
+        port = self._seat_of(who)
+        return self._island(self._islands.get(who, self.room.name) if port is None else port.island)
+
+    def _plan(self, when: float, action: do.Action) -> None:
+        heappush(self._script, (when, next(self._numbers), action))
 
     def next_time(self) -> float | None:
         """When something is due; None: nothing will happen by itself."""
         times = [time for party in self.peers.values() if (time := party.deadline()) is not None]
-        times += [self._script[-1].at] if self._script else []
-        times.append(self._party_due())
+        times += [self._script[0][0]] if self._script else []
+        times += [self._due(seat) for seat in self._seats]
         soonest = min(times)
         return None if soonest == inf else max(soonest, self.clock.now)
 
-    def _party_due(self) -> float:
-        if self.turn is None:
+    def _due(self, seat: Seat) -> float:
+        if seat.turn is None:
             return inf
-        if self.woken:
+        if seat.woken:
             return self.clock.now
-        return min((time for time in (self.due, self.port.deadline()) if time is not None), default=inf)
+        return min((time for time in (seat.due, seat.port.deadline()) if time is not None), default=inf)
 
     def run(self, now: float) -> None:
         """Let the time be ``now``, and everything happen that is due by then."""
@@ -72,34 +137,30 @@ class Stage:
         for _ in range(_MOST_TURNS):
             if (soonest := self.next_time()) is None or soonest > now:
                 return
-            while self._script and self._script[-1].at <= now:
-                action = self._script.pop()
+            while self._script and self._script[0][0] <= now:
+                action = heappop(self._script)[2]
                 done = self._act(action, now)
                 if self.on_action is not None:
                     self.on_action(action, done)
             for party in self.peers.values():
                 party.turn(now)
-            if self.turn is not None and self._party_due() <= now:
-                self.woken, self.due = False, None
-                self.turn()
+            for seat in self._seats:
+                if seat.turn is not None and self._due(seat) <= now:
+                    seat.woken = False
+                    if seat.due is not None and seat.due <= now:
+                        # Only a timer that has fired is spent: whoever set it for later does not set it again.
+                        seat.due = None
+                    seat.turn()
         msg = f"{_MOST_TURNS} turns at one time: parties that answer each other need some latency between them"
         raise LocalProtocolError(msg)
 
     def _act(self, action: do.Action, now: float) -> bool:
-        room = self.room
+        room = self._room_of(self.port.identity)
         match action:
             case do.Join():
                 return self._join(action.who, now)
-            case do.Cut() | do.Heal() | do.Remove():
-                try:
-                    if isinstance(action, do.Cut):
-                        room.partition(action.who, now=now)
-                    elif isinstance(action, do.Heal):
-                        room.heal(action.who, now=now)
-                    else:
-                        room.remove(action.who, now=now)
-                except LocalProtocolError:
-                    return False
+            case do.Cut() | do.Heal() | do.Remove() | do.Publish() | do.Unpublish() | do.Mute():
+                return self._serve(action, now)
             case do.Delete():
                 room.delete(now=now)
             case do.ShutDown():
@@ -107,13 +168,30 @@ class Stage:
             case do.Restart():
                 room.restart()
             case do.SetFaults():
-                room.faults = action.faults
+                for each in self._rooms.values():
+                    each.faults = action.faults
+            case do.On() | do.OnChat():
+                self._answers.append(_Answers(action))
             case _:
                 return self._by_itself(action, now)
         return True
 
+    def _serve(self, action: _Served, now: float) -> bool:
+        port = self._seat_of(action.who)
+        if port is not None and isinstance(action, do.Cut):
+            return port.partition(now=now)
+        if port is not None and isinstance(action, do.Heal):
+            return port.heal(now=now)
+        try:
+            _at_the_server(self._room_of(action.who), action, now)
+        except LocalProtocolError:
+            return False
+        return True
+
     def _by_itself(self, action: do.Action, now: float) -> bool:
-        if not isinstance(action, do.Say | do.Move | do.Send | do.Raw | do.Leave):
+        if isinstance(action, do.ToIsland):
+            return self._to_island(action, now)
+        if not _own(action):
             msg = f"a script holds what dcl_comms_core.testing.script has, not a {type(action).__name__}"
             raise LocalProtocolError(msg)
         party = self.peers.get(action.who)
@@ -123,14 +201,89 @@ class Stage:
         older = self.peers.get(who)
         if older is not None and older.session.state is not RoomState.CLOSED:
             return False
-        session = RoomSession(SimulatorAdapter(self.room.name), entropy=self._seed + len(self.peers))
+        self._enter(who, now)
+        return True
+
+    def _enter(self, who: str, now: float) -> None:
+        older, room = self.peers.get(who), self._room_of(who)
+        session = RoomSession(SimulatorAdapter(room.name), entropy=self._seed + len(self.peers))
         session.receive(ClockSet(unix_offset=UNIX_START), now=now)
         session.open(now=now)
-        party = Party(session, self.room.port(who))
+        party = Party(session, room.port(who))
+        party.on_event = partial(self._heard, who)
         if older is not None:
             party.events = older.events
         self.peers[who] = party
+
+    def _to_island(self, action: do.ToIsland, now: float) -> bool:
+        who, island = action.who, action.island
+        if self._room_of(who) is self._island(island):
+            return False
+        port, party = self._seat_of(who), self.peers.get(who)
+        end = port if port is not None or party is None else party.port
+        if end is not None and end.cut:
+            # Nobody can tell it.
+            return False
+        if port is not None:
+            port.go(island, now=now)
+            return True
+        self._islands[who] = island
+        if party is not None and party.session.state is not RoomState.CLOSED:
+            party.session.close(drain=0.0, now=now)
+            party.turn(now)
+            party.port.abandon(now)
+            self._enter(who, now)
         return True
+
+    def _heard(self, who: str, event: Event) -> None:
+        for answers in self._answers:
+            if answers.to(who, event):
+                for action in answers.then:
+                    self._plan(self.clock.now + _at(action), action)
+
+
+class _Answers:
+    """A peer that answers, as often as it still may."""
+
+    def __init__(self, action: do.On | do.OnChat) -> None:
+        self._action = action
+        self._left = inf if action.times is None else action.times
+        self.then = action.then if isinstance(action.then, tuple) else (action.then,)
+
+    def to(self, who: str, event: Event) -> bool:
+        """Whether that is answered, and counts."""
+        if who != self._action.who or self._left < 1 or not self._action.matches(event):
+            return False
+        self._left -= 1
+        return True
+
+
+_Served: TypeAlias = do.Cut | do.Heal | do.Publish | do.Unpublish | do.Mute | do.Remove
+
+
+def _at_the_server(room: MemoryRoom, action: _Served, now: float) -> None:
+    """What the server does, or a peer's engine.  LocalProtocolError: it can't be done now."""
+    match action:
+        case do.Cut():
+            room.partition(action.who, now=now)
+        case do.Heal():
+            room.heal(action.who, now=now)
+        case do.Publish():
+            track = Track(sid="", kind=action.kind, source=action.source, name=action.name, muted=action.muted)
+            room.publish(action.who, track, now=now)
+        case do.Unpublish():
+            room.unpublish(action.who, action.name, now=now)
+        case do.Mute():
+            room.mute(action.who, action.name, muted=action.muted, now=now)
+        case _:
+            room.remove(action.who, now=now)
+
+
+def _moves(action: do.Action) -> bool:
+    """Whether it, or what follows from it, is about islands."""
+    if isinstance(action, do.On | do.OnChat):
+        return any(map(_moves, action.then if isinstance(action.then, tuple) else (action.then,)))
+    return isinstance(action, do.ToIsland)
 
 
 def _at(action: do.Action) -> float:
@@ -140,7 +293,16 @@ def _at(action: do.Action) -> float:
     return action.at
 
 
-def _perform(session: RoomSession, action: do.Say | do.Move | do.Send | do.Raw | do.Leave, now: float) -> bool:
+_Own: TypeAlias = do.Say | do.Move | do.Emote | do.React | do.Offer | do.Send | do.Raw | do.Leave
+_OWN: Final = get_args(_Own)
+"""What a peer does by itself."""
+
+
+def _own(action: do.Action) -> TypeGuard[_Own]:
+    return isinstance(action, _OWN)
+
+
+def _perform(session: RoomSession, action: _Own, now: float) -> bool:
     """What a peer does by itself.  False: it is not in the room, or may not."""
     try:
         match action:
@@ -148,6 +310,14 @@ def _perform(session: RoomSession, action: do.Say | do.Move | do.Send | do.Raw |
                 session.chat(action.text, to=_to(action.to), now=now)
             case do.Move():
                 session.move(action.position, now=now)
+            case do.Emote():
+                session.emote(action.urn, stop=action.stop, now=now)
+            case do.React():
+                session.react(action.emoji, count=action.count, now=now)
+            case do.Offer(profile=""):
+                session.announce_profile(action.version, now=now)
+            case do.Offer():
+                session.offer_profile(action.version, action.profile, now=now)
             case do.Send():
                 session.send(action.packet, now=now)
             case do.Raw():

@@ -380,10 +380,12 @@ def scripts(
     bot: str = "bot",
     seconds: float = 30.0,
     max_size: int = 20,
+    islands: tuple[str, ...] = (),
 ) -> list[do.Action]:
     """Up to ``max_size`` things that peers, the network and the server do within ``seconds``.
 
     ``texts``: what peers write; any text without it.  ``bot``: the identity that is cut off and put out, now and then.
+    ``islands``: names of those to which it and peers are moved; none, and all are in one room.
     """
     at = st.integers(0, int(seconds * 4)).map(lambda quarter: quarter / 4)
     everybody = _NAMES | st.just(bot)
@@ -396,6 +398,9 @@ def scripts(
         st.builds(do.Move, at, _NAMES, st.tuples(numbers, numbers, numbers)),
         st.builds(do.Send, at, _NAMES, packets()),
         st.builds(do.Raw, at, _NAMES, wire_bytes(Packet)),
+        st.builds(do.Emote, at, _NAMES, st.sampled_from(("wave", "clap")), st.booleans()),
+        st.builds(do.Publish, at, _NAMES, muted=st.booleans()),
+        st.builds(do.Unpublish, at, _NAMES),
         st.builds(do.Join, at, _NAMES),
         st.builds(do.Leave, at, _NAMES),
         st.builds(do.Cut, at, everybody),
@@ -404,6 +409,8 @@ def scripts(
         st.builds(do.Remove, at, _NAMES),
         st.sampled_from([do.Delete, do.ShutDown, do.Restart]).flatmap(lambda kind: st.builds(kind, at)),
     )
+    if islands:
+        actions |= st.builds(do.ToIsland, at, everybody, st.sampled_from(islands))
     return [do.Join(0.0, "alice"), *draw(st.lists(actions, max_size=max_size))]
 
 

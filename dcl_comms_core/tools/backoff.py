@@ -24,6 +24,7 @@ class Backoff:
     initial: float = 1.0
     """Seconds before the first attempt."""
     factor: float = 2.0
+    """How much longer each pause is than the one before."""
     maximum: float = 30.0
     """Seconds, the longest pause."""
     jitter: float = 0.5

@@ -171,7 +171,7 @@ class Listening:
             lifecycle.opened_once = True
         elif trigger is WorldTrigger.DONE:
             reason, retry, detail, _ = lifecycle.setback
-            end = ev.WorldClosed(at=self._clock.now, room="", reason=reason, retry=retry, detail=detail)
+            end = ev.WorldClosed(at=self._clock.now, room=self._output.room, reason=reason, retry=retry, detail=detail)
             self._output.events.append(end)
         return True
 
@@ -194,6 +194,9 @@ class Listening:
     def _on_reconnected(self, _owner: Owner, event: ev.Reconnected) -> bool:
         self._output.events.append(event)
         self._movement.opened(event.room)
+        if event.room in _ROOMS:
+            self._held.back()
+        self._back_in_sight(event.room)
         return True
 
     def _on_island(self, _owner: Owner, event: ev.IslandChanged) -> bool:
@@ -204,7 +207,8 @@ class Listening:
     def _on_warning(self, _owner: Owner, event: ev.Warning) -> bool:
         island = self._rejoining.island
         if event.code is not ev.WarningCode.NO_ISLAND:
-            self._output.events.append(event)
+            if self._held.is_news(event.code):
+                self._output.events.append(event)
             if event.code is ev.WarningCode.SOURCE_UNREACHABLE:
                 self._movement.closed(event.room)
                 return True
@@ -232,12 +236,18 @@ class Listening:
         self._movement.opened(event.room)
         if self.identity is None or event.room in _ROOMS:
             self.identity = event.identity
+        if event.room in _ROOMS:
+            self._held.back()
         self._known = self._merged.rooms
+        self._back_in_sight(event.room)
+        return True
+
+    def _back_in_sight(self, room: str) -> None:
+        """There is a room, or a source, for what waits for one."""
         try:
-            self._waiting.opened(event.room)
+            self._waiting.opened(room)
         except CommsError:
             self._output.counters["skipped"] += 1
-        return True
 
     def _on_room_closed(self, _owner: Owner, event: ev.RoomClosed) -> bool:
         self._output.events.append(event)

@@ -10,6 +10,7 @@ is on its way                        when it does not open within Limits.connect
 is open                              Limits.island_seconds after it opened
 forms no islands, can't be reached,  at once; and the world goes on without an island
 or is over
+forms no islands, and is open        never: who only watches wants none, and is in as soon as it watches
 ===================================  ==========================================================================
 """
 
@@ -123,8 +124,10 @@ class Movement:
 
     @property
     def in_vain(self) -> bool:
-        """Whether there was one, and no island has come, nor will come of it as things are."""
-        return self._told and self._source is not None and not self._may_place
+        """Whether there is one and none is to be waited for: it was told that none came, or who watches wants none."""
+        if self._source is None or self._may_place:
+            return False
+        return self._told or self._watches
 
     def missing(self, event: WarningEvent) -> None:
         """The island service says that no island came."""
@@ -155,6 +158,10 @@ class Movement:
     @property
     def _places(self) -> bool:
         return isinstance(self._source, Placing) and self._source.places
+
+    @property
+    def _watches(self) -> bool:
+        return isinstance(self._source, Placing) and not self._source.places and self._opened_at is not None
 
     @property
     def _may_place(self) -> bool:

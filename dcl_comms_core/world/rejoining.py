@@ -20,6 +20,7 @@ from dcl_comms_core.adapters.connection_string import (
 from dcl_comms_core.adapters.seats import room_of
 from dcl_comms_core.merged.roles import RoomRole
 from dcl_comms_core.states import CloseReason, Retry, StayState, WorldTrigger
+from dcl_comms_core.tools.labels import Label
 from dcl_comms_core.world.discovery import Found, Setback, no_wallet
 
 if TYPE_CHECKING:
@@ -189,7 +190,7 @@ class Rejoining:
 
     def setback(self, stay: Stay, setback: Setback, *, told: bool) -> None:
         """A way led nowhere, a room is lost, or the island service is.  ``told``: an event said so."""
-        lifecycle, now, room = self._lifecycle, self._clock.now, stay.role.value
+        lifecycle, now, room = self._lifecycle, self._clock.now, Label(stay.role.value, self._clock)
         lifecycle.moved = True
         if self.refusing and setback.reason is CloseReason.NOT_SIGNED:
             setback = setback._replace(retry=Retry.NEVER)

@@ -20,6 +20,7 @@ from dcl_comms_core import events as ev
 from dcl_comms_core.adapters.about import Realm
 from dcl_comms_core.adapters.connection_string import SignedLoginAdapter
 from dcl_comms_core.adapters.targets import parse_target
+from dcl_comms_core.company.around import me
 from dcl_comms_core.errors import CommsError, InvalidConnectionString, LocalProtocolError
 from dcl_comms_core.handshake.archipelago import ArchipelagoSession
 from dcl_comms_core.identity.auth_chain import require_address
@@ -40,9 +41,12 @@ from dcl_comms_core.states import RoomState, StayState, Timer, WorldTrigger
 from dcl_comms_core.tools.arguments import are_finite, require, require_number
 from dcl_comms_core.tools.bare import raises_bare
 from dcl_comms_core.tools.clock import Clock
+from dcl_comms_core.tools.labels import Label
 from dcl_comms_core.tools.prng import Prng
 from dcl_comms_core.tools.timers import earliest
 from dcl_comms_core.tools.urls import request_url
+from dcl_comms_core.weather.away import Away
+from dcl_comms_core.weather.can import Cannot, Obstacle, ability
 from dcl_comms_core.world.admission import Admission
 from dcl_comms_core.world.discovery import OlderForms, Way
 from dcl_comms_core.world.held import Held
@@ -64,17 +68,20 @@ if TYPE_CHECKING:
     from dcl_comms_core.adapters.connection_string import Adapter, ArchipelagoAdapter
     from dcl_comms_core.adapters.url_guard import Place
     from dcl_comms_core.commands import Command
+    from dcl_comms_core.company.around import Me
+    from dcl_comms_core.company.ignoring import Ignored
     from dcl_comms_core.identity.auth_chain import AuthChain
     from dcl_comms_core.inputs import Input, Track, TrackSource
     from dcl_comms_core.merged.presence import Presence
     from dcl_comms_core.merged.sources import IslandSource, MovementSource
-    from dcl_comms_core.peers import Addressees
+    from dcl_comms_core.peers import Addressees, Who
     from dcl_comms_core.pulse.choice import PulseSetting
     from dcl_comms_core.room.incoming.allowances import PeerTraffic
     from dcl_comms_core.room.incoming.profiles import Profile
     from dcl_comms_core.room.options import RoomSettings
     from dcl_comms_core.room.outgoing.outbox import Messages
     from dcl_comms_core.room.session import RoomSession
+    from dcl_comms_core.weather.can import Ability, Can
     from dcl_comms_core.world.membership import Standing
 
 __all__ = ["WorldSession"]
@@ -160,16 +167,25 @@ class WorldSession(Intents):
             )
 
         def stay(role: RoomRole) -> Stay:
-            way = Way(link=merged.new_link(), room=role.value, limits=limits, guard=guard, address=address, older=older)
+            label = Label(role.value, self.clock)
+            way = Way(
+                link=merged.new_link(),
+                room=label,
+                limits=limits,
+                guard=guard,
+                address=address,
+                older=older,
+            )
             return Stay(role, way, backoff=backoff, prng=prng, limits=limits)
 
         prng, older = Prng(chosen.entropy), OlderForms(limits)
         self._target = where
         self._signs = address is not None
+        self._away = chosen.away
         self._asks_pulse = pulse is not None and movement is None
         self._merged = merged
         self._arrivals = merged.arrivals
-        self._output = Output("", self.clock)
+        self._output = Output(Label("", self.clock), self.clock)
         self._lifecycle = Lifecycle()
         self._island, self._scene = stay(RoomRole.ISLAND), stay(RoomRole.SCENE)
         self._islands = IslandService(
@@ -194,7 +210,15 @@ class WorldSession(Intents):
         self._scenes = Scenes(where, gatekeeper=gatekeeper, realm_name=realm_name, login=login)
         self._waiting = Waiting(merged, self.clock)
         self._held = Held(
-            merged, self._scene, lifecycle=self._lifecycle, output=self._output, clock=self.clock, limits=limits
+            merged,
+            (self._island, self._scene),
+            scenes=self._scenes,
+            islands=self._islands,
+            lifecycle=self._lifecycle,
+            output=self._output,
+            clock=self.clock,
+            limits=limits,
+            away=chosen.away,
         )
         self._rejoining = Rejoining(
             where,
@@ -245,9 +269,20 @@ class WorldSession(Intents):
         return self._islands.position
 
     @property
+    def me(self) -> Me:
+        """We ourselves, as we told of us last, and where the island service knows us to be."""
+        rooms = tuple(session.room for session in self._merged.rooms.values() if session.sending)
+        return me(self.identity, self.moved, rooms, self.position)
+
+    @property
     def realm(self) -> Realm | None:
         """What the realm's ``/about`` said last; None: it was not asked, or did not answer."""
         return self._island.way.realm
+
+    @property
+    def place(self) -> Place | None:
+        """Where the realm's server is, which answered ``/about``: what it names may be requested within that."""
+        return self._island.way.place
 
     @property
     def rooms(self) -> Mapping[int, RoomSession]:
@@ -286,9 +321,14 @@ class WorldSession(Intents):
         """
         stays = [timer for stay in self.standing.values() for timer in stay.timers.items()]
         theirs = [*self._islands.timers.items(), *self._merged.timers.items()]
-        return earliest([*stays, *theirs, (Timer.CLOSE, self._islands.by), (Timer.ISLAND, self._movement.deadline)])
+        ours = (
+            (Timer.CLOSE, self._islands.by),
+            (Timer.ISLAND, self._movement.deadline),
+            (Timer.WAITING, self._held.due),
+        )
+        return earliest([*stays, *theirs, *ours])
 
-    def rooms_of(self, who: PeerId) -> tuple[str, ...]:
+    def rooms_of(self, who: Who) -> tuple[str, ...]:
         """The labels of the rooms that a peer is in."""
         return self._merged.rooms_of(who)
 
@@ -398,9 +438,47 @@ class WorldSession(Intents):
         self._listening.pump()
 
     def check_sending(self, now: float | None = None) -> None:
-        """May we move?  LocalProtocolError: no room is open; PermissionMissing: none of them lets us."""
+        """Raise unless we may send, or what we say may wait.
+
+        NotInARoom: no room is open, and ``away`` says not to wait; LocalProtocolError: it is over; PermissionMissing:
+        no room lets us.
+        """
         self.clock.pass_time(now)
-        self._merged.check_sending(self.clock.now)
+        if not self._lifecycle.over and not self._merged.sending:
+            if self._away is Away.RAISE:
+                raise self._held.not_in_a_room()
+        else:
+            self._merged.check_sending(self.clock.now)
+
+    def can(self, what: Can) -> Ability:
+        """Whether all of this can be done in the rooms as they are now, and if not, why."""
+        return ability(what, self.obstacle)
+
+    def obstacle(self, one: Can) -> Obstacle | None:
+        """Why one thing can't be done now; None: it can."""
+        if self._lifecycle.over:
+            return Obstacle(Cannot.OVER, f"the world is {self.state.value}")
+        return self._merged.obstacle(one)
+
+    # --- whom we ignore
+
+    def ignore(self, who: Who, *, seconds: float | None = None, now: float | None = None) -> None:
+        """Let go what somebody sends, in all rooms, in those to come too; see RoomSession.ignore."""
+        self.clock.pass_time(now)
+        self._merged.ignore(who, seconds=seconds, now=self.clock.now)
+        self._listening.pump()
+
+    def unignore(self, who: Who, *, now: float | None = None) -> bool:
+        """Listen to somebody again.  False: it was not ignored."""
+        self.clock.pass_time(now)
+        found = self._merged.unignore(who, now=self.clock.now)
+        self._listening.pump()
+        return found
+
+    @property
+    def ignored(self) -> Ignored:
+        """Who is ignored, and until when."""
+        return self._merged.ignored
 
     # --- scenes
 
@@ -497,6 +575,7 @@ class WorldSession(Intents):
         """Let time pass.  Calling it too early or too often does nothing."""
         self.clock.pass_time(now)
         self._listening.catch_up()
+        self._held.expire()
         self._islands.handle_timeout()
         self._merged.handle_timeout(self.clock.now)
         # A room that begins to be joined anew tells nothing, and takes no packets.
@@ -515,7 +594,8 @@ class WorldSession(Intents):
         if listening.moved or children.news or children.sources or self._islands.foreign:
             listening.moved = False
             merged, islands = self._merged.deadline(), self._islands.deadline()
-            times = (self._island.deadline, self._scene.deadline, islands, merged, self._movement.deadline)
+            stays, others = (self._island.deadline, self._scene.deadline), (self._movement.deadline, self._held.due)
+            times = (*stays, islands, merged, *others)
             self._deadline = min((time for time in times if time is not None), default=None)
         return self._deadline
 
@@ -532,6 +612,7 @@ class WorldSession(Intents):
             Timer.ENTER: [stay.until for stay in stays],
             Timer.CLOSE: [self._islands.by],
             Timer.ISLAND: [self._movement.deadline],
+            Timer.WAITING: [self._held.due],
         }
         for timer, times in own.items():
             if deadline in times:
@@ -579,20 +660,26 @@ class WorldSession(Intents):
         self._listening.pump()
 
     def put(
-        self, messages: list[tuple[bytes, tuple[str, ...] | None, str]], *, reliable: bool, now: float | None
+        self,
+        messages: Messages,
+        *,
+        reliable: bool,
+        now: float | None,
+        else_everybody: bool = False,
     ) -> None:
-        """Give packets to the rooms that they are for, or keep them for those that are searched again.
+        """Give packets of one content to the rooms that they are for, or keep them for those that are looked for.
 
         What ``send_bytes`` ends in.
         """
         self.clock.pass_time(now)
-        if self._held.take(messages, reliable=reliable):
+        if self._held.take(messages, reliable=reliable, else_everybody=else_everybody):
+            self._listening.moved = True
             return
         refused: list[CommsError] = []
-        for data, named, topic in messages:
-            to = EVERYONE if named is None else [PeerId(text) for text in named]
+        # One that can't be sent keeps no other back, except where all may become one.
+        for group in [messages] if else_everybody else [[message] for message in messages]:
             try:
-                self._merged.send_bytes(data, to=to, reliable=reliable, topic=topic, now=self.clock.now)
+                self._merged.put(group, reliable=reliable, else_everybody=else_everybody, now=self.clock.now)
             except CommsError as error:
                 refused.append(error)
         self._listening.pump()
@@ -601,15 +688,25 @@ class WorldSession(Intents):
         for reason in refused:
             self.warn(ev.WarningCode.SEND_FAILED, str(reason))
 
-    def play(self, emote: rfc4.PlayerEmote, duration: float | None, *, to: Addressees, now: float | None) -> None:
-        """Send an emote, or keep it for rooms that are searched again.  What ``emote`` ends in."""
+    def play(
+        self,
+        emote: rfc4.PlayerEmote,
+        duration: float | None,
+        *,
+        to: Addressees,
+        now: float | None,
+        else_everybody: bool = False,
+    ) -> None:
+        """Send an emote, or keep it for rooms that are looked for.  What ``emote`` ends in."""
         self.clock.pass_time(now)
         data = packed(rfc4.Packet(player_emote=emote), self.limits)
         named = None if to is EVERYONE else addressees(to)
         messages: Messages = [] if named == () else [(data, named, "")]
-        if not self._held.take(messages, reliable=True, played=Played(emote, duration)):
+        if self._held.take(messages, reliable=True, played=Played(emote, duration), else_everybody=else_everybody):
+            self._listening.moved = True
+        else:
             to = EVERYONE if named is None else [PeerId(text) for text in named]
-            self._merged.play(emote, duration, to=to, now=self.clock.now)
+            self._merged.play(emote, duration, to=to, else_everybody=else_everybody, now=self.clock.now)
             self._listening.pump()
 
     def warn(self, code: ev.WarningCode, text: str) -> None:
@@ -652,17 +749,17 @@ class WorldSession(Intents):
         """Whether a packet sent now goes straight to the transports of all open rooms."""
         return self._merged.has_credit(reliable=reliable)
 
-    def traffic(self, who: PeerId) -> PeerTraffic | None:
+    def traffic(self, who: Who) -> PeerTraffic | None:
         """What came from a peer, in the room where its abuse score is highest; None: no room knows it."""
         return self._merged.traffic(who)
 
-    def request_profile(self, who: PeerId, version: int = 0, *, now: float | None = None) -> bool:
+    def request_profile(self, who: Who, version: int = 0, *, now: float | None = None) -> bool:
         """Ask a peer for its own profile, in the first room that has it; see RoomSession.request_profile."""
         asked = self._merged.request_profile(who, version, now=now)
         self._listening.pump()
         return asked
 
-    def profile(self, who: PeerId) -> Profile | None:
+    def profile(self, who: Who) -> Profile | None:
         """The profile that a peer sent, the newest of its versions; None: none, or it was forgotten."""
         return self._merged.profile(who)
 
@@ -683,7 +780,7 @@ class WorldSession(Intents):
     def room_to_publish(self, source: TrackSource) -> int:
         """The number of the link of the room in which a track from this source is published: the first that allows it.
 
-        LocalProtocolError: no room is open, or none has tracks; PermissionMissing: no token allows it.
+        NotInARoom: no room is open; LocalProtocolError: none has tracks; PermissionMissing: no token allows it.
         """
         return self._merged.room_to_publish(source)
 

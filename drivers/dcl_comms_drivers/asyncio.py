@@ -10,36 +10,30 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Unpack
+from typing import TYPE_CHECKING
 
 from dcl_comms_core.room.session import Delivery
 from dcl_comms_drivers.connection.ahead import for_requests, take_steps
-from dcl_comms_drivers.connection.waiting import Connecting, WaitingConnection
+from dcl_comms_drivers.connection.waiting import WaitingConnection
+from dcl_comms_drivers.forever import Connect
 from dcl_comms_drivers.livekit.choice import LiveKitVia
 from dcl_comms_drivers.loops.on_asyncio import AsyncioHost, AsyncioNet
-from dcl_comms_drivers.settings import OnFull, Options, Subscribe
+from dcl_comms_drivers.loops.run_asyncio import run
+from dcl_comms_drivers.settings import OnFull, Subscribe
 
 if TYPE_CHECKING:
-    from dcl_comms_core.adapters.connection_string import Adapter
     from dcl_comms_core.commands import Fetch
     from dcl_comms_core.inputs import Fetched
     from dcl_comms_drivers.net.dial import NetOptions
-    from dcl_comms_drivers.settings import Settings
 
-__all__ = ["AsyncioHost", "Connection", "Delivery", "LiveKitVia", "OnFull", "Subscribe", "connect", "fetch"]
+__all__ = ["AsyncioHost", "Connection", "Delivery", "LiveKitVia", "OnFull", "Subscribe", "connect", "fetch", "run"]
 
 Connection = WaitingConnection
 """A room."""
 
 
-def connect(target: str | Adapter, **settings: Unpack[Settings]) -> Connecting:
-    """Join a room, or a realm's rooms, for the length of an ``async with`` block.
-
-    ``target``: a realm's URL, a connection string or an Adapter; ``settings``: see
-    :class:`~dcl_comms_drivers.settings.Settings`.
-    Entering raises ConnectionLost, InvalidConnectionString or LocalProtocolError.
-    """
-    return Connecting(target, Options.of(settings, sdk_fallback=True), AsyncioHost)
+connect = Connect(AsyncioHost, sdk_fallback=True)
+"""``async with connect(...) as room``, and ``async for room in connect.forever(...)``."""
 
 
 async def fetch(request: Fetch, options: NetOptions | None = None) -> Fetched:

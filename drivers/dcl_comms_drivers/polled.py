@@ -22,10 +22,13 @@ from dcl_comms_core.errors import InvalidConnectionString
 from dcl_comms_core.inputs import TrackSource
 from dcl_comms_core.room.session import Delivery
 from dcl_comms_core.tools.bare import raises_bare
+from dcl_comms_core.walking.pace import Pace
 from dcl_comms_drivers.connection.base import BaseConnection
 from dcl_comms_drivers.connection.driver import Driver
+from dcl_comms_drivers.connection.hearing import HearingSettings, listen
 from dcl_comms_drivers.connection.surroundings import Surroundings
 from dcl_comms_drivers.connection.tracks import Tracks
+from dcl_comms_drivers.connection.walking import Walk
 from dcl_comms_drivers.livekit.choice import LiveKitVia
 from dcl_comms_drivers.loops.on_polled import PolledHost
 from dcl_comms_drivers.media.frames import AudioTrack, VideoFormat, VideoTrack
@@ -35,10 +38,14 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from dcl_comms_core.adapters.connection_string import Adapter
+    from dcl_comms_core.avatars.person import Person
     from dcl_comms_core.events import Event
     from dcl_comms_core.inputs import Track
+    from dcl_comms_core.peers import Who
+    from dcl_comms_core.walking.course import Destination
     from dcl_comms_drivers.media.feeds import AudioFeed, Reader, VideoFeed
     from dcl_comms_drivers.media.frames import AudioFrame, VideoFrame
+    from dcl_comms_drivers.media.hearing import Ears
     from dcl_comms_drivers.settings import Settings, VideoSettings
 
 __all__ = ["Delivery", "LiveKitVia", "OnFull", "PolledConnection", "Subscribe", "open"]
@@ -114,6 +121,13 @@ class PolledConnection(BaseConnection):
         """The sound of a subscribed track; take frames with its own ``poll``, which is None when there is none yet."""
         return self._tracks.open_audio(track, sample_rate, channels, max_frames)
 
+    def utterances(self, who: Who | None = None, **settings: Unpack[HearingSettings]) -> Ears:
+        """What people say, from one silence to the next; take it with its own ``poll``, and ``close`` it.
+
+        Of everybody whose sound is received, or of one.  LocalProtocolError: the room carries no sound.
+        """
+        return listen(self, self._tracks, who, settings)
+
     def publish_video(self, **settings: Unpack[VideoSettings]) -> VideoFeed:
         """Publish a video track; give it pictures with ``capture``."""
         return self._tracks.publish_video(VideoTrack.of(settings))
@@ -127,6 +141,24 @@ class PolledConnection(BaseConnection):
     ) -> Reader[VideoFrame]:
         """The pictures of a subscribed track; take them with its own ``poll``, which is None when there is none yet."""
         return self._tracks.open_video(track, format, max_frames)
+
+    def whois(self, who: Who) -> Person | None:
+        """Who somebody is, if that is known; None: it is being asked for, so ask again at a later ``poll``."""
+        _, now = self.driver.begin()
+        person = self.driver.names.answer(who, now)
+        self.driver.after()
+        return person
+
+    def walk_to(self, target: Destination, *, stop: float = 0.0, pace: Pace | str | float = Pace.JOG) -> Walk:
+        """Go to a peer, to a point, or along a list of points, and stand still ``stop`` metres before the end.
+
+        ``pace``: a Pace, its name or m/s.  A new walk takes the place of the last.  See docs/walking.md.
+        """
+        return Walk(self.walking.go(target, stop, pace), self.walking)
+
+    def follow(self, who: Who, *, metres: float = 3.0, pace: Pace | str | float = Pace.RUN) -> Walk:
+        """Stay within so many metres of a peer, until ``stop()`` of what is returned, or the peer leaves."""
+        return Walk(self.walking.follow(who, metres, pace), self.walking)
 
     def begin_close(self, drain: float | None = None) -> None:
         """Start to leave; go on polling until ``closed``."""

@@ -1,4 +1,4 @@
-"""Fixtures for pytest that come with the package: ``dcl_realm``, ``dcl_wallet``, ``dcl_livekit``.
+"""Fixtures for pytest that come with the package: ``dcl_realm``, ``dcl_peer``, ``dcl_wallet``, ``dcl_livekit``.
 
 Loaded with every run of pytest, so it imports nothing of ours before a fixture is asked for.  See docs/testing.md.
 """
@@ -11,16 +11,17 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Callable, Generator
 
+    from dcl_comms_drivers.connection.waiting import Connecting
     from dcl_comms_drivers.realm.embedded import RealmInThread
     from dcl_comms_drivers.realm.livekit_server import LiveKitServer
     from dcl_comms_drivers.wallet.wallets import DisposableWallet
 
-__all__ = ["dcl_livekit", "dcl_realm", "dcl_wallet", "pytest_addoption", "pytest_configure"]
+__all__ = ["dcl_livekit", "dcl_peer", "dcl_realm", "dcl_wallet", "pytest_addoption", "pytest_configure"]
 
 _MARK = (
-    "dcl_realm(livekit=False, hosts=(), origins=(), **settings): how the realm of dcl_realm is; hosts and origins are "
+    "dcl_realm(livekit=None, hosts=(), origins=(), **settings): how the realm of dcl_realm is; hosts and origins are "
     "EmbeddedRealm's, settings RealmSettings's."
 )
 
@@ -58,17 +59,54 @@ def dcl_livekit(pytestconfig: pytest.Config) -> Generator[LiveKitServer]:
 def dcl_realm(request: pytest.FixtureRequest) -> Generator[RealmInThread]:
     """A realm on loopback, a new one for each test; ``dcl_realm.url`` is what to connect to.
 
-    Its rooms are ws-rooms, which start at once; ``@pytest.mark.dcl_realm(livekit=True)`` asks for LiveKit's.  Islands
-    are settled ten times a second, unless the mark says otherwise.
+    Its rooms are LiveKit's, for packets, where ``dcl_comms_rtc`` is installed, else ws-rooms, which
+    ``@pytest.mark.dcl_realm(livekit=False)`` asks for; ``livekit=True``: those of ``dcl_livekit``.  Islands come from
+    Pulse, or as ``islands="heartbeats"`` of the mark says, and are settled ten times a second, unless the mark says
+    otherwise.
     """
+    from dataclasses import replace  # noqa: PLC0415 - see above
+
     from dcl_comms_drivers.realm.embedded import RealmSettings, realm_in_thread  # noqa: PLC0415 - see above
 
     mark = request.node.get_closest_marker("dcl_realm")
-    settings: dict[str, Any] = {"flush_seconds": 0.1} | (dict(mark.kwargs) if mark is not None else {})
-    livekit = request.getfixturevalue("dcl_livekit") if settings.pop("livekit", False) else False
+    quick = {"flush_seconds": 0.1, "pulse": replace(RealmSettings().pulse, pass_seconds=0.1)}
+    settings: dict[str, Any] = quick | (dict(mark.kwargs) if mark is not None else {})
+    livekit = settings.pop("livekit", None)
+    livekit = request.getfixturevalue("dcl_livekit") if livekit else livekit
     gate = {name: settings.pop(name) for name in ("hosts", "origins") if name in settings}
     with realm_in_thread(livekit=livekit, **gate, settings=RealmSettings(**settings)) as realm:
         yield realm
+
+
+@pytest.fixture
+def dcl_peer(dcl_realm: RealmInThread) -> Callable[..., Connecting]:
+    """Somebody else in the realm of ``dcl_realm``, on whichever loop runs.
+
+    ``async with dcl_peer() as alice:``.  Takes the settings of ``connect``; its wallet is a new one unless they say
+    otherwise.
+    """
+    from dcl_comms_drivers.wallet.wallets import DisposableWallet  # noqa: PLC0415 - as there
+
+    def peer(**settings: Any) -> Connecting:
+        settings = {"wallet": DisposableWallet()} | settings
+        return _connect_here()(dcl_realm.url, **settings)
+
+    return peer
+
+
+def _connect_here() -> Callable[..., Connecting]:
+    """``connect`` of the loop that runs."""
+    import asyncio  # noqa: PLC0415 - see above
+
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        from dcl_comms_drivers import trio as on_trio  # noqa: PLC0415 - see above
+
+        return on_trio.connect
+    from dcl_comms_drivers import asyncio as on_asyncio  # noqa: PLC0415 - see above
+
+    return on_asyncio.connect
 
 
 @pytest.fixture

@@ -10,6 +10,8 @@ from enum import Enum
 from math import inf
 from typing import TYPE_CHECKING, Final, Protocol, Self, TypedDict, TypeVar, runtime_checkable
 
+from dcl_comms_core.avatars.avatar import Avatar
+from dcl_comms_core.company.ignoring import Ignore
 from dcl_comms_core.errors import LocalProtocolError
 from dcl_comms_core.identity.guard import ChallengeGuard
 from dcl_comms_core.limits import DEFAULT_LIMITS, Limits
@@ -22,7 +24,8 @@ from dcl_comms_core.room.options import Delivery, Subscribe
 from dcl_comms_core.room.outgoing.intents import check_version
 from dcl_comms_core.tap import Tap
 from dcl_comms_core.tools.backoff import Backoff
-from dcl_comms_drivers.livekit.choice import LiveKitVia
+from dcl_comms_core.weather.away import Away
+from dcl_comms_drivers.livekit.choice import LiveKitVia, RoomEngine, choose_engine, default_engine
 from dcl_comms_drivers.media.frames import VideoSettings
 from dcl_comms_drivers.net.dial import NetOptions
 
@@ -75,12 +78,21 @@ class Settings(TypedDict, total=False):
 
     An error in the function ends the connection, and whoever reads its events gets it.
     """
+    ignore: Ignore | None
+    """Whom to ignore without being told: ``Ignore(abuse_over=100)``; None (the default): nobody."""
     on_full: OnFull | str
     """What happens when events are not read; OnFull.DROP_OLDEST."""
     delivery: Delivery | str
     """As events of what packets mean (the default), or every packet as a PacketReceived."""
     profile_version: int | None
-    """Of our profile, announced from the beginning: Unity clients hardly talk to who announces none."""
+    """Of our profile, announced from the beginning, for those who know it; None: that of ``profile``."""
+    profile: Avatar | None
+    """How we look and are called: offered to all who are there, and announced.
+
+    None: what the realm has of the wallet, which is looked up once we are in; of guests nothing is, and a realm that
+    has none is told of by a Warning.  Then version 0 is announced, by which Unity clients talk to us.  In a single
+    room, where no realm can be asked, nothing is announced.
+    """
     silent: bool
     """Never announce a profile by ourselves; a Warning says what that costs."""
     movement_codec: MovementCodec | None
@@ -90,12 +102,18 @@ class Settings(TypedDict, total=False):
 
     The rooms of a realm have one of their own.
     """
+    engine: RoomEngine | str | None
+    """What carries LiveKit rooms: "rtc" (our own, for data alone), "livekit" (the package's), or "auto".
+
+    None: as DCL_COMMS_ENGINE of the environment says, else auto.
+    Auto is ``rtc`` where ``dcl_comms_rtc`` is installed and ``subscribe`` is Subscribe.NONE.  See docs/engines.md.
+    """
     livekit: LiveKitVia | str | None
-    """How to reach LiveKit; None: as the environment variable DCL_COMMS_LIVEKIT says, else LiveKitVia.AUTO."""
+    """How the livekit package is reached; None: as DCL_COMMS_LIVEKIT of the environment says, else LiveKitVia.AUTO."""
     plain: bool
     """Allow http: and ws: everywhere; otherwise they are for loopback."""
     tls: ssl.SSLContext | None
-    """For https: and wss: (not for LiveKit); None: Python's default, with this machine's certificate authorities."""
+    """For https: and wss:, LiveKit's servers too; None: Python's default, with this machine's authorities."""
     position: tuple[float, float, float]
     """Where we are at first, in metres (x east, y up, z north): an island service decides by it; the origin."""
     gatekeeper: str | None
@@ -118,10 +136,20 @@ class Settings(TypedDict, total=False):
     ``"auto"`` (the default): as the realm's document says; else the Foundation's, for realms of the Foundation.
     ``"host:port"``: there.  ``None``: never.  ``ScenesOnly(...)``: to watch some parcels without being seen.
     """
+    away: Away | str
+    """What verbs do while no room is open and one is looked for or repaired: Away.WAIT (the default) or Away.RAISE.
+
+    What waits, waits for Limits.waiting_seconds; RAISE: NotInARoom.  ``move`` is remembered either way.
+    """
     journal: Journal | str | os.PathLike[str] | None
     """Where to write down what goes through the session, without secrets: a Journal, or a file to make anew.
 
     ``dcl-comms replay FILE`` runs it again.
+    """
+    log: str | None
+    """A name for this connection in Python's logging: ``log="greeter"`` is the logger ``dcl_comms.greeter``.
+
+    None: ``dcl_comms``.  See docs/logging.md.
     """
     tap: Tap | None
     """Told of every packet in and out with what became of it, and of all else, never with a secret.
@@ -162,12 +190,15 @@ _TAKES: Final[Mapping[str, tuple[tuple[type, ...], str]]] = {
     "timeout": ((int, float, _NONE), "seconds"),
     "reconnect": ((bool, Backoff), "True, False or a Backoff(...)"),
     "subscribe": ((Subscribe, str, _Policy), "a Subscribe, or a function of the sender and the Track"),
+    "ignore": ((Ignore, _NONE), "an Ignore(abuse_over=...)"),
     "on_full": ((OnFull, str), "an OnFull"),
     "delivery": ((Delivery, str), "a Delivery"),
     "profile_version": ((int, _NONE), "a number"),
+    "profile": ((Avatar, _NONE), "an Avatar(name=...)"),
     "silent": ((bool,), "True or False"),
     "movement_codec": ((MovementCodec, _NONE), "a MovementCodec(...)"),
     "seen": ((Seen, _NONE), "a Seen(...), shared by several connections"),
+    "engine": ((RoomEngine, str, _NONE), "a RoomEngine"),
     "livekit": ((LiveKitVia, str, _NONE), "a LiveKitVia"),
     "plain": ((bool,), "True or False"),
     "tls": ((ssl.SSLContext, _NONE), "an ssl.SSLContext"),
@@ -178,7 +209,9 @@ _TAKES: Final[Mapping[str, tuple[tuple[type, ...], str]]] = {
     "is_guest": ((bool, _NONE), "True, False or None"),
     "heartbeat": ((int, float), "seconds"),
     "pulse": ((str, ScenesOnly, _NONE), '"auto", None, "host:port" or ScenesOnly(...)'),
+    "away": ((Away, str), "an Away"),
     "journal": ((_Journal, str, os.PathLike, _NONE), "a Journal(), or the name of a file to make anew"),
+    "log": ((str, _NONE), "a name"),
     "tap": ((Tap, _NONE), "an observer: see dcl_comms_core.tap"),
 }
 """What each setting may be, and how to say so."""
@@ -186,7 +219,7 @@ _TAKES: Final[Mapping[str, tuple[tuple[type, ...], str]]] = {
 _Choice = TypeVar("_Choice", bound=Enum)
 
 
-def _choice(kind: type[_Choice], value: object) -> _Choice:
+def choice(kind: type[_Choice], value: object) -> _Choice:
     """A member of an enum, or the one that has this value: settings may come from a file or a command line."""
     try:
         return kind(value)
@@ -202,12 +235,17 @@ class Options:
     limits: Limits
     reconnect: Backoff | None
     subscribe: SubscribePolicy
+    ignore: Ignore | None
     on_full: OnFull
     delivery: Delivery
     profile_version: int | None
+    profile: Avatar | None
+    looks_up: bool
+    """Whether the realm is asked for the wallet's own profile."""
     silent: bool
     movement_codec: MovementCodec | None
     seen: Seen | None
+    engine: RoomEngine
     livekit: LiveKitVia | None
     sdk_fallback: bool
     wallet: Wallet | AuthIdentity | None
@@ -220,8 +258,15 @@ class Options:
     is_guest: bool
     heartbeat: float
     pulse: PulseSetting
+    away: Away
     journal: Journal | str | os.PathLike[str] | None
+    log: str | None
     tap: Tap | None
+
+    @property
+    def own_engine(self) -> bool:
+        """Whether LiveKit rooms are carried by our own engine, as far as that can be."""
+        return choose_engine(self.engine, tracks=self.subscribe is not Subscribe.NONE).engine is RoomEngine.RTC
 
     @classmethod
     def of(cls, settings: Settings, *, sdk_fallback: bool = False) -> Self:
@@ -246,27 +291,36 @@ class Options:
             raise LocalProtocolError(msg)
         position = settings.get("position", (0.0, 0.0, 0.0))
         check_position(position)
-        version = settings.get("profile_version")
+        version, profile = settings.get("profile_version"), settings.get("profile")
+        silent = settings.get("silent", False)
         if version is not None:
             check_version(version)
+        # Whoever is silent says so; all others announce something, or Unity clients say next to nothing to us.
+        looks_up = version is None and profile is None and not silent
+        if version is None and not silent:
+            version = 0 if profile is None else profile.version
         reconnect = settings.get("reconnect", True)
         policy = settings.get("subscribe", Subscribe.ALL)
         limits = limits if timeout is None else replace(limits, connect_seconds=timeout, enter_seconds=timeout)
         pulse = settings.get("pulse", AUTO)
         check_pulse(pulse)
-        livekit = settings.get("livekit")
+        livekit, engine = settings.get("livekit"), settings.get("engine")
         wallet, guest = settings.get("wallet"), settings.get("is_guest")
         return cls(
             limits=limits,
             reconnect=reconnect if isinstance(reconnect, Backoff) else Backoff() if reconnect else None,
-            subscribe=policy if callable(policy) else _choice(Subscribe, policy),
-            on_full=_choice(OnFull, settings.get("on_full", OnFull.DROP_OLDEST)),
-            delivery=_choice(Delivery, settings.get("delivery", Delivery.EVENTS)),
+            subscribe=policy if callable(policy) else choice(Subscribe, policy),
+            ignore=settings.get("ignore"),
+            on_full=choice(OnFull, settings.get("on_full", OnFull.DROP_OLDEST)),
+            delivery=choice(Delivery, settings.get("delivery", Delivery.EVENTS)),
             profile_version=version,
-            silent=settings.get("silent", False),
+            profile=None if silent else profile,
+            looks_up=looks_up,
+            silent=silent,
             movement_codec=settings.get("movement_codec"),
             seen=settings.get("seen"),
-            livekit=None if livekit is None else _choice(LiveKitVia, livekit),
+            engine=default_engine() if engine is None else choice(RoomEngine, engine),
+            livekit=None if livekit is None else choice(LiveKitVia, livekit),
             sdk_fallback=sdk_fallback,
             wallet=wallet,
             guard=settings.get("guard"),
@@ -278,6 +332,8 @@ class Options:
             is_guest=getattr(wallet, "is_guest", False) if guest is None else guest,
             heartbeat=settings.get("heartbeat", 1.0),
             pulse=pulse,
+            away=choice(Away, settings.get("away", Away.WAIT)),
             journal=settings.get("journal"),
+            log=settings.get("log"),
             tap=settings.get("tap"),
         )

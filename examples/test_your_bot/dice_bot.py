@@ -20,7 +20,7 @@ ROLL = re.compile(r"!roll (\d{1,3})d(\d{1,6})\Z", re.ASCII)
 
 class DiceBot:
     def __init__(self, *, seed: int = 0, careful: bool = True) -> None:
-        self.dice = Random(seed)  # noqa: S311 - a game
+        self.dice = Random(seed)
         self.rolls: Counter[PeerId] = Counter()
         self.careful = careful
 
@@ -33,6 +33,8 @@ class DiceBot:
                         self.say(room, answer)
                 case PeerLeft(sender=who):
                     self.rolls.pop(who, None)
+                case _:
+                    pass
 
     def answer(self, who: PeerId, text: str) -> str | None:
         if text == "!rolls":

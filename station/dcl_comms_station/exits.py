@@ -5,10 +5,12 @@ code  meaning
 ====  ==============================================================================================
 0     done
 1     ``demo``, ``replay``: a check failed; else a bug of ours
-2     usage: arguments, a connection string that can't be read, something that is not installed
+2     usage: arguments, a connection string that can't be read, something that is not installed, a recording that
+      can't be written
 3     refused: authentication, permission, no place, a ban, removed, the same identity joined elsewhere
 4     network: unreachable, timeout, TLS, lost, the addressee never came
-5     protocol: bytes that are no packet or no journal, a server that broke the rules, the native engine failed
+5     protocol: bytes that are no packet, no journal or no recording, a server that broke the rules, the native engine
+      failed
 130   interrupted by Ctrl-C, after leaving the room (143: by SIGTERM)
 ====  ==============================================================================================
 """

@@ -1,31 +1,31 @@
 """Events and packets as plain JSON values.
 
-Names are those of the classes' fields.  Bytes are hex, enum members are their names in lower case, identities are
-texts, vectors are lists.  What JSON has no number for (NaN, the infinities, integers that a double can't hold) is a
-string.
+An event is what ``as_dict`` makes of it.  Of packets names are those of the classes' fields; bytes are hex, and members
+of enums are their names in lower case.  What JSON has no number for (NaN, the infinities, integers that a double can't
+hold) is a string.
 """
 
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from enum import Enum
 from math import isfinite, isnan
-from typing import Final, cast
+from typing import TYPE_CHECKING, Final, cast
 
-from dcl_comms_core.adapters.connection_string import Adapter
 from dcl_comms_core.codec import Tag13, decode_kind, tag13
 from dcl_comms_core.errors import DecodeError
 from dcl_comms_core.events import PacketReceived
-from dcl_comms_core.peers import PeerId
 from dcl_comms_core.proto.base import WireMessage
+from dcl_comms_core.records.forms import as_dict
 
-__all__ = ["dump", "event_name", "plain", "plain_event", "plain_packet"]
+if TYPE_CHECKING:
+    from dcl_comms_core.events import Event
+
+__all__ = ["dump", "plain", "plain_event", "plain_packet"]
 
 _LARGEST_EXACT: Final = 2**53
-_CAPITAL: Final = re.compile(r"(?<!^)(?=[A-Z])")
 
 
 def dump(value: object) -> str:
@@ -33,14 +33,9 @@ def dump(value: object) -> str:
     return json.dumps(value, ensure_ascii=True, allow_nan=False, separators=(", ", ": "))
 
 
-def event_name(event: object) -> str:
-    """``ChatReceived`` as ``chat_received``."""
-    return _CAPITAL.sub("_", type(event).__name__).lower()
-
-
-def plain_event(event: object) -> dict[str, object]:
-    """An event with its name first."""
-    shown: dict[str, object] = {"event": event_name(event), **_fields(event)}
+def plain_event(event: Event) -> dict[str, object]:
+    """An event with its name first; of a packet that is told as it came, what is in it too."""
+    shown: dict[str, object] = as_dict(event)
     if isinstance(event, PacketReceived):
         try:
             shown["packet"] = plain_packet(event.data)
@@ -61,7 +56,7 @@ def plain_packet(data: bytes) -> dict[str, object]:
     return shown
 
 
-def plain(value: object) -> object:  # noqa: C901, PLR0911 - one short case for each kind of value
+def plain(value: object) -> object:  # noqa: PLR0911 - one short case for each kind of value
     """Any value of an event or a message as JSON has it; absent fields of messages are left out."""
     match value:
         case None | bool() | str():
@@ -75,24 +70,14 @@ def plain(value: object) -> object:  # noqa: C901, PLR0911 - one short case for 
             return value if isfinite(value) else "NaN" if isnan(value) else "Infinity" if value > 0 else "-Infinity"
         case bytes():
             return value.hex()
-        case PeerId():
-            return value.text
-        case Adapter():
-            return str(value)  # its secrets are masked there
         case Mapping():
             return {str(key): plain(item) for key, item in cast("Mapping[object, object]", value).items()}
         case list() | tuple() | set() | frozenset():
-            return [_plain_item(item) for item in cast("tuple[object, ...]", value)]
+            return [plain(item) for item in cast("tuple[object, ...]", value)]
         case WireMessage():
             return {name: shown for name, shown in _fields(value).items() if shown is not None}
         case _:
             return _fields(value)
-
-
-def _plain_item(item: object) -> object:
-    """Events inside of an event (PeerIdentified) keep their names."""
-    shown = plain(item)
-    return {"event": event_name(item), **cast("dict[str, object]", shown)} if hasattr(item, "at") else shown
 
 
 def _fields(value: object) -> dict[str, object]:

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 
 __all__ = ["TARGET", "TOKEN_TARGET", "below", "nearest", "usage_text"]
 
-_FROM: Final = f"""- to read it from the first line of standard input, or absent to take it from {TARGET_VARIABLE}."""
+_FROM: Final = f"""a name in the file of --config,
+- to read it from the first line of standard input, or absent to take it from {TARGET_VARIABLE} or that file's
+default."""
 TARGET: Final = f"""TARGET is a realm's URL (https://...; http:// of this machine needs no scheme), a world's name
 (NAME.dcl.eth), main for Genesis City, a link of decentraland.org/play or decentraland://, or a connection string
 (livekit:wss://..., archipelago:, signed-login:, ws-room: or simulator:), {_FROM}"""

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Final, Literal, TypedDict, Unpack
 
 from dcl_comms_drivers.realm.embedded import EmbeddedRealm, RealmSettings
+from dcl_comms_drivers.realm.livekit_binary import find_server
 from dcl_comms_drivers.realm.livekit_server import LiveKitServer, ServerProblem, ServerUnavailable
+from dcl_comms_drivers.realm.rooms import RoomHost, has_rooms
 
 from dcl_comms_station.exits import Exit, Failed
+from dcl_comms_station.residents.village import village
 from dcl_comms_station.terminal import complain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from contextlib import AbstractContextManager
 
-__all__ = ["Where", "find_livekit", "host_realm"]
+__all__ = ["Where", "find_rooms", "has_real_rooms", "host_realm", "in_words"]
 
 _GLANCE_SECONDS: Final = 0.5
 
@@ -34,32 +37,69 @@ def host_realm(
     write: Callable[[str], object],
     *,
     livekit: bool | None,
+    media: bool,
     build: bool,
     islands: Literal["pulse", "heartbeats"],
+    bots: int = 0,
     **where: Unpack[Where],
 ) -> None:
-    """Serve a realm until KeyboardInterrupt.  ``livekit`` None: if there is a livekit-server, or ``build`` makes one.
+    """Serve a realm, with so many ``bots`` in it, until KeyboardInterrupt; its rooms are those of ``find_rooms``.
 
-    Failed: no livekit-server where one is wanted, one that ends by itself, or the port is taken.
+    Failed: there are no rooms as they are wanted, their server ends by itself, or the port is taken.
     """
-    server = None if livekit is False else find_livekit(required=livekit is True, build=build)
+    server = find_rooms(livekit=livekit, media=media, build=build)
     holder: AbstractContextManager[object] = nullcontext() if server is None else server
     with holder:
-        asyncio.run(_serve(write, server, RealmSettings(islands=islands), where))
+        asyncio.run(_serve(write, server, RealmSettings(islands=islands), where, bots))
 
 
-def find_livekit(*, required: bool = False, build: bool = False) -> LiveKitServer | None:
-    """Start a livekit-server, with ``build`` one that is built if need be; None: there is none, as stderr says.
+def find_rooms(
+    *, livekit: bool | None = None, media: bool | None = False, build: bool = False
+) -> LiveKitServer | RoomHost | None:
+    """Start the server of a realm's LiveKit rooms; None: its rooms are ws-rooms, and stderr says why, if not asked.
 
-    Failed(NETWORK): there is none, and it is ``required``.
+    ``media``: sound and pictures too, which needs a livekit-server; None: if one is there already.  Else it is our own
+    where that is installed, or a livekit-server that is there already; ``build``: one that is built if need be.
+    ``livekit``: whether it has to be one of these, or none; None: as it comes.
+
+    Failed(NETWORK): there is none, and one has to be.  Failed(USAGE): ``media`` without LiveKit.
     """
+    if media and livekit is False:
+        raise Failed(Exit.USAGE, "a ws-room has neither sound nor pictures: --media or --ws-room")
+    if livekit is False:
+        return None
+    if has_rooms() and not media and not (media is None and _has_livekit()):
+        return RoomHost.start()
     try:
         return _start_livekit(build=build)
     except ServerUnavailable as error:
-        if required:
+        if livekit or media:
             raise Failed(Exit.NETWORK, str(error)) from None
-        complain(f"{error}: so rooms are ws-rooms")
+        complain(f"{error}; nor is dcl_comms_rtc, from a checkout: make rtc.  So rooms are ws-rooms")
         return None
+
+
+def in_words(server: LiveKitServer | RoomHost | None) -> str:
+    """Whose a realm's rooms are."""
+    match server:
+        case None:
+            return "ws-rooms of its own"
+        case RoomHost():
+            return f"LiveKit's, of a server of ours at {server.url}, for packets"
+        case _:
+            return f"LiveKit's, of a livekit-server at {server.url}, with sound and pictures"
+
+
+def has_real_rooms() -> bool:
+    """Whether LiveKit's rooms can be had with what is there."""
+    return has_rooms() or _has_livekit()
+
+
+def _has_livekit() -> bool:
+    """Whether there are a livekit-server and its client."""
+    with suppress(ServerUnavailable):
+        return find_spec("livekit") is not None and find_server() is not None
+    return False
 
 
 def _start_livekit(*, build: bool) -> LiveKitServer:
@@ -70,7 +110,11 @@ def _start_livekit(*, build: bool) -> LiveKitServer:
 
 
 async def _serve(
-    write: Callable[[str], object], server: LiveKitServer | None, settings: RealmSettings, where: Where
+    write: Callable[[str], object],
+    server: LiveKitServer | RoomHost | None,
+    settings: RealmSettings,
+    where: Where,
+    bots: int,
 ) -> None:
     realm = EmbeddedRealm(livekit=server or False, settings=settings, **where)
     try:
@@ -78,12 +122,12 @@ async def _serve(
     except OSError as error:
         raise Failed(Exit.USAGE, f"port {where['port']} can't be had: {error.strerror}") from None
     try:
-        rooms = "ws-rooms of its own" if server is None else f"LiveKit's, at {server.url}"
         lines = (
-            f"A realm is at {realm.url}; its rooms are {rooms}.  Ctrl-C ends it.",
+            f"A realm is at {realm.url}; its rooms are {in_words(server)}.  Ctrl-C ends it.",
             "",
             "In other terminals:",
             f"  dcl-comms tail {realm.url}",
+            f"  dcl-comms chat {realm.url}",
             f"  dcl-comms say {realm.url} hello",
             f"  dcl-comms walk {realm.url} 0,0,0 100,0,0",
             "In a program:",
@@ -97,8 +141,11 @@ async def _serve(
         )
         for one in lines:
             write(one)
-        while server is None or not server.lost:  # noqa: ASYNC110 - another process ends, and tells nobody
-            await asyncio.sleep(_GLANCE_SECONDS)
-        raise Failed(Exit.NETWORK, "livekit-server has ended by itself, and the realm's rooms with it")
+        async with village(realm, bots) as names:
+            if names:
+                write(f"{', '.join(names)} live there: dcl-comms chat {realm.url}, and say !help")
+            while server is None or not server.lost:  # noqa: ASYNC110 - another process ends, and tells nobody
+                await asyncio.sleep(_GLANCE_SECONDS)
+        raise Failed(Exit.NETWORK, "the rooms' server has ended by itself, and the realm's rooms with it")
     finally:
         await realm.stop()

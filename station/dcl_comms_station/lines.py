@@ -6,30 +6,41 @@ from typing import TYPE_CHECKING, Final
 
 from dcl_comms_core import events as ev
 from dcl_comms_core.errors import DecodeError
+from dcl_comms_core.records.forms import as_dict, event_name
 from dcl_comms_station.clean import clean, short
-from dcl_comms_station.forms import dump, event_name, plain, plain_packet
+from dcl_comms_station.forms import dump, plain_packet
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from dcl_comms_core.inputs import Track
+    from dcl_comms_core.peers import PeerId
 
-__all__ = ["describe", "line", "reached"]
+__all__ = ["describe", "line", "line_of", "reached"]
 
 _TEXT: Final = 2_000
 _FIELDS: Final = 400
 _NOBODY: Final = "?"
 _ONLY_ROOM: Final = "main"
 _NAMED: Final = 10
+_NAME: Final = 24
+_SAID: Final = frozenset({"event", "time"})
+"""What the line says already."""
 
 
 def line(event: ev.Event, clock: str) -> str:
     """One line: time, which room of a realm, sender, what happened."""
+    return f"{clock}  {line_of(event)}"
+
+
+def line_of(event: ev.Event, called: Callable[[PeerId], str] | None = None) -> str:
+    """The same without the time; ``called``: the name of a sender, if it is known, else an empty text."""
     sender = getattr(event, "sender", None)
     who = short(str(sender)) if sender is not None else _NOBODY if isinstance(event, ev.PacketEvent) else "-"
     private = " (private)" if isinstance(event, ev.PacketEvent) and event.private else ""
     room = "" if event.room == _ONLY_ROOM else f"{clean(event.room, limit=12) or '-':<7} "
-    return f"{clock}  {room}{who:<17} {describe(event)}{private}"
+    name = "" if called is None or sender is None else clean(called(sender), limit=_NAME).strip()
+    return f"{room}{who:<17} {f'({name}) ' if name else ''}{describe(event)}{private}"
 
 
 def describe(event: ev.Event) -> str:  # noqa: C901, PLR0911, PLR0912 - one short case for each kind of event
@@ -62,6 +73,8 @@ def describe(event: ev.Event) -> str:  # noqa: C901, PLR0911, PLR0912 - one shor
             return "connected again"
         case ev.PeerJoined():
             return f"joined as {clean(str(event.sender))}"
+        case ev.PeerIgnored():
+            return "is ignored"
         case ev.PeerLeft():
             return "left"
         case ev.PeerIdentified():
@@ -106,7 +119,8 @@ def describe(event: ev.Event) -> str:  # noqa: C901, PLR0911, PLR0912 - one shor
         case ev.Warning():
             return f"warning: {event.code.value}: {clean(event.text, limit=300)}"
         case _:
-            return f"{event_name(event).replace('_', ' ')} {clean(dump(plain(event)), limit=_FIELDS)}"
+            told = {name: value for name, value in as_dict(event).items() if name not in _SAID}
+            return f"{event_name(event).replace('_', ' ')} {clean(dump(told), limit=_FIELDS)}"
 
 
 def _end(event: ev.RoomClosed | ev.RealmClosed | ev.WorldClosed) -> str:

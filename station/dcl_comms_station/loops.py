@@ -1,4 +1,4 @@
-"""asyncio and trio behind the same three names, so that a command is written once.
+"""asyncio and trio behind the same few names, so that a command is written once.
 
 Ctrl-C is a cancellation here: the command leaves its room before the process ends.  So is SIGTERM.
 """
@@ -23,13 +23,25 @@ if TYPE_CHECKING:
 
     from dcl_comms_core.adapters.connection_string import Adapter
 
-__all__ = ["LOOPS", "Loop", "get_loop", "run", "signals_interrupt"]
+__all__ = ["LOOPS", "Bell", "Loop", "get_loop", "run", "signals_interrupt"]
 
 T = TypeVar("T")
 
 
 class _Connect(Protocol):
     def __call__(self, target: str | Adapter, **settings: Unpack[Settings]) -> Connecting: ...
+
+
+class Bell(Protocol):
+    """What another thread rings, and one task waits for; a ring that nobody waits for is kept."""
+
+    def ring(self) -> None:
+        """Wake who waits, or who will; from any thread, while the loop runs."""
+        ...
+
+    async def wait(self) -> None:
+        """Wait until it was rung since the last time."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +55,8 @@ class Loop:
     """``async with loop.limit(seconds)``: ends the block after that time, quietly; None: never."""
     sleep: Callable[[float], Awaitable[None]]
     """Wait for so many seconds."""
+    bell: Callable[[], Bell]
+    """A bell of the loop that runs."""
     start: Callable[[Callable[[], Coroutine[object, object, object]]], object]
     """Start the loop with one coroutine function, and return what that returns."""
 
@@ -111,8 +125,25 @@ def _asyncio() -> Loop:
             if not timeout.expired():
                 raise
 
+    class AsyncioBell:
+        def __init__(self) -> None:
+            self._loop = asyncio.get_running_loop()
+            self._rung = asyncio.Event()
+
+        def ring(self) -> None:
+            self._loop.call_soon_threadsafe(self._rung.set)
+
+        async def wait(self) -> None:
+            await self._rung.wait()
+            self._rung.clear()
+
     return Loop(
-        name="asyncio", connect=connect, limit=limit, sleep=asyncio.sleep, start=lambda main: asyncio.run(main())
+        name="asyncio",
+        connect=connect,
+        limit=limit,
+        sleep=asyncio.sleep,
+        bell=AsyncioBell,
+        start=lambda main: asyncio.run(main()),
     )
 
 
@@ -125,11 +156,26 @@ def _trio() -> Loop:
         with trio.CancelScope(deadline=float("inf") if seconds is None else trio.current_time() + seconds):
             yield
 
+    class TrioBell:
+        def __init__(self) -> None:
+            self._token = trio.lowlevel.current_trio_token()
+            self._rung = trio.Event()
+
+        def ring(self) -> None:
+            self._token.run_sync_soon(self._set)
+
+        def _set(self) -> None:
+            self._rung.set()
+
+        async def wait(self) -> None:
+            await self._rung.wait()
+            self._rung = trio.Event()
+
     def start(main: Callable[[], Coroutine[object, object, object]]) -> object:
         # Between checkpoints nothing is half done, so that an interrupted turn of the pump can't be.
         return trio.run(main, restrict_keyboard_interrupt_to_checkpoints=True)
 
-    return Loop(name="trio", connect=connect, limit=limit, sleep=trio.sleep, start=start)
+    return Loop(name="trio", connect=connect, limit=limit, sleep=trio.sleep, bell=TrioBell, start=start)
 
 
 LOOPS = {"asyncio": _asyncio, "trio": _trio}

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from dcl_comms_core.commands import Fetch, OpenLink, OpenSocket
 from dcl_comms_core.events import CredentialsNeeded, SignatureNeeded
 from dcl_comms_core.inputs import SocketOpened
-from dcl_comms_core.tap import QuietTap
+from dcl_comms_core.tap import QuietTap, Taps
 from dcl_comms_station.terminal import complain
 
 if TYPE_CHECKING:
@@ -35,9 +35,10 @@ _FIRST: Final = 5.0
 
 @asynccontextmanager
 async def entered(loop: Loop, target: str, settings: Settings) -> AsyncGenerator[WaitingConnection]:
-    """``connect``, and what it waits for is said."""
+    """``connect``, and what it waits for is said.  A tap of the settings is told all the same."""
     with Progress() as progress:
-        settings["tap"] = progress
+        own = settings.get("tap")
+        settings["tap"] = progress if own is None else Taps(own, progress)
         async with loop.connect(target, **settings) as room:
             progress.over()
             yield room

@@ -1,7 +1,8 @@
-"""What ``tail`` and ``say`` do in a room: the same code on asyncio and on trio."""
+"""What ``tail``, ``say``, ``emote`` and ``react`` do in a room: the same code on asyncio and on trio."""
 
 from __future__ import annotations
 
+import sys
 import time
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ from dcl_comms_core.room.session import Delivery
 from dcl_comms_station.clean import clean
 from dcl_comms_station.exits import CLOSE_EXITS, AddresseeMissing, Exit, Failed
 from dcl_comms_station.progress import entered
+from dcl_comms_station.showing.faces import TICK_SECONDS
 from dcl_comms_station.visitor import NOBODY
 
 if TYPE_CHECKING:
@@ -23,11 +25,13 @@ if TYPE_CHECKING:
     from dcl_comms_drivers.connection.waiting import WaitingConnection
 
     from dcl_comms_core.events import Event
-    from dcl_comms_core.peers import Peer
+    from dcl_comms_core.peers import Addressees, Peer
     from dcl_comms_station.loops import Loop
+    from dcl_comms_station.selecting import Selection
+    from dcl_comms_station.showing.faces import Face
     from dcl_comms_station.visitor import Visitor
 
-__all__ = ["in_rooms", "say", "tail", "unix_time"]
+__all__ = ["do", "in_rooms", "read", "say", "tail", "unix_time"]
 
 
 def unix_time(room: WaitingConnection, at: float) -> float:
@@ -38,17 +42,20 @@ def unix_time(room: WaitingConnection, at: float) -> float:
 async def tail(
     loop: Loop,
     target: str,
-    write: Callable[[Event, float], None],
+    face: Face,
     *,
     packets: bool = False,
     seconds: float | None = None,
     count: int | None = None,
     patience: float = 20.0,
     visitor: Visitor = NOBODY,
+    shown: Selection | None = None,
 ) -> None:
-    """Write a room's or a realm's events until it is over, ``seconds`` have passed or ``count`` are written.
+    """Show a room's or a realm's events until it is over, ``seconds`` have passed or ``count`` are shown.
 
-    ``write`` is told when each was, in unix seconds.  ``patience``: seconds until the (first) room must be open.
+    ``shown``: which of them; None: all.
+
+    ``patience``: seconds until the (first) room must be open.
     """
     settings = visitor.settings(target)
     delivery = Delivery.PACKETS if packets else Delivery.EVENTS
@@ -56,13 +63,31 @@ async def tail(
     async with entered(loop, target, settings) as room, loop.limit(seconds):
         if visitor.scene is not None:
             room.enter_scene(*visitor.scene)
-        left = count
-        async for event in room:
-            write(event, unix_time(room, event.at))
-            if left is not None:
-                left -= 1
-                if left <= 0:
+        if shown is not None:
+            shown.watch(room)
+        numbers = iter(range(1, (count or sys.maxsize) + 1))
+
+        def take(event: Event) -> bool:
+            if shown is not None and not shown(event):
+                return False
+            face.show(event, unix_time(room, event.at))
+            return next(numbers) == count
+
+        await read(loop, room, face, take)
+
+
+async def read(loop: Loop, room: WaitingConnection, face: Face, take: Callable[[Event], bool]) -> None:
+    """Have ``take`` get each event until it says that this was enough, or the room is over; ConnectionLost.
+
+    A face that is live is told of the time meanwhile.
+    """
+    while True:
+        async with loop.limit(TICK_SECONDS if face.live else None):
+            async for event in room:
+                if take(event):
                     return
+            return
+        face.tick(time.time())
 
 
 async def say(
@@ -75,7 +100,23 @@ async def say(
     patience: float = 20.0,
     visitor: Visitor = NOBODY,
 ) -> list[str]:
-    """Join, write to everybody or privately to each of ``to`` once they are there, and leave.
+    """Join, write to everybody or privately to each of ``to`` once they are there, and leave: see ``do``."""
+    return await do(
+        loop, target, lambda room, whom: room.chat(text, to=whom), to, wait=wait, patience=patience, visitor=visitor
+    )
+
+
+async def do(
+    loop: Loop,
+    target: str,
+    act: Callable[[WaitingConnection, Addressees], object],
+    to: Sequence[str] = (),
+    *,
+    wait: float = 10.0,
+    patience: float = 20.0,
+    visitor: Visitor = NOBODY,
+) -> list[str]:
+    """Join, ``act`` towards everybody or each of ``to`` once they are there, and leave once it has gone out.
 
     Gives whom it reached: those of ``to``, or who was there when it was sent.
     AddresseeMissing: somebody was not there within ``wait`` seconds; nothing was sent then.
@@ -90,7 +131,7 @@ async def say(
             await _await_scene(loop, room, patience)
         addressees = await _await_peers(loop, room, to, wait) if to else EVERYONE
         there = in_rooms(room) if addressees is EVERYONE else [peer.id for peer in addressees]
-        room.chat(text, to=addressees)
+        act(room, addressees)
         flushed = False
         async with loop.limit(patience):
             await room.flush()

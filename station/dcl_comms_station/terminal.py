@@ -6,7 +6,7 @@ import sys
 
 from dcl_comms_core.printable import clean
 
-__all__ = ["complain", "put"]
+__all__ = ["complain", "draw", "put"]
 
 
 def put(*lines: str) -> None:
@@ -17,3 +17,9 @@ def put(*lines: str) -> None:
 def complain(text: str) -> None:
     """Everything else, to stderr: one line, which says whose it is."""
     print(f"dcl-comms: {clean(text)}", file=sys.stderr, flush=True)
+
+
+def draw(text: str) -> None:
+    """To stdout as it is: for ``showing``, which makes texts safe before it puts its own escapes around them."""
+    sys.stdout.write(text)
+    sys.stdout.flush()

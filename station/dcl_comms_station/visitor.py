@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
@@ -41,6 +41,8 @@ class Visitor:
     """May http: and ws: leave this machine."""
     pulse: str | None = AUTO
     """Whether a realm's Pulse is asked, and where: as ``connect(pulse=...)``."""
+    assumed: frozenset[str] = frozenset()
+    """Which of wallet, at and pulse are as the user's file says, which is for other targets too."""
 
     def settings(self, target: str) -> Settings:
         """What ``connect`` has to be told.
@@ -49,33 +51,43 @@ class Visitor:
         neither a key nor a login.  ModuleNotFoundError: there is no wallet, as the extra is not installed.
         """
         where = parse_target(target)
-        self.check(where)
+        me = self.fitting(where)
         # Nobody is asked who it is there; of offline: the drivers say that nobody is met.
         if isinstance(where, LiveKitAdapter | SimulatorAdapter | OfflineAdapter):
-            return {"plain": self.plain}
+            return {"plain": me.plain}
         settings: Settings = {
-            "wallet": open_wallet(where, self.key_file),
-            "plain": self.plain,
-            "secret": self.secret,
-            "pulse": self.pulse,
+            "wallet": open_wallet(where, me.key_file),
+            "plain": me.plain,
+            "secret": me.secret,
+            "pulse": me.pulse,
         }
-        if self.at is not None:
-            settings["position"] = self.at
+        if me.at is not None:
+            settings["position"] = me.at
         return settings
 
-    def check(self, where: str | Adapter) -> None:
-        """Failed(USAGE): an option is not for this target."""
+    def fitting(self, where: str | Adapter) -> Visitor:
+        """The same without what is only assumed and not for this target.  Failed(USAGE): an option is not for it."""
         kind = "a realm" if isinstance(where, str) else f"{where.protocol}:"
         is_room = isinstance(where, LiveKitAdapter | SimulatorAdapter)
         refused = {
-            "--wallet": is_room and self.key_file is not None,
-            "--at": (is_room or isinstance(where, WsRoomAdapter)) and self.at is not None,
-            "--scene": (is_room or isinstance(where, WsRoomAdapter)) and self.scene is not None,
-            "--secret": (is_room or isinstance(where, WsRoomAdapter)) and self.names_secret,
-            "--pulse": (is_room or isinstance(where, WsRoomAdapter)) and self.pulse != AUTO,
+            "wallet": is_room and self.key_file is not None,
+            "at": (is_room or isinstance(where, WsRoomAdapter)) and self.at is not None,
+            "scene": (is_room or isinstance(where, WsRoomAdapter)) and self.scene is not None,
+            "secret": (is_room or isinstance(where, WsRoomAdapter)) and self.names_secret,
+            "pulse": (is_room or isinstance(where, WsRoomAdapter)) and self.pulse != AUTO,
         }
+        me = self
         for option in (option for option, is_refused in refused.items() if is_refused):
-            raise Failed(Exit.USAGE, f"{option} is for realms, not for {kind}")
+            if option not in self.assumed:
+                raise Failed(Exit.USAGE, f"--{option} is for realms, not for {kind}")
+            match option:
+                case "wallet":
+                    me = replace(me, key_file=None)
+                case "at":
+                    me = replace(me, at=None)
+                case _:
+                    me = replace(me, pulse=AUTO)
+        return me
 
 
 NOBODY = Visitor()

@@ -3,57 +3,32 @@
 from __future__ import annotations
 
 import time
-from itertools import pairwise
-from math import atan2, degrees, dist
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from dcl_comms_drivers.settings import Subscribe
 
-from dcl_comms_core.states import RoomState
 from dcl_comms_station.progress import entered
-from dcl_comms_station.rooms import unix_time
+from dcl_comms_station.rooms import read, unix_time
 from dcl_comms_station.visitor import NOBODY
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Sequence
 
     from dcl_comms_core.events import Event
     from dcl_comms_station.loops import Loop
+    from dcl_comms_station.showing.faces import Face
     from dcl_comms_station.visitor import Point, Visitor
 
-__all__ = ["steps", "walk"]
+__all__ = ["walk"]
 
-_STEP_SECONDS: Final = 0.1
-_STILL: Final = (0.0, 0.0, 0.0)
-
-
-def steps(points: Sequence[Point], speed: float) -> Iterator[tuple[float, Point, Point, float]]:
-    """The way from point to point: seconds since the beginning, position, velocity (m/s), yaw (degrees from north).
-
-    The last step is at the last point, and stands still.
-    """
-    began, yaw = 0.0, 0.0
-    for start, end in pairwise(points):
-        length = dist(start, end)
-        if length == 0.0:
-            continue
-        takes = length / speed
-        x, y, z = ((after - before) / takes for before, after in zip(start, end, strict=True))
-        if x or z:
-            yaw = degrees(atan2(x, z)) % 360.0
-        count = int(takes / _STEP_SECONDS) + 1
-        for number in range(count):
-            at = takes * number / count
-            yield began + at, (start[0] + x * at, start[1] + y * at, start[2] + z * at), (x, y, z), yaw
-        began += takes
-    yield began, points[-1], _STILL, yaw
+_GLANCE_SECONDS = 0.1
 
 
 async def walk(
     loop: Loop,
     target: str,
     points: Sequence[Point],
-    write: Callable[[Event, float], None],
+    face: Face,
     *,
     speed: float,
     stay: float = 3.0,
@@ -62,22 +37,23 @@ async def walk(
 ) -> None:
     """Be at the first point, go to the others, stand ``stay`` seconds at the last, and leave.
 
-    ``write`` is told what happens, and when: unix seconds.
+    ``face`` shows what happens meanwhile.
     ``speed`` is in m/s.  A room that is lost for a while is not waited for: the walk goes on.
     """
     settings = visitor.settings(target)
     settings |= {"position": points[0], "timeout": patience, "subscribe": Subscribe.NONE}
     async with entered(loop, target, settings) as room:
-        began = time.monotonic()
 
-        async def read_until(seconds: float) -> None:
-            async with loop.limit(max(began + seconds - time.monotonic(), 0.0)):
-                async for event in room:
-                    write(event, unix_time(room, event.at))
+        def take(event: Event) -> bool:
+            face.show(event, unix_time(room, event.at))
+            return False
 
-        at = 0.0
-        for at, position, velocity, yaw in steps(points, speed):
-            await read_until(at)
-            if room.state is RoomState.OPEN:
-                room.move(position, velocity=velocity, yaw=yaw)
-        await read_until(at + stay)
+        async def read_for(seconds: float) -> None:
+            async with loop.limit(seconds):
+                await read(loop, room, face, take)
+
+        way = room.walk_to(points, pace=speed)
+        while not way.done:
+            await read_for(_GLANCE_SECONDS)
+            face.tick(time.time())
+        await read_for(stay)

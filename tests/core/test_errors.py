@@ -19,11 +19,17 @@ from dcl_comms_core import (
     IdentityExpired,
     InvalidAuthChain,
     InvalidConnectionString,
+    InvalidFilter,
     InvalidJournal,
     InvalidRealm,
+    InvalidRecord,
+    InvalidSound,
     InvalidToken,
     JournalProblem,
+    ListenerOverflow,
     LocalProtocolError,
+    NotInARoom,
+    NoWhispers,
     PacketTooLarge,
     PermissionMissing,
     ProtocolError,
@@ -68,12 +74,25 @@ TEXTS: list[tuple[CommsError, str]] = [
     (RequestFailed(CloseReason.TLS, "why"), "no secure connection: why"),
     (InvalidJournal(JournalProblem.TOO_LARGE), "longer than Limits.journal_bytes"),
     (InvalidJournal(JournalProblem.BAD_LINE, 3), "a line that is no step: line 3"),
+    (InvalidSound("it is empty"), "this is no WAV file with PCM of 8, 16, 24 or 32 bits: it is empty"),
+    (InvalidRecord("no kind of event: 'x'"), "no kind of event: 'x'"),
+    (InvalidFilter("an operator is missing", 4), "column 4: an operator is missing"),
+    (ListenerOverflow(3), "3 events of a listener were not read: read faster, or let on_full drop the oldest"),
     (DecodeError("truncated", 7), "truncated at byte 7"),
     (EncodeError("Chat.message"), "Chat.message"),
     (LocalProtocolError("do this instead"), "do this instead"),
     (RemoteProtocolError("they did that"), "they did that"),
     (PacketTooLarge(64_001, 64_000), "the packet takes 64001 bytes in its envelope and the transport accepts 64000"),
     (SendQueueFull("full"), "full"),
+    (NotInARoom("the room is waiting", reason=CloseReason.NETWORK), "the room is waiting: the connection was lost"),
+    (NotInARoom("no room is open"), "no room is open"),
+    (
+        NoWhispers(),
+        (
+            "a ws-room sends everything to everybody: ask can(Can.WHISPER) first, leave out to= and topic=, "
+            "say else_everybody=True, or be in a LiveKit room"
+        ),
+    ),
     (
         ConnectionLost(CloseReason.REMOVED, Retry.NEVER),
         "connection lost: removed from the room (retry: never)",
@@ -130,11 +149,11 @@ def test_what_an_exception_repeats_of_others_steers_no_terminal(kind):
     if kind is ProtocolError:
         return
     evil = "\x1b[2J\u202e\u2028one\ntwo\x07"
-    given = {"str": evil, "int": 1, "Retry": Retry.NEVER, "CloseReason": CloseReason.NETWORK}
+    given = {"str": evil, "int": 1, "float": 1.0, "Retry": Retry.NEVER, "CloseReason": CloseReason.NETWORK}
     parameters = list(inspect.signature(kind.__init__).parameters.values())[1:]
     args = [
-        given[one.annotation]
-        if one.annotation in given
+        given[one.annotation.removesuffix(" | None")]
+        if one.annotation.removesuffix(" | None") in given
         else next(iter(getattr(inspect.getmodule(kind), one.annotation)))
         for one in parameters
         if one.kind is one.POSITIONAL_OR_KEYWORD

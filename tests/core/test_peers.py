@@ -57,5 +57,22 @@ def test_an_identity_is_text(what: Any) -> None:
         PeerId(what)
 
 
+@pytest.mark.parametrize(
+    ("text", "short"),
+    [
+        ("0xD211000000000000000000000000000000000000", "0xD211…0000"),
+        ("0xd21100000000000000000000000000000000e331", "0xd211…e331"),
+        ("alice", "alice"),
+        ("elevenchars", "elevenchars"),
+        ("twelve-chars", "twelve…hars"),
+        ("", ""),
+        ("\x1b[2Jalice", "[2Jalice"),
+        ("\u202eecila", "ecila"),
+    ],
+)
+def test_an_id_in_short(text: str, short: str) -> None:
+    assert PeerId(text).short == short
+
+
 def test_everyone_has_a_name() -> None:
     assert repr(EVERYONE) == "EVERYONE"

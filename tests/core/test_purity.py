@@ -21,6 +21,8 @@ import dcl_comms_core
 BANNED = frozenset(
     "asyncio trio socket ssl threading selectors time random os httpx websockets livekit".split()  # noqa: SIM905
 )
+MAKES_DATES = "dcl_comms_core.tools.labels"
+"""Of seconds that it was told: ``event.time`` is a datetime."""
 NEEDS_HYPOTHESIS = "dcl_comms_core.testing.strategies"
 
 
@@ -54,12 +56,20 @@ def test_no_source_of_the_core_imports_a_banned_module(name: str) -> None:
     path = importlib.import_module(name).__file__
     assert path is not None
     named: set[str] = set()
+    allowed = {"datetime"} if name == MAKES_DATES else set[str]()
     for node in ast.walk(ast.parse(Path(path).read_text())):
         if isinstance(node, ast.Import):
             named |= {alias.name.partition(".")[0] for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             named.add((node.module or "").partition(".")[0])
-    assert not named & (BANNED | {"datetime", "secrets", "uuid", "hypothesis"})
+    assert not named & (BANNED | {"datetime", "secrets", "uuid", "hypothesis"} - allowed)
+
+
+def test_what_makes_dates_asks_no_clock() -> None:
+    path = importlib.import_module(MAKES_DATES).__file__
+    assert path is not None
+    asked = {node.attr for node in ast.walk(ast.parse(Path(path).read_text())) if isinstance(node, ast.Attribute)}
+    assert not asked & {"now", "utcnow", "today"}
 
 
 # --- the guard of conftest.py

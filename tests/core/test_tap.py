@@ -34,7 +34,7 @@ from dcl_comms_core import (
     TokenRefreshed,
     WsRoomAdapter,
 )
-from dcl_comms_core.tap import QuietTap, Tap, is_packet, without_secrets
+from dcl_comms_core.tap import QuietTap, Tap, Taps, is_packet, without_secrets
 
 LINK = LinkRef(1, 1)
 SECRET = make_token(now=1_800_000_000.0)
@@ -120,3 +120,43 @@ def test_who_wants_to_hear_of_some_only_derives_from_a_quiet_one() -> None:
     rig.data(wire(chat=Chat(message="hello", timestamp=1.0)))
     tap.step(0.0, ClockSet(unix_offset=0.0))
     assert tap.heard == ["told"]
+
+
+def test_several_taps_are_told_in_turn_and_may_come_and_go() -> None:
+    told: list[Any] = []
+
+    class Named(Tap):
+        def __init__(self, name: str) -> None:
+            self.name = name
+
+        def received(self, at: float, *_: Any, verdict: str, **how: Any) -> None:
+            told.append((self.name, at, verdict))
+
+        def sent(self, at: float, room: str, command: SendData) -> None:
+            told.append((self.name, at, room, command.token))
+
+        def acknowledged(self, at: float, room: str, tokens: tuple[int, ...], *, failed: bool) -> None:
+            told.append((self.name, at, room, tokens, failed))
+
+        def step(self, at: float, item: Any) -> None:
+            told.append((self.name, at, item))
+
+    one, other = Named("one"), Named("other")
+    taps = Taps(one)
+    taps.add(other)
+    data = SendData(link=LINK, token=7, data=b"", to=None, reliable=True)
+    clock = ClockSet(unix_offset=0.0)
+
+    def tell() -> list[Any]:
+        told.clear()
+        taps.received(1.0, "main", None, b"", reliable=True, topic="", private=False, verdict="late")
+        taps.sent(2.0, "main", data)
+        taps.acknowledged(3.0, "main", (7,), failed=True)
+        taps.step(4.0, clock)
+        return told
+
+    calls: list[tuple[Any, ...]] = [(1.0, "late"), (2.0, "main", 7), (3.0, "main", (7,), True), (4.0, clock)]
+    assert tell() == [(name, *call) for call in calls for name in ("one", "other")]
+    taps.remove(one)
+    taps.remove(one)
+    assert tell() == [("other", *call) for call in calls]

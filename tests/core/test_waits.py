@@ -46,6 +46,7 @@ TABLES: dict[str, tuple[Mapping[Any, Any], Mapping[Any, Any]]] = {
     "WORLD": (WORLD_TRANSITIONS, WORLD_WAITS),
     "ENET": (states.ENET_TRANSITIONS, states.ENET_WAITS),
     "PULSE": (states.PULSE_TRANSITIONS, states.PULSE_WAITS),
+    "SIGNAL": (states.SIGNAL_TRANSITIONS, states.SIGNAL_WAITS),
 }
 
 

@@ -97,9 +97,9 @@ def test_a_bug_of_ours_reaches_the_application(loop, name, monkeypatch):
         raise ZeroDivisionError("planted")
 
     async def scenario(kit):
-        async with kit.connect(target(name, "bob")) as bob:
+        async with kit.connect(target(name, "bob"), silent=True) as bob:
             with pytest.raises(ZeroDivisionError, match="planted"):
-                async with kit.connect(target(name)) as alice:
+                async with kit.connect(target(name), silent=True) as alice:
                     await alice.expect(PeerJoined)
                     monkeypatch.setattr(RoomSession, "receive_data", broken)
                     bob.chat("hello")

@@ -87,7 +87,7 @@ def first(loop: str, action: str, target: str) -> tuple[set[str], set[str]]:
 @LOOPS
 @pytest.mark.parametrize("target", ["{0}", "ws-room:{1}/rooms/x"])
 def test_connecting_to_a_realm_or_a_ws_room_loads_nothing_large_in_the_loop_s_thread(loop, target):
-    with realm_in_thread() as realm:
+    with realm_in_thread(livekit=False) as realm:
         url = target.format(realm.url, realm.url.replace("http", "ws", 1))
         in_loop, elsewhere = first(loop, CONNECT, url)
     assert in_loop <= SMALL
@@ -98,7 +98,7 @@ def test_connecting_to_a_realm_or_a_ws_room_loads_nothing_large_in_the_loop_s_th
 
 @LOOPS
 def test_a_fetch_loads_nothing_large_in_the_loop_s_thread(loop):
-    with realm_in_thread() as realm:
+    with realm_in_thread(livekit=False) as realm:
         in_loop, elsewhere = first(loop, FETCH, f"{realm.url}/about")
     assert in_loop <= SMALL
     assert {"h11", "authorities"} <= elsewhere

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import re
+from array import array
 from pathlib import Path
 
 import pytest
 from dcl_comms_drivers.asyncio import connect
 
-from dcl_comms_core import PeerId, Track, TrackKind
+from dcl_comms_core import PeerId, Sound, Track, TrackKind
 
 PAGE = Path(__file__).parents[2] / "docs" / "media.md"
 
@@ -46,6 +47,40 @@ def test_the_page_s_programs_run(livekit_room):
                 act.cancel()
 
     asyncio.run(main())
+
+
+@pytest.mark.livekit
+def test_the_page_s_parrot(livekit_room, tmp_path, monkeypatch):
+    names = programs()
+    room = livekit_room()
+    monkeypatch.chdir(tmp_path)
+    loud = array("h", [9000 if n // 50 % 2 else -9000 for n in range(48_000)]).tobytes()
+    (tmp_path / "hello.wav").write_bytes(Sound(loud[:48_000]).wav())
+    written = tmp_path / "alice.wav"
+
+    async def speak(alice):
+        async with alice.publish_audio() as microphone:
+            while True:
+                await microphone.play(Sound(loud + bytes(96_000)))
+
+    async def main():
+        async with (
+            asyncio.timeout(60),
+            connect(room.connection_string("parrot"), subscribe="audio") as parrot,
+            connect(room.connection_string("alice"), subscribe="audio") as alice,
+            asyncio.TaskGroup() as tasks,
+        ):
+            acts = [tasks.create_task(names["parrot"](parrot)), tasks.create_task(speak(alice))]
+            async with alice.utterances(PeerId("parrot")) as heard:
+                async for _, sound in heard:
+                    # Its own hello is half a second long.
+                    if written.exists() and sound.seconds > 0.8:
+                        break
+            for act in acts:
+                act.cancel()
+
+    asyncio.run(main())
+    assert Sound.of_wav(written.read_bytes()).seconds > 0.1
 
 
 def test_the_page_s_policy():

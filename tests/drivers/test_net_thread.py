@@ -134,12 +134,13 @@ FORKING = """
 import os, sys, time
 from dcl_comms_drivers import polled
 from dcl_comms_drivers.wallet import DisposableWallet
-from dcl_comms_core import RoomOpened
+from dcl_comms_core import RoomState
 
 def enter(seconds=20):
     room, end = polled.open(sys.argv[1], wallet=DisposableWallet(), heartbeat=0.05), time.monotonic() + seconds
-    while not any(isinstance(event, RoomOpened) for event in room.poll()):
+    while room.state is not RoomState.OPEN:
         assert time.monotonic() < end
+        room.poll()
         room.wait(0.05)
     return room
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Self
 
 import pytest
+from conftest import EACH_ENGINE
 from rigs.drivers.kit import LOOPS, Kit
 from rigs.drivers.pressure_party import FLOODING, HONEST, READING
 
@@ -74,6 +75,7 @@ def test_a_hundred_thousand_forged_identities_cost_little(unread, identities):
     assert result["told"] > identities / 2
 
 
+@EACH_ENGINE
 @pytest.mark.livekit
 @pytest.mark.parametrize("loop", ["asyncio", "trio"])
 @pytest.mark.parametrize("seconds", [6, pytest.param(60, marks=[pytest.mark.nightly, pytest.mark.timeout(180)])])

@@ -9,6 +9,7 @@ from itertools import count
 
 import pytest
 import trio
+from conftest import EACH_ENGINE
 from dcl_comms_drivers import asyncio as on_asyncio
 from dcl_comms_drivers import polled
 from dcl_comms_drivers import trio as on_trio
@@ -21,11 +22,17 @@ from dcl_comms_core import CloseReason, PeerId, RoomClosed, RoomOpened, RoomStat
 from dcl_comms_core.events import Warning  # noqa: A004 - its name
 
 LOOPS = ("asyncio", "trio", "polled")
-OF_LINKS = {"publish_audio", "publish_video", "audio", "video"}
-"""They ask the session for nothing but leave; what they cause comes from the link."""
+OF_LINKS = {"publish_audio", "publish_video", "audio", "video", "follow"}
+"""They ask the session for nothing but leave; what they cause comes from the link, or once somebody is there."""
 NEED_MORE = {"request_profile", "scene_message"}
 """In a world these need a peer, or a scene's room."""
-CALLS = {"send_nowait": "send", "unsubscribe": "subscribe"}
+CALLS = {
+    "send_nowait": "send",
+    "unsubscribe": "subscribe",
+    "walk_to": "move",
+    "face": "move",
+    "stand": "move",
+}
 """The session's verb, where it is called otherwise."""
 PATIENCE = 20.0
 """No test waits so long that works: the timers that hid this are 45 s."""
@@ -109,7 +116,7 @@ def told(verb, event):
 
 @pytest.fixture(scope="module")
 def realm():
-    with realm_in_thread() as one:
+    with realm_in_thread(livekit=False) as one:
         yield one
 
 
@@ -141,6 +148,7 @@ def test_a_scene_beside_a_worlds_ws_room(realm, loop):
     quiet(loop, target, enter, in_scene, wallet=DisposableWallet(), gatekeeper=gatekeeper)
 
 
+@EACH_ENGINE
 @pytest.mark.livekit
 @pytest.mark.dcl_realm(livekit=True)
 @pytest.mark.parametrize("loop", LOOPS)

@@ -63,7 +63,7 @@ def test_a_room_is_seen_whole(loop):
             await alice.expect(ChatReceived)
             await alice.flush()
 
-    Kit(loop).run(scenario)
+    Kit(loop, silent=True).run(scenario)
     assert tap.of(OpenLink)
     assert tap.of(LinkOpened)
     assert tap.of(RoomOpened)
@@ -77,7 +77,7 @@ def test_a_room_is_seen_whole(loop):
 @LOOPS
 def test_a_realm_is_seen_whole_and_without_a_secret(loop):
     tap = Tap()
-    with realm_in_thread() as realm:
+    with realm_in_thread(livekit=False) as realm:
 
         async def scenario(kit):
             async with (

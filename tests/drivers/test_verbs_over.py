@@ -11,6 +11,7 @@ from itertools import count
 
 import pytest
 import trio
+from conftest import EACH_ENGINE
 from dcl_comms_drivers import asyncio as on_asyncio
 from dcl_comms_drivers import polled
 from dcl_comms_drivers import trio as on_trio
@@ -89,7 +90,7 @@ def test_after_a_ban(kit):
             for verb in (*IN_A_ROOM, *IN_A_REALM):
                 assert lost(me.connection, verb) == (end.reason, end.retry), verb
 
-    with realm_in_thread() as realm:
+    with realm_in_thread(livekit=False) as realm:
         kit.run(scenario)
 
 
@@ -195,7 +196,9 @@ from dcl_comms_drivers.wallet import DisposableWallet
 loop, link, target = sys.argv[1:]
 
 async def enter(connect):
-    settings = {"wallet": DisposableWallet()} if target.startswith("ws-room:") else {"livekit": link}
+    settings = {"engine": "rtc"} if link == "rtc" else {"livekit": link}
+    if target.startswith("ws-room:"):
+        settings = {"wallet": DisposableWallet()}
     return await connect(target, **settings).__aenter__()
 
 if loop == "trio":
@@ -224,9 +227,11 @@ def orphaned(loop, target, link="engine"):
 
 
 @pytest.mark.livekit
-@pytest.mark.parametrize("link", ["engine", "sdk"])
+@pytest.mark.parametrize("link", ["engine", "sdk", pytest.param("rtc", marks=pytest.mark.nightly)])
 @pytest.mark.parametrize("loop", ["run", "close", "trio"])
-def test_a_room_of_livekit_is_left_with_its_loop(livekit_room, loop, link):
+def test_a_room_of_livekit_is_left_with_its_loop(livekit_room, loop, link, request):
+    if link == "rtc":
+        request.getfixturevalue("rtc")
     room = livekit_room()
     with orphaned(loop, room.connection_string("orphan"), link):
         assert room.empties()
@@ -302,6 +307,7 @@ else:
 
 
 @pytest.mark.livekit
+@EACH_ENGINE
 @pytest.mark.parametrize("what", ["verbs", "let_go", "sys.exit"])
 @pytest.mark.parametrize("loop", LOOPS)
 def test_a_forked_child_leaves_its_parents_room_alone(livekit_room, loop, what):

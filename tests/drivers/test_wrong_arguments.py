@@ -31,6 +31,12 @@ WRONG = {
     "chat": [(5,), (None,), (b"x",), ("",), ("x" * 8_193,), ("a", "0x" + "aa" * 20)],
     "move": [((1, 2),), (None,), ("123",), ((1, 2, math.nan),)],
     "emote": [("",), (5,), ("a b",)],
+    "walk_to": [(5,), (None,), ([],), ((1, 2),), ((1, 2, math.nan),)],
+    "follow": [(5,), (None,), ((1, 2, 3),)],
+    "face": [(None,), ((1, 2),), (math.nan,), ((1, 2, math.inf),)],
+    "stand": [],
+    "ignore": [(5,), (None,), ("",)],
+    "unignore": [(5,), (None,), ("",)],
     "announce_profile": [("1",), (-1,), (None,)],
     "offer_profile": [(1, "no json"), (1, None), ("1", "{}")],
     "request_profile": [("0x" + "aa" * 20,), (None,), (5,)],
@@ -50,8 +56,13 @@ WRONG = {
     "set_position": [((1, 2),), (None,), ("123",), ((1, 2, math.inf),)],
     "set_desired_room": [(5,), (b"I1",), ("x" * 20_000,)],
     "send": [(None,), ("x",), (5,)],
+    "whois": [(None,), ("",), (5,)],
 }
 NAMED = {"leave_scene": [{"drain": "5"}, {"drain": math.inf}], "chat": [{"to": None}, {"channel": 5}, {"stamp": "now"}]}
+WALKS = {
+    "walk_to": [((1, 0, 2), {"stop": -1.0}), ((1, 0, 2), {"pace": "fast"}), ((1, 0, 2), {"pace": 0.0})],
+    "follow": [(WHO, {"metres": -1.0}), (WHO, {"pace": None})],
+}
 TYPE_ERRORS = {"publish_video"}
 """Python itself refuses a positional argument here."""
 
@@ -77,6 +88,10 @@ def test_no_verb_of_a_realm_takes_it(loop):
                             await answer
                     assert not isinstance(caught.value, ConnectionLost), (verb, args)
                     assert len(str(caught.value)) > 10, (verb, args)
+            for verb, wrong in WALKS.items():
+                for target, named in wrong:
+                    with pytest.raises(LocalProtocolError):
+                        getattr(me.connection, verb)(target, **named)
             assert (me.stats.waiting, me.stats.in_flight) == before
             for look in (
                 me.traffic,
@@ -86,14 +101,15 @@ def test_no_verb_of_a_realm_takes_it(loop):
                 me.peers.__getitem__,
                 me.peers.__contains__,
             ):
-                for who in (WHO.text, None, 5):
-                    with pytest.raises(LocalProtocolError, match="PeerId"):
+                for who in ("", None, 5):
+                    with pytest.raises(LocalProtocolError, match=r"PeerId|identity"):
                         look(who)
-            assert [look(WHO) for look in (me.traffic, me.profile, me.peers.get)] == [None] * 3
-            assert (me.rooms_of(WHO), WHO in me.peers) == ((), False)
+            for who in (WHO, WHO.text):
+                assert [look(who) for look in (me.traffic, me.profile, me.peers.get)] == [None] * 3
+                assert (me.rooms_of(who), who in me.peers) == ((), False)
             call(me.connection, "chat")
 
-    with realm_in_thread() as realm:
+    with realm_in_thread(livekit=False) as realm:
         Kit(loop).run(scenario)
 
 
@@ -114,8 +130,11 @@ SETTINGS = {
     "delivery": [5, "raw", None],
     "profile_version": ["1", -1, 1.5, True, 2**32],
     "silent": [1, "yes", None],
+    "profile": ["Ada", {"name": "Ada"}, 5],
+    "ignore": [5, "0x" + "aa" * 20, {"abuse_over": 100}],
     "movement_codec": [5, "v1"],
     "seen": [5, []],
+    "engine": [5, "sdk"],
     "livekit": [5, "rtc?"],
     "plain": [1, "yes", None],
     "tls": [5, True],
@@ -126,7 +145,9 @@ SETTINGS = {
     "is_guest": [1, "yes"],
     "heartbeat": ["1", None, True],
     "pulse": [5, b"h:1", True, "", "h:x", "https://h", ("h", 1)],
+    "away": ["later", 5, True, None],
     "journal": [5, b"file", True],
+    "log": [5, True, b"x"],
     "tap": [5, print],
 }
 
@@ -183,7 +204,7 @@ def test_a_realm_without_a_wallet_says_what_to_pass(loop):
                 raise AssertionError
         assert caught.value.reason is CloseReason.NO_WALLET
 
-    with realm_in_thread() as realm:
+    with realm_in_thread(livekit=False) as realm:
         Kit(loop).run(scenario)
 
 
@@ -192,5 +213,6 @@ def test_reads_of_a_room_say_it_too():
         assert isinstance(room, BaseConnection)
         for look in (room.traffic, room.profile, room.rooms_of):
             with pytest.raises(LocalProtocolError, match="PeerId"):
-                look("0x" + "aa" * 20)
+                look(5)
             assert not look(WHO)
+            assert not look(WHO.text)

@@ -6,6 +6,7 @@ import math
 from array import array
 
 import pytest
+from conftest import EACH_ENGINE
 from rigs.drivers.kit import Kit
 from rigs.drivers.sdk_peer import strongest
 from rigs.interop.browser_peer import BrowserPeer, chromium
@@ -45,18 +46,19 @@ def page(livekit_room):
     return room, lambda: BrowserPeer(room.url, room.token(PAGE), browser=browser, library=str(library))
 
 
+@EACH_ENGINE
 def test_data_both_ways(page):
     room, join = page
 
     async def scenario(kit):
-        async with kit.connect(room.connection_string(ALICE)) as alice:
+        async with kit.connect(room.connection_string(ALICE), silent=True) as alice:
             with join() as peer:
                 told = peer.expect("connected", timeout=60)
                 assert (told["identity"], told["peers"]) == (PAGE, [ALICE])
                 while PeerId(PAGE) not in alice.peers:
                     await kit.within(40, alice.next)
 
-                async with kit.connect(room.connection_string(BOB)):
+                async with kit.connect(room.connection_string(BOB), silent=True):
                     peer.expect("joined", identity=BOB)
                 peer.expect("left", identity=BOB)
 
@@ -109,12 +111,35 @@ def test_data_both_ways(page):
     Kit("asyncio").run(scenario)
 
 
+@pytest.mark.usefixtures("rtc")
+def test_short_visits_that_publish_a_track_for_data(page):
+    """Whose token allows no attributes is known at once by such a track, and the page has nothing to do with it."""
+    room, join = page
+    visitors = [f"0x{number:040x}" for number in range(1, 4)]
+
+    async def scenario(kit):
+        with join() as peer:
+            peer.expect("connected", timeout=60)
+            for who in visitors:
+                target = room.connection_string(who, canUpdateOwnMetadata=False, canPublish=False)
+                async with kit.connect(target, engine="rtc") as visitor:
+                    visitor.chat("here")
+                    await visitor.flush()
+                peer.expect("left", identity=who)
+            assert [one["identity"] for one in peer.seen if one["event"] == "joined"] == visitors
+            assert not [one for one in peer.seen if one["event"] in {"track", "error"}]
+            chats = [packet.chat for _, data, _ in peer.data() if (packet := decode(data)).chat is not None]
+            assert len(chats) == len(visitors)
+
+    Kit("asyncio").run(scenario)
+
+
 def test_a_tone_both_ways(page):
     numpy = pytest.importorskip("numpy")
     room, join = page
 
     async def scenario(kit):
-        async with kit.connect(room.connection_string(ALICE)) as alice:
+        async with kit.connect(room.connection_string(ALICE), silent=True) as alice:
             with join() as peer:
                 peer.expect("connected", timeout=60)
                 heard = []

@@ -6,13 +6,14 @@ import importlib
 import pkgutil
 import re
 
+import dcl_comms_bot
 import dcl_comms_drivers
 import dcl_comms_station
 
 import dcl_comms_core
 from dcl_comms_core import errors
 
-PACKAGES = (dcl_comms_core, dcl_comms_drivers, dcl_comms_station)
+PACKAGES = (dcl_comms_core, dcl_comms_drivers, dcl_comms_bot, dcl_comms_station)
 NOT_FOR_USERS = {
     "CommsError",  # their base, which the page's first sentence names
     "ProtocolError",  # abstract

@@ -42,7 +42,8 @@ def test_each_interpreter_of_ci_has_its_locks():
     assert {tuple(path.name.rsplit("-", 3)[:2]) for path in LOCKS} == {
         (group, version) for group in ("dev", "core-test") for version in ("3.11", "3.12", "3.13")
     }
-    assert list(wheels(ROOT / ".ci" / "locks" / "pip.txt")) == ["pip"]
+    for tool in ("pip", "maturin"):
+        assert list(wheels(ROOT / ".ci" / "locks" / f"{tool}.txt")) == [tool]
 
 
 @pytest.mark.parametrize("path", LOCKS, ids=lambda path: path.stem)
@@ -59,6 +60,23 @@ def test_what_builds_a_wheel_is_one_version():
     assert re.fullmatch(r"==[0-9.]+", str(requirement.specifier))
     built_with = {wheels(path)["hatchling"] for path in LOCKS if path.name.startswith("dev-")}
     assert {f"=={version}" for version in built_with} == {str(requirement.specifier)}
+
+
+def test_what_builds_the_crate_is_what_it_asks_for():
+    crate = tomllib.loads((ROOT / "drivers" / "rtc" / "pyproject.toml").read_text(encoding="utf-8"))
+    (asked,) = crate["build-system"]["requires"]
+    assert Requirement(asked).specifier.contains(wheels(ROOT / ".ci" / "locks" / "maturin.txt")["maturin"])
+    assert f'"{asked}"' in (ROOT / ".ci" / "rtc").read_text(encoding="utf-8")
+
+
+def test_nothing_asks_an_index_for_the_crate():
+    """Its name is nobody's there: whoever takes it would be installed."""
+    asked = [*PROJECT["project"]["dependencies"]]
+    for entries in [*PROJECT["project"]["optional-dependencies"].values(), *PROJECT["dependency-groups"].values()]:
+        asked += [entry for entry in entries if isinstance(entry, str)]
+    assert len(asked) > 20
+    assert [entry for entry in asked if canonicalize_name(Requirement(entry).name) == "dcl-comms-rtc"] == []
+    assert [path.name for path in LOCKS if "dcl-comms-rtc" in wheels(path)] == []
 
 
 def test_what_is_used_beyond_its_promises_has_a_ceiling():

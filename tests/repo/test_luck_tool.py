@@ -137,11 +137,18 @@ def test_it_counts_goes_on_and_forgets(luck):
     runs, failed, _, _, why = rows["test_every_second_run_fails"][1:]
     assert (runs, failed) == ("3", "1")
     assert why.startswith("[2] test_subjects.py:")
+    (kept,) = (luck.subjects.parents[1] / "build" / "luck").iterdir()
+    assert "FAILED tests/test_subjects.py::test_every_second_run_fails[2]" in kept.read_text(encoding="utf-8")
     assert rows["test_skipped"][-1].startswith("skipped: ")
     assert luck("--check", "--times", "3")[0] == 1  # one failed
     _, _, rows = luck("--seconds", "0", "--forget", "every_second")
     assert rows["test_every_second_run_fails"][1:] == ["0", "0", "0.0", "-", ""]
     assert rows["test_search"][1] == "3"
+    luck.subjects.write_text(
+        SUBJECTS.replace("os.kill(", "print(") + "def test_new():\n    assert time\n", encoding="utf-8"
+    )
+    assert "test_new" not in luck("--seconds", "0", "--known")[2]
+    assert luck("--seconds", "0")[2]["test_new"][1] == "0"
 
 
 def test_a_process_that_dies_is_a_failure(luck):
@@ -149,6 +156,14 @@ def test_a_process_that_dies_is_a_failure(luck):
     runs, failed, *_, why = rows["test_it_dies"][1:]
     assert (runs, failed, why) == ("1", "1", "pytest ended with -9 and never told of it")
     assert rows["test_search"][2] == "0"
+
+
+def test_those_behind_one_that_dies_run_in_the_next_process(luck):
+    dies = SUBJECTS[SUBJECTS.index("def test_it_dies") :]
+    luck.subjects.write_text(dies + "def test_behind():\n    import os, signal\n", encoding="utf-8")
+    _, told, rows = luck("--times", "1")
+    assert {test: row[1:3] for test, row in rows.items()} == {"test_it_dies": ["1", "1"], "test_behind": ["1", "0"]}
+    assert told.count("test_subjects.py {") == 2
 
 
 ROUNDS = """
@@ -181,3 +196,19 @@ def test_a_process_runs_up_to_five_rounds(luck):
     assert rows["test_alone"][1:3] == ["7", "0"]
     processes = Counter(luck.subjects.with_name("runs").read_text(encoding="utf-8").split())
     assert sorted(processes.values()) == [2, 5]
+
+
+def test_a_process_runs_several_files(luck):
+    luck.subjects.write_text(ROUNDS, encoding="utf-8")
+    luck.subjects.with_name("test_more.py").write_text(ROUNDS, encoding="utf-8")
+    luck("--times", "2")
+    processes = Counter(luck.subjects.with_name("runs").read_text(encoding="utf-8").split())
+    assert list(processes.values()) == [4]
+
+
+def test_where_no_test_can_run_it_ends_and_none_has_failed(luck):
+    luck("--seconds", "0")
+    luck.subjects.write_text(SUBJECTS + "raise ZeroDivisionError\n", encoding="utf-8")
+    code, _, rows = luck("--known")
+    assert code == 1
+    assert {tuple(row[1:3]) for row in rows.values()} == {("0", "0")}

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
+from rigs.core.pulse_line import Line
 from rigs.core.world import GATE, STEADY, Universe, news, said
 
 from dcl_comms_core import states
@@ -18,6 +19,7 @@ MACHINES = {
     "way": states.WAY_TRANSITIONS,
     "stay": states.STAY_TRANSITIONS,
     "world": states.WORLD_TRANSITIONS,
+    "pulse": states.PULSE_TRANSITIONS,
 }
 BOUNDS = {
     "room": states.ROOM_WAITS,
@@ -26,6 +28,7 @@ BOUNDS = {
     "way": states.WAY_WAITS,
     "stay": states.STAY_WAITS,
     "world": states.WORLD_WAITS,
+    "pulse": states.PULSE_WAITS,
 }
 STATES = {
     name: {state.value for row, to in table.items() for state in (row[0], to)} for name, table in MACHINES.items()
@@ -81,7 +84,9 @@ def walk(heading):
     return [dict(zip(machines, row, strict=True)) for row in cells]
 
 
-@pytest.mark.parametrize("heading", ["From a realm's URL to the first room, and back", "A scene beside the island"])
+@pytest.mark.parametrize(
+    "heading", ["From a realm's URL to the first room, and back", "Pulse beside it", "A scene beside the island"]
+)
 def test_the_walks_go_through_states_that_exist_and_steps_that_are_legal(heading):
     rows = walk(heading)
     assert len(rows) > 10
@@ -102,6 +107,43 @@ def reached(machine, one, other):
     }
     near = {one} | steps.get(one, set())
     return other in near or any(other in steps.get(state, set()) for state in near)
+
+
+def test_the_walk_of_pulse_is_what_a_session_does():
+    line = Line()
+    seen = []
+
+    def run(seconds):
+        for _ in range(round(seconds * 50)):
+            line.run(0.02)
+            look()
+
+    def look():
+        now = line.session.state.value
+        if seen[-1:] != [now]:
+            seen.append(now)
+
+    line.open()
+    look()
+    run(1.0)
+    line.session.set_position((500.0, 0.0, 8.0), now=line.now)
+    run(1.0)
+    line.reaches = False
+    run(20.0)
+    line.reaches = True
+    run(60.0)
+    line.session.close(now=line.now)
+    look()
+    run(3.0)
+    told = [row["pulse"][0] for row in walk("Pulse beside it")]
+    assert set(seen) <= set(told)
+    assert lasting(seen) == lasting(told)
+
+
+def lasting(states):
+    """Without steps on the way in, which may take no time and be tried in vain, and what is told twice."""
+    kept = [state for state in states if state not in {"opening", "connecting", "signing", "greeting"}]
+    return [state for state, after in zip(kept, [*kept[1:], None], strict=True) if state != after]
 
 
 class Watcher:

@@ -61,6 +61,7 @@ def test_the_wheel_holds_the_packages_and_nothing_else(built):
     tops = {name.split("/")[0] for name in names}
     assert {"dcl_comms_core", "dcl_comms_drivers", "dcl_comms_station"} <= tops
     assert all(top.startswith("dcl_comms") for top in tops)
+    assert "dcl_comms_rtc" not in tops, "a distribution of its own"
     for package in ("dcl_comms_core", "dcl_comms_drivers", "dcl_comms_station"):
         assert f"{package}/py.typed" in names
     assert not [name for name in names if "__pycache__" in name or "/test_" in name]
@@ -87,6 +88,8 @@ def test_the_sdist_can_be_built_from(built):
         "dcl_comms_core/room/session.py",
     ):
         assert any(name.endswith(wanted) for name in names), wanted
+    # A distribution of its own.
+    assert [name for name in names if name.endswith((".rs", "Cargo.lock")) or "/drivers/rtc" in name] == []
 
 
 CHECK = """

@@ -39,3 +39,10 @@ def test_every_link_leads_to_a_file():
         if not (ROOT / page).parent.joinpath(target).exists()
     ]
     assert wrong == []
+
+
+def test_every_page_is_in_the_index():
+    index = (ROOT / "docs" / "README.md").read_text(encoding="utf-8")
+    linked = [target for target in re.findall(r"\]\(([^)]+)", index) if not target.startswith("..")]
+    assert sorted(linked) == sorted(path.name for path in ROOT.glob("docs/*.md") if path.name != "README.md")
+    assert "(docs/README.md)" in (ROOT / "README.md").read_text(encoding="utf-8")

@@ -2,18 +2,39 @@
 
 from __future__ import annotations
 
-import json
 import re
 import subprocess
 import sys
-import textwrap
 from pathlib import Path
 
+import page_programs
 import pytest
 
 ROOT = Path(__file__).parents[2]
-EXAMPLES = [str(path) for path in sorted((ROOT / "examples").glob("*.py"))]
+EXAMPLES = [str(path) for path in sorted([*ROOT.glob("examples/*.py"), *ROOT.glob("examples/*/*.py")])]
 BIN = Path(sys.executable).parent
+
+PAGE = """
+```python
+from dcl_comms_core import PeerId
+
+PEER = PeerId("0x00")
+```
+
+Uses it, in a list:
+
+  ```python
+  await PEER.short
+  ```
+
+```python
+from dcl_comms_core import PeerId
+
+
+async def main(who: PeerId) -> None:
+    who.key.nothing()
+```
+"""
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(170)]  # the first run has no cache yet
 
@@ -25,36 +46,12 @@ def run(tool, *args):
     return result.returncode, result.stdout + result.stderr
 
 
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-# Its blocks are parts of two examples, which tests/station/test_driver_docs.py compares them with.
-PARTS = {"driver.md"}
-
-
-def program(page):
-    """A page's blocks one after another, as one module: what awaits at top level stands in a function."""
-    parts = []
-    for number, (indent, text) in enumerate(
-        re.findall(r"^( *)```python\n(.*?)^ *```", page.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
-    ):
-        block = textwrap.dedent(text) if indent else text
-        try:
-            compile(block, page.name, "exec")
-        except SyntaxError:
-            block = f"async def block_{number}() -> None:\n" + textwrap.indent(block, "    ")
-        parts.append(block)
-    return "\n\n".join(parts)
-
-
 @pytest.fixture(scope="module")
 def programs(tmp_path_factory):
-    """Every program in the pages, each page's as a file of its own."""
+    """Every program in the pages, as files in a folder."""
     folder = tmp_path_factory.mktemp("programs")
-    for page in PAGES:
-        if page.name not in PARTS and (text := program(page)):
-            (folder / f"page_{page.stem.lower()}.py").write_text(text, encoding="utf-8")
-    assert {"page_readme.py", "page_realm.py", "page_media.py", "page_testing.py", "page_tap.py"} <= {
-        path.name for path in folder.iterdir()
-    }
+    names = {file.name for file in page_programs.write(folder)}
+    assert {"page_readme.py", "page_realm.py", "page_media.py", "page_testing.py", "page_tap.py"} <= names
     return folder
 
 
@@ -64,16 +61,20 @@ def test_mypy_accepts_programs_and_refuses_mistakes(programs):
 
 
 def test_basedpyright_accepts_every_program_in_the_pages(programs):
-    settings = json.loads((ROOT / "tests/typing/pyrightconfig.json").read_text(encoding="utf-8"))
-    settings |= {
-        "include": [str(programs)],
-        "extraPaths": [str(ROOT), str(ROOT / "drivers"), str(ROOT / "station")],
-        "venvPath": str(ROOT),
-    }
-    config = programs.parent / "pyrightconfig.json"
-    config.write_text(json.dumps(settings), encoding="utf-8")
-    code, told = run("basedpyright", "-p", str(config))
+    tool, *args = page_programs.checkers(programs)["basedpyright"]
+    code, told = run(Path(tool).name, *args)
     assert code == 0, told
+
+
+def test_a_mistake_in_a_page_is_found(tmp_path, monkeypatch):
+    page = tmp_path / "PAGE.md"
+    page.write_text(PAGE, encoding="utf-8")
+    monkeypatch.setattr(page_programs, "PAGES", [page])
+    assert [file.name for file in page_programs.write(tmp_path)] == ["page_page.py", "page_page1.py"]
+    for tool, *args in page_programs.checkers(tmp_path).values():
+        code, told = run(Path(tool).name, *args)
+        assert code == 1, told
+        assert set(re.findall(r"page_page1?\.py:\d+", told)) == {"page_page.py:7", "page_page1.py:5"}, told
 
 
 def test_basedpyright_accepts_programs_and_refuses_mistakes():

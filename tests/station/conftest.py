@@ -15,18 +15,22 @@ from click.testing import CliRunner
 from dcl_comms_drivers import polled
 from dcl_comms_station.cli import cli
 from dcl_comms_station.exits import Exit
+from dcl_comms_station.rooms import in_rooms
 from rigs.core.canary import assert_no_secret
+from rigs.drivers.terminals import OnPipes, OnTerminal
 from rigs.drivers.tokens import make_token
 
-from dcl_comms_core import ChatReceived, PeerJoined, PeerMoved, RoomOpened, RoomState
+from dcl_comms_core import ChatReceived, PeerEmoted, PeerJoined, PeerMoved, ReactionReceived, RoomOpened, RoomState
 
 COMMAND = [sys.executable, "-m", "dcl_comms_station"]
 _numbers = count(1)
 
 
 @pytest.fixture(autouse=True)
-def no_target(monkeypatch):
-    monkeypatch.delenv("DCL_COMMS_TARGET", raising=False)
+def no_settings(monkeypatch, tmp_path_factory):
+    for name in ("DCL_COMMS_TARGET", "DCL_COMMS_CONFIG"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path_factory.mktemp("no-config")))
 
 
 @pytest.fixture
@@ -90,6 +94,34 @@ def start_process():
         process.communicate()
 
 
+@pytest.fixture
+def on_terminal():
+    """The command on a terminal of its own, that the test ends: on_terminal(*args, columns=, env=)."""
+    started = []
+
+    def start(*args, **settings):
+        started.append(OnTerminal([*COMMAND, *args], **settings))
+        return started[-1]
+
+    yield start
+    for one in started:
+        one.end()
+
+
+@pytest.fixture
+def on_pipes():
+    """The command, talked with through pipes; the test ends it: on_pipes(*args, command=, env=)."""
+    started = []
+
+    def start(*args, command=COMMAND, **settings):
+        started.append(OnPipes([*command, *args], **settings))
+        return started[-1]
+
+    yield start
+    for one in started:
+        one.end()
+
+
 class Companion:
     """Somebody else in a room: greets whoever joins, keeps what it reads."""
 
@@ -97,7 +129,10 @@ class Companion:
         self.chats = []
         self.arrivals = []
         self.moves = []
+        self.emotes = []
+        self.reactions = []
         self.rooms = []
+        self.company = []
         self._acts = acts
         self._errands = []
         self._stop = threading.Event()
@@ -120,6 +155,7 @@ class Companion:
         self._room.close()
 
     def _take(self, events):
+        self.company = in_rooms(self._room)
         for event in events:
             if isinstance(event, ChatReceived):
                 self.chats.append(event)
@@ -127,6 +163,10 @@ class Companion:
                 self.rooms.append(event.room)
             if isinstance(event, PeerMoved):
                 self.moves.append(event)
+            if isinstance(event, PeerEmoted):
+                self.emotes.append(event)
+            if isinstance(event, ReactionReceived):
+                self.reactions.append(event)
             if isinstance(event, PeerJoined):
                 self.arrivals.append(event)
                 for act in self._acts:
@@ -136,11 +176,13 @@ class Companion:
     def name(self):
         return self._room.identity
 
-    def await_arrivals(self, count, timeout=40.0):
+    def await_company(self, count, timeout=40.0):
+        """Until so many others are in its rooms; who they are."""
         end = time.monotonic() + timeout
-        while len({event.sender for event in self.arrivals}) < count:
-            assert time.monotonic() < end, f"came: {self.arrivals}"
+        while len(found := self.company) < count:
+            assert time.monotonic() < end, f"there: {found}, came: {self.arrivals}"
             time.sleep(0.02)
+        return found
 
     def await_chat(self, text, timeout=40.0, sender=None):
         end = time.monotonic() + timeout
@@ -150,6 +192,29 @@ class Companion:
                     return event
             assert time.monotonic() < end, f"{text!r} did not come; came: {[event.text for event in self.chats]}"
             time.sleep(0.02)
+
+    def await_chats(self, texts, timeout=60.0, *, sender):
+        """Until somebody said just this, and nothing else, since we are here."""
+        end = time.monotonic() + timeout
+        while len(said := [event.text for event in self.chats if event.sender == sender]) < len(texts):
+            assert time.monotonic() < end, f"said: {said}"
+            time.sleep(0.02)
+        assert said == texts
+
+    def await_emote(self, timeout=40.0):
+        """The first that came."""
+        return self._first(self.emotes, timeout)
+
+    def await_reaction(self, timeout=40.0):
+        """The first that came."""
+        return self._first(self.reactions, timeout)
+
+    def _first(self, events, timeout):
+        end = time.monotonic() + timeout
+        while not events:
+            assert time.monotonic() < end
+            time.sleep(0.02)
+        return events[0]
 
     def await_room(self, room, timeout=30.0):
         end = time.monotonic() + timeout

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import trio
+from conftest import EACH_ENGINE
 from rigs.core.canary import assert_no_secret
 from rigs.drivers.tokens import make_token
 
@@ -93,6 +94,7 @@ def test_two_bots_do_not_talk_for_ever(bot, companion, memory_room):
     assert len(friend.chats) <= 6
 
 
+@EACH_ENGINE
 @BOTS
 @pytest.mark.livekit
 def test_a_bot_as_a_program(bot, companion, livekit_room, start_process):
@@ -111,6 +113,7 @@ def test_a_bot_as_a_program(bot, companion, livekit_room, start_process):
     assert_no_secret(target.partition("access_token=")[2], stdout, stderr)
 
 
+@EACH_ENGINE
 @BOTS
 def test_a_bot_that_is_not_let_in_says_so_in_one_line(bot, run_process):
     secret = make_token(ttl=-10)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from array import array
 
 import pytest
@@ -206,6 +207,7 @@ def test_without_a_livekit_server_the_islands_are_ws_rooms(monkeypatch, capsys):
         raise ServerUnavailable(ServerProblem.NO_GO, "install Go")
 
     monkeypatch.setattr(hosting.LiveKitServer, "start", unavailable)
+    monkeypatch.setattr(hosting, "has_rooms", lambda: False)
     lines = []
     assert stage.perform(memory=False, seconds=30.0, write=lines.append), lines
     shown = capsys.readouterr()
@@ -213,23 +215,52 @@ def test_without_a_livekit_server_the_islands_are_ws_rooms(monkeypatch, capsys):
     assert "needs Go" in shown.err
     text = "\n".join(lines)
     assert "its rooms are ws-rooms" in lines[0]
-    assert "the whispers are left out" in lines[1]
+    assert "the whispers are left out" in lines[2]
+    assert re.match(r"Its Pulse is at 127\.0\.0\.1:[0-9]+: ", lines[1])
     for role in CAST:
         assert f"{role.name}  is in the realm" in text
-        assert f"{role.name}  is on island I1 (ws-room)" in text
+        assert f"{role.name}  is on Pulse" in text
+        for other in CAST:
+            assert other is role or re.search(rf"{role.name}  sees {other.name} at .*, by Pulse", text)
+    islands = re.findall(r"Eve  is on island (island-C\d) \(ws-room\)", text)
+    assert (len(islands), len(set(islands))) == (2, 2)
     assert "Psst" not in text
-    assert [line.split()[-3:] for line in lines if line.startswith("is on the island of both")] == [["yes"] * 3]
+    answers = {line[:36].rstrip(): line.split()[-3:] for line in lines}
+    assert answers["is on the island of both others"] == ["yes"] * 3
+    assert answers["came there from another one, on foot"] == ["-", "-", "yes"]
+    assert answers["was told of them by Pulse"] == ["yes"] * 3
+    assert answers["read them in the island's room"] == ["yes"] * 3
     assert not any(line.startswith("got no whisper") for line in lines)
 
 
-def test_those_on_another_island_fail():
+def in_a_realm():
+    """Three parts that have read everything, and came together as they should."""
     parts = perfect()
-    assert failing(parts, islands=True) == ["is on the island of both others"]
     for part in parts:
-        part.island = "I1"
+        part.islands = ["C1"] if part.role.start is None else ["C2", "C1"]
+        part.by_pulse = {other.name for other in part.others}
+        part.talked_in = {"island"}
+    return parts
+
+
+def test_those_on_another_island_fail():
+    assert "is on the island of both others" in failing(perfect(), islands=True)
+    parts = in_a_realm()
     assert failing(parts, islands=True) == []
-    parts[2].island = "I2"
+    parts[2].islands.append("C2")
     assert failing(parts, islands=True) == ["is on the island of both others"]
+
+
+def test_islands_that_do_not_change_and_ways_that_are_not_the_realms_fail():
+    parts = in_a_realm()
+    parts[2].islands = ["C1"]
+    assert failing(parts, islands=True) == ["came there from another one, on foot"]
+    parts = in_a_realm()
+    parts[0].by_pulse.remove("Eve")
+    assert failing(parts, islands=True) == ["was told of them by Pulse"]
+    parts = in_a_realm()
+    parts[1].talked_in.add("pulse")
+    assert failing(parts, islands=True) == ["read them in the island's room"]
 
 
 def test_where_there_are_no_whispers_none_is_asked_for():
@@ -244,7 +275,8 @@ def test_the_end_of_a_realm_ends_a_part_and_that_of_an_islands_room_does_not():
     lines = []
     part = Part(ADA, {role.name: role.name for role in CAST}, Transcript(lines.append), sound=False)
     over = {"at": 1.0, "reason": CloseReason.BANNED, "retry": Retry.NEVER, "detail": "go\x1b away"}
-    part.take(RoomClosed(room="island", **over), None)
+    for room in ("island", "pulse"):
+        part.take(RoomClosed(room=room, **over), None)
     assert not part.done
     part.take(WorldClosed(room="", **over), None)
     assert part.done

@@ -30,7 +30,7 @@ WALLET = LocalWallet(f"{7:064x}")
 
 @pytest.fixture
 def place():
-    with realm(islands="pulse", pulse=PulseSettings(pass_seconds=0.1)) as one:
+    with realm() as one:
         yield one
 
 
@@ -121,7 +121,7 @@ def test_a_host_that_is_none(examine, place):
 
 
 def test_a_wallet_that_pulse_alone_does_not_let_in(examine, place, key):
-    with realm(islands="pulse") as other:
+    with realm() as other:
         other.ban(WALLET.address)
         code, findings = examine(place.url, "--pulse", other.pulse_at, "--wallet", key, "--timeout", "4")
     assert (code, statuses(findings)) == (Exit.REFUSED, without_an_island(pulse="ok", handshake="failed"))
@@ -130,7 +130,7 @@ def test_a_wallet_that_pulse_alone_does_not_let_in(examine, place, key):
 
 
 def test_too_many_of_our_address(examine, place):
-    with realm(islands="pulse", pulse=PulseSettings(address_players=0)) as other:
+    with realm(pulse=PulseSettings(address_players=0)) as other:
         code, findings = examine(place.url, "--pulse", other.pulse_at, "--timeout", "4")
     assert (code, statuses(findings)) == (Exit.REFUSED, without_an_island(pulse="ok", handshake="failed"))
     assert "too many players of our address" in findings["handshake"]["detail"]
@@ -175,7 +175,7 @@ def test_a_wallet_that_is_let_in_nowhere(examine, place, key):
 
 def test_pulse_where_the_realm_forms_islands_by_itself(examine, black_hole):
     """What is wrong with it is said, and the way in goes on."""
-    with realm() as plain:
+    with realm(islands="heartbeats") as plain:
         code, findings = examine(plain.url, "--pulse", black_hole, "--timeout", "3")
         assert (code, findings["pulse"]["status"], findings["island"]["status"]) == (Exit.NETWORK, "failed", "ok")
         code, findings = examine(plain.url)

@@ -17,6 +17,7 @@ from rigs.drivers.serving import serving
 
 BOTH_LOOPS = pytest.mark.parametrize("loop", sorted(LOOPS))
 WAY = ("string", "name", "tcp", "http", "wallet", "about")
+PULSE = ("pulse", "handshake", "nearby")
 ISLAND = (*WAY, "service", "island", "token", "join", "announced", "leave")
 
 
@@ -37,7 +38,8 @@ def about(**comms):
 
 
 @BOTH_LOOPS
-def test_a_healthy_realm(examine, dcl_realm, loop):
+@pytest.mark.dcl_realm(islands="heartbeats", livekit=False)
+def test_a_healthy_realm_that_forms_islands_from_heartbeats(examine, dcl_realm, loop):
     code, findings = examine(dcl_realm.url, "--loop", loop)
     assert (code, statuses(findings)) == (Exit.OK, {**dict.fromkeys(ISLAND, "ok"), "token": "skipped"})
     me = findings["wallet"]["detail"].removesuffix(", a guest")
@@ -52,26 +54,31 @@ def test_a_healthy_realm(examine, dcl_realm, loop):
 @pytest.mark.dcl_realm(livekit=True)
 def test_a_realm_with_livekit(examine, dcl_realm):
     code, findings = examine(dcl_realm.url)
-    assert (code, statuses(findings)) == (Exit.OK, dict.fromkeys(ISLAND, "ok"))
-    assert " in room I1, valid for " in findings["token"]["detail"]
+    assert (code, statuses(findings)) == (Exit.OK, dict.fromkeys((*ISLAND, *PULSE), "ok"))
+    assert " in room island-C1, valid for " in findings["token"]["detail"]
 
 
-def test_a_world_and_what_asks_for_a_wallet(examine, dcl_realm):
+def test_a_world(examine, dcl_realm):
     code, findings = examine(f"{dcl_realm.url}/world/foo")
-    assert (code, statuses(findings)) == (Exit.OK, dict.fromkeys((*WAY, "join", "announced", "leave"), "ok"))
+    assert (code, statuses(findings)) == (Exit.OK, dict.fromkeys((*WAY, *PULSE, "join", "announced", "leave"), "ok"))
     assert findings["about"]["detail"] == "foo, by signed-login:"
+
+
+@pytest.mark.dcl_realm(islands="heartbeats")
+def test_what_asks_for_a_wallet_and_is_no_realm(examine, dcl_realm):
     host = dcl_realm.url.removeprefix("http://")
-    ends = ("join", "announced", "leave")
+    way, ends = ("string", "name", "tcp", "wallet"), ("join", "announced", "leave")
     for target, stages in (
-        (f"ws-room:ws://{host}/rooms/x", ("string", "name", "tcp", "wallet", *ends)),
-        (f"archipelago:ws://{host}/archipelago/ws", ("string", "name", "tcp", "wallet", "service", "island", *ends)),
+        (f"ws-room:ws://{host}/rooms/x", (*way, *ends)),
+        (f"archipelago:ws://{host}/archipelago/ws", (*way, "service", "island", *ends)),
     ):
         code, findings = examine(target)
         findings.pop("token", None)
         assert (code, statuses(findings)) == (Exit.OK, dict.fromkeys(stages, "ok"))
 
 
-def test_where_we_are_decides(examine, dcl_realm):
+@pytest.mark.dcl_realm(islands="heartbeats")
+def test_where_we_are_decides_and_how_many_are_there_is_said(examine, dcl_realm):
     with polled.open(dcl_realm.url, wallet=DisposableWallet(), position=(500.0, 0.0, 0.0)) as other:
         end = time.monotonic() + 40
         while other.island is None:
@@ -101,6 +108,7 @@ def test_a_realm_that_is_not_healthy(examine, dcl_realm):
     assert findings["http"]["detail"] == "status 503: the realm says that it is not healthy"
 
 
+@pytest.mark.dcl_realm(islands="heartbeats")
 @pytest.mark.parametrize(("way", "stage"), [("ban", "service"), ("deny", "service")])
 def test_a_wallet_that_is_not_let_in(examine, dcl_realm, tmp_path, way, stage):
     wallet, file = DisposableWallet(), tmp_path / "bot.key"

@@ -5,21 +5,24 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+from base64 import b64encode
 from typing import get_args
 
 import pytest
 from dcl_comms_station.decoding import decode_hex, decode_lines
 from dcl_comms_station.exits import CLOSE_EXITS, Exit, Failed
-from dcl_comms_station.forms import dump, event_name, plain, plain_event, plain_packet
+from dcl_comms_station.forms import dump, plain, plain_event, plain_packet
 from dcl_comms_station.lines import describe, line
 from hypothesis import given
 from hypothesis import strategies as st
 
 from dcl_comms_core import (
+    Arrival,
     Chat,
     ChatReceived,
     CloseReason,
     DecodeError,
+    Grants,
     LookAtPosition,
     Movement,
     MovementCompressed,
@@ -27,6 +30,7 @@ from dcl_comms_core import (
     PacketReceived,
     PeerId,
     PeerIdentified,
+    PlayerEmote,
     Reaction,
     Retry,
     RoomClosed,
@@ -35,6 +39,7 @@ from dcl_comms_core import (
     parse_connection_string,
 )
 from dcl_comms_core import events as ev
+from dcl_comms_core.records.forms import event_name
 from dcl_comms_core.states import RETRY
 
 CHAT = encode(Packet(chat=Chat(message="hi \u202e there", timestamp=46349.5), protocol_version=100))
@@ -57,6 +62,7 @@ def every_event():
     }  # fmt: skip
     from dcl_comms_core.inputs import Track, TrackKind
 
+    special |= {"grants": Grants(), "attributes": {"a": "b"}, "speakers": (PeerId("Bob"),), "arrival": Arrival.BACK}
     special["track"] = Track(sid="TR_1", kind=TrackKind.AUDIO, name="mic", muted=True)
     for kind in get_args(ev.Event):
         values = {
@@ -66,6 +72,9 @@ def every_event():
         }
         if kind is ev.PeerMoved:
             values["kind"] = ev.MovementKind.MOVEMENT
+            values["message"] = Movement(position_x=1.5)
+        if kind is ev.PeerEmoted:
+            values["message"] = PlayerEmote(urn="wave")
         if kind is ev.PacketRejected:
             values["reason"] = ev.RejectReason.MALFORMED
         yield kind(**values)
@@ -130,7 +139,7 @@ def test_a_raw_packet_is_decoded_beside_its_bytes():
         topic="",
     )
     assert plain_event(event)["packet"] == plain_packet(CHAT)
-    assert plain_event(event)["data"] == CHAT.hex()
+    assert plain_event(event)["data"] == b64encode(CHAT).decode()
     assert "chat packet" in line(event, "t")
     assert "\u202e" not in line(event, "t")
 

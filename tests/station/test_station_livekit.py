@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import signal
 import time
 
 import pytest
+from conftest import EACH_ENGINE
 from dcl_comms_station.exits import Exit
 from rigs.core.canary import assert_no_secret
 from rigs.drivers.netns import livekit_site
@@ -37,6 +39,7 @@ def next_chat(process, sender):
     return chat["text"], chat["private"]
 
 
+@EACH_ENGINE
 @LOOPS
 def test_one_says_and_the_other_tails(livekit_room, start_process, run_process, loop):
     room = livekit_room()
@@ -60,6 +63,7 @@ def test_one_says_and_the_other_tails(livekit_room, start_process, run_process, 
         time.sleep(0.05)
 
 
+@EACH_ENGINE
 def test_refused_by_the_server(livekit_room, run_process):
     forged = make_token(identity="0xa", room="x", key="nobody", secret="a secret of somebody else, long enough")
     result = run_process("tail", "-", stdin=f"livekit:{livekit_room().url}?access_token={forged}\n")
@@ -68,6 +72,7 @@ def test_refused_by_the_server(livekit_room, run_process):
     assert_no_secret(forged, result.stdout, result.stderr)
 
 
+@EACH_ENGINE
 def test_signed_with_another_secret(livekit_room, run_process):
     room = livekit_room()
     forged = make_token(identity="0xa", room=room.name, key=room.server.key, secret="not the secret of this server")
@@ -77,6 +82,7 @@ def test_signed_with_another_secret(livekit_room, run_process):
     assert_no_secret(forged, result.stdout, result.stderr)
 
 
+@EACH_ENGINE
 @LOOPS
 def test_nobody_listens_at_that_port(run_process, loop):
     secret = make_token()
@@ -86,6 +92,7 @@ def test_nobody_listens_at_that_port(run_process, loop):
     assert_no_secret(secret, result.stdout, result.stderr)
 
 
+@EACH_ENGINE
 def test_a_host_that_never_answers(run_process):
     import socket
 
@@ -111,6 +118,7 @@ def test_the_doctor_behind_a_firewall_that_stops_udp(run_process):
     assert_no_secret(token_of(target), result.stdout, result.stderr)
 
 
+@EACH_ENGINE
 def test_removed_from_the_room(livekit_room, start_process):
     room = livekit_room()
     tail = start_process("tail", "--json", env={"DCL_COMMS_TARGET": room.connection_string("0xEar")})
@@ -122,13 +130,26 @@ def test_removed_from_the_room(livekit_room, start_process):
     assert stderr.startswith("dcl-comms: error: connection lost: removed from the room")
 
 
+@pytest.mark.usefixtures("rtc")
+def test_demo_in_rooms_of_our_own(run_process, tmp_path):
+    """Where no livekit-server is: all of it but the sound."""
+    nowhere = {"DCL_COMMS_CACHE": str(tmp_path), "PATH": os.defpath, "LIVEKIT_SERVER": ""}
+    result = run_process("demo", "--seconds", "40", env=nowhere)
+    assert result.returncode == Exit.OK, result.stdout + result.stderr
+    assert "its rooms are LiveKit's, of a server of ours at ws://127.0.0.1:" in result.stdout
+    assert re.search(r"got no whisper that was for another +yes +yes +yes", result.stdout)
+    assert "the tone, which wants a livekit-server, is left out" in result.stdout
+    assert "heard Ada's tone" not in result.stdout
+
+
 @pytest.mark.usefixtures("livekit_server")  # skips where there is none: the demo would run over ws-rooms
 def test_demo(run_process):
     result = run_process("demo", "--seconds", "40")
     assert result.returncode == Exit.OK, result.stdout + result.stderr
     assert "Over a private realm at http://127.0.0.1:" in result.stdout
-    assert "and a private livekit-server at ws://127.0.0.1:" in result.stdout
-    assert result.stdout.count("is on island I1 (livekit)") == 3
+    assert "its rooms are LiveKit's, of a livekit-server at ws://127.0.0.1:" in result.stdout
+    assert re.search(r"Its Pulse is at 127\.0\.0\.1:[0-9]+: ", result.stdout)
+    assert re.search(r"came there from another one, on foot +- +- +yes", result.stdout)
     assert re.search(r"is on the island of both others +yes +yes +yes", result.stdout)
     assert "heard Ada's tone of 440 Hz" in result.stdout
     assert "access_token" not in result.stdout + result.stderr

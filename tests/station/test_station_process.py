@@ -82,7 +82,10 @@ EXPIRED = make_token(ttl=-100)
 VALID = make_token(ttl=86_400.0)  # made when tests are collected, and they may run for long
 FAILURES = {
     "expired": (f"livekit:ws://127.0.0.1:1?access_token={EXPIRED}", Exit.REFUSED),
-    "no permission": (f"livekit:ws://127.0.0.1:1?access_token={make_token(room_join=False)}", Exit.REFUSED),
+    "no permission": (
+        f"livekit:ws://127.0.0.1:1?access_token={make_token(ttl=86_400.0, room_join=False)}",
+        Exit.REFUSED,
+    ),
     "no such port": (f"livekit:ws://127.0.0.1:99999?access_token={VALID}", Exit.USAGE),
     "user info": (f"livekit:ws://{VALID}@127.0.0.1?access_token={VALID}", Exit.USAGE),
     "no protocol": (f"ws://127.0.0.1:1?access_token={VALID}", Exit.USAGE),

@@ -85,11 +85,28 @@ def test_islands_may_come_from_pulse(start_process, islands, there):
     assert (f"  {at} (UDP, Pulse" in printed) == there
 
 
+@pytest.mark.usefixtures("rtc")
+@pytest.mark.parametrize("options", [(), ("--livekit",), ("--livekit", "--build")])
+def test_its_rooms_are_of_a_server_of_ours(start_process, options):
+    """Whatever else is there: it starts at once, and has no process of its own."""
+    process = start_process("realm", *options)
+    _, first = url_of(process)
+    assert "LiveKit's, of a server of ours at ws://127.0.0.1:" in first
+    assert children(process.pid) == []
+    os.kill(process.pid, signal.SIGTERM)
+    assert (process.communicate(timeout=40.0)[1], process.returncode) == ("", 143)
+
+
+def test_a_ws_room_has_no_sound(run_process):
+    done = run_process("realm", "--ws-room", "--media")
+    assert (done.returncode, "--media or --ws-room" in done.stderr) == (2, True), done.stderr
+
+
 @pytest.mark.livekit
 def test_its_livekit_server_ends_with_it(start_process, livekit_server):
-    process = start_process("realm", "--livekit")
+    process = start_process("realm", "--media")
     url, first = url_of(process)
-    assert "LiveKit's, at ws://127.0.0.1:" in first
+    assert "LiveKit's, of a livekit-server at ws://127.0.0.1:" in first
     about(url)
     family = children(process.pid)
     assert len(family) >= 2
@@ -108,12 +125,12 @@ def test_its_livekit_server_ends_with_it(start_process, livekit_server):
 )
 def test_it_ends_with_its_livekit_server(start_process, livekit_server, whom, number):
     """There is no orphan, and no realm without rooms."""
-    process = start_process("realm", "--livekit")
+    process = start_process("realm", "--media")
     url_of(process)
     supervisor, server = children(process.pid)
     os.kill(server if whom == "livekit-server" else supervisor, number)
     stderr = process.communicate(timeout=40.0)[1]
-    assert (process.returncode, stderr.count("\n"), "livekit-server has ended" in stderr) == (4, 1, True), stderr
+    assert (process.returncode, stderr.count("\n"), "server has ended" in stderr) == (4, 1, True), stderr
     assert not lives(supervisor)
     assert not lives(server)
 
@@ -156,12 +173,16 @@ def test_without_a_livekit_server_it_says_so(monkeypatch, capsys, what, word):
         monkeypatch.setattr(hosting.LiveKitServer, "start", unavailable)
     else:
         monkeypatch.setattr(hosting, "find_spec", lambda name: None)
-    assert hosting.find_livekit() is None
+    monkeypatch.setattr(hosting, "has_rooms", lambda: False)
+    if what == "client":
+        assert not hosting.has_real_rooms()
+    assert hosting.find_rooms() is None
     shown = capsys.readouterr().err
     assert len(shown.splitlines()) == 1
     assert word in shown
-    with pytest.raises(Failed, match=r"Go|livekit"):
-        hosting.find_livekit(required=True)
+    for wanted in ({"livekit": True}, {"media": True}):
+        with pytest.raises(Failed, match=r"Go|livekit"):
+            hosting.find_rooms(**wanted)
 
 
 def test_without_the_extra_it_says_what_to_install(run_cli, monkeypatch):

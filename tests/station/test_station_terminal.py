@@ -67,6 +67,13 @@ ANSWERS = {
     "text": f"HTTP/1.1 500 {quote('x')}\r\nContent-Length: {len(EVIL.encode())}\r\nConnection: close\r\n\r\n{EVIL}",
 }
 
+
+def no_recording(at):
+    path = at / f"{EVIL.replace('/', '')}.mcap"
+    path.write_text(EVIL)
+    return str(path)
+
+
 RUNS = {
     "replay": [
         lambda at: ["replay", journal(at, lambda step: step.update({EVIL: 1}))],
@@ -82,11 +89,38 @@ RUNS = {
         lambda _: ["token", EVIL],
     ],
     "decode": [lambda _: ["decode", EVIL], lambda _: ["decode", "0a0100" + "5a03" + b"\x1b[m".hex()]],
-    "tail": [lambda _: ["tail", EVIL], lambda _: ["tail", f"https://{EVIL}"], lambda _: ["tail", "simulator:x", EVIL]],
+    "record": [
+        lambda at: ["record", EVIL, str(at / "x.mcap")],
+        lambda at: ["record", "simulator:x", str(at / "nowhere" / EVIL)],
+    ],
+    "recover": [lambda at: ["recover", str(at / EVIL)], lambda at: ["recover", no_recording(at)]],
+    "export": [lambda at: ["export", str(at / EVIL)], lambda at: ["export", no_recording(at)]],
+    "tail": [
+        lambda at: ["tail", no_recording(at)],
+        lambda _: ["tail", EVIL],
+        lambda _: ["tail", f"https://{EVIL}"],
+        lambda _: ["tail", "simulator:x", EVIL],
+    ],
+    "chat": [lambda _: ["chat", EVIL], lambda _: ["chat", "simulator:x", EVIL], lambda _: ["chat", f"ws://{EVIL}"]],
     "say": [
         lambda _: ["say", EVIL, EVIL],
         lambda _: ["say", "simulator:nobody", "x", "--to", EVIL, "--wait", "0.01"],
         lambda _: ["say", "simulator:x", "x", f"--{EVIL}"],
+    ],
+    "emote": [
+        lambda _: ["emote", EVIL, EVIL],
+        lambda _: ["emote", "simulator:x", EVIL],
+        lambda _: ["emote", "--list", f"--{EVIL}"],
+    ],
+    "react": [lambda _: ["react", EVIL, "1"], lambda _: ["react", "simulator:x", EVIL]],
+    "peers": [lambda _: ["peers", EVIL], lambda _: ["peers", "simulator:x", "--seconds", EVIL]],
+    "stats": [lambda _: ["stats", EVIL], lambda _: ["stats", "simulator:x", "--seconds", EVIL]],
+    "station": [lambda _: ["station", EVIL], lambda at: ["station", "--recordings", str(at / EVIL)]],
+    "profile": [lambda _: ["profile", EVIL], lambda _: ["profile", "0x" + "aa" * 20, EVIL]],
+    "wallet": [
+        lambda at: ["wallet", "show", str(at / EVIL)],
+        lambda at: ["wallet", "new", str(at / "nowhere" / EVIL)],
+        lambda _: ["wallet", EVIL],
     ],
     "walk": [lambda _: ["walk", EVIL, "0,0,0"], lambda _: ["walk", "simulator:x", f"{EVIL},"]],
     "doctor": [
@@ -94,7 +128,11 @@ RUNS = {
         lambda _: ["doctor", f"livekit:ws://127.0.0.1:9?access_token={token()}"],
         lambda _: ["doctor", f"ws-room:ws://127.0.0.1:9/{EVIL}"],
     ],
-    "realm": [lambda _: ["realm", "--port", EVIL], lambda _: ["realm", "--livekit"]],
+    "realm": [
+        lambda _: ["realm", "--port", EVIL],
+        lambda _: ["realm", "--media"],
+        lambda _: ["realm", "--bots", EVIL],
+    ],
     "demo": [lambda _: ["demo", "--memory", "--seconds", EVIL], lambda _: ["demo", EVIL]],
 }
 """What is hostile in each command's arguments, files and environment."""

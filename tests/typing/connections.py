@@ -15,25 +15,35 @@ from dcl_comms_drivers.wallet import DisposableWallet, LocalWallet, Wallet, log_
 
 from dcl_comms_core import (
     EVERYONE,
+    Arrival,
     AuthIdentity,
     Backoff,
     ChallengeGuard,
+    ChatReceived,
     CommsError,
     ConnectionLost,
     Delivery,
     Fetch,
     Fetched,
+    Ignore,
     IslandChanged,
     Limits,
     Movement,
     Packet,
+    PacketEvent,
+    Peer,
     PeerId,
+    PeerJoined,
+    PeerLeft,
+    PeerMoved,
+    PeerTraffic,
     Profile,
     Realm,
     Retry,
     RoomState,
     Subscribe,
     Track,
+    Vector3,
     Verifier,
     parse_connection_string,
 )
@@ -50,13 +60,32 @@ def only_streams(sender: PeerId, track: Track) -> bool:
     return track.sid == sender.text
 
 
-SETTINGS: Settings = {"timeout": 5.0, "reconnect": Backoff(attempts=3), "subscribe": only_streams, "on_full": "close"}
+SETTINGS: Settings = {
+    "ignore": Ignore(abuse_over=100),
+    "timeout": 5.0,
+    "reconnect": Backoff(attempts=3),
+    "subscribe": only_streams,
+    "on_full": "close",
+}
 
 
 async def verbs(room: Connection, who: PeerId) -> None:
     assert_type(room.chat("hello"), float)
     room.chat("psst", to=who)
     room.chat("you two", to=[who, PeerId("0x2")])
+    room.chat("psst", to="0x2")
+    room.chat("you three", to=["0x2", who, room.peers["0x3"]])
+    assert_type("0x2" in room.peers, bool)
+    assert_type(room.peers["0x2"].position, Vector3 | None)
+    assert_type(room.peers["0x2"].arrival, Arrival)
+    assert_type(room.traffic("0x2"), PeerTraffic | None)
+    assert_type(who.short, str)
+    assert_type(room.near(10.0, around="0x2"), list[Peer])
+    assert_type(room.nearest(around=(1.0, 0.0, 2.0)), Peer | None)
+    assert_type(room.me.position, Vector3)
+    room.ignore("0x2", seconds=600)
+    assert_type(room.unignore(who), bool)
+    assert_type(room.ignored["0x2"], float | None)
     room.chat("all", EVERYONE, channel="community", stamp=1.0)
     room.chat("to those who are here", to=room.peers)
     room.move((1.0, 0.0, 2.0), velocity=(0.0, 0.0, 1.0), yaw=90.0, grounded=False, instant=True)
@@ -78,6 +107,21 @@ async def verbs(room: Connection, who: PeerId) -> None:
     room.set_position((1.0, 0.0, 2.0))
     await room.send(Packet(protocol_version=100), to=who)
     await room.flush()
+    assert_type(await room.wait_for(ChatReceived), ChatReceived)
+    assert_type(await room.wait_for(ChatReceived, lambda chat: chat.text == "yes", sender=who, timeout=5), ChatReceived)
+    assert_type(await room.wait_for((PeerJoined, PeerLeft)), PeerJoined | PeerLeft)
+    assert_type(await room.wait_for((PeerJoined, PeerLeft, ChatReceived, PeerMoved)), "Event")
+    assert_type(await room.wait_for(PacketEvent, timeout=0.0), "Event")
+    waiting = asyncio.create_task(room.wait_for(ChatReceived))
+    assert_type((await waiting).text, str)
+    async with room.listen(ChatReceived, sender=who, on_full=OnFull.CLOSE) as chats:
+        async for chat in chats:
+            assert_type(chat, ChatReceived)
+        async for batch in chats.batches():
+            assert_type(batch, list[ChatReceived])
+        assert_type(chats.dropped, int)
+    async with room.listen((PeerJoined, PeerMoved), lambda event: event.sender == who, on_full="drop oldest") as some:
+        assert_type(await anext(some), PeerJoined | PeerMoved)
     stats = await room.refresh_stats()
     assert_type(stats.round_trip, float | None)
     assert_type(room.identity, PeerId | None)

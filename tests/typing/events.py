@@ -21,6 +21,7 @@ from dcl_comms_core import (
     PeerEmoted,
     PeerId,
     PeerIdentified,
+    PeerIgnored,
     PeerJoined,
     PeerLeft,
     PeerMoved,
@@ -130,6 +131,10 @@ def all_of_them(event: Event) -> str:  # noqa: PLR0911 - one of each
             return track.sid
         case TrackSubscribed(track=track) | TrackUnsubscribed(track=track):
             return track.name
+        case PeerIgnored(sender=who, until=until, abuse=abuse):
+            assert_type(until, float | None)
+            assert_type(abuse, float)
+            return who.text
         case PeerUpdated(sender=who, name=name, attributes=attributes):
             assert_type(attributes, Mapping[str, str])
             return name + who.text

@@ -54,12 +54,12 @@ def test_the_fixtures(dcl_realm: RealmInThread, dcl_wallet: DisposableWallet, dc
     assert_type(dcl_wallet.address, str)
     assert_type(dcl_livekit.list_rooms(), list[str])
     dcl_realm.ban(dcl_wallet.address)
-    with realm_in_thread(settings=RealmSettings(flush_seconds=0.1)) as realm:
+    with realm_in_thread(livekit=False, settings=RealmSettings(flush_seconds=0.1)) as realm:
         assert_type(realm.islands, dict[str, frozenset[str]])
 
 
 async def test_a_realm() -> None:
-    async with EmbeddedRealm(port=0) as realm, connect(realm.url):
+    async with EmbeddedRealm(livekit=False, port=0) as realm, connect(realm.url):
         await realm.restart()
 
 

@@ -34,11 +34,14 @@ async def verbs(room: Connection) -> None:
     room.chat(3)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     room.chat("x", to=None)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     room.chat("x", to=[1])  # type: ignore[list-item]  # pyright: ignore[reportArgumentType]
+    room.chat("x", to=b"0x2")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     room.chat("x", private=True)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
     room.move((1.0, 2.0))  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     room.send_bytes("text")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     room.enter_scene("bafy", "0,0")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     print(room.realm.name)  # type: ignore[union-attr]  # pyright: ignore[reportOptionalMemberAccess]
+    room.wait_for("ChatReceived")  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
+    room.listen(ChatReceived, on_full=3)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
     for _ in room:  # type: ignore[attr-defined]  # pyright: ignore[reportGeneralTypeIssues, reportUnknownVariableType]
         pass
 

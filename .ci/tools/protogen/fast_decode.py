@@ -20,9 +20,22 @@ LONG_SIZE = ["if n > 127:", "    b = data[p]", "    if b < 128:", "        n += 
 NEXT = "t = data[p] if p < end else 0"
 
 
-def is_plain(message: MessageInfo) -> bool:
-    """Whether a message has a straight-line decoder of its own."""
-    return all(f.presence in {"implicit", "explicit"} for f in message.fields)
+def plain_refs(messages: list[MessageInfo]) -> set[str]:
+    """The messages that have a straight-line decoder of their own.
+
+    Neither they nor what stands in them has a list, a map, or a choice beside other fields.
+    """
+    plain = {m.ref for m in messages if all(f.presence in {"implicit", "explicit"} for f in m.fields)}
+    choices = {m.ref for m in messages if is_choice(m)}
+    while True:
+        fit = {m.ref for m in messages if m.ref in plain and _inner(m) <= plain | choices}
+        if fit == plain:
+            return plain
+        plain = fit
+
+
+def _inner(message: MessageInfo) -> set[str]:
+    return {f.ref for f in message.fields if f.type == "message"}
 
 
 def is_choice(message: MessageInfo) -> bool:
@@ -33,7 +46,7 @@ def is_choice(message: MessageInfo) -> bool:
 def module(files: list[FileInfo]) -> str:
     """The module of decoders."""
     messages = [m for f in files for m in f.messages]
-    plain = {m.ref for m in messages if is_plain(m)}
+    plain = plain_refs(messages)
     modules = ", ".join(sorted(f.module for f in files))
     out = [HEAD.format(what=": usual bytes to message objects"), LENIENT, "from __future__ import annotations\n"]
     out += ["from struct import Struct", "from typing import TYPE_CHECKING, Any\n"]
@@ -128,12 +141,13 @@ def _value(field: FieldInfo, tag: int) -> list[str]:  # noqa: PLR0911  # one for
     if field.type == "sint32":
         return [*out, "if n > 127:", "    n, p = uint32(data, p, n)", f"{target} = n >> 1 ^ -(n & 1)"]
     if field.type == "enum":
-        return [*out, "if n > 127:", "    n, p = int32(data, p, n)", f"v = {_members(field.ref)}.get(n)",
-                f"{target} = {field.ref}(n) if v is None else v"]  # fmt: skip
+        return [*out, "if n > 127:", "    n, p = int32(data, p, n)", f"v{field.number} = {_members(field.ref)}.get(n)",
+                f"{target} = {field.ref}(n) if v{field.number} is None else v{field.number}"]  # fmt: skip
     out += LONG_SIZE
     if field.type == "message":
-        return [*out, f"s = {_function(field.ref)}(data, p, p + n)", "if s is None:", "    return None",
-                f"{target} = s", "p += n"]  # fmt: skip
+        # A name for each: they are of other types.
+        return [*out, f"s{field.number} = {_function(field.ref)}(data, p, p + n)", f"if s{field.number} is None:",
+                "    return None", f"{target} = s{field.number}", "p += n"]  # fmt: skip
     text = ".decode()" if field.type == "string" else ""
     return [*out, "q = p + n", f"{target} = data[p:q]{text}", "p = q"]
 

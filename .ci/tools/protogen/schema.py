@@ -16,6 +16,7 @@ SOURCES = {
     "decentraland.kernel.comms.rfc4": ("rfc4", ("decentraland/kernel/comms/rfc4/comms.proto",)),
     "decentraland.kernel.comms.rfc5": ("rfc5", ("decentraland/kernel/comms/rfc5/ws_comms.proto",)),
     "decentraland.kernel.comms.v3": ("v3", ("decentraland/kernel/comms/v3/archipelago.proto",)),
+    "livekit": ("livekit", ("livekit_protocol/signalling.proto",)),
     "decentraland.pulse": ("pulse", (
         "decentraland/pulse/pulse_shared.proto",
         "decentraland/pulse/pulse_client.proto",

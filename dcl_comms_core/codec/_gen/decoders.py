@@ -8,7 +8,7 @@ from struct import Struct
 from typing import TYPE_CHECKING, Any
 
 from dcl_comms_core.codec import varints
-from dcl_comms_core.proto._gen import common, pulse, rfc4, rfc5, v3
+from dcl_comms_core.proto._gen import common, livekit, pulse, rfc4, rfc5, v3
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -59,6 +59,29 @@ v3_Heartbeat_class = v3.Heartbeat
 v3_ClientPacket_class = v3.ClientPacket
 v3_ServiceStatus_class = v3.ServiceStatus
 v3_ServiceDiscoveryMessage_class = v3.ServiceDiscoveryMessage
+livekit_SessionDescription_class = livekit.SessionDescription
+livekit_TrickleRequest_class = livekit.TrickleRequest
+livekit_MuteTrackRequest_class = livekit.MuteTrackRequest
+livekit_LeaveRequest_class = livekit.LeaveRequest
+livekit_Ping_class = livekit.Ping
+livekit_Pong_class = livekit.Pong
+livekit_DataChannelInfo_class = livekit.DataChannelInfo
+livekit_DataChannelReceiveState_class = livekit.DataChannelReceiveState
+livekit_ClientInfo_class = livekit.ClientInfo
+livekit_ConnectionSettings_class = livekit.ConnectionSettings
+livekit_WrappedJoinRequest_class = livekit.WrappedJoinRequest
+livekit_PublishDataTrackRequest_class = livekit.PublishDataTrackRequest
+livekit_PublishDataTrackResponse_class = livekit.PublishDataTrackResponse
+livekit_AddTrackRequest_class = livekit.AddTrackRequest
+livekit_TrackInfo_class = livekit.TrackInfo
+livekit_ParticipantPermission_class = livekit.ParticipantPermission
+livekit_Room_class = livekit.Room
+livekit_ServerInfo_class = livekit.ServerInfo
+livekit_ReconnectResponse_class = livekit.ReconnectResponse
+livekit_RoomUpdate_class = livekit.RoomUpdate
+livekit_SpeakerInfo_class = livekit.SpeakerInfo
+livekit_RequestResponse_class = livekit.RequestResponse
+livekit_ForeignPacket_class = livekit.ForeignPacket
 pulse_PlayerState_class = pulse.PlayerState
 pulse_HandshakeRequest_class = pulse.HandshakeRequest
 pulse_PlayerInitialState_class = pulse.PlayerInitialState
@@ -80,6 +103,26 @@ pulse_EmoteStarted_class = pulse.EmoteStarted
 pulse_EmoteStopped_class = pulse.EmoteStopped
 pulse_TeleportPerformed_class = pulse.TeleportPerformed
 pulse_ServerMessage_class = pulse.ServerMessage
+_livekit_Compression = {int(member): member for member in livekit.Compression}
+_livekit_Compression_0 = livekit.Compression(0)
+_livekit_DataKind = {int(member): member for member in livekit.DataKind}
+_livekit_DataKind_0 = livekit.DataKind(0)
+_livekit_DisconnectReason = {int(member): member for member in livekit.DisconnectReason}
+_livekit_DisconnectReason_0 = livekit.DisconnectReason(0)
+_livekit_LeaveAction = {int(member): member for member in livekit.LeaveAction}
+_livekit_LeaveAction_0 = livekit.LeaveAction(0)
+_livekit_ParticipantState = {int(member): member for member in livekit.ParticipantState}
+_livekit_ParticipantState_0 = livekit.ParticipantState(0)
+_livekit_ReconnectReason = {int(member): member for member in livekit.ReconnectReason}
+_livekit_ReconnectReason_0 = livekit.ReconnectReason(0)
+_livekit_RequestOutcome = {int(member): member for member in livekit.RequestOutcome}
+_livekit_RequestOutcome_0 = livekit.RequestOutcome(0)
+_livekit_SignalTarget = {int(member): member for member in livekit.SignalTarget}
+_livekit_SignalTarget_0 = livekit.SignalTarget(0)
+_livekit_TrackSource = {int(member): member for member in livekit.TrackSource}
+_livekit_TrackSource_0 = livekit.TrackSource(0)
+_livekit_TrackType = {int(member): member for member in livekit.TrackType}
+_livekit_TrackType_0 = livekit.TrackType(0)
 _pulse_EmoteStopReason = {int(member): member for member in pulse.EmoteStopReason}
 _pulse_EmoteStopReason_0 = pulse.EmoteStopReason(0)
 _pulse_GlideState = {int(member): member for member in pulse.GlideState}
@@ -343,8 +386,8 @@ def rfc4_Movement(data: bytes, p: int, end: int) -> rfc4.Movement | None:
         p += 3
         if n > 127:
             n, p = int32(data, p, n)
-        v = _rfc4_GlideState.get(n)
-        m.glide_state = rfc4.GlideState(n) if v is None else v
+        v23 = _rfc4_GlideState.get(n)
+        m.glide_state = rfc4.GlideState(n) if v23 is None else v23
         t = data[p] if p < end else 0
     else:
         m.glide_state = _rfc4_GlideState_0
@@ -789,8 +832,8 @@ def rfc4_Voice(data: bytes, p: int, end: int) -> rfc4.Voice | None:
         p += 2
         if n > 127:
             n, p = int32(data, p, n)
-        v = _rfc4_VoiceCodec.get(n)
-        m.codec = rfc4.VoiceCodec(n) if v is None else v
+        v3 = _rfc4_VoiceCodec.get(n)
+        m.codec = rfc4.VoiceCodec(n) if v3 is None else v3
     else:
         m.codec = _rfc4_VoiceCodec_0
     m._unknown_fields = b""
@@ -1240,8 +1283,8 @@ def v3_KickedMessage(data: bytes, p: int, end: int) -> v3.KickedMessage | None:
         p += 2
         if n > 127:
             n, p = int32(data, p, n)
-        v = _v3_KickedReason.get(n)
-        m.reason = v3.KickedReason(n) if v is None else v
+        v1 = _v3_KickedReason.get(n)
+        m.reason = v3.KickedReason(n) if v1 is None else v1
     else:
         m.reason = _v3_KickedReason_0
     m._unknown_fields = b""
@@ -1305,10 +1348,10 @@ def v3_Heartbeat(data: bytes, p: int, end: int) -> v3.Heartbeat | None:
                 p += 1
             else:
                 n, p = size(data, p, n)
-        s = common_Position(data, p, p + n)
-        if s is None:
+        s1 = common_Position(data, p, p + n)
+        if s1 is None:
             return None
-        m.position = s
+        m.position = s1
         p += n
         t = data[p] if p < end else 0
     else:
@@ -1401,13 +1444,1060 @@ def v3_ServiceDiscoveryMessage(data: bytes, p: int, end: int) -> v3.ServiceDisco
                 p += 1
             else:
                 n, p = size(data, p, n)
-        s = v3_ServiceStatus(data, p, p + n)
-        if s is None:
+        s2 = v3_ServiceStatus(data, p, p + n)
+        if s2 is None:
             return None
-        m.status = s
+        m.status = s2
         p += n
     else:
         m.status = None
+    m._unknown_fields = b""
+    return m if p == end else None
+
+
+def livekit_SessionDescription(data: bytes, p: int, end: int) -> livekit.SessionDescription | None:
+    m = new(livekit_SessionDescription_class)
+    t = data[p] if p < end else 0
+    if t == 10:
+        n = data[p + 1]
+        p += 2
+        if n > 127:
+            b = data[p]
+            if b < 128:
+                n += (b << 7) - 128
+                p += 1
+            else:
+                n, p = size(data, p, n)
+        q = p + n
+        m.type = data[p:q].decode()
+        p = q
+        t = data[p] if p < end else 0
+    else:
+        m.type = ""
+    if t == 18:
+        n = data[p + 1]
+        p += 2
+        if n > 127:
+            b = data[p]
+            if b < 128:
+                n += (b << 7) - 128
+                p += 1
+            else:
+                n, p = size(data, p, n)
+        q = p + n
+        m.sdp = data[p:q].decode()
+        p = q
+        t = data[p] if p < end else 0
+    else:
+        m.sdp = ""
+    if t == 24:
+        n = data[p + 1]
+        p += 2
+        if n > 127:
+            n, p = uint32(data, p, n)
+        m.id = n
+    else:
+        m.id = 0
+    m._unknown_fields = b""
+    return m if p == end else None
+
+
+def livekit_TrickleRequest(data: bytes, p: int, end: int) -> livekit.TrickleRequest | None:
+    m = new(livekit_TrickleRequest_class)
+    t = data[p] if p < end else 0
+    if t == 10:
+        n = data[p + 1]
+        p += 2
+        if n > 127:
+            b = data[p]
+            if b < 128:
+                n += (b << 7) - 128
+                p += 1
+            else:
+                n, p = size(data, p, n)
+        q = p + n
+        m.candidate_init = data[p:q].decode()
+        p = q
+        t = data[p] if p < end else 0
+    else:
+        m.candidate_init = ""
+    if t == 16:
+        n = data[p + 1]
+        p += 2
+        if n > 127:
+            n, p = int32(data, p, n)
+        v2 = _livekit_SignalTarget.get(n)
+        m.target = livekit.SignalTarget(n) if v2 is None else v2
+        t = data[p] if p < end else 0
+    else:
+        m.target = _livekit_SignalTarget_0
+    if t == 24:
+        n = data[p + 1]
+        p += 2
+        if n > 1:
+            return None
+        m.final = n == 1
+    else:
+        m.final = False
+    m._unknown_fields = b""
+    return m if p == end else None
+
+
+def livekit_MuteTrackRequest(data: bytes, p: int, end: int) -> livekit.MuteTrackRequest | None:
+    m = new(livekit_MuteTrackRequest_class)
+    t = data[p] if p < end else 0
+    if t == 10:
+        n = data[p + 1]
+        p += 2
+        if n > 127:
+            b = data[p]
+            if b < 128:
+                n += (b << 7) - 128
+                p += 1
+            else:
+                n, p = size(data, p, n)
+        q = p + n
+        m.sid = data[p:q].decode()
+        p = q
+        t = data[p] if p < end else 0
+    else:
+        m.sid = ""
+    if t == 16:
+        n = data[p + 1]
+        p += 2
+        if n > 1:
+            return None
+        m.muted = n == 1
+    else:
+        m.muted = False
+    m._unknown_fields = b""
+    return m if p == end else None
+
+
+def livekit_LeaveRequest(data: bytes, p: int, end: int) -> livekit.LeaveRequest | None:
+    m = new(livekit_LeaveRequest_class)
+    t = data[p] if p < end else 0
+    if t == 8:
+        n = data[p + 1]
+        p += 2
+        if n > 1:
+            return None
+        m.can_reconnect = n == 1
+        t = data[p] if p < end else 0
+    else:
+        m.can_reconnect = False
+    if t == 16:
+        n = data[p + 1]
+        p += 2
+        if n > 127:
+            n, p = int32(data, p, n)
+        v2 = _livekit_DisconnectReason.get(n)
+        m.reason = livekit.DisconnectReason(n) if v2 is None else v2
+        t = data[p] if p < end else 0
+    else:
+        m.reason = _livekit_DisconnectReason_0
+    if t == 24:
+        n = data[p + 1]
+        p += 2
+        if n > 127:
+            n, p = int32(data, p, n)
+        v3 = _livekit_LeaveAction.get(n)
+        m.action = livekit.LeaveAction(n) if v3 is None else v3
+    else:
+        m.action = _livekit_LeaveAction_0
+    m._unknown_fields = b""
+    return m if p == end else None
+
+
+def livekit_Ping(data: bytes, p: int, end: int) -> livekit.Ping | None:
+    m = new(livekit_Ping_class)
+    t = data[p] if p < end else 0
+    if t == 8:
+        n = data[p + 1]
+        p += 2
+        if n > 127:
+            n, p = int64(data, p, n)
+        m.timestamp = n
+        t = data[p] if p < end else 0
+    else:
+        m.timestamp = 0
+    if t == 16:
+        n = data[p + 1]
+        p += 2
+        if n > 127:
+            n, p = int64(data, p, n)
+        m.rtt = n
+    else:
+        m.rtt = 0
+    m._unknown_fields = b""
+    return m if p == end else None
+
+
+def livekit_Pong(data: bytes, p: int, end: int) -> livekit.Pong | None:
+    m = new(livekit_Pong_class)
+    t = data[p] if p < end else 0
+    if t == 8:
+        n = data[p + 1]
+        p += 2
+        if n > 127:
+            n, p = int64(data, p, n)
+        m.last_ping_timestamp = n
+        t = data[p] if p < end else 0
+    else:
+        m.last_ping_timestamp = 0
+    if t == 16:
+        n = data[p + 1]
+        p += 2
+        if n > 127:
+            n, p = int64(data, p, n)
+        m.timestamp = n
+    else:
+        m.timestamp = 0
+    m._unknown_fields = b""
+    return m if p == end else None
+
+
+def livekit_DataChannelInfo(data: bytes, p: int, end: int) -> livekit.DataChannelInfo | None:
+    m = new(livekit_DataChannelInfo_class)
+    t = data[p] if p < end else 0
+    if t == 10:
+        n = data[p + 1]
+        p += 2
+        if n > 127:
+            b = data[p]
+            if b < 128:
+                n += (b << 7) - 128
+                p += 1
+            else:
+                n, p = size(data, p, n)
+        q = p + n
+        m.label = data[p:q].decode()
+        p = q
+        t = data[p] if p < end else 0
+    else:
+        m.label = ""
+    if t == 16:
+        n = data[p + 1]
+        p += 2
+        if n > 127:
+            n, p = uint32(data, p, n)
+        m.id = n
+        t = data[p] if p < end else 0
+    else:
+        m.id = 0
+    if t == 24:
+        n = data[p + 1]
+        p += 2
+        if n > 127:
+            n, p = int32(data, p, n)
+        v3 = _livekit_SignalTarget.get(n)
+        m.target = livekit.SignalTarget(n) if v3 is None else v3
+    else:
+        m.target = _livekit_SignalTarget_0
+    m._unknown_fields = b""
+    return m if p == end else None
+
+
+def livekit_DataChannelReceiveState(data: bytes, p: int, end: int) -> livekit.DataChannelReceiveState | None:
+    m = new(livekit_DataChannelReceiveState_class)
+    t = data[p] if p < end else 0
+    if t == 10:
+        n = data[p + 1]
+        p += 2
+        if n > 127:
+            b = data[p]
+            if b < 128:
+                n += (b << 7) - 128
+                p += 1
+            else:
+                n, p = size(data, p, n)
+        q = p + n
+        m.publisher_sid = data[p:q].decode()
+        p = q
+        t = data[p] if p < end else 0
+    else:
+        m.publisher_sid = ""
+    if t == 16:
+        n = data[p + 1]
+        p += 2
+        if n > 127:
+            n, p = uint32(data, p, n)
+        m.last_seq = n
+    else:
+        m.last_seq = 0
+    m._unknown_fields = b""
+    return m if p == end else None
+
+
+def livekit_ClientInfo(data: bytes, p: int, end: int) -> livekit.ClientInfo | None:
+    m = new(livekit_ClientInfo_class)
+    t = data[p] if p < end else 0
+    if t == 24:
+        n = data[p + 1]
+        p += 2
+        if n > 127:
+            n, p = int32(data, p, n)
+        m.protocol = n
+    else:
+        m.protocol = 0
+    m._unknown_fields = b""
+    return m if p == end else None
+
+
+def livekit_ConnectionSettings(data: bytes, p: int, end: int) -> livekit.ConnectionSettings | None:
+    m = new(livekit_ConnectionSettings_class)
+    t = data[p] if p < end else 0
+    if t == 8:
+        n = data[p + 1]
+        p += 2
+        if n > 1:
+            return None
+        m.auto_subscribe = n == 1
+    else:
+        m.auto_subscribe = False
+    m._unknown_fields = b""
+    return m if p == end else None
+
+
+def livekit_WrappedJoinRequest(data: bytes, p: int, end: int) -> livekit.WrappedJoinRequest | None:
+    m = new(livekit_WrappedJoinRequest_class)
+    t = data[p] if p < end else 0
+    if t == 8:
+        n = data[p + 1]
+        p += 2
+        if n > 127:
+            n, p = int32(data, p, n)
+        v1 = _livekit_Compression.get(n)
+        m.compression = livekit.Compression(n) if v1 is None else v1
+        t = data[p] if p < end else 0
+    else:
+        m.compression = _livekit_Compression_0
+    if t == 18:
+        n = data[p + 1]
+        p += 2
+        if n > 127:
+            b = data[p]
+            if b < 128:
+                n += (b << 7) - 128
+                p += 1
+            else:
+                n, p = size(data, p, n)
+        q = p + n
+        m.join_request = data[p:q]
+        p = q
+    else:
+        m.join_request = b""
+    m._unknown_fields = b""
+    return m if p == end else None
+
+
+def livekit_PublishDataTrackRequest(data: bytes, p: int, end: int) -> livekit.PublishDataTrackRequest | None:
+    m = new(livekit_PublishDataTrackRequest_class)
+    t = data[p] if p < end else 0
+    if t == 8:
+        n = data[p + 1]
+        p += 2
+        if n > 127:
+            n, p = uint32(data, p, n)
+        m.pub_handle = n
+        t = data[p] if p < end else 0
+    else:
+        m.pub_handle = 0
+    if t == 18:
+        n = data[p + 1]
+        p += 2
+        if n > 127:
+            b = data[p]
+            if b < 128:
+                n += (b << 7) - 128
+                p += 1
+            else:
+                n, p = size(data, p, n)
+        q = p + n
+        m.name = data[p:q].decode()
+        p = q
+    else:
+        m.name = ""
+    m._unknown_fields = b""
+    return m if p == end else None
+
+
+def livekit_PublishDataTrackResponse(data: bytes, p: int, end: int) -> livekit.PublishDataTrackResponse | None:
+    m = new(livekit_PublishDataTrackResponse_class)
+    m._unknown_fields = b""
+    return m if p == end else None
+
+
+def livekit_AddTrackRequest(data: bytes, p: int, end: int) -> livekit.AddTrackRequest | None:
+    m = new(livekit_AddTrackRequest_class)
+    t = data[p] if p < end else 0
+    if t == 10:
+        n = data[p + 1]
+        p += 2
+        if n > 127:
+            b = data[p]
+            if b < 128:
+                n += (b << 7) - 128
+                p += 1
+            else:
+                n, p = size(data, p, n)
+        q = p + n
+        m.cid = data[p:q].decode()
+        p = q
+        t = data[p] if p < end else 0
+    else:
+        m.cid = ""
+    if t == 18:
+        n = data[p + 1]
+        p += 2
+        if n > 127:
+            b = data[p]
+            if b < 128:
+                n += (b << 7) - 128
+                p += 1
+            else:
+                n, p = size(data, p, n)
+        q = p + n
+        m.name = data[p:q].decode()
+        p = q
+        t = data[p] if p < end else 0
+    else:
+        m.name = ""
+    if t == 24:
+        n = data[p + 1]
+        p += 2
+        if n > 127:
+            n, p = int32(data, p, n)
+        v3 = _livekit_TrackType.get(n)
+        m.type = livekit.TrackType(n) if v3 is None else v3
+    else:
+        m.type = _livekit_TrackType_0
+    m._unknown_fields = b""
+    return m if p == end else None
+
+
+def livekit_TrackInfo(data: bytes, p: int, end: int) -> livekit.TrackInfo | None:
+    m = new(livekit_TrackInfo_class)
+    t = data[p] if p < end else 0
+    if t == 10:
+        n = data[p + 1]
+        p += 2
+        if n > 127:
+            b = data[p]
+            if b < 128:
+                n += (b << 7) - 128
+                p += 1
+            else:
+                n, p = size(data, p, n)
+        q = p + n
+        m.sid = data[p:q].decode()
+        p = q
+        t = data[p] if p < end else 0
+    else:
+        m.sid = ""
+    if t == 16:
+        n = data[p + 1]
+        p += 2
+        if n > 127:
+            n, p = int32(data, p, n)
+        v2 = _livekit_TrackType.get(n)
+        m.type = livekit.TrackType(n) if v2 is None else v2
+        t = data[p] if p < end else 0
+    else:
+        m.type = _livekit_TrackType_0
+    if t == 26:
+        n = data[p + 1]
+        p += 2
+        if n > 127:
+            b = data[p]
+            if b < 128:
+                n += (b << 7) - 128
+                p += 1
+            else:
+                n, p = size(data, p, n)
+        q = p + n
+        m.name = data[p:q].decode()
+        p = q
+        t = data[p] if p < end else 0
+    else:
+        m.name = ""
+    if t == 32:
+        n = data[p + 1]
+        p += 2
+        if n > 1:
+            return None
+        m.muted = n == 1
+        t = data[p] if p < end else 0
+    else:
+        m.muted = False
+    if t == 72:
+        n = data[p + 1]
+        p += 2
+        if n > 127:
+            n, p = int32(data, p, n)
+        v9 = _livekit_TrackSource.get(n)
+        m.source = livekit.TrackSource(n) if v9 is None else v9
+        t = data[p] if p < end else 0
+    else:
+        m.source = _livekit_TrackSource_0
+    if t == 128 and data[p + 1] == 1:
+        n = data[p + 2]
+        p += 3
+        if n > 127:
+            n, p = uint32(data, p, n)
+        m.encryption = n
+    else:
+        m.encryption = 0
+    m._unknown_fields = b""
+    return m if p == end else None
+
+
+def livekit_ParticipantPermission(data: bytes, p: int, end: int) -> livekit.ParticipantPermission | None:
+    m = new(livekit_ParticipantPermission_class)
+    t = data[p] if p < end else 0
+    if t == 8:
+        n = data[p + 1]
+        p += 2
+        if n > 1:
+            return None
+        m.can_subscribe = n == 1
+        t = data[p] if p < end else 0
+    else:
+        m.can_subscribe = False
+    if t == 16:
+        n = data[p + 1]
+        p += 2
+        if n > 1:
+            return None
+        m.can_publish = n == 1
+        t = data[p] if p < end else 0
+    else:
+        m.can_publish = False
+    if t == 24:
+        n = data[p + 1]
+        p += 2
+        if n > 1:
+            return None
+        m.can_publish_data = n == 1
+        t = data[p] if p < end else 0
+    else:
+        m.can_publish_data = False
+    if t == 56:
+        n = data[p + 1]
+        p += 2
+        if n > 1:
+            return None
+        m.hidden = n == 1
+        t = data[p] if p < end else 0
+    else:
+        m.hidden = False
+    if t == 74:
+        n = data[p + 1]
+        p += 2
+        if n > 127:
+            b = data[p]
+            if b < 128:
+                n += (b << 7) - 128
+                p += 1
+            else:
+                n, p = size(data, p, n)
+        q = p + n
+        m.can_publish_sources = data[p:q]
+        p = q
+        t = data[p] if p < end else 0
+    else:
+        m.can_publish_sources = b""
+    if t == 80:
+        n = data[p + 1]
+        p += 2
+        if n > 1:
+            return None
+        m.can_update_metadata = n == 1
+    else:
+        m.can_update_metadata = False
+    m._unknown_fields = b""
+    return m if p == end else None
+
+
+def livekit_Room(data: bytes, p: int, end: int) -> livekit.Room | None:
+    m = new(livekit_Room_class)
+    t = data[p] if p < end else 0
+    if t == 10:
+        n = data[p + 1]
+        p += 2
+        if n > 127:
+            b = data[p]
+            if b < 128:
+                n += (b << 7) - 128
+                p += 1
+            else:
+                n, p = size(data, p, n)
+        q = p + n
+        m.sid = data[p:q].decode()
+        p = q
+        t = data[p] if p < end else 0
+    else:
+        m.sid = ""
+    if t == 18:
+        n = data[p + 1]
+        p += 2
+        if n > 127:
+            b = data[p]
+            if b < 128:
+                n += (b << 7) - 128
+                p += 1
+            else:
+                n, p = size(data, p, n)
+        q = p + n
+        m.name = data[p:q].decode()
+        p = q
+        t = data[p] if p < end else 0
+    else:
+        m.name = ""
+    if t == 24:
+        n = data[p + 1]
+        p += 2
+        if n > 127:
+            n, p = uint32(data, p, n)
+        m.empty_timeout = n
+        t = data[p] if p < end else 0
+    else:
+        m.empty_timeout = 0
+    if t == 32:
+        n = data[p + 1]
+        p += 2
+        if n > 127:
+            n, p = uint32(data, p, n)
+        m.max_participants = n
+        t = data[p] if p < end else 0
+    else:
+        m.max_participants = 0
+    if t == 40:
+        n = data[p + 1]
+        p += 2
+        if n > 127:
+            n, p = int64(data, p, n)
+        m.creation_time = n
+        t = data[p] if p < end else 0
+    else:
+        m.creation_time = 0
+    if t == 66:
+        n = data[p + 1]
+        p += 2
+        if n > 127:
+            b = data[p]
+            if b < 128:
+                n += (b << 7) - 128
+                p += 1
+            else:
+                n, p = size(data, p, n)
+        q = p + n
+        m.metadata = data[p:q].decode()
+        p = q
+        t = data[p] if p < end else 0
+    else:
+        m.metadata = ""
+    if t == 72:
+        n = data[p + 1]
+        p += 2
+        if n > 127:
+            n, p = uint32(data, p, n)
+        m.num_participants = n
+        t = data[p] if p < end else 0
+    else:
+        m.num_participants = 0
+    if t == 112:
+        n = data[p + 1]
+        p += 2
+        if n > 127:
+            n, p = uint32(data, p, n)
+        m.departure_timeout = n
+    else:
+        m.departure_timeout = 0
+    m._unknown_fields = b""
+    return m if p == end else None
+
+
+def livekit_ServerInfo(data: bytes, p: int, end: int) -> livekit.ServerInfo | None:
+    m = new(livekit_ServerInfo_class)
+    t = data[p] if p < end else 0
+    if t == 18:
+        n = data[p + 1]
+        p += 2
+        if n > 127:
+            b = data[p]
+            if b < 128:
+                n += (b << 7) - 128
+                p += 1
+            else:
+                n, p = size(data, p, n)
+        q = p + n
+        m.version = data[p:q].decode()
+        p = q
+        t = data[p] if p < end else 0
+    else:
+        m.version = ""
+    if t == 24:
+        n = data[p + 1]
+        p += 2
+        if n > 127:
+            n, p = int32(data, p, n)
+        m.protocol = n
+        t = data[p] if p < end else 0
+    else:
+        m.protocol = 0
+    if t == 42:
+        n = data[p + 1]
+        p += 2
+        if n > 127:
+            b = data[p]
+            if b < 128:
+                n += (b << 7) - 128
+                p += 1
+            else:
+                n, p = size(data, p, n)
+        q = p + n
+        m.node_id = data[p:q].decode()
+        p = q
+    else:
+        m.node_id = ""
+    m._unknown_fields = b""
+    return m if p == end else None
+
+
+def livekit_ReconnectResponse(data: bytes, p: int, end: int) -> livekit.ReconnectResponse | None:
+    m = new(livekit_ReconnectResponse_class)
+    t = data[p] if p < end else 0
+    if t == 26:
+        n = data[p + 1]
+        p += 2
+        if n > 127:
+            b = data[p]
+            if b < 128:
+                n += (b << 7) - 128
+                p += 1
+            else:
+                n, p = size(data, p, n)
+        s3 = livekit_ServerInfo(data, p, p + n)
+        if s3 is None:
+            return None
+        m.server_info = s3
+        p += n
+        t = data[p] if p < end else 0
+    else:
+        m.server_info = None
+    if t == 32:
+        n = data[p + 1]
+        p += 2
+        if n > 127:
+            n, p = uint32(data, p, n)
+        m.last_message_seq = n
+    else:
+        m.last_message_seq = 0
+    m._unknown_fields = b""
+    return m if p == end else None
+
+
+def livekit_RoomUpdate(data: bytes, p: int, end: int) -> livekit.RoomUpdate | None:
+    m = new(livekit_RoomUpdate_class)
+    t = data[p] if p < end else 0
+    if t == 10:
+        n = data[p + 1]
+        p += 2
+        if n > 127:
+            b = data[p]
+            if b < 128:
+                n += (b << 7) - 128
+                p += 1
+            else:
+                n, p = size(data, p, n)
+        s1 = livekit_Room(data, p, p + n)
+        if s1 is None:
+            return None
+        m.room = s1
+        p += n
+    else:
+        m.room = None
+    m._unknown_fields = b""
+    return m if p == end else None
+
+
+def livekit_SpeakerInfo(data: bytes, p: int, end: int) -> livekit.SpeakerInfo | None:
+    m = new(livekit_SpeakerInfo_class)
+    t = data[p] if p < end else 0
+    if t == 10:
+        n = data[p + 1]
+        p += 2
+        if n > 127:
+            b = data[p]
+            if b < 128:
+                n += (b << 7) - 128
+                p += 1
+            else:
+                n, p = size(data, p, n)
+        q = p + n
+        m.sid = data[p:q].decode()
+        p = q
+        t = data[p] if p < end else 0
+    else:
+        m.sid = ""
+    if t == 21:
+        (m.level,) = float_at(data, p + 1)
+        p += 5
+        t = data[p] if p < end else 0
+    else:
+        m.level = 0.0
+    if t == 24:
+        n = data[p + 1]
+        p += 2
+        if n > 1:
+            return None
+        m.active = n == 1
+    else:
+        m.active = False
+    m._unknown_fields = b""
+    return m if p == end else None
+
+
+def livekit_RequestResponse(data: bytes, p: int, end: int) -> livekit.RequestResponse | None:
+    m = new(livekit_RequestResponse_class)
+    t = data[p] if p < end else 0
+    if t == 8:
+        n = data[p + 1]
+        p += 2
+        if n > 127:
+            n, p = uint32(data, p, n)
+        m.request_id = n
+        t = data[p] if p < end else 0
+    else:
+        m.request_id = 0
+    if t == 16:
+        n = data[p + 1]
+        p += 2
+        if n > 127:
+            n, p = int32(data, p, n)
+        v2 = _livekit_RequestOutcome.get(n)
+        m.reason = livekit.RequestOutcome(n) if v2 is None else v2
+        t = data[p] if p < end else 0
+    else:
+        m.reason = _livekit_RequestOutcome_0
+    if t == 26:
+        n = data[p + 1]
+        p += 2
+        if n > 127:
+            b = data[p]
+            if b < 128:
+                n += (b << 7) - 128
+                p += 1
+            else:
+                n, p = size(data, p, n)
+        q = p + n
+        m.message = data[p:q].decode()
+        p = q
+        t = data[p] if p < end else 0
+    else:
+        m.message = ""
+    if t == 42:
+        n = data[p + 1]
+        p += 2
+        if n > 127:
+            b = data[p]
+            if b < 128:
+                n += (b << 7) - 128
+                p += 1
+            else:
+                n, p = size(data, p, n)
+        s5 = livekit_AddTrackRequest(data, p, p + n)
+        if s5 is None:
+            return None
+        m.add_track = s5
+        p += n
+        t = data[p] if p < end else 0
+    else:
+        m.add_track = None
+    if t == 82:
+        n = data[p + 1]
+        p += 2
+        if n > 127:
+            b = data[p]
+            if b < 128:
+                n += (b << 7) - 128
+                p += 1
+            else:
+                n, p = size(data, p, n)
+        s10 = livekit_PublishDataTrackRequest(data, p, p + n)
+        if s10 is None:
+            return None
+        m.publish_data_track = s10
+        p += n
+    else:
+        m.publish_data_track = None
+    m._unknown_fields = b""
+    return m if p == end else None
+
+
+def livekit_ForeignPacket(data: bytes, p: int, end: int) -> livekit.ForeignPacket | None:
+    m = new(livekit_ForeignPacket_class)
+    t = data[p] if p < end else 0
+    if t == 50:
+        n = data[p + 1]
+        p += 2
+        if n > 127:
+            b = data[p]
+            if b < 128:
+                n += (b << 7) - 128
+                p += 1
+            else:
+                n, p = size(data, p, n)
+        q = p + n
+        m.sip_dtmf = data[p:q]
+        p = q
+        t = data[p] if p < end else 0
+    else:
+        m.sip_dtmf = None
+    if t == 58:
+        n = data[p + 1]
+        p += 2
+        if n > 127:
+            b = data[p]
+            if b < 128:
+                n += (b << 7) - 128
+                p += 1
+            else:
+                n, p = size(data, p, n)
+        q = p + n
+        m.transcription = data[p:q]
+        p = q
+        t = data[p] if p < end else 0
+    else:
+        m.transcription = None
+    if t == 74:
+        n = data[p + 1]
+        p += 2
+        if n > 127:
+            b = data[p]
+            if b < 128:
+                n += (b << 7) - 128
+                p += 1
+            else:
+                n, p = size(data, p, n)
+        q = p + n
+        m.chat_message = data[p:q]
+        p = q
+        t = data[p] if p < end else 0
+    else:
+        m.chat_message = None
+    if t == 82:
+        n = data[p + 1]
+        p += 2
+        if n > 127:
+            b = data[p]
+            if b < 128:
+                n += (b << 7) - 128
+                p += 1
+            else:
+                n, p = size(data, p, n)
+        q = p + n
+        m.rpc_request = data[p:q]
+        p = q
+        t = data[p] if p < end else 0
+    else:
+        m.rpc_request = None
+    if t == 90:
+        n = data[p + 1]
+        p += 2
+        if n > 127:
+            b = data[p]
+            if b < 128:
+                n += (b << 7) - 128
+                p += 1
+            else:
+                n, p = size(data, p, n)
+        q = p + n
+        m.rpc_ack = data[p:q]
+        p = q
+        t = data[p] if p < end else 0
+    else:
+        m.rpc_ack = None
+    if t == 98:
+        n = data[p + 1]
+        p += 2
+        if n > 127:
+            b = data[p]
+            if b < 128:
+                n += (b << 7) - 128
+                p += 1
+            else:
+                n, p = size(data, p, n)
+        q = p + n
+        m.rpc_response = data[p:q]
+        p = q
+        t = data[p] if p < end else 0
+    else:
+        m.rpc_response = None
+    if t == 106:
+        n = data[p + 1]
+        p += 2
+        if n > 127:
+            b = data[p]
+            if b < 128:
+                n += (b << 7) - 128
+                p += 1
+            else:
+                n, p = size(data, p, n)
+        q = p + n
+        m.stream_header = data[p:q]
+        p = q
+        t = data[p] if p < end else 0
+    else:
+        m.stream_header = None
+    if t == 114:
+        n = data[p + 1]
+        p += 2
+        if n > 127:
+            b = data[p]
+            if b < 128:
+                n += (b << 7) - 128
+                p += 1
+            else:
+                n, p = size(data, p, n)
+        q = p + n
+        m.stream_chunk = data[p:q]
+        p = q
+        t = data[p] if p < end else 0
+    else:
+        m.stream_chunk = None
+    if t == 122:
+        n = data[p + 1]
+        p += 2
+        if n > 127:
+            b = data[p]
+            if b < 128:
+                n += (b << 7) - 128
+                p += 1
+            else:
+                n, p = size(data, p, n)
+        q = p + n
+        m.stream_trailer = data[p:q]
+        p = q
+        t = data[p] if p < end else 0
+    else:
+        m.stream_trailer = None
+    if t == 146 and data[p + 1] == 1:
+        n = data[p + 2]
+        p += 3
+        if n > 127:
+            b = data[p]
+            if b < 128:
+                n += (b << 7) - 128
+                p += 1
+            else:
+                n, p = size(data, p, n)
+        q = p + n
+        m.encrypted_packet = data[p:q]
+        p = q
+    else:
+        m.encrypted_packet = None
     m._unknown_fields = b""
     return m if p == end else None
 
@@ -1537,8 +2627,8 @@ def pulse_PlayerState(data: bytes, p: int, end: int) -> pulse.PlayerState | None
         p += 2
         if n > 127:
             n, p = int32(data, p, n)
-        v = _pulse_GlideState.get(n)
-        m.glide_state = pulse.GlideState(n) if v is None else v
+        v14 = _pulse_GlideState.get(n)
+        m.glide_state = pulse.GlideState(n) if v14 is None else v14
         t = data[p] if p < end else 0
     else:
         m.glide_state = _pulse_GlideState_0
@@ -1619,10 +2709,10 @@ def pulse_HandshakeRequest(data: bytes, p: int, end: int) -> pulse.HandshakeRequ
                 p += 1
             else:
                 n, p = size(data, p, n)
-        s = pulse_PlayerInitialState(data, p, p + n)
-        if s is None:
+        s3 = pulse_PlayerInitialState(data, p, p + n)
+        if s3 is None:
             return None
-        m.initial_state = s
+        m.initial_state = s3
         p += n
     else:
         m.initial_state = None
@@ -1643,10 +2733,10 @@ def pulse_PlayerInitialState(data: bytes, p: int, end: int) -> pulse.PlayerIniti
                 p += 1
             else:
                 n, p = size(data, p, n)
-        s = pulse_PlayerState(data, p, p + n)
-        if s is None:
+        s1 = pulse_PlayerState(data, p, p + n)
+        if s1 is None:
             return None
-        m.state = s
+        m.state = s1
         p += n
         t = data[p] if p < end else 0
     else:
@@ -1741,10 +2831,10 @@ def pulse_PlayerStateInput(data: bytes, p: int, end: int) -> pulse.PlayerStateIn
                 p += 1
             else:
                 n, p = size(data, p, n)
-        s = pulse_PlayerState(data, p, p + n)
-        if s is None:
+        s1 = pulse_PlayerState(data, p, p + n)
+        if s1 is None:
             return None
-        m.state = s
+        m.state = s1
         p += n
     else:
         m.state = None
@@ -1814,10 +2904,10 @@ def pulse_EmoteStart(data: bytes, p: int, end: int) -> pulse.EmoteStart | None:
                 p += 1
             else:
                 n, p = size(data, p, n)
-        s = pulse_PlayerState(data, p, p + n)
-        if s is None:
+        s3 = pulse_PlayerState(data, p, p + n)
+        if s3 is None:
             return None
-        m.player_state = s
+        m.player_state = s3
         p += n
         t = data[p] if p < end else 0
     else:
@@ -2156,8 +3246,8 @@ def pulse_PlayerStateDeltaTier0(data: bytes, p: int, end: int) -> pulse.PlayerSt
         p += 3
         if n > 127:
             n, p = int32(data, p, n)
-        v = _pulse_GlideState.get(n)
-        m.glide_state = pulse.GlideState(n) if v is None else v
+        v18 = _pulse_GlideState.get(n)
+        m.glide_state = pulse.GlideState(n) if v18 is None else v18
         t = data[p] if p < end else 0
     else:
         m.glide_state = None
@@ -2240,10 +3330,10 @@ def pulse_PlayerStateFull(data: bytes, p: int, end: int) -> pulse.PlayerStateFul
                 p += 1
             else:
                 n, p = size(data, p, n)
-        s = pulse_PlayerState(data, p, p + n)
-        if s is None:
+        s4 = pulse_PlayerState(data, p, p + n)
+        if s4 is None:
             return None
-        m.state = s
+        m.state = s4
         p += n
     else:
         m.state = None
@@ -2289,10 +3379,10 @@ def pulse_PlayerJoined(data: bytes, p: int, end: int) -> pulse.PlayerJoined | No
                 p += 1
             else:
                 n, p = size(data, p, n)
-        s = pulse_PlayerStateFull(data, p, p + n)
-        if s is None:
+        s3 = pulse_PlayerStateFull(data, p, p + n)
+        if s3 is None:
             return None
-        m.state = s
+        m.state = s3
         p += n
         t = data[p] if p < end else 0
     else:
@@ -2387,10 +3477,10 @@ def pulse_EmoteStarted(data: bytes, p: int, end: int) -> pulse.EmoteStarted | No
                 p += 1
             else:
                 n, p = size(data, p, n)
-        s = pulse_PlayerState(data, p, p + n)
-        if s is None:
+        s5 = pulse_PlayerState(data, p, p + n)
+        if s5 is None:
             return None
-        m.player_state = s
+        m.player_state = s5
         p += n
         t = data[p] if p < end else 0
     else:
@@ -2433,8 +3523,8 @@ def pulse_EmoteStopped(data: bytes, p: int, end: int) -> pulse.EmoteStopped | No
         p += 2
         if n > 127:
             n, p = int32(data, p, n)
-        v = _pulse_EmoteStopReason.get(n)
-        m.reason = pulse.EmoteStopReason(n) if v is None else v
+        v3 = _pulse_EmoteStopReason.get(n)
+        m.reason = pulse.EmoteStopReason(n) if v3 is None else v3
         t = data[p] if p < end else 0
     else:
         m.reason = _pulse_EmoteStopReason_0
@@ -2457,10 +3547,10 @@ def pulse_EmoteStopped(data: bytes, p: int, end: int) -> pulse.EmoteStopped | No
                 p += 1
             else:
                 n, p = size(data, p, n)
-        s = pulse_PlayerState(data, p, p + n)
-        if s is None:
+        s5 = pulse_PlayerState(data, p, p + n)
+        if s5 is None:
             return None
-        m.player_state = s
+        m.player_state = s5
         p += n
     else:
         m.player_state = None
@@ -2508,10 +3598,10 @@ def pulse_TeleportPerformed(data: bytes, p: int, end: int) -> pulse.TeleportPerf
                 p += 1
             else:
                 n, p = size(data, p, n)
-        s = pulse_PlayerState(data, p, p + n)
-        if s is None:
+        s4 = pulse_PlayerState(data, p, p + n)
+        if s4 is None:
             return None
-        m.state = s
+        m.state = s4
         p += n
         t = data[p] if p < end else 0
     else:
@@ -2568,6 +3658,29 @@ DECODERS: dict[type, Callable[[bytes, int, int], Any]] = {
     v3.Heartbeat: v3_Heartbeat,
     v3.ServiceStatus: v3_ServiceStatus,
     v3.ServiceDiscoveryMessage: v3_ServiceDiscoveryMessage,
+    livekit.SessionDescription: livekit_SessionDescription,
+    livekit.TrickleRequest: livekit_TrickleRequest,
+    livekit.MuteTrackRequest: livekit_MuteTrackRequest,
+    livekit.LeaveRequest: livekit_LeaveRequest,
+    livekit.Ping: livekit_Ping,
+    livekit.Pong: livekit_Pong,
+    livekit.DataChannelInfo: livekit_DataChannelInfo,
+    livekit.DataChannelReceiveState: livekit_DataChannelReceiveState,
+    livekit.ClientInfo: livekit_ClientInfo,
+    livekit.ConnectionSettings: livekit_ConnectionSettings,
+    livekit.WrappedJoinRequest: livekit_WrappedJoinRequest,
+    livekit.PublishDataTrackRequest: livekit_PublishDataTrackRequest,
+    livekit.PublishDataTrackResponse: livekit_PublishDataTrackResponse,
+    livekit.AddTrackRequest: livekit_AddTrackRequest,
+    livekit.TrackInfo: livekit_TrackInfo,
+    livekit.ParticipantPermission: livekit_ParticipantPermission,
+    livekit.Room: livekit_Room,
+    livekit.ServerInfo: livekit_ServerInfo,
+    livekit.ReconnectResponse: livekit_ReconnectResponse,
+    livekit.RoomUpdate: livekit_RoomUpdate,
+    livekit.SpeakerInfo: livekit_SpeakerInfo,
+    livekit.RequestResponse: livekit_RequestResponse,
+    livekit.ForeignPacket: livekit_ForeignPacket,
     pulse.PlayerState: pulse_PlayerState,
     pulse.HandshakeRequest: pulse_HandshakeRequest,
     pulse.PlayerInitialState: pulse_PlayerInitialState,
@@ -3121,8 +4234,8 @@ def rfc4_Packet_voice(data: bytes, p: int, end: int, version: int) -> tuple[str,
         p += 2
         if n > 127:
             n, p = int32(data, p, n)
-        v = _rfc4_VoiceCodec.get(n)
-        m.codec = rfc4.VoiceCodec(n) if v is None else v
+        v3 = _rfc4_VoiceCodec.get(n)
+        m.codec = rfc4.VoiceCodec(n) if v3 is None else v3
     else:
         m.codec = _rfc4_VoiceCodec_0
     m._unknown_fields = b""
@@ -3309,8 +4422,8 @@ def rfc4_Packet_movement(data: bytes, p: int, end: int, version: int) -> tuple[s
         p += 3
         if n > 127:
             n, p = int32(data, p, n)
-        v = _rfc4_GlideState.get(n)
-        m.glide_state = rfc4.GlideState(n) if v is None else v
+        v23 = _rfc4_GlideState.get(n)
+        m.glide_state = rfc4.GlideState(n) if v23 is None else v23
         t = data[p] if p < end else 0
     else:
         m.glide_state = _rfc4_GlideState_0

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from dcl_comms_core.codec import refusal, scalars
 from dcl_comms_core.codec.scalars import REFUSALS, SIZES
 from dcl_comms_core.errors import EncodeError
-from dcl_comms_core.proto._gen import common, pulse, rfc4, rfc5, v3
+from dcl_comms_core.proto._gen import common, livekit, pulse, rfc4, rfc5, v3
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -1089,6 +1089,1086 @@ def v3_ServiceDiscoveryMessage(m: v3.ServiceDiscoveryMessage) -> bytes:
     v = m.status
     if v is not None:
         put(member(b'\x12', v, v3.ServiceStatus, v3_ServiceStatus))
+    if m._unknown_fields:
+        put(m._unknown_fields)
+    return b"".join(parts)
+
+
+def livekit_SessionDescription(m: livekit.SessionDescription) -> bytes:
+    parts: list[bytes] = []
+    put = parts.append
+    v: Any
+    v = m.type
+    if v:
+        b = v.encode()
+        n = len(b)
+        put(b'\n' + (SIZES[n] if n < 128 else size(n)) + b)
+    elif v.__class__ is not str:
+        scalars.utf8(v)
+    v = m.sdp
+    if v:
+        b = v.encode()
+        n = len(b)
+        put(b'\x12' + (SIZES[n] if n < 128 else size(n)) + b)
+    elif v.__class__ is not str:
+        scalars.utf8(v)
+    v = m.id
+    if v:
+        put(b'\x18' + (SIZES[v] if 0 <= v < 128 else uint32(v)))
+    elif v.__class__ is not int:
+        uint32(v)
+    if m._unknown_fields:
+        put(m._unknown_fields)
+    return b"".join(parts)
+
+
+def livekit_TrickleRequest(m: livekit.TrickleRequest) -> bytes:
+    parts: list[bytes] = []
+    put = parts.append
+    v: Any
+    v = m.candidate_init
+    if v:
+        b = v.encode()
+        n = len(b)
+        put(b'\n' + (SIZES[n] if n < 128 else size(n)) + b)
+    elif v.__class__ is not str:
+        scalars.utf8(v)
+    v = m.target
+    if v:
+        put(b'\x10' + (SIZES[v] if 0 <= v < 128 else int32(v)))
+    elif v.__class__ is not int:
+        int32(v)
+    v = m.final
+    if v is True or (v is not False and flag(v)):
+        put(b'\x18\x01')
+    if m._unknown_fields:
+        put(m._unknown_fields)
+    return b"".join(parts)
+
+
+def livekit_MuteTrackRequest(m: livekit.MuteTrackRequest) -> bytes:
+    parts: list[bytes] = []
+    put = parts.append
+    v: Any
+    v = m.sid
+    if v:
+        b = v.encode()
+        n = len(b)
+        put(b'\n' + (SIZES[n] if n < 128 else size(n)) + b)
+    elif v.__class__ is not str:
+        scalars.utf8(v)
+    v = m.muted
+    if v is True or (v is not False and flag(v)):
+        put(b'\x10\x01')
+    if m._unknown_fields:
+        put(m._unknown_fields)
+    return b"".join(parts)
+
+
+def livekit_UpdateSubscription(m: livekit.UpdateSubscription) -> bytes:
+    parts: list[bytes] = []
+    put = parts.append
+    v: Any
+    v = m.track_sids
+    for v in scalars.items(v):
+        b = v.encode()
+        n = len(b)
+        put(b'\n' + (SIZES[n] if n < 128 else size(n)) + b)
+    v = m.subscribe
+    if v is True or (v is not False and flag(v)):
+        put(b'\x10\x01')
+    if m._unknown_fields:
+        put(m._unknown_fields)
+    return b"".join(parts)
+
+
+def livekit_LeaveRequest(m: livekit.LeaveRequest) -> bytes:
+    parts: list[bytes] = []
+    put = parts.append
+    v: Any
+    v = m.can_reconnect
+    if v is True or (v is not False and flag(v)):
+        put(b'\x08\x01')
+    v = m.reason
+    if v:
+        put(b'\x10' + (SIZES[v] if 0 <= v < 128 else int32(v)))
+    elif v.__class__ is not int:
+        int32(v)
+    v = m.action
+    if v:
+        put(b'\x18' + (SIZES[v] if 0 <= v < 128 else int32(v)))
+    elif v.__class__ is not int:
+        int32(v)
+    if m._unknown_fields:
+        put(m._unknown_fields)
+    return b"".join(parts)
+
+
+def livekit_UpdateParticipantMetadata(m: livekit.UpdateParticipantMetadata) -> bytes:
+    parts: list[bytes] = []
+    put = parts.append
+    v: Any
+    v = m.metadata
+    if v:
+        b = v.encode()
+        n = len(b)
+        put(b'\n' + (SIZES[n] if n < 128 else size(n)) + b)
+    elif v.__class__ is not str:
+        scalars.utf8(v)
+    v = m.name
+    if v:
+        b = v.encode()
+        n = len(b)
+        put(b'\x12' + (SIZES[n] if n < 128 else size(n)) + b)
+    elif v.__class__ is not str:
+        scalars.utf8(v)
+    v = m.attributes
+    for k, v in scalars.pairs(v):
+        e = scalars.text(1, k) + scalars.text(2, v)
+        put(b'\x1a' + size(len(e)) + e)
+    v = m.request_id
+    if v:
+        put(b' ' + (SIZES[v] if 0 <= v < 128 else uint32(v)))
+    elif v.__class__ is not int:
+        uint32(v)
+    if m._unknown_fields:
+        put(m._unknown_fields)
+    return b"".join(parts)
+
+
+def livekit_Ping(m: livekit.Ping) -> bytes:
+    parts: list[bytes] = []
+    put = parts.append
+    v: Any
+    v = m.timestamp
+    if v:
+        put(b'\x08' + (SIZES[v] if 0 <= v < 128 else int64(v)))
+    elif v.__class__ is not int:
+        int64(v)
+    v = m.rtt
+    if v:
+        put(b'\x10' + (SIZES[v] if 0 <= v < 128 else int64(v)))
+    elif v.__class__ is not int:
+        int64(v)
+    if m._unknown_fields:
+        put(m._unknown_fields)
+    return b"".join(parts)
+
+
+def livekit_Pong(m: livekit.Pong) -> bytes:
+    parts: list[bytes] = []
+    put = parts.append
+    v: Any
+    v = m.last_ping_timestamp
+    if v:
+        put(b'\x08' + (SIZES[v] if 0 <= v < 128 else int64(v)))
+    elif v.__class__ is not int:
+        int64(v)
+    v = m.timestamp
+    if v:
+        put(b'\x10' + (SIZES[v] if 0 <= v < 128 else int64(v)))
+    elif v.__class__ is not int:
+        int64(v)
+    if m._unknown_fields:
+        put(m._unknown_fields)
+    return b"".join(parts)
+
+
+def livekit_DataChannelInfo(m: livekit.DataChannelInfo) -> bytes:
+    parts: list[bytes] = []
+    put = parts.append
+    v: Any
+    v = m.label
+    if v:
+        b = v.encode()
+        n = len(b)
+        put(b'\n' + (SIZES[n] if n < 128 else size(n)) + b)
+    elif v.__class__ is not str:
+        scalars.utf8(v)
+    v = m.id
+    if v:
+        put(b'\x10' + (SIZES[v] if 0 <= v < 128 else uint32(v)))
+    elif v.__class__ is not int:
+        uint32(v)
+    v = m.target
+    if v:
+        put(b'\x18' + (SIZES[v] if 0 <= v < 128 else int32(v)))
+    elif v.__class__ is not int:
+        int32(v)
+    if m._unknown_fields:
+        put(m._unknown_fields)
+    return b"".join(parts)
+
+
+def livekit_DataChannelReceiveState(m: livekit.DataChannelReceiveState) -> bytes:
+    parts: list[bytes] = []
+    put = parts.append
+    v: Any
+    v = m.publisher_sid
+    if v:
+        b = v.encode()
+        n = len(b)
+        put(b'\n' + (SIZES[n] if n < 128 else size(n)) + b)
+    elif v.__class__ is not str:
+        scalars.utf8(v)
+    v = m.last_seq
+    if v:
+        put(b'\x10' + (SIZES[v] if 0 <= v < 128 else uint32(v)))
+    elif v.__class__ is not int:
+        uint32(v)
+    if m._unknown_fields:
+        put(m._unknown_fields)
+    return b"".join(parts)
+
+
+def livekit_SyncState(m: livekit.SyncState) -> bytes:
+    parts: list[bytes] = []
+    put = parts.append
+    v: Any
+    v = m.answer
+    if v is not None:
+        put(member(b'\n', v, livekit.SessionDescription, livekit_SessionDescription))
+    v = m.subscription
+    if v is not None:
+        put(member(b'\x12', v, livekit.UpdateSubscription, livekit_UpdateSubscription))
+    v = m.data_channels
+    for v in scalars.items(v):
+        put(member(b'"', v, livekit.DataChannelInfo, livekit_DataChannelInfo))
+    v = m.offer
+    if v is not None:
+        put(member(b'*', v, livekit.SessionDescription, livekit_SessionDescription))
+    v = m.datachannel_receive_states
+    for v in scalars.items(v):
+        put(member(b':', v, livekit.DataChannelReceiveState, livekit_DataChannelReceiveState))
+    if m._unknown_fields:
+        put(m._unknown_fields)
+    return b"".join(parts)
+
+
+def livekit_ClientInfo(m: livekit.ClientInfo) -> bytes:
+    parts: list[bytes] = []
+    put = parts.append
+    v: Any
+    v = m.protocol
+    if v:
+        put(b'\x18' + (SIZES[v] if 0 <= v < 128 else int32(v)))
+    elif v.__class__ is not int:
+        int32(v)
+    if m._unknown_fields:
+        put(m._unknown_fields)
+    return b"".join(parts)
+
+
+def livekit_ConnectionSettings(m: livekit.ConnectionSettings) -> bytes:
+    parts: list[bytes] = []
+    put = parts.append
+    v: Any
+    v = m.auto_subscribe
+    if v is True or (v is not False and flag(v)):
+        put(b'\x08\x01')
+    if m._unknown_fields:
+        put(m._unknown_fields)
+    return b"".join(parts)
+
+
+def livekit_JoinRequest(m: livekit.JoinRequest) -> bytes:
+    parts: list[bytes] = []
+    put = parts.append
+    v: Any
+    v = m.client_info
+    if v is not None:
+        put(member(b'\n', v, livekit.ClientInfo, livekit_ClientInfo))
+    v = m.connection_settings
+    if v is not None:
+        put(member(b'\x12', v, livekit.ConnectionSettings, livekit_ConnectionSettings))
+    v = m.metadata
+    if v:
+        b = v.encode()
+        n = len(b)
+        put(b'\x1a' + (SIZES[n] if n < 128 else size(n)) + b)
+    elif v.__class__ is not str:
+        scalars.utf8(v)
+    v = m.participant_attributes
+    for k, v in scalars.pairs(v):
+        e = scalars.text(1, k) + scalars.text(2, v)
+        put(b'"' + size(len(e)) + e)
+    v = m.publisher_offer
+    if v is not None:
+        put(member(b'2', v, livekit.SessionDescription, livekit_SessionDescription))
+    v = m.reconnect
+    if v is True or (v is not False and flag(v)):
+        put(b'8\x01')
+    v = m.reconnect_reason
+    if v:
+        put(b'@' + (SIZES[v] if 0 <= v < 128 else int32(v)))
+    elif v.__class__ is not int:
+        int32(v)
+    v = m.participant_sid
+    if v:
+        b = v.encode()
+        n = len(b)
+        put(b'J' + (SIZES[n] if n < 128 else size(n)) + b)
+    elif v.__class__ is not str:
+        scalars.utf8(v)
+    if m._unknown_fields:
+        put(m._unknown_fields)
+    return b"".join(parts)
+
+
+def livekit_WrappedJoinRequest(m: livekit.WrappedJoinRequest) -> bytes:
+    parts: list[bytes] = []
+    put = parts.append
+    v: Any
+    v = m.compression
+    if v:
+        put(b'\x08' + (SIZES[v] if 0 <= v < 128 else int32(v)))
+    elif v.__class__ is not int:
+        int32(v)
+    v = m.join_request
+    b = v if v.__class__ is bytes else blob(v)
+    if b:
+        n = len(b)
+        put(b'\x12' + (SIZES[n] if n < 128 else size(n)) + b)
+    if m._unknown_fields:
+        put(m._unknown_fields)
+    return b"".join(parts)
+
+
+def livekit_PublishDataTrackRequest(m: livekit.PublishDataTrackRequest) -> bytes:
+    parts: list[bytes] = []
+    put = parts.append
+    v: Any
+    v = m.pub_handle
+    if v:
+        put(b'\x08' + (SIZES[v] if 0 <= v < 128 else uint32(v)))
+    elif v.__class__ is not int:
+        uint32(v)
+    v = m.name
+    if v:
+        b = v.encode()
+        n = len(b)
+        put(b'\x12' + (SIZES[n] if n < 128 else size(n)) + b)
+    elif v.__class__ is not str:
+        scalars.utf8(v)
+    if m._unknown_fields:
+        put(m._unknown_fields)
+    return b"".join(parts)
+
+
+def livekit_PublishDataTrackResponse(m: livekit.PublishDataTrackResponse) -> bytes:
+    parts: list[bytes] = []
+    put = parts.append
+    if m._unknown_fields:
+        put(m._unknown_fields)
+    return b"".join(parts)
+
+
+def livekit_AddTrackRequest(m: livekit.AddTrackRequest) -> bytes:
+    parts: list[bytes] = []
+    put = parts.append
+    v: Any
+    v = m.cid
+    if v:
+        b = v.encode()
+        n = len(b)
+        put(b'\n' + (SIZES[n] if n < 128 else size(n)) + b)
+    elif v.__class__ is not str:
+        scalars.utf8(v)
+    v = m.name
+    if v:
+        b = v.encode()
+        n = len(b)
+        put(b'\x12' + (SIZES[n] if n < 128 else size(n)) + b)
+    elif v.__class__ is not str:
+        scalars.utf8(v)
+    v = m.type
+    if v:
+        put(b'\x18' + (SIZES[v] if 0 <= v < 128 else int32(v)))
+    elif v.__class__ is not int:
+        int32(v)
+    if m._unknown_fields:
+        put(m._unknown_fields)
+    return b"".join(parts)
+
+
+def livekit_SignalRequest(m: livekit.SignalRequest) -> bytes:
+    parts: list[bytes] = []
+    put = parts.append
+    v: Any
+    members = 0
+    v = m.offer
+    if v is not None:
+        members += 1
+        put(member(b'\n', v, livekit.SessionDescription, livekit_SessionDescription))
+    v = m.answer
+    if v is not None:
+        members += 1
+        put(member(b'\x12', v, livekit.SessionDescription, livekit_SessionDescription))
+    v = m.trickle
+    if v is not None:
+        members += 1
+        put(member(b'\x1a', v, livekit.TrickleRequest, livekit_TrickleRequest))
+    v = m.add_track
+    if v is not None:
+        members += 1
+        put(member(b'"', v, livekit.AddTrackRequest, livekit_AddTrackRequest))
+    v = m.subscription
+    if v is not None:
+        members += 1
+        put(member(b'2', v, livekit.UpdateSubscription, livekit_UpdateSubscription))
+    v = m.leave
+    if v is not None:
+        members += 1
+        put(member(b'B', v, livekit.LeaveRequest, livekit_LeaveRequest))
+    v = m.sync_state
+    if v is not None:
+        members += 1
+        put(member(b'b', v, livekit.SyncState, livekit_SyncState))
+    v = m.ping
+    if v:
+        put(b'p' + (SIZES[v] if 0 <= v < 128 else int64(v)))
+    elif v.__class__ is not int:
+        int64(v)
+    v = m.update_metadata
+    if v is not None:
+        members += 1
+        put(member(b'z', v, livekit.UpdateParticipantMetadata, livekit_UpdateParticipantMetadata))
+    v = m.ping_req
+    if v is not None:
+        members += 1
+        put(member(b'\x82\x01', v, livekit.Ping, livekit_Ping))
+    v = m.publish_data_track_request
+    if v is not None:
+        members += 1
+        put(member(b'\x9a\x01', v, livekit.PublishDataTrackRequest, livekit_PublishDataTrackRequest))
+    if members > 1:
+        raise ValueError
+    if m._unknown_fields:
+        put(m._unknown_fields)
+    return b"".join(parts)
+
+
+def livekit_TrackInfo(m: livekit.TrackInfo) -> bytes:
+    parts: list[bytes] = []
+    put = parts.append
+    v: Any
+    v = m.sid
+    if v:
+        b = v.encode()
+        n = len(b)
+        put(b'\n' + (SIZES[n] if n < 128 else size(n)) + b)
+    elif v.__class__ is not str:
+        scalars.utf8(v)
+    v = m.type
+    if v:
+        put(b'\x10' + (SIZES[v] if 0 <= v < 128 else int32(v)))
+    elif v.__class__ is not int:
+        int32(v)
+    v = m.name
+    if v:
+        b = v.encode()
+        n = len(b)
+        put(b'\x1a' + (SIZES[n] if n < 128 else size(n)) + b)
+    elif v.__class__ is not str:
+        scalars.utf8(v)
+    v = m.muted
+    if v is True or (v is not False and flag(v)):
+        put(b' \x01')
+    v = m.source
+    if v:
+        put(b'H' + (SIZES[v] if 0 <= v < 128 else int32(v)))
+    elif v.__class__ is not int:
+        int32(v)
+    v = m.encryption
+    if v:
+        put(b'\x80\x01' + (SIZES[v] if 0 <= v < 128 else uint32(v)))
+    elif v.__class__ is not int:
+        uint32(v)
+    if m._unknown_fields:
+        put(m._unknown_fields)
+    return b"".join(parts)
+
+
+def livekit_ParticipantPermission(m: livekit.ParticipantPermission) -> bytes:
+    parts: list[bytes] = []
+    put = parts.append
+    v: Any
+    v = m.can_subscribe
+    if v is True or (v is not False and flag(v)):
+        put(b'\x08\x01')
+    v = m.can_publish
+    if v is True or (v is not False and flag(v)):
+        put(b'\x10\x01')
+    v = m.can_publish_data
+    if v is True or (v is not False and flag(v)):
+        put(b'\x18\x01')
+    v = m.hidden
+    if v is True or (v is not False and flag(v)):
+        put(b'8\x01')
+    v = m.can_publish_sources
+    b = v if v.__class__ is bytes else blob(v)
+    if b:
+        n = len(b)
+        put(b'J' + (SIZES[n] if n < 128 else size(n)) + b)
+    v = m.can_update_metadata
+    if v is True or (v is not False and flag(v)):
+        put(b'P\x01')
+    if m._unknown_fields:
+        put(m._unknown_fields)
+    return b"".join(parts)
+
+
+def livekit_ParticipantInfo(m: livekit.ParticipantInfo) -> bytes:
+    parts: list[bytes] = []
+    put = parts.append
+    v: Any
+    v = m.sid
+    if v:
+        b = v.encode()
+        n = len(b)
+        put(b'\n' + (SIZES[n] if n < 128 else size(n)) + b)
+    elif v.__class__ is not str:
+        scalars.utf8(v)
+    v = m.identity
+    if v:
+        b = v.encode()
+        n = len(b)
+        put(b'\x12' + (SIZES[n] if n < 128 else size(n)) + b)
+    elif v.__class__ is not str:
+        scalars.utf8(v)
+    v = m.state
+    if v:
+        put(b'\x18' + (SIZES[v] if 0 <= v < 128 else int32(v)))
+    elif v.__class__ is not int:
+        int32(v)
+    v = m.tracks
+    for v in scalars.items(v):
+        put(member(b'"', v, livekit.TrackInfo, livekit_TrackInfo))
+    v = m.metadata
+    if v:
+        b = v.encode()
+        n = len(b)
+        put(b'*' + (SIZES[n] if n < 128 else size(n)) + b)
+    elif v.__class__ is not str:
+        scalars.utf8(v)
+    v = m.joined_at
+    if v:
+        put(b'0' + (SIZES[v] if 0 <= v < 128 else int64(v)))
+    elif v.__class__ is not int:
+        int64(v)
+    v = m.name
+    if v:
+        b = v.encode()
+        n = len(b)
+        put(b'J' + (SIZES[n] if n < 128 else size(n)) + b)
+    elif v.__class__ is not str:
+        scalars.utf8(v)
+    v = m.version
+    if v:
+        put(b'P' + (SIZES[v] if 0 <= v < 128 else uint32(v)))
+    elif v.__class__ is not int:
+        uint32(v)
+    v = m.permission
+    if v is not None:
+        put(member(b'Z', v, livekit.ParticipantPermission, livekit_ParticipantPermission))
+    v = m.attributes
+    for k, v in scalars.pairs(v):
+        e = scalars.text(1, k) + scalars.text(2, v)
+        put(b'z' + size(len(e)) + e)
+    v = m.disconnect_reason
+    if v:
+        put(b'\x80\x01' + (SIZES[v] if 0 <= v < 128 else int32(v)))
+    elif v.__class__ is not int:
+        int32(v)
+    v = m.joined_at_ms
+    if v:
+        put(b'\x88\x01' + (SIZES[v] if 0 <= v < 128 else int64(v)))
+    elif v.__class__ is not int:
+        int64(v)
+    if m._unknown_fields:
+        put(m._unknown_fields)
+    return b"".join(parts)
+
+
+def livekit_Room(m: livekit.Room) -> bytes:
+    parts: list[bytes] = []
+    put = parts.append
+    v: Any
+    v = m.sid
+    if v:
+        b = v.encode()
+        n = len(b)
+        put(b'\n' + (SIZES[n] if n < 128 else size(n)) + b)
+    elif v.__class__ is not str:
+        scalars.utf8(v)
+    v = m.name
+    if v:
+        b = v.encode()
+        n = len(b)
+        put(b'\x12' + (SIZES[n] if n < 128 else size(n)) + b)
+    elif v.__class__ is not str:
+        scalars.utf8(v)
+    v = m.empty_timeout
+    if v:
+        put(b'\x18' + (SIZES[v] if 0 <= v < 128 else uint32(v)))
+    elif v.__class__ is not int:
+        uint32(v)
+    v = m.max_participants
+    if v:
+        put(b' ' + (SIZES[v] if 0 <= v < 128 else uint32(v)))
+    elif v.__class__ is not int:
+        uint32(v)
+    v = m.creation_time
+    if v:
+        put(b'(' + (SIZES[v] if 0 <= v < 128 else int64(v)))
+    elif v.__class__ is not int:
+        int64(v)
+    v = m.metadata
+    if v:
+        b = v.encode()
+        n = len(b)
+        put(b'B' + (SIZES[n] if n < 128 else size(n)) + b)
+    elif v.__class__ is not str:
+        scalars.utf8(v)
+    v = m.num_participants
+    if v:
+        put(b'H' + (SIZES[v] if 0 <= v < 128 else uint32(v)))
+    elif v.__class__ is not int:
+        uint32(v)
+    v = m.departure_timeout
+    if v:
+        put(b'p' + (SIZES[v] if 0 <= v < 128 else uint32(v)))
+    elif v.__class__ is not int:
+        uint32(v)
+    if m._unknown_fields:
+        put(m._unknown_fields)
+    return b"".join(parts)
+
+
+def livekit_ServerInfo(m: livekit.ServerInfo) -> bytes:
+    parts: list[bytes] = []
+    put = parts.append
+    v: Any
+    v = m.version
+    if v:
+        b = v.encode()
+        n = len(b)
+        put(b'\x12' + (SIZES[n] if n < 128 else size(n)) + b)
+    elif v.__class__ is not str:
+        scalars.utf8(v)
+    v = m.protocol
+    if v:
+        put(b'\x18' + (SIZES[v] if 0 <= v < 128 else int32(v)))
+    elif v.__class__ is not int:
+        int32(v)
+    v = m.node_id
+    if v:
+        b = v.encode()
+        n = len(b)
+        put(b'*' + (SIZES[n] if n < 128 else size(n)) + b)
+    elif v.__class__ is not str:
+        scalars.utf8(v)
+    if m._unknown_fields:
+        put(m._unknown_fields)
+    return b"".join(parts)
+
+
+def livekit_JoinResponse(m: livekit.JoinResponse) -> bytes:
+    parts: list[bytes] = []
+    put = parts.append
+    v: Any
+    v = m.room
+    if v is not None:
+        put(member(b'\n', v, livekit.Room, livekit_Room))
+    v = m.participant
+    if v is not None:
+        put(member(b'\x12', v, livekit.ParticipantInfo, livekit_ParticipantInfo))
+    v = m.other_participants
+    for v in scalars.items(v):
+        put(member(b'\x1a', v, livekit.ParticipantInfo, livekit_ParticipantInfo))
+    v = m.subscriber_primary
+    if v is True or (v is not False and flag(v)):
+        put(b'0\x01')
+    v = m.alternative_url
+    if v:
+        b = v.encode()
+        n = len(b)
+        put(b':' + (SIZES[n] if n < 128 else size(n)) + b)
+    elif v.__class__ is not str:
+        scalars.utf8(v)
+    v = m.ping_timeout
+    if v:
+        put(b'P' + (SIZES[v] if 0 <= v < 128 else int32(v)))
+    elif v.__class__ is not int:
+        int32(v)
+    v = m.ping_interval
+    if v:
+        put(b'X' + (SIZES[v] if 0 <= v < 128 else int32(v)))
+    elif v.__class__ is not int:
+        int32(v)
+    v = m.server_info
+    if v is not None:
+        put(member(b'b', v, livekit.ServerInfo, livekit_ServerInfo))
+    if m._unknown_fields:
+        put(m._unknown_fields)
+    return b"".join(parts)
+
+
+def livekit_ReconnectResponse(m: livekit.ReconnectResponse) -> bytes:
+    parts: list[bytes] = []
+    put = parts.append
+    v: Any
+    v = m.server_info
+    if v is not None:
+        put(member(b'\x1a', v, livekit.ServerInfo, livekit_ServerInfo))
+    v = m.last_message_seq
+    if v:
+        put(b' ' + (SIZES[v] if 0 <= v < 128 else uint32(v)))
+    elif v.__class__ is not int:
+        uint32(v)
+    if m._unknown_fields:
+        put(m._unknown_fields)
+    return b"".join(parts)
+
+
+def livekit_ParticipantUpdate(m: livekit.ParticipantUpdate) -> bytes:
+    parts: list[bytes] = []
+    put = parts.append
+    v: Any
+    v = m.participants
+    for v in scalars.items(v):
+        put(member(b'\n', v, livekit.ParticipantInfo, livekit_ParticipantInfo))
+    if m._unknown_fields:
+        put(m._unknown_fields)
+    return b"".join(parts)
+
+
+def livekit_RoomUpdate(m: livekit.RoomUpdate) -> bytes:
+    parts: list[bytes] = []
+    put = parts.append
+    v: Any
+    v = m.room
+    if v is not None:
+        put(member(b'\n', v, livekit.Room, livekit_Room))
+    if m._unknown_fields:
+        put(m._unknown_fields)
+    return b"".join(parts)
+
+
+def livekit_SpeakerInfo(m: livekit.SpeakerInfo) -> bytes:
+    parts: list[bytes] = []
+    put = parts.append
+    v: Any
+    v = m.sid
+    if v:
+        b = v.encode()
+        n = len(b)
+        put(b'\n' + (SIZES[n] if n < 128 else size(n)) + b)
+    elif v.__class__ is not str:
+        scalars.utf8(v)
+    v = m.level
+    if v or copysign(1.0, v) < 0.0:
+        put(pack_Bf(21, v))
+    v = m.active
+    if v is True or (v is not False and flag(v)):
+        put(b'\x18\x01')
+    if m._unknown_fields:
+        put(m._unknown_fields)
+    return b"".join(parts)
+
+
+def livekit_SpeakersChanged(m: livekit.SpeakersChanged) -> bytes:
+    parts: list[bytes] = []
+    put = parts.append
+    v: Any
+    v = m.speakers
+    for v in scalars.items(v):
+        put(member(b'\n', v, livekit.SpeakerInfo, livekit_SpeakerInfo))
+    if m._unknown_fields:
+        put(m._unknown_fields)
+    return b"".join(parts)
+
+
+def livekit_RequestResponse(m: livekit.RequestResponse) -> bytes:
+    parts: list[bytes] = []
+    put = parts.append
+    v: Any
+    v = m.request_id
+    if v:
+        put(b'\x08' + (SIZES[v] if 0 <= v < 128 else uint32(v)))
+    elif v.__class__ is not int:
+        uint32(v)
+    v = m.reason
+    if v:
+        put(b'\x10' + (SIZES[v] if 0 <= v < 128 else int32(v)))
+    elif v.__class__ is not int:
+        int32(v)
+    v = m.message
+    if v:
+        b = v.encode()
+        n = len(b)
+        put(b'\x1a' + (SIZES[n] if n < 128 else size(n)) + b)
+    elif v.__class__ is not str:
+        scalars.utf8(v)
+    v = m.add_track
+    if v is not None:
+        put(member(b'*', v, livekit.AddTrackRequest, livekit_AddTrackRequest))
+    v = m.publish_data_track
+    if v is not None:
+        put(member(b'R', v, livekit.PublishDataTrackRequest, livekit_PublishDataTrackRequest))
+    if m._unknown_fields:
+        put(m._unknown_fields)
+    return b"".join(parts)
+
+
+def livekit_RoomMoved(m: livekit.RoomMoved) -> bytes:
+    parts: list[bytes] = []
+    put = parts.append
+    v: Any
+    v = m.room
+    if v is not None:
+        put(member(b'\n', v, livekit.Room, livekit_Room))
+    v = m.token
+    if v:
+        b = v.encode()
+        n = len(b)
+        put(b'\x12' + (SIZES[n] if n < 128 else size(n)) + b)
+    elif v.__class__ is not str:
+        scalars.utf8(v)
+    v = m.participant
+    if v is not None:
+        put(member(b'\x1a', v, livekit.ParticipantInfo, livekit_ParticipantInfo))
+    v = m.other_participants
+    for v in scalars.items(v):
+        put(member(b'"', v, livekit.ParticipantInfo, livekit_ParticipantInfo))
+    if m._unknown_fields:
+        put(m._unknown_fields)
+    return b"".join(parts)
+
+
+def livekit_SignalResponse(m: livekit.SignalResponse) -> bytes:
+    parts: list[bytes] = []
+    put = parts.append
+    v: Any
+    members = 0
+    v = m.join
+    if v is not None:
+        members += 1
+        put(member(b'\n', v, livekit.JoinResponse, livekit_JoinResponse))
+    v = m.answer
+    if v is not None:
+        members += 1
+        put(member(b'\x12', v, livekit.SessionDescription, livekit_SessionDescription))
+    v = m.offer
+    if v is not None:
+        members += 1
+        put(member(b'\x1a', v, livekit.SessionDescription, livekit_SessionDescription))
+    v = m.trickle
+    if v is not None:
+        members += 1
+        put(member(b'"', v, livekit.TrickleRequest, livekit_TrickleRequest))
+    v = m.update
+    if v is not None:
+        members += 1
+        put(member(b'*', v, livekit.ParticipantUpdate, livekit_ParticipantUpdate))
+    v = m.leave
+    if v is not None:
+        members += 1
+        put(member(b'B', v, livekit.LeaveRequest, livekit_LeaveRequest))
+    v = m.mute
+    if v is not None:
+        members += 1
+        put(member(b'J', v, livekit.MuteTrackRequest, livekit_MuteTrackRequest))
+    v = m.speakers_changed
+    if v is not None:
+        members += 1
+        put(member(b'R', v, livekit.SpeakersChanged, livekit_SpeakersChanged))
+    v = m.room_update
+    if v is not None:
+        members += 1
+        put(member(b'Z', v, livekit.RoomUpdate, livekit_RoomUpdate))
+    v = m.refresh_token
+    if v:
+        b = v.encode()
+        n = len(b)
+        put(b'\x82\x01' + (SIZES[n] if n < 128 else size(n)) + b)
+    elif v.__class__ is not str:
+        scalars.utf8(v)
+    v = m.pong
+    if v:
+        put(b'\x90\x01' + (SIZES[v] if 0 <= v < 128 else int64(v)))
+    elif v.__class__ is not int:
+        int64(v)
+    v = m.reconnect
+    if v is not None:
+        members += 1
+        put(member(b'\x9a\x01', v, livekit.ReconnectResponse, livekit_ReconnectResponse))
+    v = m.pong_resp
+    if v is not None:
+        members += 1
+        put(member(b'\xa2\x01', v, livekit.Pong, livekit_Pong))
+    v = m.request_response
+    if v is not None:
+        members += 1
+        put(member(b'\xb2\x01', v, livekit.RequestResponse, livekit_RequestResponse))
+    v = m.room_moved
+    if v is not None:
+        members += 1
+        put(member(b'\xc2\x01', v, livekit.RoomMoved, livekit_RoomMoved))
+    v = m.publish_data_track_response
+    if v is not None:
+        members += 1
+        put(member(b'\xda\x01', v, livekit.PublishDataTrackResponse, livekit_PublishDataTrackResponse))
+    if members > 1:
+        raise ValueError
+    if m._unknown_fields:
+        put(m._unknown_fields)
+    return b"".join(parts)
+
+
+def livekit_UserPacket(m: livekit.UserPacket) -> bytes:
+    parts: list[bytes] = []
+    put = parts.append
+    v: Any
+    v = m.participant_sid
+    if v:
+        b = v.encode()
+        n = len(b)
+        put(b'\n' + (SIZES[n] if n < 128 else size(n)) + b)
+    elif v.__class__ is not str:
+        scalars.utf8(v)
+    v = m.payload
+    b = v if v.__class__ is bytes else blob(v)
+    if b:
+        n = len(b)
+        put(b'\x12' + (SIZES[n] if n < 128 else size(n)) + b)
+    v = m.destination_sids
+    for v in scalars.items(v):
+        b = v.encode()
+        n = len(b)
+        put(b'\x1a' + (SIZES[n] if n < 128 else size(n)) + b)
+    v = m.topic
+    if v is not None:
+        b = v.encode()
+        n = len(b)
+        put(b'"' + (SIZES[n] if n < 128 else size(n)) + b)
+    v = m.participant_identity
+    if v:
+        b = v.encode()
+        n = len(b)
+        put(b'*' + (SIZES[n] if n < 128 else size(n)) + b)
+    elif v.__class__ is not str:
+        scalars.utf8(v)
+    v = m.destination_identities
+    for v in scalars.items(v):
+        b = v.encode()
+        n = len(b)
+        put(b'2' + (SIZES[n] if n < 128 else size(n)) + b)
+    v = m.nonce
+    b = v if v.__class__ is bytes else blob(v)
+    if b:
+        n = len(b)
+        put(b'Z' + (SIZES[n] if n < 128 else size(n)) + b)
+    if m._unknown_fields:
+        put(m._unknown_fields)
+    return b"".join(parts)
+
+
+def livekit_DataPacket(m: livekit.DataPacket) -> bytes:
+    parts: list[bytes] = []
+    put = parts.append
+    v: Any
+    v = m.kind
+    if v:
+        put(b'\x08' + (SIZES[v] if 0 <= v < 128 else int32(v)))
+    elif v.__class__ is not int:
+        int32(v)
+    v = m.user
+    if v is not None:
+        put(member(b'\x12', v, livekit.UserPacket, livekit_UserPacket))
+    v = m.participant_identity
+    if v:
+        b = v.encode()
+        n = len(b)
+        put(b'"' + (SIZES[n] if n < 128 else size(n)) + b)
+    elif v.__class__ is not str:
+        scalars.utf8(v)
+    v = m.destination_identities
+    for v in scalars.items(v):
+        b = v.encode()
+        n = len(b)
+        put(b'*' + (SIZES[n] if n < 128 else size(n)) + b)
+    v = m.sequence
+    if v:
+        put(b'\x80\x01' + (SIZES[v] if 0 <= v < 128 else uint32(v)))
+    elif v.__class__ is not int:
+        uint32(v)
+    v = m.participant_sid
+    if v:
+        b = v.encode()
+        n = len(b)
+        put(b'\x8a\x01' + (SIZES[n] if n < 128 else size(n)) + b)
+    elif v.__class__ is not str:
+        scalars.utf8(v)
+    if m._unknown_fields:
+        put(m._unknown_fields)
+    return b"".join(parts)
+
+
+def livekit_ForeignPacket(m: livekit.ForeignPacket) -> bytes:
+    parts: list[bytes] = []
+    put = parts.append
+    v: Any
+    v = m.sip_dtmf
+    if v is not None:
+        b = v if v.__class__ is bytes else blob(v)
+        n = len(b)
+        put(b'2' + (SIZES[n] if n < 128 else size(n)) + b)
+    v = m.transcription
+    if v is not None:
+        b = v if v.__class__ is bytes else blob(v)
+        n = len(b)
+        put(b':' + (SIZES[n] if n < 128 else size(n)) + b)
+    v = m.chat_message
+    if v is not None:
+        b = v if v.__class__ is bytes else blob(v)
+        n = len(b)
+        put(b'J' + (SIZES[n] if n < 128 else size(n)) + b)
+    v = m.rpc_request
+    if v is not None:
+        b = v if v.__class__ is bytes else blob(v)
+        n = len(b)
+        put(b'R' + (SIZES[n] if n < 128 else size(n)) + b)
+    v = m.rpc_ack
+    if v is not None:
+        b = v if v.__class__ is bytes else blob(v)
+        n = len(b)
+        put(b'Z' + (SIZES[n] if n < 128 else size(n)) + b)
+    v = m.rpc_response
+    if v is not None:
+        b = v if v.__class__ is bytes else blob(v)
+        n = len(b)
+        put(b'b' + (SIZES[n] if n < 128 else size(n)) + b)
+    v = m.stream_header
+    if v is not None:
+        b = v if v.__class__ is bytes else blob(v)
+        n = len(b)
+        put(b'j' + (SIZES[n] if n < 128 else size(n)) + b)
+    v = m.stream_chunk
+    if v is not None:
+        b = v if v.__class__ is bytes else blob(v)
+        n = len(b)
+        put(b'r' + (SIZES[n] if n < 128 else size(n)) + b)
+    v = m.stream_trailer
+    if v is not None:
+        b = v if v.__class__ is bytes else blob(v)
+        n = len(b)
+        put(b'z' + (SIZES[n] if n < 128 else size(n)) + b)
+    v = m.encrypted_packet
+    if v is not None:
+        b = v if v.__class__ is bytes else blob(v)
+        n = len(b)
+        put(b'\x92\x01' + (SIZES[n] if n < 128 else size(n)) + b)
     if m._unknown_fields:
         put(m._unknown_fields)
     return b"".join(parts)
@@ -2172,6 +3252,42 @@ ENCODERS: dict[type, Callable[[Any], bytes]] = {
     v3.IslandStatusMessage: v3_IslandStatusMessage,
     v3.ServiceStatus: v3_ServiceStatus,
     v3.ServiceDiscoveryMessage: v3_ServiceDiscoveryMessage,
+    livekit.SessionDescription: livekit_SessionDescription,
+    livekit.TrickleRequest: livekit_TrickleRequest,
+    livekit.MuteTrackRequest: livekit_MuteTrackRequest,
+    livekit.UpdateSubscription: livekit_UpdateSubscription,
+    livekit.LeaveRequest: livekit_LeaveRequest,
+    livekit.UpdateParticipantMetadata: livekit_UpdateParticipantMetadata,
+    livekit.Ping: livekit_Ping,
+    livekit.Pong: livekit_Pong,
+    livekit.DataChannelInfo: livekit_DataChannelInfo,
+    livekit.DataChannelReceiveState: livekit_DataChannelReceiveState,
+    livekit.SyncState: livekit_SyncState,
+    livekit.ClientInfo: livekit_ClientInfo,
+    livekit.ConnectionSettings: livekit_ConnectionSettings,
+    livekit.JoinRequest: livekit_JoinRequest,
+    livekit.WrappedJoinRequest: livekit_WrappedJoinRequest,
+    livekit.PublishDataTrackRequest: livekit_PublishDataTrackRequest,
+    livekit.PublishDataTrackResponse: livekit_PublishDataTrackResponse,
+    livekit.AddTrackRequest: livekit_AddTrackRequest,
+    livekit.SignalRequest: livekit_SignalRequest,
+    livekit.TrackInfo: livekit_TrackInfo,
+    livekit.ParticipantPermission: livekit_ParticipantPermission,
+    livekit.ParticipantInfo: livekit_ParticipantInfo,
+    livekit.Room: livekit_Room,
+    livekit.ServerInfo: livekit_ServerInfo,
+    livekit.JoinResponse: livekit_JoinResponse,
+    livekit.ReconnectResponse: livekit_ReconnectResponse,
+    livekit.ParticipantUpdate: livekit_ParticipantUpdate,
+    livekit.RoomUpdate: livekit_RoomUpdate,
+    livekit.SpeakerInfo: livekit_SpeakerInfo,
+    livekit.SpeakersChanged: livekit_SpeakersChanged,
+    livekit.RequestResponse: livekit_RequestResponse,
+    livekit.RoomMoved: livekit_RoomMoved,
+    livekit.SignalResponse: livekit_SignalResponse,
+    livekit.UserPacket: livekit_UserPacket,
+    livekit.DataPacket: livekit_DataPacket,
+    livekit.ForeignPacket: livekit_ForeignPacket,
     pulse.PlayerState: pulse_PlayerState,
     pulse.HandshakeRequest: pulse_HandshakeRequest,
     pulse.PlayerInitialState: pulse_PlayerInitialState,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dcl_comms_core.proto._gen import common, pulse, rfc4, rfc5, v3
+from dcl_comms_core.proto._gen import common, livekit, pulse, rfc4, rfc5, v3
 from dcl_comms_core.proto.fields import Field, MessageTable
 
 __all__ = ["TABLES"]
@@ -398,6 +398,380 @@ TABLES: tuple[MessageTable, ...] = (
         (
             Field("server_name", 1, "string", "implicit"),
             Field("status", 2, "message", "explicit", message=v3.ServiceStatus),
+        ),
+    ),
+    MessageTable(
+        livekit.SessionDescription,
+        "livekit.SessionDescription",
+        (
+            Field("type", 1, "string", "implicit"),
+            Field("sdp", 2, "string", "implicit"),
+            Field("id", 3, "uint32", "implicit"),
+        ),
+    ),
+    MessageTable(
+        livekit.TrickleRequest,
+        "livekit.TrickleRequest",
+        (
+            Field("candidate_init", 1, "string", "implicit"),
+            Field("target", 2, "enum", "implicit", enum=livekit.SignalTarget),
+            Field("final", 3, "bool", "implicit"),
+        ),
+    ),
+    MessageTable(
+        livekit.MuteTrackRequest,
+        "livekit.MuteTrackRequest",
+        (
+            Field("sid", 1, "string", "implicit"),
+            Field("muted", 2, "bool", "implicit"),
+        ),
+    ),
+    MessageTable(
+        livekit.UpdateSubscription,
+        "livekit.UpdateSubscription",
+        (
+            Field("track_sids", 1, "string", "repeated"),
+            Field("subscribe", 2, "bool", "implicit"),
+        ),
+    ),
+    MessageTable(
+        livekit.LeaveRequest,
+        "livekit.LeaveRequest",
+        (
+            Field("can_reconnect", 1, "bool", "implicit"),
+            Field("reason", 2, "enum", "implicit", enum=livekit.DisconnectReason),
+            Field("action", 3, "enum", "implicit", enum=livekit.LeaveAction),
+        ),
+    ),
+    MessageTable(
+        livekit.UpdateParticipantMetadata,
+        "livekit.UpdateParticipantMetadata",
+        (
+            Field("metadata", 1, "string", "implicit"),
+            Field("name", 2, "string", "implicit"),
+            Field("attributes", 3, "map", "map", key="string", value="string"),
+            Field("request_id", 4, "uint32", "implicit"),
+        ),
+    ),
+    MessageTable(
+        livekit.Ping,
+        "livekit.Ping",
+        (
+            Field("timestamp", 1, "int64", "implicit"),
+            Field("rtt", 2, "int64", "implicit"),
+        ),
+    ),
+    MessageTable(
+        livekit.Pong,
+        "livekit.Pong",
+        (
+            Field("last_ping_timestamp", 1, "int64", "implicit"),
+            Field("timestamp", 2, "int64", "implicit"),
+        ),
+    ),
+    MessageTable(
+        livekit.DataChannelInfo,
+        "livekit.DataChannelInfo",
+        (
+            Field("label", 1, "string", "implicit"),
+            Field("id", 2, "uint32", "implicit"),
+            Field("target", 3, "enum", "implicit", enum=livekit.SignalTarget),
+        ),
+    ),
+    MessageTable(
+        livekit.DataChannelReceiveState,
+        "livekit.DataChannelReceiveState",
+        (
+            Field("publisher_sid", 1, "string", "implicit"),
+            Field("last_seq", 2, "uint32", "implicit"),
+        ),
+    ),
+    MessageTable(
+        livekit.SyncState,
+        "livekit.SyncState",
+        (
+            Field("answer", 1, "message", "explicit", message=livekit.SessionDescription),
+            Field("subscription", 2, "message", "explicit", message=livekit.UpdateSubscription),
+            Field("data_channels", 4, "message", "repeated", message=livekit.DataChannelInfo),
+            Field("offer", 5, "message", "explicit", message=livekit.SessionDescription),
+            Field("datachannel_receive_states", 7, "message", "repeated", message=livekit.DataChannelReceiveState),
+        ),
+    ),
+    MessageTable(
+        livekit.ClientInfo,
+        "livekit.ClientInfo",
+        (
+            Field("protocol", 3, "int32", "implicit"),
+        ),
+    ),
+    MessageTable(
+        livekit.ConnectionSettings,
+        "livekit.ConnectionSettings",
+        (
+            Field("auto_subscribe", 1, "bool", "implicit"),
+        ),
+    ),
+    MessageTable(
+        livekit.JoinRequest,
+        "livekit.JoinRequest",
+        (
+            Field("client_info", 1, "message", "explicit", message=livekit.ClientInfo),
+            Field("connection_settings", 2, "message", "explicit", message=livekit.ConnectionSettings),
+            Field("metadata", 3, "string", "implicit"),
+            Field("participant_attributes", 4, "map", "map", key="string", value="string"),
+            Field("publisher_offer", 6, "message", "explicit", message=livekit.SessionDescription),
+            Field("reconnect", 7, "bool", "implicit"),
+            Field("reconnect_reason", 8, "enum", "implicit", enum=livekit.ReconnectReason),
+            Field("participant_sid", 9, "string", "implicit"),
+        ),
+    ),
+    MessageTable(
+        livekit.WrappedJoinRequest,
+        "livekit.WrappedJoinRequest",
+        (
+            Field("compression", 1, "enum", "implicit", enum=livekit.Compression),
+            Field("join_request", 2, "bytes", "implicit"),
+        ),
+    ),
+    MessageTable(
+        livekit.PublishDataTrackRequest,
+        "livekit.PublishDataTrackRequest",
+        (
+            Field("pub_handle", 1, "uint32", "implicit"),
+            Field("name", 2, "string", "implicit"),
+        ),
+    ),
+    MessageTable(
+        livekit.PublishDataTrackResponse,
+        "livekit.PublishDataTrackResponse",
+        (
+        ),
+    ),
+    MessageTable(
+        livekit.AddTrackRequest,
+        "livekit.AddTrackRequest",
+        (
+            Field("cid", 1, "string", "implicit"),
+            Field("name", 2, "string", "implicit"),
+            Field("type", 3, "enum", "implicit", enum=livekit.TrackType),
+        ),
+    ),
+    MessageTable(
+        livekit.SignalRequest,
+        "livekit.SignalRequest",
+        (
+            Field("offer", 1, "message", "oneof", message=livekit.SessionDescription, group="message"),
+            Field("answer", 2, "message", "oneof", message=livekit.SessionDescription, group="message"),
+            Field("trickle", 3, "message", "oneof", message=livekit.TrickleRequest, group="message"),
+            Field("add_track", 4, "message", "oneof", message=livekit.AddTrackRequest, group="message"),
+            Field("subscription", 6, "message", "oneof", message=livekit.UpdateSubscription, group="message"),
+            Field("leave", 8, "message", "oneof", message=livekit.LeaveRequest, group="message"),
+            Field("sync_state", 12, "message", "oneof", message=livekit.SyncState, group="message"),
+            Field("ping", 14, "int64", "implicit"),
+            Field("update_metadata", 15, "message", "oneof", message=livekit.UpdateParticipantMetadata, group="message"),
+            Field("ping_req", 16, "message", "oneof", message=livekit.Ping, group="message"),
+            Field("publish_data_track_request", 19, "message", "oneof", message=livekit.PublishDataTrackRequest, group="message"),
+        ),
+    ),
+    MessageTable(
+        livekit.TrackInfo,
+        "livekit.TrackInfo",
+        (
+            Field("sid", 1, "string", "implicit"),
+            Field("type", 2, "enum", "implicit", enum=livekit.TrackType),
+            Field("name", 3, "string", "implicit"),
+            Field("muted", 4, "bool", "implicit"),
+            Field("source", 9, "enum", "implicit", enum=livekit.TrackSource),
+            Field("encryption", 16, "uint32", "implicit"),
+        ),
+    ),
+    MessageTable(
+        livekit.ParticipantPermission,
+        "livekit.ParticipantPermission",
+        (
+            Field("can_subscribe", 1, "bool", "implicit"),
+            Field("can_publish", 2, "bool", "implicit"),
+            Field("can_publish_data", 3, "bool", "implicit"),
+            Field("hidden", 7, "bool", "implicit"),
+            Field("can_publish_sources", 9, "bytes", "implicit"),
+            Field("can_update_metadata", 10, "bool", "implicit"),
+        ),
+    ),
+    MessageTable(
+        livekit.ParticipantInfo,
+        "livekit.ParticipantInfo",
+        (
+            Field("sid", 1, "string", "implicit"),
+            Field("identity", 2, "string", "implicit"),
+            Field("state", 3, "enum", "implicit", enum=livekit.ParticipantState),
+            Field("tracks", 4, "message", "repeated", message=livekit.TrackInfo),
+            Field("metadata", 5, "string", "implicit"),
+            Field("joined_at", 6, "int64", "implicit"),
+            Field("name", 9, "string", "implicit"),
+            Field("version", 10, "uint32", "implicit"),
+            Field("permission", 11, "message", "explicit", message=livekit.ParticipantPermission),
+            Field("attributes", 15, "map", "map", key="string", value="string"),
+            Field("disconnect_reason", 16, "enum", "implicit", enum=livekit.DisconnectReason),
+            Field("joined_at_ms", 17, "int64", "implicit"),
+        ),
+    ),
+    MessageTable(
+        livekit.Room,
+        "livekit.Room",
+        (
+            Field("sid", 1, "string", "implicit"),
+            Field("name", 2, "string", "implicit"),
+            Field("empty_timeout", 3, "uint32", "implicit"),
+            Field("max_participants", 4, "uint32", "implicit"),
+            Field("creation_time", 5, "int64", "implicit"),
+            Field("metadata", 8, "string", "implicit"),
+            Field("num_participants", 9, "uint32", "implicit"),
+            Field("departure_timeout", 14, "uint32", "implicit"),
+        ),
+    ),
+    MessageTable(
+        livekit.ServerInfo,
+        "livekit.ServerInfo",
+        (
+            Field("version", 2, "string", "implicit"),
+            Field("protocol", 3, "int32", "implicit"),
+            Field("node_id", 5, "string", "implicit"),
+        ),
+    ),
+    MessageTable(
+        livekit.JoinResponse,
+        "livekit.JoinResponse",
+        (
+            Field("room", 1, "message", "explicit", message=livekit.Room),
+            Field("participant", 2, "message", "explicit", message=livekit.ParticipantInfo),
+            Field("other_participants", 3, "message", "repeated", message=livekit.ParticipantInfo),
+            Field("subscriber_primary", 6, "bool", "implicit"),
+            Field("alternative_url", 7, "string", "implicit"),
+            Field("ping_timeout", 10, "int32", "implicit"),
+            Field("ping_interval", 11, "int32", "implicit"),
+            Field("server_info", 12, "message", "explicit", message=livekit.ServerInfo),
+        ),
+    ),
+    MessageTable(
+        livekit.ReconnectResponse,
+        "livekit.ReconnectResponse",
+        (
+            Field("server_info", 3, "message", "explicit", message=livekit.ServerInfo),
+            Field("last_message_seq", 4, "uint32", "implicit"),
+        ),
+    ),
+    MessageTable(
+        livekit.ParticipantUpdate,
+        "livekit.ParticipantUpdate",
+        (
+            Field("participants", 1, "message", "repeated", message=livekit.ParticipantInfo),
+        ),
+    ),
+    MessageTable(
+        livekit.RoomUpdate,
+        "livekit.RoomUpdate",
+        (
+            Field("room", 1, "message", "explicit", message=livekit.Room),
+        ),
+    ),
+    MessageTable(
+        livekit.SpeakerInfo,
+        "livekit.SpeakerInfo",
+        (
+            Field("sid", 1, "string", "implicit"),
+            Field("level", 2, "float", "implicit"),
+            Field("active", 3, "bool", "implicit"),
+        ),
+    ),
+    MessageTable(
+        livekit.SpeakersChanged,
+        "livekit.SpeakersChanged",
+        (
+            Field("speakers", 1, "message", "repeated", message=livekit.SpeakerInfo),
+        ),
+    ),
+    MessageTable(
+        livekit.RequestResponse,
+        "livekit.RequestResponse",
+        (
+            Field("request_id", 1, "uint32", "implicit"),
+            Field("reason", 2, "enum", "implicit", enum=livekit.RequestOutcome),
+            Field("message", 3, "string", "implicit"),
+            Field("add_track", 5, "message", "explicit", message=livekit.AddTrackRequest),
+            Field("publish_data_track", 10, "message", "explicit", message=livekit.PublishDataTrackRequest),
+        ),
+    ),
+    MessageTable(
+        livekit.RoomMoved,
+        "livekit.RoomMoved",
+        (
+            Field("room", 1, "message", "explicit", message=livekit.Room),
+            Field("token", 2, "string", "implicit"),
+            Field("participant", 3, "message", "explicit", message=livekit.ParticipantInfo),
+            Field("other_participants", 4, "message", "repeated", message=livekit.ParticipantInfo),
+        ),
+    ),
+    MessageTable(
+        livekit.SignalResponse,
+        "livekit.SignalResponse",
+        (
+            Field("join", 1, "message", "oneof", message=livekit.JoinResponse, group="message"),
+            Field("answer", 2, "message", "oneof", message=livekit.SessionDescription, group="message"),
+            Field("offer", 3, "message", "oneof", message=livekit.SessionDescription, group="message"),
+            Field("trickle", 4, "message", "oneof", message=livekit.TrickleRequest, group="message"),
+            Field("update", 5, "message", "oneof", message=livekit.ParticipantUpdate, group="message"),
+            Field("leave", 8, "message", "oneof", message=livekit.LeaveRequest, group="message"),
+            Field("mute", 9, "message", "oneof", message=livekit.MuteTrackRequest, group="message"),
+            Field("speakers_changed", 10, "message", "oneof", message=livekit.SpeakersChanged, group="message"),
+            Field("room_update", 11, "message", "oneof", message=livekit.RoomUpdate, group="message"),
+            Field("refresh_token", 16, "string", "implicit"),
+            Field("pong", 18, "int64", "implicit"),
+            Field("reconnect", 19, "message", "oneof", message=livekit.ReconnectResponse, group="message"),
+            Field("pong_resp", 20, "message", "oneof", message=livekit.Pong, group="message"),
+            Field("request_response", 22, "message", "oneof", message=livekit.RequestResponse, group="message"),
+            Field("room_moved", 24, "message", "oneof", message=livekit.RoomMoved, group="message"),
+            Field("publish_data_track_response", 27, "message", "oneof", message=livekit.PublishDataTrackResponse, group="message"),
+        ),
+    ),
+    MessageTable(
+        livekit.UserPacket,
+        "livekit.UserPacket",
+        (
+            Field("participant_sid", 1, "string", "implicit"),
+            Field("payload", 2, "bytes", "implicit"),
+            Field("destination_sids", 3, "string", "repeated"),
+            Field("topic", 4, "string", "explicit"),
+            Field("participant_identity", 5, "string", "implicit"),
+            Field("destination_identities", 6, "string", "repeated"),
+            Field("nonce", 11, "bytes", "implicit"),
+        ),
+    ),
+    MessageTable(
+        livekit.DataPacket,
+        "livekit.DataPacket",
+        (
+            Field("kind", 1, "enum", "implicit", enum=livekit.DataKind),
+            Field("user", 2, "message", "explicit", message=livekit.UserPacket),
+            Field("participant_identity", 4, "string", "implicit"),
+            Field("destination_identities", 5, "string", "repeated"),
+            Field("sequence", 16, "uint32", "implicit"),
+            Field("participant_sid", 17, "string", "implicit"),
+        ),
+    ),
+    MessageTable(
+        livekit.ForeignPacket,
+        "livekit.ForeignPacket",
+        (
+            Field("sip_dtmf", 6, "bytes", "explicit"),
+            Field("transcription", 7, "bytes", "explicit"),
+            Field("chat_message", 9, "bytes", "explicit"),
+            Field("rpc_request", 10, "bytes", "explicit"),
+            Field("rpc_ack", 11, "bytes", "explicit"),
+            Field("rpc_response", 12, "bytes", "explicit"),
+            Field("stream_header", 13, "bytes", "explicit"),
+            Field("stream_chunk", 14, "bytes", "explicit"),
+            Field("stream_trailer", 15, "bytes", "explicit"),
+            Field("encrypted_packet", 18, "bytes", "explicit"),
         ),
     ),
     MessageTable(

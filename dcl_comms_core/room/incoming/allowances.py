@@ -26,6 +26,7 @@ __all__ = [
     "ALLOWANCES",
     "CHAT",
     "EMOTE",
+    "IGNORED",
     "MOVEMENT",
     "OTHER",
     "PROFILE",
@@ -66,6 +67,8 @@ class PeerTraffic:
     """Of these packets, those that were not acceptable."""
     limited: int
     """Of these packets, those beyond an allowance: not delivered."""
+    ignored: int = 0
+    """Of these packets, those that came while the peer was ignored: not looked at."""
     abuse: float
     """The abuse score now: see ``dcl_comms_core.room.incoming.allowances``."""
 
@@ -77,6 +80,13 @@ class Held(NamedTuple):
     private: bool
     reliable: bool
     topic: str
+
+
+IGNORED: Final = Held(b"", False, False, "")
+"""What a guard holds instead of a movement while its peer is ignored.
+
+So the question costs nothing where nobody is: whether something is held is asked of every packet anyway.
+"""
 
 
 class Guard:
@@ -99,6 +109,7 @@ class Guard:
         "queued",
         "received",
         "rejected",
+        "unheard",
     )
 
     def __init__(self, who: PeerId | None, gaps: tuple[float, ...], byte_gap: float, burst: float) -> None:
@@ -107,12 +118,13 @@ class Guard:
         self.bytes = 0
         self.rejected = 0
         self.limited = 0
+        self.unheard = 0
         self.beyond = OTHER
         """The allowance that the latest excess packet exceeded, as an index into ALLOWANCES."""
         self.heard: Heard | None = None
         """What was heard in its current session; None: no session, or a guard shared by many senders."""
         self.held: Held | None = None
-        """The newest movement that exceeded the allowance, until it is due."""
+        """The newest movement that exceeded the allowance, until it is due; or IGNORED."""
         self.queued = False
         """Whether it is in the queue of guards with a held movement."""
         self.exceeded: set[int] = set()
@@ -186,14 +198,32 @@ class Guard:
             bytes=self.bytes,
             rejected=self.rejected,
             limited=self.limited,
-            abuse=self._score(now),
+            ignored=self.unheard,
+            abuse=self.score(now),
         )
 
-    def _score(self, now: float) -> float:
+    @property
+    def ignored(self) -> bool:
+        """Whether its peer is ignored."""
+        return self.held is IGNORED
+
+    def mute(self) -> int:
+        """Ignore its peer.  How many movements waited, and are let go."""
+        waited = 0 if self.held is None or self.held is IGNORED else 1
+        self.held = IGNORED
+        self.unheard += waited
+        return waited
+
+    def unmute(self) -> None:
+        """Ignore its peer no longer."""
+        self.held = None
+
+    def score(self, now: float) -> float:
+        """The abuse score."""
         return self._points * exp2((self._points_at - now) / _HALF_LIFE)
 
     def _add_points(self, points: float, now: float) -> None:
-        self._points = self._score(now) + points
+        self._points = self.score(now) + points
         self._points_at = now
 
 

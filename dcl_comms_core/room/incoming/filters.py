@@ -29,7 +29,7 @@ from __future__ import annotations
 from math import dist, inf
 from typing import TYPE_CHECKING, Any, Final
 
-from dcl_comms_core.events import RejectReason
+from dcl_comms_core.events import PeerMoved, ProfileAnnounced, RejectReason
 from dcl_comms_core.packets.chat import AUTHORITATIVE_SERVER, has_control
 from dcl_comms_core.packets.conventions import EMOJIS
 from dcl_comms_core.packets.movement import TimestampUnwrapper
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
     from dcl_comms_core.events import (
         ChatReceived,
+        PacketEvent,
         PeerEmoted,
         ProfileReceived,
         ProfileRequested,
@@ -63,6 +64,7 @@ __all__ = [
     "judge_reaction",
     "judge_request",
     "judge_response",
+    "judge_version",
 ]
 
 _POSITIONS_A_SECOND: Final = 10.0
@@ -73,7 +75,7 @@ _FASTEST: Final = 50.0
 class Heard:
     """What was heard of one session of a peer."""
 
-    __slots__ = ("compressed", "moved", "placed", "scene_only", "told")
+    __slots__ = ("compressed", "last", "moved", "placed", "scene_only", "told", "version")
 
     def __init__(self, who: PeerId, room: int, session: int) -> None:
         self.told: Told = (None, room, session)
@@ -84,6 +86,17 @@ class Heard:
         self.placed = -1
         """The newest position, by its number."""
         self.compressed: Compressed | None = None
+        self.last: PeerMoved | None = None
+        """What it told last of where it is."""
+        self.version: int | None = None
+        """Of its profile, as it announced last."""
+
+    def early(self, event: PacketEvent) -> None:
+        """It told this before it was named."""
+        if isinstance(event, PeerMoved):
+            self.last = event
+        elif isinstance(event, ProfileAnnounced):
+            self.version = event.version
 
 
 class Compressed:
@@ -136,6 +149,7 @@ def judge_movement(event: Any, heard: Heard | None, hearing: Hearing) -> str:
         if stamp < newest and newest - stamp < hearing.late:
             return "late"
         heard.moved = stamp
+        heard.last = event
     return ""
 
 
@@ -146,6 +160,7 @@ def judge_position(event: Any, heard: Heard | None, hearing: Hearing) -> str:
         if 0 < heard.placed - index < hearing.late * _POSITIONS_A_SECOND:
             return "late"
         heard.placed = index
+        heard.last = event
     return ""
 
 
@@ -168,6 +183,7 @@ def judge_compressed(event: Any, heard: Heard | None, hearing: Hearing) -> str:
         told.suspect = place
         return "implausible"
     told.place, told.suspect = place, None
+    heard.last = event
     return ""
 
 
@@ -208,6 +224,13 @@ def judge_reaction(event: ReactionReceived, heard: Heard | None, hearing: Hearin
         session = heard.told[2] if heard is not None else 0
         return "" if hearing.seen.is_new(key, (event.removed, hearing.room, session)) else "repeated"
     return hearing.repeated(heard, ("reaction", event.sender.key, event.timestamp)) if event.timestamp else ""
+
+
+def judge_version(event: ProfileAnnounced, heard: Heard | None, _hearing: Hearing) -> str:
+    """Never drops: remembers the version."""
+    if heard is not None:
+        heard.version = event.version
+    return ""
 
 
 def judge_request(event: ProfileRequested, _heard: Heard | None, hearing: Hearing) -> str:

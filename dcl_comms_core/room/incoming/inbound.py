@@ -12,10 +12,20 @@ from typing import TYPE_CHECKING, Final
 
 from dcl_comms_core.events import LimitReached, PacketRejected
 from dcl_comms_core.peers import PeerId
-from dcl_comms_core.room.incoming.allowances import ALLOWANCES, MOVEMENT, OTHER, REJECTED, Guard, Held
+from dcl_comms_core.room.incoming.allowances import (
+    ALLOWANCES,
+    IGNORED,
+    MOVEMENT,
+    OTHER,
+    REJECTED,
+    Guard,
+    Held,
+)
 from dcl_comms_core.states import RoomState, Timer
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from dcl_comms_core.inputs import ForeignReceived
     from dcl_comms_core.limits import Limits
     from dcl_comms_core.room.incoming.reader import PacketReader
@@ -36,7 +46,8 @@ class Inbound:
     """Receives packets.  ``raw``: delivers them undecoded, and charges no allowance."""
 
     __slots__ = (
-        "_by_text", "_clock", "_events", "_guards", "_lifecycle", "_limits", "_line", "_output", "_raw", "_read",
+        "_by_text", "_clock", "_events", "_guards", "_ignored", "_lifecycle", "_limits", "_line", "_on_abuse",
+        "_output", "_raw", "_read",
         "_reader", "_roster", "_timers", "our_topic", "received", "received_bytes",
     )  # fmt: skip
 
@@ -64,6 +75,8 @@ class Inbound:
         self._read = reader.read
         self._limits = limits
         self._raw = raw
+        self._ignored = roster.ignored.ends
+        self._on_abuse: Callable[[Guard], object] | None = None
         self._line: deque[Guard] = deque()
         """Guards with a held movement, in the order in which they began to hold one."""
         self.our_topic = ""
@@ -71,7 +84,11 @@ class Inbound:
         self.received = 0
         self.received_bytes = 0
 
-    def receive(
+    def watch_abuse(self, judge: Callable[[Guard], object] | None) -> None:
+        """Have this called with the guard of each packet that should not have come; None: nothing."""
+        self._on_abuse = judge
+
+    def receive(  # noqa: C901, PLR0911, PLR0912 - once per packet, where a call would cost more than it says
         self, sender: str | None, data: bytes, reliable: bool, topic: str, now: float, source: int | None
     ) -> str:
         """Take a packet of the current link.  What became of it: a verdict of ``dcl_comms_core.tap``."""
@@ -91,11 +108,18 @@ class Inbound:
         if guard is None:
             guard = self._guards.strangers
             who = PeerId(sender) if sender and len(sender) <= self._limits.identity_chars else None
+            if self._ignored and who in self._ignored:
+                return self._unheard(guard, 1, size)
         else:
             who = guard.id
             held = guard.held
-            if held is not None and guard.movement_due <= now:
-                self._release(guard, held)
+            if held is not None:
+                if held is IGNORED:
+                    return self._unheard(guard, 1, size)
+                if guard.movement_due <= now:
+                    self._release(guard, held)
+                    if guard.ignored:
+                        return self._unheard(guard, 1, size)
         guard.received += 1
         guard.bytes += size
         private = topic != "" and topic.lower() == self.our_topic  # not is_private(): once per packet
@@ -116,6 +140,14 @@ class Inbound:
             self._roster.remember_early(source, event)
         return verdict
 
+    def _unheard(self, guard: Guard, count: int, size: int) -> str:
+        """Let go what comes of a peer that is ignored."""
+        guard.received += count
+        guard.bytes += size
+        guard.unheard += count
+        self._output.counters["dropped.ignored"] += count
+        return "ignored"
+
     def is_private(self, topic: str) -> bool:
         """Whether a packet of this topic is for us alone."""
         return topic != "" and topic.lower() == self.our_topic
@@ -129,6 +161,10 @@ class Inbound:
         now = self._clock.now
         self._output.counters["rejected." + event.reason.name.lower()] += 1
         guard.reject(now)
+        if self._on_abuse is not None:
+            self._on_abuse(guard)
+            if guard.ignored:
+                return False
         if self._raw or guard.admit(REJECTED, event.size, now):
             return True
         self._beyond(guard, None)
@@ -144,6 +180,12 @@ class Inbound:
         name = ALLOWANCES[allowance]
         if guard.exceed(now):
             self._reached(guard, name)
+        if self._on_abuse is not None:
+            self._on_abuse(guard)
+            if guard.ignored:
+                guard.limited += 1
+                output.counters["dropped." + name] += 1
+                return verdict
         kept = allowance == MOVEMENT and guard.id is not None
         if kept and packet is not None and len(packet.data) <= self._limits.movement_bytes:
             older, guard.held = guard.held, packet
@@ -163,6 +205,9 @@ class Inbound:
         """Something came that is no packet and that nobody reads: it counts as its sender's all the same."""
         now, counters = self._clock.now, self._output.counters
         guard = self._by_text.get(inp.sender or "", self._guards.strangers)
+        if guard.ignored:
+            self._unheard(guard, inp.count, inp.size)
+            return
         guard.received += inp.count
         guard.bytes += inp.size
         beyond = guard.admit_some(OTHER, inp.count, inp.size, now)
@@ -173,6 +218,8 @@ class Inbound:
             counters["dropped." + name] += beyond
             if guard.exceed(now, beyond):
                 self._reached(guard, name)
+            if self._on_abuse is not None:
+                self._on_abuse(guard)
 
     def _reached(self, guard: Guard, name: str) -> None:
         value = getattr(self._limits, name)
@@ -196,7 +243,7 @@ class Inbound:
         while line:
             guard = line[0]
             held = guard.held
-            if held is not None:
+            if held is not None and held is not IGNORED:
                 if guard.movement_due > now:
                     self._timers.arm(Timer.MOVEMENT, guard.movement_due)
                     return
@@ -208,6 +255,7 @@ class Inbound:
         """Drop all held movements: the link is gone, or closing."""
         self._timers.disarm(Timer.MOVEMENT)
         for guard in self._line:
-            guard.held = None
+            if guard.held is not IGNORED:
+                guard.held = None
             guard.queued = False
         self._line.clear()

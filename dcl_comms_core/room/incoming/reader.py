@@ -30,6 +30,7 @@ from dcl_comms_core.room.incoming.filters import (
     judge_reaction,
     judge_request,
     judge_response,
+    judge_version,
 )
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ KINDS: Final[Mapping[str | None, tuple[int, Reader | None, Judge | None]]] = {
         ("scene_emote", EMOTE, None),
         ("reaction", EMOTE, judge_reaction),
         ("chat_reaction", EMOTE, judge_reaction),
-        ("profile_version", PROFILE, None),
+        ("profile_version", PROFILE, judge_version),
         ("profile_request", PROFILE, judge_request),
         ("profile_response", PROFILE, judge_response),
         ("voice", OTHER, None),

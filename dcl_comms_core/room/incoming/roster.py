@@ -7,8 +7,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from dcl_comms_core import events as ev
+from dcl_comms_core.company.arrivals import Acquaintances
+from dcl_comms_core.company.entries import written
+from dcl_comms_core.company.ignoring import Ignored
 from dcl_comms_core.inputs import TrackAppeared, TrackAttached, TrackDetached, TrackFailed, TrackVanished
-from dcl_comms_core.peers import Peer, PeerId, PeerTable
+from dcl_comms_core.peers import Arrival, Peer, PeerId, PeerTable
 from dcl_comms_core.room.event_size import text_weight, weight
 from dcl_comms_core.room.incoming.allowances import Guards
 
@@ -18,6 +21,8 @@ if TYPE_CHECKING:
     from dcl_comms_core.inputs import Participant, Track, TrackInput
     from dcl_comms_core.limits import Limits
     from dcl_comms_core.room.incoming.allowances import Guard
+    from dcl_comms_core.room.incoming.filters import Heard
+    from dcl_comms_core.tools.vectors import Vector3
 
 __all__ = ["Roster"]
 
@@ -26,23 +31,32 @@ class Roster:
     """Peers and tracks of one room, each table bounded.  Its methods return the events that follow."""
 
     __slots__ = (
+        "_acquaintances",
         "_early",
         "_early_bytes",
+        "_entered",
         "_full",
         "_joins_paid",
         "_limits",
         "_owned",
         "_peers_bytes",
         "_room",
+        "_speaking",
         "_tracks",
         "guards",
+        "ignored",
         "peers",
     )
 
     def __init__(self, room: str, limits: Limits, number: int) -> None:
         self._room = room
         self._limits = limits
-        self.peers = PeerTable(limits.peers)
+        self.peers = PeerTable(limits.peers, self)
+        self.ignored = Ignored(limits.ignored)
+        """Whom we ignore, here or not."""
+        self._acquaintances = Acquaintances(limits)
+        self._entered = False
+        self._speaking: frozenset[PeerId] = frozenset()
         self._peers_bytes = 0
         """What peers say of themselves takes so much."""
         self.guards = Guards(limits, number)
@@ -62,8 +76,49 @@ class Roster:
 
     def guard(self, who: PeerId) -> Guard | None:
         """The guard of a peer that is present or left recently."""
-        peer = self.peers.get(who)
+        peer = self.peers.entry(who)
         return self.guards.departed(who) if peer is None else self.guards.by_text[peer.id.text]
+
+    def ignore(self, who: PeerId) -> int:
+        """Let go unread what a peer sends from now on, if it is here.  How many movements waited, and go too."""
+        peer = self.peers.entry(who)
+        return 0 if peer is None else self.guards.by_text[peer.id.text].mute()
+
+    def unignore(self, who: PeerId) -> None:
+        """Read again what a peer sends."""
+        peer = self.peers.entry(who)
+        if peer is not None:
+            self.guards.by_text[peer.id.text].unmute()
+
+    # --- what is known of a peer
+
+    def position(self, peer: Peer) -> Vector3 | None:
+        """Where it is, as it told."""
+        last = self._heard_of(peer.id).last
+        return None if last is None else last.position
+
+    def full(self, peer: Peer) -> Peer:
+        """The peer with all that is known of it."""
+        heard = self._heard_of(peer.id)
+        return written(
+            peer,
+            last=heard.last,
+            rooms=(self._room,),
+            tracks=self.tracks_of(peer.id),
+            profile_version=heard.version,
+            speaking=peer.id in self._speaking,
+        )
+
+    def _heard_of(self, who: PeerId) -> Heard:
+        heard = self.guards.by_text[who.text].heard
+        assert heard is not None  # noqa: S101 - as long as it is here
+        return heard
+
+    def speak(self, identities: Iterable[str]) -> tuple[PeerId, ...]:
+        """These are the speakers now, and no others."""
+        speakers = tuple(map(self.peer_id, identities))
+        self._speaking = frozenset(who for who in speakers if self.peers.entry(who) is not None)
+        return speakers
 
     # --- peers
 
@@ -73,11 +128,12 @@ class Roster:
         # On a new connection old handles of senders mean nothing, and every track is offered anew.
         self._keep_early(())
         events = [event for sid in tuple(self._tracks) for event in self._drop_track(sid, now)]
-        for peer in self.peers.values():
-            if peer.id.text not in present:
-                events += self.leave(peer.id.text, now)
+        for who in self.peers:
+            if who.text not in present:
+                events += self.leave(who.text, now)
         for participant in present.values():
             events += self.join(participant, now, None, listed=True)
+        self._entered = True
         return events
 
     def join(self, participant: Participant, now: float, source: int | None, *, listed: bool = False) -> list[ev.Event]:
@@ -89,15 +145,20 @@ class Roster:
             return self._reached("identity_chars", self._limits.identity_chars, now)
         who = PeerId(participant.identity)
         events: list[ev.Event] = []
-        known = self.peers.get(who)
+        known = self.peers.entry(who)
         if known is not None and known.sid == participant.sid:
             events += self.update(participant, now)
         else:
             if known is not None:
                 events += self.leave(known.id.text, now)
+            # Whom we find when we come back came after us.
+            otherwise = Arrival.WAS_HERE if listed and not self._entered else Arrival.NEW
+            arrival, first_seen = self._acquaintances.met(who, now, otherwise)
             peer = Peer(
                 id=who,
                 joined_at=now,
+                arrival=arrival,
+                first_seen=first_seen,
                 sid=participant.sid,
                 name=participant.name,
                 metadata=participant.metadata,
@@ -108,11 +169,16 @@ class Roster:
             if not self.peers.put(peer):
                 return events + self._reached("peers", self._limits.peers, now)
             self.guards.join(who)
-            events.append(ev.PeerJoined(at=now, room=self._room, sender=who))
+            if who in self.ignored.ends:
+                self.ignore(who)
+            events.append(ev.PeerJoined(at=now, room=self._room, sender=who, arrival=arrival))
             events += self._weigh(peer, 0, now)
         if source is not None:
             early = self._take_early(source, who)
-            if early:
+            if early and who not in self.ignored.ends:
+                heard = self._heard_of(who)
+                for event in early:
+                    heard.early(event)
                 events.append(ev.PeerIdentified(at=now, room=self._room, sender=who, early=early))
         return events
 
@@ -129,7 +195,7 @@ class Roster:
 
     def update(self, participant: Participant, now: float) -> list[ev.Event]:
         """Somebody's name, metadata or attributes may have changed."""
-        known = self.peers.get(PeerId(participant.identity))
+        known = self.peers.entry(PeerId(participant.identity))
         if known is None:
             return []
         name, metadata, attributes = participant.name, participant.metadata, dict(participant.attributes)
@@ -160,6 +226,9 @@ class Roster:
         peer = self.peers.pop(who)
         if peer is not None:
             self.guards.leave(peer.id)
+            self._acquaintances.parted(peer.id, now, peer.first_seen)
+            if who in self._speaking:
+                self._speaking -= {who}
             self._peers_bytes -= _said_by(peer)
             self._full -= {"peers", "peers_bytes"}
             events.append(ev.PeerLeft(at=now, room=self._room, sender=peer.id))
@@ -186,6 +255,10 @@ class Roster:
         self._early_bytes = sum(weight(event) for _, event in self._early)
 
     # --- tracks
+
+    def tracks_of(self, who: PeerId) -> tuple[Track, ...]:
+        """What a peer publishes, in the order in which it began."""
+        return tuple(self._tracks[sid][1] for sid in self._owned.get(who, ()))
 
     def track(self, inp: TrackInput, now: float) -> list[ev.Event]:  # noqa: PLR0911 - one flat dispatch
         """Events for what the transport says of a track; none for a track that is not known."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, Protocol
 
 from dcl_comms_core.commands import SendData, SendFrame
-from dcl_comms_core.errors import LocalProtocolError, PacketTooLarge
+from dcl_comms_core.errors import LocalProtocolError, NoWhispers, PacketTooLarge
 from dcl_comms_core.handshake.frames import update_frame
 from dcl_comms_core.packets.envelope import (
     LIVEKIT_MAX_PACKET,
@@ -23,6 +23,8 @@ __all__ = ["Carrier", "LiveKitCarrier", "WsRoomCarrier"]
 
 _FITS: Final = WEBSOCKET_MAX_FRAME - 16
 """A packet of this many bytes fits into a frame with any other fields."""
+_LIVEKIT_FITS: Final = LIVEKIT_MAX_PACKET - 64
+"""So many bytes of a packet to everybody and of our identity fit into LiveKit's envelope with its other fields."""
 
 
 class Carrier(Protocol):
@@ -30,7 +32,7 @@ class Carrier(Protocol):
 
     @property
     def addresses(self) -> bool:
-        """Whether a packet may be for some alone, or have a topic."""
+        """Whether a packet may be for some alone, or have a topic; such a transport has tracks too."""
         ...
 
     def check(self, messages: Messages, *, identity: str, reliable: bool, sequence: int) -> None:
@@ -53,7 +55,10 @@ class LiveKitCarrier:
 
     def check(self, messages: Messages, *, identity: str, reliable: bool, sequence: int) -> None:
         """Raise PacketTooLarge or LocalProtocolError for what LiveKit would not take."""
+        most = _LIVEKIT_FITS - 4 * len(identity)
         for number, (data, to, topic) in enumerate(messages, sequence):
+            if to is None and not topic and len(data) <= most:
+                continue
             try:
                 size = livekit_packet_size(
                     len(data), identity=identity, to=to, topic=topic, reliable=reliable, sequence=number
@@ -86,8 +91,7 @@ class WsRoomCarrier:
         """Raise PacketTooLarge or LocalProtocolError for what a ws-room can't carry."""
         for data, to, topic in messages:
             if to is not None or topic:
-                msg = "a ws-room sends everything to everybody: leave out to= and topic=, or send in a LiveKit room"
-                raise LocalProtocolError(msg)
+                raise NoWhispers
             if len(data) > _FITS and (size := ws_room_frame_size(len(data), reliable=reliable)) > WEBSOCKET_MAX_FRAME:
                 raise PacketTooLarge(size, WEBSOCKET_MAX_FRAME)
 

@@ -11,6 +11,7 @@ from copy import copy
 from math import inf, nextafter
 from typing import TYPE_CHECKING, Final
 
+from dcl_comms_core.avatars.emotes import emote_urn
 from dcl_comms_core.codec import encode, kind_of
 from dcl_comms_core.errors import LocalProtocolError, PacketTooLarge
 from dcl_comms_core.events import WarningCode
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from dcl_comms_core.room.outgoing.outbox import Messages
     from dcl_comms_core.tools.clock import Clock
 
-__all__ = ["Intents", "check_movement", "check_version", "packed"]
+__all__ = ["Intents", "check_movement", "check_version", "for_everybody", "packed"]
 
 
 _VERSION_FIELD: Final = bytes((11 << 3, PROTOCOL_VERSION))
@@ -45,9 +46,11 @@ _STAMP_STEP: Final = 1e-11
 class Intents(ABC):
     """The verbs of an application.
 
-    All of them take ``to`` (EVERYONE, a PeerId, a Peer, or a collection of these; an empty one sends to nobody), and
-    raise LocalProtocolError when the room is not open, PermissionMissing when the token forbids data, PacketTooLarge
-    and SendQueueFull; then nothing was sent.
+    All of them take ``to`` (EVERYONE, a PeerId, a Peer, or a collection of these; an empty one sends to nobody).  While
+    no room is open, and one is looked for or repaired, ``move`` and a profile's version are remembered and the rest
+    waits, or raises NotInARoom: see ``dcl_comms_core.weather.away``.  They raise LocalProtocolError once the room is
+    over, PermissionMissing when the token forbids data, NoWhispers where some are named in a ws-room (with
+    ``else_everybody`` it goes to everybody there), PacketTooLarge and SendQueueFull; then nothing was sent.
     """
 
     def __init__(self, limits: Limits, clock: Clock) -> None:
@@ -55,6 +58,8 @@ class Intents(ABC):
         """The bounds in force."""
         self.clock = clock
         """What time it is here."""
+        self.moved: tuple[rfc4.Movement, float] | None = None
+        """Where we said last that we are, and when; None: we never moved."""
         self._last_stamp = 0.0
         self._last_emote = 0
         self._last_reaction = 0.0
@@ -62,16 +67,19 @@ class Intents(ABC):
         self._warned_of_chat = False
 
     @abstractmethod
-    def put(self, messages: Messages, *, reliable: bool, now: float | None) -> None:
-        """Check and queue packets: all or none.  What ``send_bytes`` ends in."""
+    def put(self, messages: Messages, *, reliable: bool, now: float | None, else_everybody: bool = False) -> None:
+        """Check and queue packets of one content: all or none.  What ``send_bytes`` ends in.
+
+        ``else_everybody``: one that is for some goes to everybody where the room can't do that.
+        """
 
     @abstractmethod
     def check_sending(self, now: float | None = None) -> None:
         """Raise unless we may send.  LocalProtocolError: the room is not open; PermissionMissing: the token forbids."""
 
+    @abstractmethod
     def check_moving(self, now: float | None = None) -> None:
         """Raise unless we may move: as ``check_sending``, unless movements may wait.  ``move`` begins with it."""
-        self.check_sending(now)
 
     @abstractmethod
     def walk(self, movement: rfc4.Movement) -> None:
@@ -88,6 +96,7 @@ class Intents(ABC):
         to: Addressees = EVERYONE,
         channel: str = "",
         stamp: float | None = None,
+        else_everybody: bool = False,
         now: float | None = None,
     ) -> float:
         """Write to everybody, or privately to each of the peers named; gives the stamp of the message.
@@ -95,7 +104,8 @@ class Intents(ABC):
         A private message goes to its addressee under its own identity as topic, as the explorers do.  ``channel``: a
         community's, whose messages go to its router alone: ``to=COMMUNITY_ROUTER``.  ``stamp``: what another room's
         session gave for the same message, so that those who are in both rooms are told once; it has to grow.
-        PacketTooLarge: beyond Limits.chat_chars, where others reject it.
+        ``else_everybody``: in a room that has no private messages everybody gets it.  PacketTooLarge: beyond
+        Limits.chat_chars, where others reject it.
         """
         require(text, str, "chat() takes a text")
         require(channel, str, "a channel is the community's topic, a text")
@@ -119,7 +129,7 @@ class Intents(ABC):
             raise LocalProtocolError(msg)
         data = encode(rfc4.Packet(chat=rfc4.Chat(message=text, timestamp=stamp), protocol_version=PROTOCOL_VERSION))
         named = addressees(to)
-        if channel and (named is None or len(named) != 1):
+        if channel and (named is None or len(named) != 1 or else_everybody):
             msg = "a community's message goes to its router alone: to=COMMUNITY_ROUTER"
             raise LocalProtocolError(msg)
         messages: Messages = (
@@ -127,7 +137,7 @@ class Intents(ABC):
         )
         for _, _, topic in messages:
             self._check_topic(topic)
-        self.put(messages, reliable=True, now=now)
+        self.put(messages, reliable=True, now=now, else_everybody=else_everybody)
         self._last_stamp = stamp
         if len(text) * _UTF8_MOST > self.limits.chat_warn_bytes and not self._warned_of_chat:
             self._warn_of_chat(len(text.encode()))
@@ -169,6 +179,7 @@ class Intents(ABC):
             return
         check_movement(movement, self.limits)
         self.walk(movement)
+        self.moved = movement, at
 
     def announce_profile(self, version: int, *, to: Addressees = EVERYONE, now: float | None = None) -> None:
         """Tell the version of our profile.  Unity clients send a peer nothing but chat until it did this."""
@@ -183,14 +194,16 @@ class Intents(ABC):
         duration: float | None = None,
         mask: int | None = None,
         to: Addressees = EVERYONE,
+        else_everybody: bool = False,
         now: float | None = None,
     ) -> None:
-        """Play an emote by its URN, or stop it.
+        """Play an emote, or stop it: one of Emotes, a base emote's name ("wave"), or a URN.
 
         ``duration``: seconds after which it is over by itself, for movement sources that can be told (Emoting); rooms
         are not, and None is until it is stopped.  ``mask``: which parts of the avatar it moves, a number of the
         explorers' own; None: all.
         """
+        urn = emote_urn(urn)
         check_urn(urn)
         if duration is not None:
             _check_duration(duration)
@@ -205,7 +218,7 @@ class Intents(ABC):
             is_stopping=True if stop else None,
             mask=mask,
         )
-        self.play(emote, duration, to=to, now=now)
+        self.play(emote, duration, to=to, now=now, else_everybody=else_everybody)
         self._last_emote += 1
 
     def play(
@@ -215,9 +228,10 @@ class Intents(ABC):
         *,
         to: Addressees,
         now: float | None,
+        else_everybody: bool = False,
     ) -> None:
         """Send an emote.  What ``emote`` ends in."""
-        self.send(rfc4.Packet(player_emote=emote), to=to, now=now)
+        self.send(rfc4.Packet(player_emote=emote), to=to, now=now, else_everybody=else_everybody)
 
     def scene_message(self, scene_id: str, data: bytes, *, to: Addressees = EVERYONE, now: float | None = None) -> None:
         """Send a scene's message; ``data`` goes out as it is, its first byte says how the rest is framed.
@@ -238,7 +252,15 @@ class Intents(ABC):
             )
             self.warn(WarningCode.SCENE_MESSAGE_LARGE, text)
 
-    def react(self, emoji_index: int, *, count: int = 1, to: Addressees = EVERYONE, now: float | None = None) -> None:
+    def react(
+        self,
+        emoji_index: int,
+        *,
+        count: int = 1,
+        to: Addressees = EVERYONE,
+        else_everybody: bool = False,
+        now: float | None = None,
+    ) -> None:
         """React with an emoji, in the world: its number from 0 to 4095."""
         require_whole(emoji_index, 0, EMOJIS - 1, "an emoji's number")
         require_whole(count, 1, self.limits.reaction_count, "how often one reacts")
@@ -246,7 +268,7 @@ class Intents(ABC):
         # Receivers tell reactions apart by their stamps, single precision.
         stamp = max(at - self.clock.origin, self._last_reaction + _REACTION_STEP)
         reaction = rfc4.Reaction(emoji_index=emoji_index, timestamp=stamp, count=count)
-        self.send(rfc4.Packet(reaction=reaction), to=to, now=now)
+        self.send(rfc4.Packet(reaction=reaction), to=to, now=now, else_everybody=else_everybody)
         self._last_reaction = stamp
 
     def react_to(
@@ -256,6 +278,7 @@ class Intents(ABC):
         *,
         remove: bool = False,
         to: Addressees = EVERYONE,
+        else_everybody: bool = False,
         now: float | None = None,
     ) -> None:
         """React to a chat message, or take it back: see ``ChatReceived.message_id``."""
@@ -263,7 +286,7 @@ class Intents(ABC):
         check_message_id(message_id)
         index = ~emoji_index if remove else emoji_index
         reaction = rfc4.ChatReaction(emoji_index=index, message_id=message_id)
-        self.send(rfc4.Packet(chat_reaction=reaction), to=to, now=now)
+        self.send(rfc4.Packet(chat_reaction=reaction), to=to, now=now, else_everybody=else_everybody)
 
     def send(
         self,
@@ -272,6 +295,7 @@ class Intents(ABC):
         to: Addressees = EVERYONE,
         reliable: bool | None = None,
         topic: str = "",
+        else_everybody: bool = False,
         now: float | None = None,
     ) -> None:
         """Send any packet; ``reliable=None``: as the explorers do for its kind.
@@ -285,7 +309,7 @@ class Intents(ABC):
         data = packed(packet, self.limits)
         if reliable is None:
             reliable = kind_of(packet) not in LOSSY_KINDS
-        self.send_bytes(data, to=to, reliable=reliable, topic=topic, now=now)
+        self.send_bytes(data, to=to, reliable=reliable, topic=topic, else_everybody=else_everybody, now=now)
 
     def send_bytes(
         self,
@@ -294,6 +318,7 @@ class Intents(ABC):
         to: Addressees = EVERYONE,
         reliable: bool = True,
         topic: str = "",
+        else_everybody: bool = False,
         now: float | None = None,
     ) -> None:
         """Send bytes as they are."""
@@ -307,7 +332,8 @@ class Intents(ABC):
             raise PacketTooLarge(len(data), self.limits.packet_bytes)
         self._check_topic(topic)
         named = None if to is EVERYONE else addressees(to)
-        self.put([] if named == () else [(data, named, topic)], reliable=reliable, now=now)
+        messages: Messages = [] if named == () else [(data, named, topic)]
+        self.put(messages, reliable=reliable, now=now, else_everybody=else_everybody)
 
     def _check_topic(self, topic: str) -> None:
         if not isinstance(topic, str) or len(topic) > self.limits.topic_chars:  # pyright: ignore[reportUnnecessaryIsInstance]  # untyped
@@ -325,6 +351,11 @@ def _check_duration(duration: float) -> None:
     if duration <= 0.0:
         msg = f"{what}, not {duration!r}"
         raise LocalProtocolError(msg)
+
+
+def for_everybody(messages: Messages) -> Messages:
+    """Packets of one content as one that is for everybody; of none there is none."""
+    return [(data, None, "") for data, _, _ in messages[:1]]
 
 
 def packed(packet: rfc4.Packet, limits: Limits) -> bytes:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from dcl_comms_core.errors import LocalProtocolError
+from dcl_comms_core.errors import LocalProtocolError, NotInARoom
 from dcl_comms_core.events import WarningCode
 from dcl_comms_core.room.outgoing.confirmed import Confirmed
 from dcl_comms_core.room.outgoing.outbox import Outbox
-from dcl_comms_core.states import RoomState
+from dcl_comms_core.states import RoomState, Timer
+from dcl_comms_core.tools.timers import Timers
+from dcl_comms_core.weather.away import Away, Outage
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -17,23 +19,40 @@ if TYPE_CHECKING:
     from dcl_comms_core.limits import Limits
     from dcl_comms_core.room.lifecycle import Lifecycle
     from dcl_comms_core.room.outgoing.carriers import Carrier
-    from dcl_comms_core.room.outgoing.outbox import Messages
+    from dcl_comms_core.room.outgoing.outbox import Messages, Outgoing
     from dcl_comms_core.room.output import Output
     from dcl_comms_core.room.permit import Permit
     from dcl_comms_core.tools.clock import Clock
 
 __all__ = ["Outbound"]
 
+_BOUNDS: Final = (Timer.CONNECT, Timer.RETRY, Timer.REPAIR)
+"""What a room that is not open is waiting for."""
 _OPEN: Final = RoomState.OPEN  # looking it up in its enum, or in a set, takes longer than the question
 
 
 class Outbound:
-    """Checks packets, queues them, and gives the transport what has credit."""
+    """Checks packets, queues them, and gives the transport what has credit.
 
-    __slots__ = ("_carrier", "_clock", "_confirmed", "_lifecycle", "_outbox", "_output", "_permit", "flowing")
+    ``timers``: those of the room; ``away``: what is done with what is said while it is not open.
+    """
+
+    __slots__ = (
+        "_away", "_carrier", "_clock", "_confirmed", "_lifecycle", "_outage", "_outbox", "_output", "_permit",
+        "_timers", "flowing",
+    )  # fmt: skip
 
     def __init__(
-        self, output: Output, clock: Clock, lifecycle: Lifecycle, permit: Permit, limits: Limits, carrier: Carrier
+        self,
+        output: Output,
+        clock: Clock,
+        lifecycle: Lifecycle,
+        permit: Permit,
+        limits: Limits,
+        carrier: Carrier,
+        *,
+        timers: Timers | None = None,
+        away: Away = Away.WAIT,
     ) -> None:
         self._output = output
         self._clock = clock
@@ -42,6 +61,9 @@ class Outbound:
         self._carrier = carrier
         self._outbox = Outbox(limits)
         self._confirmed = Confirmed()
+        self._timers = Timers() if timers is None else timers
+        self._away = away
+        self._outage = Outage(limits.waiting_seconds)
         self.flowing = False
         """Whether the link takes packets, as far as there is credit."""
 
@@ -51,28 +73,74 @@ class Outbound:
         return self._outbox
 
     def check(self) -> None:
-        """Raise unless we may send.  LocalProtocolError: the room is not open; PermissionMissing: we may not."""
-        state = self._lifecycle.state
-        if state is not _OPEN and not self._lifecycle.sending:
-            msg = f"the room is {state.value}: send between RoomOpened and RoomClosed"
-            raise LocalProtocolError(msg)
+        """Raise unless we may send, or what we say may wait.
+
+        LocalProtocolError: the room is over; NotInARoom: it is not open, and we don't wait; PermissionMissing: we may
+        not.
+        """
+        if self._lifecycle.state is not _OPEN:
+            self.check_moving()
+            if self._away is Away.RAISE:
+                raise self.not_in_a_room()
         if not self._permit.may_send:
             self._permit.refuse_to_send()
 
+    def check_moving(self) -> None:
+        """Raise unless we are in the room, or may be.  LocalProtocolError: it is over."""
+        if self._lifecycle.over:
+            msg = f"the room is {self._lifecycle.state.value}: send between RoomOpened and RoomClosed"
+            raise LocalProtocolError(msg)
+
+    def not_in_a_room(self) -> NotInARoom:
+        """Why nothing can be done that does not wait."""
+        due = self._timers.due()
+        until = min((due[timer] for timer in _BOUNDS if timer in due), default=None)
+        return NotInARoom(f"the room is {self._lifecycle.state.value}", reason=self._lifecycle.lost_by, until=until)
+
     def put(self, messages: Messages, *, reliable: bool) -> None:
         """Queue packets: all or none.  PacketTooLarge, LocalProtocolError, SendQueueFull."""
-        who, outbox = self._lifecycle.identity, self._outbox
-        self._carrier.check(
-            messages, identity="" if who is None else who.text, reliable=reliable, sequence=outbox.next_sequence
-        )
+        who, token, outbox = self._lifecycle.identity, self._permit.token, self._outbox
+        identity = who.text if who is not None else "" if token is None else token.identity
+        self._carrier.check(messages, identity=identity, reliable=reliable, sequence=outbox.next_sequence)
         if self.flowing and len(messages) == 1:
             data, to, topic = messages[0]
             message = outbox.give(data, to, topic, reliable=reliable)
             if message is not None:
                 self._output.commands.append(self._carrier.command(self._lifecycle.link, message))
                 return
-        outbox.put(messages, reliable=reliable, flowing=self.flowing)
+        away = self._lifecycle.state is not _OPEN
+        outbox.put(messages, reliable=reliable, flowing=self.flowing, at=self._clock.now, away=away)
         self.send_queued()
+        if away:
+            self._wait()
+
+    # --- what waits for the room
+
+    def _wait(self) -> None:
+        oldest = self._outbox.oldest
+        # On the way out the close has a time of its own.
+        if oldest is not None and self._lifecycle.state is not RoomState.CLOSING:
+            self._timers.arm(Timer.WAITING, self._outage.due(oldest))
+
+    def expire(self) -> None:
+        """Let go of what waited for too long, count it, and say so once in an outage."""
+        outage = self._outage
+        count = self._outbox.expire(outage.due, self._clock.now)
+        self._output.counters["expired"] += count
+        if count and outage.is_news():
+            self._output.warn(WarningCode.SENDS_EXPIRED, outage.told(count), count)
+        self._wait()
+
+    def flow(self) -> None:
+        """The link takes packets from now on: send what waits."""
+        self.flowing = True
+        self._outage.over()
+        self._timers.disarm(Timer.WAITING)
+        self.send_queued()
+
+    def leave(self) -> list[Outgoing]:
+        """Give away what waits, to who has another room for it."""
+        return self._outbox.leave()
 
     def send_queued(self) -> None:
         """Send what has credit, if the link takes packets."""
@@ -131,6 +199,11 @@ class Outbound:
         """The transport lost its connection: nothing goes out until it is back."""
         self.flowing = False
         self._confirmed.cut(self._clock.now)
+        self._begin_outage()
+
+    def _begin_outage(self) -> None:
+        self._outage.begin(self._clock.now)
+        self._wait()
 
     def silent(self, seconds: float) -> None:
         """Nothing had come from the server for so long when the connection was lost."""
@@ -149,6 +222,7 @@ class Outbound:
         self.flowing = False
         lost = self._outbox.forget_in_flight()
         self._output.counters["unconfirmed"] += lost
+        self._begin_outage()
         if lost:
             self._output.warn(WarningCode.SENDS_UNCONFIRMED, f"{lost} packets were not acknowledged", lost)
 
@@ -156,7 +230,7 @@ class Outbound:
         """Drop and count what still waits, and say so if none of it may get lost."""
         reliable = self._outbox.reliable_waiting
         self._output.counters["dropped"] += self._outbox.clear()
-        if reliable:
+        if reliable and self._outage.is_news():
             self._output.warn(WarningCode.SENDS_DROPPED, f"{reliable} packets were accepted, and never sent")
 
     def finish(self) -> None:

@@ -8,14 +8,16 @@ they are acknowledged, lossy packets pass those that wait for that, and where bo
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from dcl_comms_core.errors import SendQueueFull
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from dcl_comms_core.limits import Limits
 
-__all__ = ["Message", "Messages", "Outbox", "Outgoing"]
+__all__ = ["Message", "Messages", "Outbox", "Outgoing", "check_queue"]
 
 Message: TypeAlias = "tuple[bytes, tuple[str, ...] | None, str]"
 Messages: TypeAlias = "list[Message]"
@@ -25,10 +27,24 @@ Plain tuples: a NamedTuple takes 0.4 us longer to make, which is a twentieth of 
 """
 
 
+class Queue(Protocol):
+    """Packets that wait."""
+
+    waiting_bytes: int
+
+    @property
+    def waiting(self) -> int:
+        """How many there are."""
+        ...
+
+
 class Outgoing:
     """One packet that waits or is in flight."""
 
-    __slots__ = ("data", "reliable", "to", "token", "topic")
+    __slots__ = ("at", "data", "reliable", "to", "token", "topic")
+
+    at: float
+    """When it was said; of one that never waited nobody knows."""
 
     def __init__(self, token: int, data: bytes, to: tuple[str, ...] | None, topic: str, *, reliable: bool) -> None:
         self.token = token
@@ -71,21 +87,17 @@ class Outbox:
         self.confirmed = 0
         """Reliable packets that the transport answered for."""
 
-    def put(self, messages: Messages, *, reliable: bool, flowing: bool) -> None:
-        """Queue packets: all of them, or none and SendQueueFull.
+    def put(self, messages: Messages, *, reliable: bool, flowing: bool, at: float, away: bool = False) -> None:
+        """Queue packets that are said at ``at``: all of them, or none and SendQueueFull.
 
-        ``flowing``: the link takes packets now, so those that have credit do not count as waiting.
+        ``flowing``: the link takes packets now, so those that have credit do not count as waiting.  ``away``: they wait
+        for a room.
         """
         queue = self._reliable if reliable else self._lossy
         waiting = messages[self._count_with_credit(messages, reliable=reliable) if flowing and not queue else 0 :]
-        if self.waiting + len(waiting) > self._limits.send_queue:
-            msg = f"{self.waiting} packets wait already (Limits.send_queue): await send(), or send less"
-            raise SendQueueFull(msg)
-        if self.waiting_bytes + sum(len(data) for data, _, _ in waiting) > self._limits.send_queue_bytes:
-            msg = f"{self.waiting_bytes} bytes wait already (Limits.send_queue_bytes): await send(), or send less"
-            raise SendQueueFull(msg)
+        check_queue(self, len(waiting), sum(len(data) for data, _, _ in waiting), self._limits, away=away)
         for data, to, topic in messages:
-            self._enqueue(queue, data, to, topic, reliable=reliable)
+            self._enqueue(queue, data, to, topic, reliable=reliable, at=at)
 
     def give(self, data: bytes, to: tuple[str, ...] | None, topic: str, *, reliable: bool) -> Outgoing | None:
         """Put and take one packet in one step, if nothing waits and there is credit; else None."""
@@ -105,9 +117,11 @@ class Outbox:
         return Outgoing(token, data, to, topic, reliable=reliable)
 
     def _enqueue(
-        self, queue: deque[Outgoing], data: bytes, to: tuple[str, ...] | None, topic: str, *, reliable: bool
+        self, queue: deque[Outgoing], data: bytes, to: tuple[str, ...] | None, topic: str, *, reliable: bool, at: float
     ) -> None:
-        queue.append(Outgoing(self._next_token, data, to, topic, reliable=reliable))
+        message = Outgoing(self._next_token, data, to, topic, reliable=reliable)
+        message.at = at
+        queue.append(message)
         self._next_token += 1
         self.waiting_bytes += len(data)
 
@@ -165,6 +179,26 @@ class Outbox:
         return dropped
 
     @property
+    def oldest(self) -> float | None:
+        """When the oldest was said of those that wait; None: there is none."""
+        return min((queue[0].at for queue in (self._reliable, self._lossy) if queue), default=None)
+
+    def expire(self, due: Callable[[float], float], now: float) -> int:
+        """Drop what has waited long enough; ``due`` says when, of when it was said.  Returns how many packets."""
+        count = 0
+        for queue in (self._reliable, self._lossy):
+            while queue and due(queue[0].at) <= now:
+                self.waiting_bytes -= len(queue.popleft().data)
+                count += 1
+        return count
+
+    def leave(self) -> list[Outgoing]:
+        """Give away what waits, in the order in which it was said."""
+        left = sorted((*self._reliable, *self._lossy), key=lambda message: message.token)
+        self.clear()
+        return left
+
+    @property
     def next_sequence(self) -> int:
         """The sequence number of the next reliable packet on this link, which is part of its envelope."""
         return self._given + len(self._reliable) + 1
@@ -214,3 +248,17 @@ class Outbox:
             out += len(data)
             count += 1
         return count
+
+
+def check_queue(queue: Queue, more: int, more_bytes: int, limits: Limits, *, away: bool) -> None:
+    """SendQueueFull: with so many packets and bytes more it is too long.  ``away``: it waits for a room."""
+    bounds = [("send_queue", "send_queue_bytes", "await send(), or send less")]
+    if away:
+        bounds.append(("waiting_verbs", "waiting_bytes", "no room is open, so say less"))
+    for count, size, advice in bounds:
+        if queue.waiting + more > getattr(limits, count):
+            msg = f"{queue.waiting} packets wait already (Limits.{count}): {advice}"
+            raise SendQueueFull(msg)
+        if queue.waiting_bytes + more_bytes > getattr(limits, size):
+            msg = f"{queue.waiting_bytes} bytes wait already (Limits.{size}): {advice}"
+            raise SendQueueFull(msg)

@@ -27,6 +27,11 @@ class Area:
         self.parcels = parcels
         self._cells = cells
 
+    def has(self, subject: Subject) -> bool:
+        """Whether a player is in it."""
+        parcels = self.parcels.get(subject.realm or "")
+        return parcels is not None and subject.latest.codes[0] in parcels
+
     def visible(self, cells: Cells) -> Iterator[Subject]:
         """Everybody who is in it."""
         for realm, parcels in self.parcels.items():

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from dcl_comms_core.enet import Delivery
 from dcl_comms_core.errors import SendQueueFull
 from dcl_comms_core.pulse.reasons import DisconnectReason
 from dcl_comms_core.servers.pulse.areas import NO_AREA
@@ -18,8 +17,7 @@ if TYPE_CHECKING:
     from dcl_comms_core.servers.pulse.areas import Area
     from dcl_comms_core.servers.pulse.door import Entry
     from dcl_comms_core.servers.pulse.settings import PulseSettings
-    from dcl_comms_core.servers.pulse.subjects import Subject
-    from dcl_comms_core.servers.pulse.views import View
+    from dcl_comms_core.servers.pulse.subjects import Subject, View
 
 __all__ = ["Connection"]
 
@@ -29,6 +27,11 @@ _UNRELIABLE: Final = 1
 
 class Connection:
     """Its stage is PROVING until it has proved who it is, WELCOMED then, and IDLE once it is to go."""
+
+    __slots__ = (
+        "_counters", "area", "asked", "attempts", "corrupt", "entry", "events", "inputs", "moved_realm", "passing",
+        "peer", "session", "stage", "subject", "views", "wallet",
+    )  # fmt: skip
 
     def __init__(self, peer: EnetPeer, entry: Entry, settings: PulseSettings, counters: Counter[str]) -> None:
         self.peer = peer
@@ -50,20 +53,30 @@ class Connection:
         """Of whom a full state was asked for since the last tick."""
         self.moved_realm = False
         """Since the last tick."""
+        self.passing: list[bytes] = []
+        """What it is told in this tick and may be lost."""
         self._counters = counters
 
-    def send(self, message: bytes, reliable: bool = True) -> None:  # noqa: FBT001, FBT002 - called once per message
-        """Send a message, if anybody is still there to get it."""
-        if not self.peer.open:
-            return
-        try:
-            if reliable:
+    def send(self, message: bytes) -> None:
+        """Send a message that arrives, if anybody is still there to get it."""
+        if self.peer.open:
+            try:
                 self.peer.send(message, channel=_RELIABLE)
-            else:
-                self.peer.send(message, channel=_UNRELIABLE, delivery=Delivery.UNRELIABLE)
-        except SendQueueFull:
-            # It acknowledges, or it would be gone, but takes less than there is to see.
-            self.end(DisconnectReason.NONE)
+            except SendQueueFull:
+                self._takes_little()
+
+    def pass_on(self) -> None:
+        """Send what is passing."""
+        messages, self.passing = self.passing, []
+        if messages and self.peer.open:
+            try:
+                self.peer.send_many(messages, channel=_UNRELIABLE)
+            except SendQueueFull:
+                self._takes_little()
+
+    def _takes_little(self) -> None:
+        # It acknowledges, or it would be gone, but takes less than there is to see.
+        self.end(DisconnectReason.NONE)
 
     def end(self, reason: DisconnectReason) -> None:
         """Let it go: what waits is thrown away, and what it says from now on is not heard."""

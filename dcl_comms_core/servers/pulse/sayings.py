@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from dcl_comms_core.servers.pulse.connections import Connection
     from dcl_comms_core.servers.pulse.handshakes import Start
     from dcl_comms_core.servers.pulse.settings import PulseSettings
+    from dcl_comms_core.servers.pulse.sight import Sight
     from dcl_comms_core.servers.pulse.subjects import Subject
 
 __all__ = ["Sayings"]
@@ -27,8 +28,9 @@ class Sayings:
     What one of the other kind may say only is not heard, and costs nothing.
     """
 
-    def __init__(self, cells: Cells, settings: PulseSettings) -> None:
+    def __init__(self, cells: Cells, sight: Sight, settings: PulseSettings) -> None:
         self._cells = cells
+        self._sight = sight
         self._settings = settings
         self._timed: dict[Subject, None] = {}
         """Those whose emote ends by itself."""
@@ -37,9 +39,7 @@ class Sayings:
         """Take a message; return why its sender is to be let go, if it is."""
         subject = connection.subject
         if message.resync is not None:
-            # Nobody is told of whom it does not see, whatever it asks for.
-            if message.resync.subject_id in connection.views:
-                connection.asked.add(message.resync.subject_id)
+            self._sight.ask(connection, message.resync.subject_id)
         elif subject is not None:
             return self._hear_player(connection, subject, message, now)
         elif message.scene_listener_update is not None:
@@ -53,6 +53,7 @@ class Sayings:
             return self._on_input(connection, subject, message.input, now)
         if message.profile_announcement is not None:
             subject.profile = message.profile_announcement.version
+            self._sight.changed(subject)
         elif any(one is not None for one in (message.emote_start, message.emote_stop, message.teleport)):
             return self._on_event(connection, subject, message, now)
         return None
@@ -66,13 +67,13 @@ class Sayings:
             return self._on_emote(subject, message.emote_start, now)
         if message.teleport is not None:
             return self._on_teleport(connection, subject, message.teleport, now)
-        subject.end(pulse.EmoteStopReason.CANCELLED, now)
+        self._end(subject, pulse.EmoteStopReason.CANCELLED, now)
         return None
 
     def begin(self, subject: Subject, start: Start, now: int) -> None:
         """A player comes in with a state."""
         snapshot = subject.move(start.codes, now, start.realm)
-        self._cells.put(subject)
+        self._put(subject)
         if start.emote:
             began = max(now - start.offset, 0)
             self._emote(subject, Emote(start.emote, snapshot, began, start.duration, start.mask))
@@ -90,7 +91,16 @@ class Sayings:
                 del self._timed[subject]
             elif now - emote.began >= emote.duration:
                 del self._timed[subject]
-                subject.end(pulse.EmoteStopReason.COMPLETED, now)
+                self._end(subject, pulse.EmoteStopReason.COMPLETED, now)
+
+    def _end(self, subject: Subject, reason: pulse.EmoteStopReason, now: int) -> None:
+        if subject.end(reason, now):
+            self._sight.changed(subject)
+
+    def _put(self, subject: Subject) -> None:
+        """It has another state."""
+        self._cells.put(subject)
+        self._sight.changed(subject)
 
     def _on_input(
         self, connection: Connection, subject: Subject, said: pulse.PlayerStateInput, now: int
@@ -102,7 +112,7 @@ class Sayings:
             return DisconnectReason.INVALID_INPUT_FIELD
         if subject.is_news(codes):
             subject.move(codes, now)
-            self._cells.put(subject)
+            self._put(subject)
         return None
 
     def _on_emote(self, subject: Subject, said: pulse.EmoteStart, now: int) -> DisconnectReason | None:
@@ -110,7 +120,7 @@ class Sayings:
         if codes is None or (said.duration_ms or 0) > self._settings.emote_ms:
             return DisconnectReason.INVALID_EMOTE_FIELD
         snapshot = subject.move(codes, now)
-        self._cells.put(subject)
+        self._put(subject)
         self._emote(subject, Emote(said.emote_id, snapshot, now, said.duration_ms, said.mask))
         return None
 
@@ -127,7 +137,7 @@ class Sayings:
             return DisconnectReason.INVALID_TELEPORT_FIELD
         connection.moved_realm = connection.moved_realm or realm != subject.realm
         subject.jump(codes, now, realm)
-        self._cells.put(subject)
+        self._put(subject)
         return None
 
     def _on_area(self, connection: Connection, said: pulse.SceneListenerUpdate, now: int) -> DisconnectReason | None:
@@ -137,4 +147,5 @@ class Sayings:
         if area is None:
             return DisconnectReason.INVALID_SCENE_LISTENER_FIELD
         connection.area = area
+        self._sight.listens(connection)
         return None

@@ -96,8 +96,12 @@ class PulseServer:
         self._origin: float | None = None
         self._door = Door(self.settings, limits.pulse_places)
         self._cells = Cells(self.settings.cell)
-        self._sight = Sight(self._cells, self.settings)
-        self._sayings = Sayings(self._cells, self.settings)
+        self.counters: Counter[str] = Counter()
+        """How often: connected, welcomed, unread (packets that can't be read), failed (handshakes);
+        refused.REASON at the door and ended.REASON later, in lower case; and the work of its ticks: compared (pairs of
+        players, where they are), looked (at what one was told of another)."""
+        self._sight = Sight(self._cells, self.settings, self.counters)
+        self._sayings = Sayings(self._cells, self._sight, self.settings)
         self._handshakes = Handshakes(
             verifier=verifier,
             bans=self.bans,
@@ -119,9 +123,6 @@ class PulseServer:
         self._tick_due: float | None = None
         self._pass_due: float | None = None
         self._closed = False
-        self.counters: Counter[str] = Counter()
-        """How often: connected, welcomed, unread (packets that can't be read), failed (handshakes);
-        refused.REASON at the door and ended.REASON later, in lower case."""
 
     # --- what it is asked
 
@@ -131,7 +132,9 @@ class PulseServer:
         return tuple(self._described(one, here.get((one.wallet, one.session))) for one in self._wallets.values())
 
     def _described(self, connection: Connection, assignment: Assignment | None) -> PulsePlayer:
-        subject = connection.subject or Subject(connection.entry.number, connection.wallet, connection.session)
+        subject = connection.subject or Subject(
+            connection.entry.number, connection.wallet, connection.session, connection
+        )
         return PulsePlayer(
             wallet=subject.wallet,
             session=subject.session,
@@ -250,11 +253,12 @@ class PulseServer:
 
     def _run_tick(self) -> None:
         self._sayings.finish(self._ms())
-        for connection in tuple(self._wallets.values()):
-            self._sight.show(connection, self._tick)
-            if connection.stage is Stage.IDLE:
-                # It takes less than there is to see.
-                self._forget(connection)
+        if self._sight.show(self._tick):
+            for connection in tuple(self._wallets.values()):
+                connection.pass_on()
+                if connection.stage is Stage.IDLE:
+                    # It takes less than there is to see.
+                    self._forget(connection)
         self._tick += 1
         if not self._wallets:
             self._tick_due = None
@@ -317,6 +321,7 @@ class PulseServer:
     def _forget(self, connection: Connection) -> None:
         connection.stage = Stage.IDLE
         self._proving.pop(connection, None)
+        self._sight.forget(connection)
         if connection.subject is not None:
             self._sayings.forget(connection.subject)
         if self._wallets.get(connection.wallet) is connection:
@@ -368,8 +373,10 @@ class PulseServer:
         self._wallets[proof.wallet] = connection
         if welcome.area is not None:
             connection.area = welcome.area
+            self._sight.listens(connection)
         else:
-            subject = connection.subject = Subject(connection.entry.number, proof.wallet, proof.session)
+            subject = Subject(connection.entry.number, proof.wallet, proof.session, connection)
+            connection.subject = subject
             if welcome.start is not None:
                 self._sayings.begin(subject, welcome.start, self._ms())
         connection.send(_SUCCESS)

@@ -6,7 +6,7 @@ emotes, only the last counts, which is why no more of the past is kept.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from dcl_comms_core.servers.pulse.fields import place_of, state_of
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from dcl_comms_core.proto import pulse
     from dcl_comms_core.servers.pulse.fields import Codes
 
-__all__ = ["Emote", "Snapshot", "Subject"]
+__all__ = ["Emote", "Observer", "Snapshot", "Subject", "View"]
 
 
 class Snapshot:
@@ -60,13 +60,15 @@ class Subject:
     """A player, as others see it."""
 
     __slots__ = (
-        "cell", "deltas", "emote", "latest", "number", "place", "profile", "session", "stop", "teleport", "teleported",
-        "wallet",
+        "anchor", "cell", "deltas", "edge", "emote", "latest", "number", "observer", "place", "profile", "session",
+        "stop", "teleport", "teleported", "wallet", "watchers",
     )  # fmt: skip
 
-    def __init__(self, number: int, wallet: str, session: str) -> None:
+    def __init__(self, number: int, wallet: str, session: str, observer: Observer) -> None:
         self.number = number
         """The subject id."""
+        self.observer = observer
+        """What it sees itself."""
         self.wallet = wallet
         self.session = session
         self.profile = 0
@@ -81,6 +83,12 @@ class Subject:
         """How the last emote ended."""
         self.teleported = False
         """Whether it was teleported since it was clustered."""
+        self.anchor: tuple[str, float, float] | None = None
+        """Realm and place in which it was when it was compared with all around; see nearness.py."""
+        self.edge: dict[Subject, None] = {}
+        """Players of whom it depends on little whether they are within reach."""
+        self.watchers: dict[Observer, View] = {}
+        """Who sees it now."""
         self.deltas: dict[tuple[int, int], bytes] = {}
         """What was told of the latest state, by the number of the state before and by tier: many are told the same."""
 
@@ -112,3 +120,59 @@ class Subject:
         self.emote = None
         self.stop = self.move(self.latest.codes, tick), reason
         return True
+
+
+class Observer(Protocol):
+    """Who is told of others."""
+
+    @property
+    def subject(self) -> Subject | None:
+        """Of a player; None: it is a listener, whom nobody sees."""
+        ...
+
+    @property
+    def views(self) -> dict[int, View]:
+        """By subject id."""
+        ...
+
+    @property
+    def asked(self) -> set[int]:
+        """Of whom a full state was asked for since the last tick."""
+        ...
+
+    @property
+    def passing(self) -> list[bytes]:
+        """What it is told in this tick and may be lost."""
+        ...
+
+    moved_realm: bool
+    """Since the last tick."""
+
+    def send(self, message: bytes) -> None:
+        """Send a message that arrives, if anybody is still there to get it."""
+        ...
+
+
+class View:
+    """One subject as one observer knows it."""
+
+    __slots__ = ("emote", "greeted", "observer", "profile", "seen", "sent", "subject")
+
+    def __init__(self, subject: Subject, observer: Observer) -> None:
+        self.subject = subject
+        self.observer = observer
+        self.greeted = False
+        """Whether the observer was told that the subject is there."""
+        self.sent = subject.latest
+        """The state that the next delta begins with."""
+        self.seen = 0
+        """The last tick in which the subject was in sight, once it is not any more."""
+        self.profile = subject.profile
+        """The version that was told."""
+        self.emote: Emote | None = None
+        """The one of which the start was told last, and no stop since."""
+
+    @property
+    def is_elsewhere(self) -> bool:
+        """Whether the subject is in another realm than the one that was told."""
+        return self.greeted and self.sent.realm != self.subject.latest.realm

@@ -14,125 +14,122 @@ from dcl_comms_core.proto import pulse
 from dcl_comms_core.servers.pulse.deltas import delta
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from dcl_comms_core.servers.pulse.subjects import Emote, Snapshot, View
 
-    from dcl_comms_core.servers.pulse.subjects import Emote, Snapshot, Subject
-
-    Send = Callable[[bytes, bool], None]
-
-__all__ = ["View", "farewell"]
+__all__ = ["farewell", "follow", "greet"]
 
 
-class View:
-    """One subject as one observer knows it.  ``send`` takes bytes, and whether they have to arrive."""
+def greet(view: View) -> None:
+    """Tell that the subject is there, and what it does."""
+    subject = view.subject
+    latest = view.sent = subject.latest
+    view.profile, view.greeted = subject.profile, True
+    state = pulse.PlayerStateFull(
+        subject_id=subject.number, sequence=latest.seq, server_tick=latest.tick, state=latest.state
+    )
+    joined = pulse.PlayerJoined(
+        user_id=subject.wallet, profile_version=subject.profile, state=state, realm=latest.realm or ""
+    )
+    _send(view, pulse.ServerMessage(player_joined=joined))
+    if subject.emote is not None:
+        _start(view, subject.emote, latest)
 
-    __slots__ = ("_emote", "_profile", "_send", "seen", "sent", "subject")
 
-    def __init__(self, subject: Subject, send: Send) -> None:
-        self.subject = subject
-        self.sent = subject.latest
-        """The state that the next delta begins with."""
-        self.seen = 0
-        """The last tick in which the subject was in sight."""
-        self._send = send
-        self._profile = subject.profile
-        self._emote: Emote | None = None
-
-    def greet(self) -> None:
-        """Tell that the subject is there, and what it does."""
-        subject, latest = self.subject, self.sent
-        state = pulse.PlayerStateFull(
+def follow(view: View, tier: int, *, resync: bool) -> None:
+    """Tell what happened since.  ``resync``: a full state was asked for."""
+    subject, before = view.subject, view.sent
+    latest = subject.latest
+    if subject.profile != view.profile:
+        _announce(view)
+    if latest is before and not resync:
+        return
+    told = _tell_jump(view, before, latest)
+    if subject.emote is not None:
+        if subject.emote is not view.emote:
+            _start(view, subject.emote, _posed(subject.emote.snapshot, latest))
+            told = True
+    elif view.emote is not None and subject.stop is not None:
+        _stop(view, latest, *subject.stop)
+    if told:
+        return
+    if resync:
+        full = pulse.PlayerStateFull(
             subject_id=subject.number, sequence=latest.seq, server_tick=latest.tick, state=latest.state
         )
-        joined = pulse.PlayerJoined(
-            user_id=subject.wallet, profile_version=subject.profile, state=state, realm=latest.realm or ""
-        )
-        self._send(encode(pulse.ServerMessage(player_joined=joined)), True)
-        if subject.emote is not None:
-            self._start(subject.emote, latest)
+        _send(view, pulse.ServerMessage(player_state_full=full))
+    elif latest.seq != view.sent.seq:
+        view.observer.passing.append(delta(subject, view.sent, latest, tier))
+    view.sent = latest
 
-    def follow(self, tier: int, *, resync: bool, profiles: bool) -> None:
-        """Tell what happened since.  ``resync``: a full state was asked for; ``profiles``: versions are told."""
-        subject, before = self.subject, self.sent
-        latest = subject.latest
-        if profiles and subject.profile != self._profile:
-            self._announce()
-        if latest is before and not resync:
-            return
-        told = self._tell_jump(before, latest)
-        if subject.emote is not None:
-            if subject.emote is not self._emote:
-                self._start(subject.emote, self._posed(subject.emote.snapshot, latest))
-                told = True
-        elif self._emote is not None and subject.stop is not None:
-            self._stop(latest, *subject.stop)
-        if told:
-            return
-        if resync:
-            full = pulse.PlayerStateFull(
-                subject_id=subject.number, sequence=latest.seq, server_tick=latest.tick, state=latest.state
-            )
-            self._send(encode(pulse.ServerMessage(player_state_full=full)), True)
-        elif latest.seq != self.sent.seq:
-            self._send(delta(subject, self.sent, latest, tier), False)
-        self.sent = latest
 
-    def _announce(self) -> None:
-        subject = self.subject
-        self._profile = subject.profile
-        announced = pulse.PlayerProfileVersionsAnnounced(subject_id=subject.number, version=subject.profile)
-        self._send(encode(pulse.ServerMessage(player_profile_version_announced=announced)), True)
+def _send(view: View, message: pulse.ServerMessage) -> None:
+    view.observer.send(encode(message))
 
-    def _tell_jump(self, before: Snapshot, latest: Snapshot) -> bool:
-        jump = self.subject.teleport
-        if jump is None or jump.seq <= before.seq:
-            return False
-        pose = self._posed(jump, latest)
-        performed = pulse.TeleportPerformed(
-            subject_id=self.subject.number,
-            sequence=pose.seq,
-            server_tick=pose.tick,
-            state=pose.state,
-            realm=pose.realm or "",
-        )
-        self._send(encode(pulse.ServerMessage(teleported=performed)), True)
-        self.sent = pose
-        return True
 
-    def _start(self, emote: Emote, pose: Snapshot) -> None:
-        started = pulse.EmoteStarted(
-            subject_id=self.subject.number,
-            sequence=pose.seq,
-            server_tick=emote.began & 0xFFFF_FFFF,
-            emote_id=emote.name,
-            player_state=pose.state,
-            mask=emote.mask,
-        )
-        self._send(encode(pulse.ServerMessage(emote_started=started)), True)
-        self._emote = emote
-        self._advance(pose)
+def _announce(view: View) -> None:
+    subject = view.subject
+    view.profile = subject.profile
+    if view.observer.subject is None:
+        # Listeners are told of none.
+        return
+    announced = pulse.PlayerProfileVersionsAnnounced(subject_id=subject.number, version=subject.profile)
+    _send(view, pulse.ServerMessage(player_profile_version_announced=announced))
 
-    def _stop(self, latest: Snapshot, stopped: Snapshot, reason: pulse.EmoteStopReason) -> None:
-        pose = self._posed(stopped, latest)
-        message = pulse.EmoteStopped(
-            subject_id=self.subject.number,
-            server_tick=pose.tick,
-            reason=reason,
-            sequence=pose.seq,
-            player_state=pose.state,
-        )
-        self._send(encode(pulse.ServerMessage(emote_stopped=message)), True)
-        self._emote = None
-        self._advance(pose)
 
-    def _advance(self, pose: Snapshot) -> None:
-        """The higher of two states is the one to go on from."""
-        if pose.seq > self.sent.seq:
-            self.sent = pose
+def _tell_jump(view: View, before: Snapshot, latest: Snapshot) -> bool:
+    jump = view.subject.teleport
+    if jump is None or jump.seq <= before.seq:
+        return False
+    pose = _posed(jump, latest)
+    performed = pulse.TeleportPerformed(
+        subject_id=view.subject.number,
+        sequence=pose.seq,
+        server_tick=pose.tick,
+        state=pose.state,
+        realm=pose.realm or "",
+    )
+    _send(view, pulse.ServerMessage(teleported=performed))
+    view.sent = pose
+    return True
 
-    def _posed(self, then: Snapshot, latest: Snapshot) -> Snapshot:
-        """The state with which something is told: never one of another realm, where the subject was for a moment."""
-        return then if then.realm == latest.realm else latest
+
+def _start(view: View, emote: Emote, pose: Snapshot) -> None:
+    started = pulse.EmoteStarted(
+        subject_id=view.subject.number,
+        sequence=pose.seq,
+        server_tick=emote.began & 0xFFFF_FFFF,
+        emote_id=emote.name,
+        player_state=pose.state,
+        mask=emote.mask,
+    )
+    _send(view, pulse.ServerMessage(emote_started=started))
+    view.emote = emote
+    _advance(view, pose)
+
+
+def _stop(view: View, latest: Snapshot, stopped: Snapshot, reason: pulse.EmoteStopReason) -> None:
+    pose = _posed(stopped, latest)
+    message = pulse.EmoteStopped(
+        subject_id=view.subject.number,
+        server_tick=pose.tick,
+        reason=reason,
+        sequence=pose.seq,
+        player_state=pose.state,
+    )
+    _send(view, pulse.ServerMessage(emote_stopped=message))
+    view.emote = None
+    _advance(view, pose)
+
+
+def _advance(view: View, pose: Snapshot) -> None:
+    """The higher of two states is the one to go on from."""
+    if pose.seq > view.sent.seq:
+        view.sent = pose
+
+
+def _posed(then: Snapshot, latest: Snapshot) -> Snapshot:
+    """The state with which something is told: never one of another realm, where the subject was for a moment."""
+    return then if then.realm == latest.realm else latest
 
 
 def farewell(number: int) -> bytes:

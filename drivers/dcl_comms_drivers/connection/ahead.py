@@ -17,6 +17,7 @@ from dcl_comms_core.adapters.connection_string import LiveKitAdapter, SimulatorA
 from dcl_comms_core.codec.choice import twin
 from dcl_comms_core.identity.login import AuthIdentity
 from dcl_comms_drivers.livekit.choice import load_livekit
+from dcl_comms_drivers.livekit.errors import EngineUnavailable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     Step = tuple[Callable[..., object], *tuple[object, ...]]
     """A function that takes long once, and its arguments."""
 
-__all__ = ["Ahead", "for_livekit", "for_requests", "needed_by", "ready", "take_steps"]
+__all__ = ["Ahead", "for_livekit", "for_requests", "for_room", "needed_by", "ready", "take_steps"]
 
 _WHEEL: Final = ("numpy", "google.protobuf.descriptor_pb2", "livekit.rtc")
 
@@ -96,7 +97,7 @@ async def take_steps(host: WaitingHost, steps: tuple[Step, ...]) -> None:
 def needed_by(where: str | Adapter, options: Options) -> tuple[Step, ...]:
     """What a connection to a realm's URL, or to a room, begins with."""
     if isinstance(where, LiveKitAdapter):
-        return for_livekit(options.livekit)
+        return for_room(options)
     if isinstance(where, SimulatorAdapter):
         return ()
     signs = options.wallet is not None and not isinstance(options.wallet, AuthIdentity)
@@ -112,6 +113,13 @@ def needed_by(where: str | Adapter, options: Options) -> tuple[Step, ...]:
     return tuple(steps)
 
 
+def for_room(options: Options) -> tuple[Step, ...]:
+    """What LiveKit's first room needs, with the engine that the options choose."""
+    if options.own_engine:
+        return (*for_requests(own_tls=options.net.tls is not None), (_load_rtc,))
+    return for_livekit(options.livekit)
+
+
 def for_livekit(via: LiveKitVia | None) -> tuple[Step, ...]:
     """What LiveKit's first room needs: what the wheel will import, in parts, and then the link."""
     return *((_load, part) for part in _WHEEL), (load_livekit, via), _TWIN
@@ -125,6 +133,15 @@ def for_requests(*, own_tls: bool) -> tuple[Step, ...]:
 def _load(module: str) -> None:
     with suppress(ImportError):
         import_module(module)
+
+
+def _load_rtc() -> object:
+    from dcl_comms_drivers.livekit.rtc.link import load_peer  # noqa: PLC0415 - a package of its own
+
+    try:
+        return load_peer()
+    except EngineUnavailable:
+        return None  # told where it is opened
 
 
 def _load_net() -> object:
@@ -149,7 +166,8 @@ def _load_world() -> object:
 def _load_pulse() -> object:
     from dcl_comms_core.pulse.session import PulseSession  # noqa: PLC0415 - not every realm has it
 
-    return PulseSession
+    # Realms' names are measured in it, and it is loaded at first use.
+    return PulseSession, "x".encode("utf-16-le")
 
 
 def _load_wallet() -> object:

@@ -7,19 +7,28 @@ from typing import TYPE_CHECKING, cast
 from dcl_comms_core.errors import LocalProtocolError
 from dcl_comms_core.merged.overview import PeersOfRooms
 from dcl_comms_core.peers import EVERYONE, peer_id
+from dcl_comms_drivers.connection.people import People
 from dcl_comms_drivers.connection.stats import collect
+from dcl_comms_drivers.connection.walking import Walking
+from dcl_comms_drivers.connection.weather import can
+from dcl_comms_drivers.connection.world_link import WorldLink
+from dcl_comms_drivers.media.feeds import innermost
 
 if TYPE_CHECKING:
     from dcl_comms_core.adapters.about import Realm
     from dcl_comms_core.adapters.token import Grants
+    from dcl_comms_core.company.around import Me
+    from dcl_comms_core.company.ignoring import Ignored
     from dcl_comms_core.events import IslandChanged
     from dcl_comms_core.inputs import Track
-    from dcl_comms_core.peers import Addressees, PeerId, PeerTable
+    from dcl_comms_core.peers import Addressees, Peer, PeerId, PeerTable, Who
     from dcl_comms_core.proto import rfc4
     from dcl_comms_core.room.incoming.allowances import PeerTraffic
     from dcl_comms_core.room.incoming.profiles import Profile
     from dcl_comms_core.room.session import RoomSession
     from dcl_comms_core.states import RoomState
+    from dcl_comms_core.walking.course import Point
+    from dcl_comms_core.weather.can import Ability, Can
     from dcl_comms_core.world.session import WorldSession
     from dcl_comms_drivers.connection.driver import Driver
     from dcl_comms_drivers.connection.stats import Stats
@@ -30,15 +39,19 @@ __all__ = ["BaseConnection"]
 class BaseConnection:
     """A room, or a realm with its rooms, as the application sees it, without anything that waits.
 
-    The verbs (``chat``, ``move``, ``emote``, ``send_nowait`` and so on) act at once.  They raise ConnectionLost, with
-    why, once the connection is over; LocalProtocolError when they are misused, or no room is open yet; SendQueueFull
-    when too much waits already; PacketTooLarge; PermissionMissing.
+    The verbs (``chat``, ``move``, ``emote``, ``send_nowait`` and so on) act at once.  While no room is open, and one is
+    looked for or repaired, ``move`` is remembered and the others wait for it, or raise NotInARoom: see the setting
+    ``away``.  They raise ConnectionLost, with why, once the connection is over; LocalProtocolError when they are
+    misused; SendQueueFull when too much waits already; PacketTooLarge; PermissionMissing.
     """
 
     def __init__(self, driver: Driver) -> None:
         self.driver = driver
         """What turns it: its session, its link, its wallet."""
         self._peers = cast("RoomSession", driver.session).peers if driver.realm is None else PeersOfRooms(driver.realm)
+        self._people = People(driver, self._peers)
+        self.walking = Walking(driver, self._peers.get)
+        """The walker beside it."""
 
     # --- what is known
 
@@ -53,6 +66,22 @@ class BaseConnection:
         return self._peers
 
     @property
+    def me(self) -> Me:
+        """We ourselves: where we are as we told last, and in which rooms."""
+        return self._people.me
+
+    def near(self, metres: float, *, around: Who | tuple[float, float, float] | None = None) -> list[Peer]:
+        """Who is within so many metres, the nearest first, of those who told where they are.
+
+        Of us, or ``around`` a peer (KeyError: it is not here) or a place.  Whom we ignore is left out.
+        """
+        return self._people.near(metres, around)
+
+    def nearest(self, *, around: Who | tuple[float, float, float] | None = None) -> Peer | None:
+        """Who is nearest, as of ``near``; None: nobody told where it is."""
+        return self._people.nearest(around)
+
+    @property
     def realm(self) -> Realm | None:
         """What the realm's ``/about`` said last; None: it was not asked."""
         return None if self.driver.realm is None else self.driver.realm.realm
@@ -62,7 +91,7 @@ class BaseConnection:
         """The island that we are on, as the realm's island service said; None: it said nothing, or there is none."""
         return None if self.driver.realm is None else self.driver.realm.island
 
-    def rooms_of(self, who: PeerId) -> tuple[str, ...]:
+    def rooms_of(self, who: Who) -> tuple[str, ...]:
         """The rooms of the realm that a peer is in: ``island``, which is also a world's room, and ``scene``.
 
         Empty: it is in none of ours; a movement source may tell of it all the same.
@@ -70,7 +99,7 @@ class BaseConnection:
         who = peer_id(who)
         return () if self.driver.realm is None else self.driver.realm.rooms_of(who)
 
-    def traffic(self, who: PeerId) -> PeerTraffic | None:
+    def traffic(self, who: Who) -> PeerTraffic | None:
         """What came from a peer, and its abuse score; None: it is not known, or was forgotten after it left."""
         return self.driver.session.traffic(who)
 
@@ -85,10 +114,13 @@ class BaseConnection:
         driver = self.driver
         return collect(
             driver.session,
-            link=driver.link.name,
+            link=innermost(driver.link).name,
+            links=driver.link.names if isinstance(driver.link, WorldLink) else {},
             unread_events=len(driver.inbox.unread),
             dropped_events=driver.inbox.dropped,
+            never_read=driver.inbox.never_read,
             coalesced=driver.inbox.unread.coalesced,
+            let_go=driver.link.let_go if isinstance(driver.link, WorldLink) else {},
             round_trip=driver.round_trip,
         )
 
@@ -122,12 +154,47 @@ class BaseConnection:
         sessions = [cast("RoomSession", self.driver.session)] if realm is None else realm.rooms.values()
         return next((session for session in sessions if room is None or session.room == room), None)
 
+    # --- whom we ignore
+
+    def ignore(self, who: Who, *, seconds: float | None = None) -> None:
+        """Hear nothing of somebody, here or not, for so long; None: until ``unignore``.  See docs/company.md."""
+        session, now = self.driver.begin()
+        session.ignore(who, seconds=seconds, now=now)
+        self.driver.after()
+
+    def unignore(self, who: Who) -> bool:
+        """Hear somebody again.  False: it was not ignored."""
+        session, now = self.driver.begin()
+        found = session.unignore(who, now=now)
+        self.driver.after()
+        return found
+
+    @property
+    def ignored(self) -> Ignored:
+        """Who is ignored, and until when, by PeerId."""
+        return self.driver.session.ignored
+
+    def can(self, what: Can) -> Ability:
+        """Whether all of this can be done in the rooms as they are now: true or false, and ``reason`` says why not."""
+        return can(self.driver, what)
+
     # --- in a room
 
-    def chat(self, text: str, to: Addressees = EVERYONE, *, channel: str = "", stamp: float | None = None) -> float:
-        """Write to everybody, privately to each of the peers named, or to a community; see ``RoomSession.chat``."""
+    def chat(
+        self,
+        text: str,
+        to: Addressees = EVERYONE,
+        *,
+        channel: str = "",
+        stamp: float | None = None,
+        else_everybody: bool = False,
+    ) -> float:
+        """Write to everybody, privately to each of the peers named, or to a community; see ``RoomSession.chat``.
+
+        A ws-room has no private messages: there it is NoWhispers, or (``else_everybody``) everybody gets it.
+        """
         session, now = self.driver.begin()
-        stamp = session.chat(text, to=to, channel=channel, stamp=stamp, now=now)
+        stamp = session.chat(text, to=to, channel=channel, stamp=stamp, else_everybody=else_everybody, now=now)
         self.driver.after()
         return stamp
 
@@ -147,7 +214,20 @@ class BaseConnection:
         """
         session, now = self.driver.begin()
         session.move(position, velocity=velocity, yaw=yaw, grounded=grounded, instant=instant, to=to, now=now)
+        if to is EVERYONE:
+            self.walking.moved(position, velocity, yaw)
         self.driver.after()
+
+    def face(self, target: Who | Point | float) -> bool:
+        """Stand, and look at a peer, at a point, or so many degrees clockwise from north.
+
+        False: it is not known where the peer is, and nothing was done.
+        """
+        return self.walking.face(target)
+
+    def stand(self) -> None:
+        """Stop walking, and stand still."""
+        self.walking.stand()
 
     def emote(
         self,
@@ -157,10 +237,11 @@ class BaseConnection:
         duration: float | None = None,
         mask: int | None = None,
         to: Addressees = EVERYONE,
+        else_everybody: bool = False,
     ) -> None:
-        """Play an emote by its URN, or stop it; see ``RoomSession.emote``."""
+        """Play an emote, or stop it: one of Emotes, a base emote's name ("wave"), a URN; see ``RoomSession.emote``."""
         session, now = self.driver.begin()
-        session.emote(urn, stop=stop, duration=duration, mask=mask, to=to, now=now)
+        session.emote(urn, stop=stop, duration=duration, mask=mask, to=to, else_everybody=else_everybody, now=now)
         self.driver.after()
 
     def announce_profile(self, version: int, *, to: Addressees = EVERYONE) -> None:
@@ -175,27 +256,37 @@ class BaseConnection:
         session.offer_profile(version, serialized, base_url=base_url, now=now)
         self.driver.after()
 
-    def request_profile(self, who: PeerId, version: int = 0) -> bool:
+    def request_profile(self, who: Who, version: int = 0) -> bool:
         """Ask a peer for its profile: see ``RoomSession.request_profile``."""
         session, now = self.driver.begin()
         asked = session.request_profile(who, version, now=now)
         self.driver.after()
         return asked
 
-    def profile(self, who: PeerId) -> Profile | None:
+    def profile(self, who: Who) -> Profile | None:
         """The profile that a peer sent; None: none, or it was forgotten."""
         return self.driver.session.profile(who)
 
-    def react(self, emoji_index: int, *, count: int = 1, to: Addressees = EVERYONE) -> None:
+    def react(
+        self, emoji_index: int, *, count: int = 1, to: Addressees = EVERYONE, else_everybody: bool = False
+    ) -> None:
         """React with an emoji, in the world."""
         session, now = self.driver.begin()
-        session.react(emoji_index, count=count, to=to, now=now)
+        session.react(emoji_index, count=count, to=to, else_everybody=else_everybody, now=now)
         self.driver.after()
 
-    def react_to(self, message_id: str, emoji_index: int, *, remove: bool = False, to: Addressees = EVERYONE) -> None:
+    def react_to(
+        self,
+        message_id: str,
+        emoji_index: int,
+        *,
+        remove: bool = False,
+        to: Addressees = EVERYONE,
+        else_everybody: bool = False,
+    ) -> None:
         """React to a chat message (``ChatReceived.message_id``), or take it back."""
         session, now = self.driver.begin()
-        session.react_to(message_id, emoji_index, remove=remove, to=to, now=now)
+        session.react_to(message_id, emoji_index, remove=remove, to=to, else_everybody=else_everybody, now=now)
         self.driver.after()
 
     def scene_message(self, scene_id: str, data: bytes, *, to: Addressees = EVERYONE) -> None:
@@ -221,7 +312,7 @@ class BaseConnection:
     def subscribe(self, track: Track | str) -> bool:
         """Receive a track, whatever the policy said; TrackSubscribed follows.  False: it is gone.
 
-        PermissionMissing: the token does not grant it; LocalProtocolError: the room is not open.
+        PermissionMissing: the token does not grant it; NotInARoom: no room is open.
         """
         return self._subscribe(track, wanted=True)
 
@@ -253,6 +344,7 @@ class BaseConnection:
         """Be somewhere for the island service, in metres, without telling the rooms: for who only watches."""
         realm, now = self._realm("set_position")
         realm.set_position(position, now=now)
+        self.walking.moved(position, (0.0, 0.0, 0.0), None)
         self.driver.after()
 
     def set_desired_room(self, island: str | None) -> None:

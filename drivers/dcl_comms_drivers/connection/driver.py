@@ -6,14 +6,18 @@ import os
 from typing import TYPE_CHECKING, Final, cast
 
 from dcl_comms_core.errors import ConnectionLost, InvalidConnectionString, LocalProtocolError
-from dcl_comms_core.events import RoomClosed, WarningCode, WorldClosed
+from dcl_comms_core.events import RoomClosed, Vector3, WarningCode, WorldClosed
 from dcl_comms_core.events import Warning as WarningEvent
 from dcl_comms_core.inputs import ClockSet
 from dcl_comms_core.states import RETRY, CloseReason, RoomState
 from dcl_comms_core.tools.bare import raises_bare
+from dcl_comms_core.tools.labels import Label
 from dcl_comms_drivers.connection.inbox import Inbox
 from dcl_comms_drivers.connection.journal_file import JournalFile
+from dcl_comms_drivers.connection.names import Names
 from dcl_comms_drivers.connection.opening import new_session, resolve
+from dcl_comms_drivers.logs import observed
+from dcl_comms_drivers.loops.chores import Chores
 from dcl_comms_drivers.loops.pump import Pump
 
 if TYPE_CHECKING:
@@ -30,7 +34,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Driver"]
 
-_LEAVING: Final = frozenset({RoomState.CLOSING, RoomState.CLOSED})
+_LEAVING: Final = (RoomState.CLOSING, RoomState.CLOSED)
+"""No set: the hash of an enum's member is a function of Python, and each packet asks."""
 _ORPHANED: Final = "its event loop was closed with the room open, which we leave now: leave the block before that"
 
 
@@ -53,8 +58,11 @@ class Driver:
         progressed: Callable[[], None],
     ) -> None:
         where = resolve(target, options.limits)
+        options, self._log = observed(options)
         self.host = host
         self.limits = options.limits
+        self.position = Vector3(*options.position)
+        """Where we begin."""
         self.crash: Exception | None = None
         """What ended the connection and is no event: a bug of ours, or an error of the wallet's."""
         self._process = os.getpid()
@@ -72,13 +80,24 @@ class Driver:
         self._journal_told = False
         try:
             self.session, self.realm = new_session(
-                where, options, self._journal.session, entropy=surroundings.entropy()
+                where,
+                options,
+                self._journal.session,
+                entropy=surroundings.entropy(),
+                islands=surroundings.islands,
             )
         except BaseException:
             self._journal.close()
             raise
         self.inbox = Inbox(options.limits, options.on_full, RoomClosed if self.realm is None else WorldClosed)
-        self.link, self._signing = surroundings.carry(where, self.realm, options, host, wake=self.wake, turn=self.turn)
+        self.link, self._signing, net = surroundings.carry(
+            where, self.realm, options, host, wake=self.wake, turn=self.turn
+        )
+        self.chores = Chores()
+        """What is turned beside the session."""
+        self.names = Names(self.session, self.realm, net, options, getattr(options.wallet, "address", None))
+        """Who is who."""
+        self.chores.add(self.names)
         # A realm's link tells its session of which room each packet is.
         session = cast("Session", self.session)
         self._pump = Pump(
@@ -90,6 +109,7 @@ class Driver:
             later=self.turn,
             wake=self.wake,
             tap=options.tap,
+            chores=self.chores,
         )
 
     # --- verbs
@@ -199,10 +219,14 @@ class Driver:
         if text is None or self._journal_told or self.ended:
             return
         self._journal_told = True
-        self._take([WarningEvent(at=self.host.now(), room="", code=WarningCode.JOURNAL_STOPPED, text=text)])
+        room = Label("", self.session.clock)
+        self._take([WarningEvent(at=self.host.now(), room=room, code=WarningCode.JOURNAL_STOPPED, text=text)])
 
     def _take(self, events: list[Event]) -> None:
         self._surroundings.seen(events)
+        if self._log is not None:
+            for event in events:
+                self._log.step(event.at, event)
         inbox = self.inbox
         if inbox.end is not None:
             return  # we closed it ourselves because nobody read; what follows is only our own leaving
@@ -211,6 +235,7 @@ class Driver:
             self._signing.answer(cast("Asking", self.session), self.host.now())
             if not events:
                 return
+        self.chores.take(events, now=self.host.now())
         if inbox.put(events):
             self._let_go()
         if inbox.end is not None and inbox.end is not events[-1]:

@@ -25,6 +25,12 @@ class Inbox:
         """The last event, once it is there."""
         self.dropped = 0
         """Events that were not read in time."""
+        self.never_read = 0
+        """The same, of an application that never read any here, as it has other readers."""
+        self.begun = False
+        """Did the application ask for an event here yet?"""
+        self.others_read = False
+        """Has it other readers: ``wait_for``, ``listen``?"""
         self._on_full = on_full
         self._last = last
 
@@ -42,6 +48,10 @@ class Inbox:
         return over
 
     def _overflow(self, last: Event) -> None:
+        if self.others_read and not self.begun:
+            # A program of nothing but other readers is not to blame.
+            self.never_read += self.unread.trim(last.at, last.room)
+            return
         if self._on_full is not OnFull.CLOSE:
             self.dropped += self.unread.trim(last.at, last.room)
             return

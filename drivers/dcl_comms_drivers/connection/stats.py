@@ -19,6 +19,7 @@ _LOST: Final = {
     "unconfirmed": "unconfirmed",
     "may_be_lost": "may_be_lost",
     "dropped": "closing",
+    "expired": "expired",
 }
 _BY_REASON: Final = ("rejected.", "dropped.", "foreign.")
 
@@ -31,7 +32,10 @@ class Stats:
     """
 
     link: str
-    """What carries the packets: ``engine``, ``sdk``, ``net`` (a ws-room), ``memory``, or ``world`` (all of them)."""
+    """What carries the packets: ``rtc``, ``engine`` or ``sdk`` (LiveKit: our own engine, the livekit package's native
+    one, or that over its public interface), ``net`` (a ws-room), ``memory``, or ``world`` (a realm: see ``links``)."""
+    links: Mapping[str, str]
+    """Of a realm, what carries each of its rooms, by the room's name, ``island`` or ``scene``.  Else empty."""
     received: int
     """Packets that came."""
     received_bytes: int
@@ -59,17 +63,24 @@ class Stats:
 
     ``rejected.too_large``, ``rejected.malformed`` and so on: packets of others, see RejectReason;
     ``dropped.<name>``: packets of others, at a limit of that name;
+    ``dropped.ignored``: packets of peers that were ignored;
     ``dropped.late``, ``dropped.repeated`` and so on: old news, see
     ``dcl_comms_core.room.incoming.filters``;
     ``foreign.stream``, ``foreign.transcription`` and so on: what others sent that is no packet of Decentraland's, by
     what it is on LiveKit; what of it exceeds its sender's allowance is ``dropped.other_rate``;
     ``event_queue``: events that were not read in time;
+    ``never_read``: the same, where the program has ``wait_for`` and ``listen`` only and never asked the connection
+    itself for an event;
     ``coalesced``: movements, islands, speakers and the like that a newer one replaced before they were read;
     ``send_failed``: packets of ours that the transport refused;
     ``unconfirmed``: packets of ours whose acknowledgement was outstanding when a link ended: they may have arrived;
     ``may_be_lost``: reliable packets of ours that were acknowledged (in a ws-room: that the socket took), and nothing
     came from the server any more before the connection was lost: the Warning SENDS_MAY_BE_LOST told them;
-    ``closing``: packets of ours that still waited when the room closed.
+    ``closing``: packets of ours that still waited when the room closed, and none was to come;
+    ``expired``: packets of ours that waited longer for a room than Limits.waiting_seconds;
+    ``datagrams.not_sent``, ``datagrams.too_long``, ``datagrams.no_room``: datagrams to and from Pulse that were let go
+    on this machine: the system did not take them, they were longer than Limits.datagram_bytes, there was no room
+    (Limits.inbox_bytes).
     """
     reconnects: int
     """How often a lost connection was restored, by the transport itself or by joining anew."""
@@ -89,22 +100,32 @@ def collect(
     session: RoomSession | WorldSession,
     *,
     link: str,
+    links: Mapping[str, str],
     unread_events: int,
     dropped_events: int,
+    never_read: int,
     coalesced: int,
+    let_go: Mapping[str, int],
     round_trip: tuple[float, float] | None,
 ) -> Stats:
-    """What a session counted, and what is only known around it.  ``round_trip``: seconds, and when it was measured."""
+    """What a session counted, and what is only known around it.
+
+    ``let_go``: datagrams by reason; ``round_trip``: seconds, and when it was measured.
+    """
     counters = session.counters
     lost = {name: count for name, count in counters.items() if count and name.startswith(_BY_REASON)}
     rejected = sum(count for name, count in lost.items() if name.startswith("rejected."))
     lost |= {reason: counters[name] for name, reason in _LOST.items() if counters[name]}
+    lost |= {f"datagrams.{reason}": count for reason, count in let_go.items() if count}
     if dropped_events:
         lost["event_queue"] = dropped_events
+    if never_read:
+        lost["never_read"] = never_read
     if coalesced:
         lost["coalesced"] = coalesced
     return Stats(
         link=link,
+        links=MappingProxyType(links),
         received=counters["received"],
         received_bytes=counters["received_bytes"],
         rejected=rejected,

@@ -14,9 +14,12 @@ from dcl_comms_drivers.connection.world_link import WorldLink
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from dcl_comms_core.adapters.connection_string import ArchipelagoAdapter
     from dcl_comms_core.events import Event
+    from dcl_comms_core.merged.sources import IslandSource
     from dcl_comms_core.world.session import WorldSession
     from dcl_comms_drivers.loops.host import Host, Link
+    from dcl_comms_drivers.net.link import NetLink
     from dcl_comms_drivers.settings import Options
 
 __all__ = ["Carried", "Surroundings"]
@@ -28,10 +31,15 @@ class Carried(NamedTuple):
     link: Link
     signing: Logins | None = None
     """The wallet at work, where somebody may ask for a signature."""
+    net: NetLink | None = None
+    """The network, where there is one beside the rooms."""
 
 
 class Surroundings:
     """This machine."""
+
+    islands: Callable[[ArchipelagoAdapter, int], IslandSource] | None = None
+    """What says which island is ours; None: the realm's own service."""
 
     def entropy(self) -> int:
         """64 bits of chance: the seed of all pauses."""
@@ -59,9 +67,8 @@ class Surroundings:
         signing = None
         if options.wallet is not None:
             signing = Logins(options.wallet, runner, wake, self.unix_now, options.limits)
-        return Carried(
-            net if realm is None else WorldLink(realm, net, links.late_room, is_guest=options.is_guest), signing
-        )
+        link = net if realm is None else WorldLink(realm, net, links.late_room, is_guest=options.is_guest)
+        return Carried(link, signing, net)
 
     def seen(self, events: list[Event]) -> None:
         """Events came, before anybody reads them."""

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Tracks"]
 
-_ADVICE: Final = ": use a livekit: string"
+_ADVICE: Final = ": use a livekit: string, over the livekit package's engine: engine='livekit'"
 _SOUND: Final = frozenset({TrackSource.MICROPHONE, TrackSource.SCREEN_SHARE_AUDIO, TrackSource.UNKNOWN})
 _MOST: Final = 0x7FFFFFFF
 _PICTURES: Final = frozenset({TrackSource.CAMERA, TrackSource.SCREEN_SHARE, TrackSource.UNKNOWN})
@@ -40,6 +40,11 @@ class Tracks:
         """Publish pictures.  LocalProtocolError: no room, no such source, a link without tracks; PermissionMissing."""
         self._check(track.source, _PICTURES)
         return pictures_of(self._driver.link, _ADVICE).publish_video(track)
+
+    def check_sound(self) -> None:
+        """LocalProtocolError: the room's link carries no sound; what makes all verbs useless."""
+        self._driver.check()
+        sound_of(self._driver.link, _ADVICE)
 
     def open_audio(
         self, track: Track | str, sample_rate: int, channels: int, max_frames: int | None

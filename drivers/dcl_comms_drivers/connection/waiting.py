@@ -2,37 +2,49 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Self, Unpack
+from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack, overload
 
-from dcl_comms_core.errors import InvalidConnectionString, LocalProtocolError, SendQueueFull
+from dcl_comms_core.errors import ConnectionLost, InvalidConnectionString, LocalProtocolError, SendQueueFull
 from dcl_comms_core.inputs import TrackSource
 from dcl_comms_core.packets.conventions import is_reliable
 from dcl_comms_core.peers import EVERYONE
 from dcl_comms_core.proto import rfc4
 from dcl_comms_core.states import RoomState
 from dcl_comms_core.tools.bare import raises_bare
+from dcl_comms_core.walking.pace import Pace
+from dcl_comms_core.weather.away import Away
 from dcl_comms_drivers.connection.ahead import needed_by, take_steps
 from dcl_comms_drivers.connection.base import BaseConnection
 from dcl_comms_drivers.connection.driver import Driver
+from dcl_comms_drivers.connection.hearing import Heard, HearingSettings, listen
+from dcl_comms_drivers.connection.listening import Listener, Listening
 from dcl_comms_drivers.connection.opening import resolve
 from dcl_comms_drivers.connection.surroundings import Surroundings
 from dcl_comms_drivers.connection.tracks import Tracks
+from dcl_comms_drivers.connection.walking import AwaitableWalk
 from dcl_comms_drivers.media.frames import AudioTrack, VideoFormat, VideoTrack
 from dcl_comms_drivers.media.waiting import AudioIn, AudioOut, VideoIn, VideoOut
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-    from types import TracebackType
+    from collections.abc import Awaitable, Callable, Coroutine
+    from types import TracebackType, UnionType
 
     from dcl_comms_core.adapters.connection_string import Adapter
+    from dcl_comms_core.avatars.person import Person
     from dcl_comms_core.events import Event
     from dcl_comms_core.inputs import Track
-    from dcl_comms_core.peers import Addressees
+    from dcl_comms_core.peers import Addressees, Who
+    from dcl_comms_core.walking.course import Destination
     from dcl_comms_drivers.connection.stats import Stats
     from dcl_comms_drivers.loops.host import WaitingHost
-    from dcl_comms_drivers.settings import Options, VideoSettings
+    from dcl_comms_drivers.settings import OnFull, Options, VideoSettings
 
-__all__ = ["Batches", "Connecting", "WaitingConnection"]
+    SeveralKinds = tuple[type[Event], type[Event], type[Event], *tuple[type[Event], ...]] | UnionType
+
+__all__ = ["Batches", "Connecting", "Listener", "WaitingConnection"]
+
+E = TypeVar("E")
+F = TypeVar("F")
 
 
 class Batches:
@@ -73,16 +85,35 @@ class WaitingConnection(BaseConnection):
             host,
             options,
             surroundings or Surroundings(),
-            changed=self._signal.notify,
-            progressed=self._progress.notify,
+            changed=self._changed,
+            progressed=self._progressed,
         )
         super().__init__(driver)
         self._tracks = Tracks(driver)
+        self._inbox = driver.inbox
+        self._raises_away = options.away is Away.RAISE
         self._unread = driver.inbox.unread
+        self._listening = Listening(driver, host, options.on_full)
+        self.forgives: Callable[[ConnectionLost], bool] | None = None
+        """With which ends the loop over events just ends, because another connection follows; None: with none."""
+        self._leaves = False
+        """Is it left in the background?"""
+
+    def _changed(self) -> None:
+        self._signal.notify()
+        if self.driver.ended:
+            self._listening.wake()
+
+    def _progressed(self) -> None:
+        self._progress.notify()
+        if self._leaves and self.driver.over:
+            self._leaves = False
+            self.let_go()
 
     # --- reading
 
     def __aiter__(self) -> Self:
+        self._inbox.begun = True
         return self
 
     async def __anext__(self) -> Event:
@@ -112,6 +143,7 @@ class WaitingConnection(BaseConnection):
     async def _readable(self) -> None:
         """Wait until there is an event, or nothing more will come; then raise what ended it, if that was an error."""
         self._check_reader()
+        self._inbox.begun = True
         self._reading = True
         try:
             if self._unread or self.driver.ended:
@@ -120,8 +152,100 @@ class WaitingConnection(BaseConnection):
                 await self._signal.wait()
         finally:
             self._reading = False
-        if not self._unread and (failure := self.driver.failure) is not None:
+        if not self._unread and (failure := self.driver.failure) is not None and not self._is_forgiven(failure):
             raise failure
+
+    def _is_forgiven(self, failure: Exception) -> bool:
+        return self.forgives is not None and isinstance(failure, ConnectionLost) and self.forgives(failure)
+
+    # --- other readers
+
+    @overload
+    def wait_for(
+        self,
+        kind: type[E],
+        where: Callable[[E], object] | None = None,
+        *,
+        sender: Who | None = None,
+        timeout: float | None = None,
+    ) -> Coroutine[Any, Any, E]: ...
+    @overload
+    def wait_for(
+        self,
+        kind: tuple[type[E], type[F]],
+        where: Callable[[E | F], object] | None = None,
+        *,
+        sender: Who | None = None,
+        timeout: float | None = None,
+    ) -> Coroutine[Any, Any, E | F]: ...
+    @overload
+    def wait_for(
+        self,
+        kind: SeveralKinds,
+        where: Callable[[Any], object] | None = None,
+        *,
+        sender: Who | None = None,
+        timeout: float | None = None,
+    ) -> Coroutine[Any, Any, Event]: ...
+    def wait_for(
+        self,
+        kind: object,
+        where: Callable[[Any], object] | None = None,
+        *,
+        sender: Who | None = None,
+        timeout: float | None = None,
+    ) -> Coroutine[Any, Any, Any]:
+        """The next event of ``kind``, from ``sender``, for which ``where`` is true: ``await room.wait_for(...)``.
+
+        Of those from this call on: ask, say, then await what was asked for.  The loop over events gets it too.
+        ``kind``: a class, a tuple of them, or a union such as ``Event``; ``timeout``: seconds from now.
+        TimeoutError; ConnectionLost: the room was closed first, by whomever; LocalProtocolError: misuse; what
+        ``where`` raises.
+        """
+        return self._listening.wait_for(kind, where, sender=sender, timeout=timeout)
+
+    @overload
+    def listen(
+        self,
+        kind: type[E],
+        where: Callable[[E], object] | None = None,
+        *,
+        sender: Who | None = None,
+        on_full: OnFull | str | None = None,
+    ) -> Listener[E]: ...
+    @overload
+    def listen(
+        self,
+        kind: tuple[type[E], type[F]],
+        where: Callable[[E | F], object] | None = None,
+        *,
+        sender: Who | None = None,
+        on_full: OnFull | str | None = None,
+    ) -> Listener[E | F]: ...
+    @overload
+    def listen(
+        self,
+        kind: SeveralKinds,
+        where: Callable[[Any], object] | None = None,
+        *,
+        sender: Who | None = None,
+        on_full: OnFull | str | None = None,
+    ) -> Listener[Event]: ...
+    def listen(
+        self,
+        kind: object,
+        where: Callable[[Any], object] | None = None,
+        *,
+        sender: Who | None = None,
+        on_full: OnFull | str | None = None,
+    ) -> Listener[Any]:
+        """All events of ``kind`` from now on, as of ``wait_for``: ``async with room.listen(ChatReceived) as chats``.
+
+        ``on_full``: what happens where they are not read and ``Limits.event_queue`` is reached; None: as ``connect``
+        was told.  CLOSE ends the listener only, with ListenerOverflow.  DROP_OLDEST counts in its ``dropped``, and a
+        LimitReached stands in the place of what went for those who ask for that kind too.
+        """
+        return self._listening.listen(kind, where, sender=sender, on_full=on_full)
 
     # --- sending
 
@@ -130,13 +254,15 @@ class WaitingConnection(BaseConnection):
     ) -> None:
         """Send a packet, or bytes as they are, after waiting until the transport has credit for it.
 
-        ``reliable=None``: as the explorers do for its kind; bytes are reliable.  ConnectionLost: the room is over.
+        ``reliable=None``: as the explorers do for its kind; bytes are reliable.  ConnectionLost: the room is over;
+        NotInARoom: none is open, and ``away`` says not to wait.
         """
         steady = reliable if reliable is not None else not isinstance(packet, rfc4.Packet) or is_reliable(packet)
         while True:
             while not self.driver.session.has_credit(reliable=steady) and not self.driver.ended:
+                if self._raises_away:
+                    self.driver.begin()[0].check_sending()
                 await self._progress.wait()
-            self.driver.check()
             try:
                 if isinstance(packet, bytes):
                     self.send_bytes(packet, to=to, reliable=reliable is not False, topic=topic)
@@ -171,6 +297,38 @@ class WaitingConnection(BaseConnection):
         await self._loop.checkpoint()
         return self.stats
 
+    # --- people
+
+    async def whois(self, who: Who) -> Person:
+        """Who somebody is, as the realm's lambdas say, else as the peer does; ``known`` is False where nobody does.
+
+        Many at once are one request.  It takes ten seconds at most, no time where it is known.  See docs/avatars.md.
+        """
+        _, now = self.driver.begin()
+        asking = self.driver.names.ask(who, now)
+        self.driver.after()
+        await self._loop.checkpoint()
+        while asking.person is None:
+            self.driver.check()
+            await self._progress.wait()
+        return asking.person
+
+    # --- walking
+
+    def walk_to(self, target: Destination, *, stop: float = 0.0, pace: Pace | str | float = Pace.JOG) -> AwaitableWalk:
+        """Go to a peer, to a point, or along a list of points, and stand still ``stop`` metres before the end.
+
+        ``await`` gives how it ended; it goes on whether or not it is awaited, and ends with the wait's cancelling.
+        ``pace``: a Pace, its name or m/s.  A new walk takes the place of the last.  See docs/walking.md.
+        """
+        walk = self.walking.go(target, stop, pace)
+        return AwaitableWalk(walk, self.walking, self._loop, self._progress)
+
+    def follow(self, who: Who, *, metres: float = 3.0, pace: Pace | str | float = Pace.RUN) -> AwaitableWalk:
+        """Stay within so many metres of a peer, until ``stop()`` of what is returned, or the peer leaves."""
+        walk = self.walking.follow(who, metres, pace)
+        return AwaitableWalk(walk, self.walking, self._loop, self._progress)
+
     # --- sound and pictures
 
     def publish_audio(
@@ -184,7 +342,8 @@ class WaitingConnection(BaseConnection):
     ) -> AudioOut:
         """Publish an audio track: ``async with connection.publish_audio() as microphone``.
 
-        PermissionMissing: the token does not grant it; LocalProtocolError: the room is not open, or simulated.
+        PermissionMissing: the token does not grant it; NotInARoom: no room is open; LocalProtocolError: it is a
+        simulated one, or a ws-room.
         """
         track = AudioTrack(name=name, source=source, sample_rate=sample_rate, channels=channels, muted=muted)
         return AudioOut(self._tracks.publish_audio(track), self._loop.signal())
@@ -198,10 +357,18 @@ class WaitingConnection(BaseConnection):
         """
         return AudioIn(self._tracks.open_audio(track, sample_rate, channels, max_frames), self._loop.signal())
 
+    def utterances(self, who: Who | None = None, **settings: Unpack[HearingSettings]) -> Heard:
+        """What people say, from one silence to the next: ``async for who, sound in room.utterances(silence=0.6)``.
+
+        Of everybody whose sound is received, or of one.  LocalProtocolError: the room carries no sound.
+        """
+        return Heard(self, listen(self, self._tracks, who, settings), self._progress)
+
     def publish_video(self, **settings: Unpack[VideoSettings]) -> VideoOut:
         """Publish a video track: ``async with connection.publish_video(width=640, height=360) as camera``.
 
-        PermissionMissing: the token does not grant it; LocalProtocolError: the room is not open, or simulated.
+        PermissionMissing: the token does not grant it; NotInARoom: no room is open; LocalProtocolError: it is a
+        simulated one, or a ws-room.
         """
         return VideoOut(self._tracks.publish_video(VideoTrack.of(settings)), self._loop.signal(), self._loop.wake)
 
@@ -242,6 +409,12 @@ class WaitingConnection(BaseConnection):
         self.let_go()
         await self._loop.checkpoint()
 
+    def leave(self) -> None:
+        """Begin to leave, in the background: for who can't wait."""
+        if not self.driver.ended and not self.driver.elsewhere and self.driver.host.running:
+            self._leaves = True
+            self.driver.close(None)
+
     def let_go(self) -> None:
         """Drop everything at once, without a word to the server if need be."""
         if self.driver.elsewhere:
@@ -250,6 +423,7 @@ class WaitingConnection(BaseConnection):
         self._loop.close()
         self._signal.notify()
         self._progress.notify()
+        self._listening.wake()
 
 
 _INSIDE = frozenset({RoomState.OPEN, RoomState.RECONNECTING, RoomState.WAITING})

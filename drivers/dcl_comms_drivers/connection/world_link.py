@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 from dcl_comms_core.commands import OpenDatagrams, OpenLink
 from dcl_comms_core.errors import LocalProtocolError
-from dcl_comms_drivers.connection.in_the_clear import tell_once
-from dcl_comms_drivers.connection.late_link import LateLink
-from dcl_comms_drivers.media.feeds import pictures_of, sound_of
+from dcl_comms_drivers.in_the_clear import tell_once
+from dcl_comms_drivers.media.feeds import innermost, pictures_of, sound_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from dcl_comms_core.adapters.connection_string import Adapter
     from dcl_comms_core.commands import Command
-    from dcl_comms_core.inputs import Input
+    from dcl_comms_core.inputs import Input, TrackSource
     from dcl_comms_core.world.session import WorldSession
     from dcl_comms_drivers.loops.host import Link, Listener
     from dcl_comms_drivers.media.feeds import AudioFeed, Reader, VideoFeed
@@ -92,6 +92,22 @@ class WorldLink:
         times = (link.deadline() for link, _ in self.rooms.values())
         return min((time for time in times if time is not None), default=None)
 
+    @property
+    def names(self) -> dict[str, str]:
+        """What carries each room, by the room's name; of two of a name the newer one, unless only the other sends."""
+        found: dict[str, str] = {}
+        for number, room in sorted(self._session.rooms.items(), key=lambda item: (item[1].sending, item[0])):
+            if number in self.rooms:
+                found[room.room] = self._link(number).name
+            elif room.sending:
+                found[room.room] = self._net.name
+        return found
+
+    @property
+    def let_go(self) -> dict[str, int]:
+        """How many datagrams were let go, by reason: see DatagramCounts."""
+        return asdict(self._net.counts)
+
     def measure(self, then: Callable[[float | None], None]) -> None:
         """Ask how many seconds it is to the server of the first room that is open, and back; None: not known."""
         sending = [number for number, room in self._session.rooms.items() if room.sending and number in self.rooms]
@@ -111,7 +127,7 @@ class WorldLink:
 
     def publish_audio(self, track: AudioTrack) -> AudioFeed:
         """Publish a track that carries sound; see LiveKitLink."""
-        return sound_of(self._link(self._session.room_to_publish(track.source))).publish_audio(track)
+        return sound_of(self.publisher(track.source)).publish_audio(track)
 
     def open_audio(self, track_sid: str, *, sample_rate: int, channels: int, max_frames: int) -> Reader[AudioFrame]:
         """Listen to a track that is received."""
@@ -120,7 +136,7 @@ class WorldLink:
 
     def publish_video(self, track: VideoTrack) -> VideoFeed:
         """Publish a track that carries pictures; see LiveKitLink."""
-        return pictures_of(self._link(self._session.room_to_publish(track.source))).publish_video(track)
+        return pictures_of(self.publisher(track.source)).publish_video(track)
 
     def open_video(self, track_sid: str, *, format: VideoFormat, max_frames: int) -> Reader[VideoFrame]:  # noqa: A002 - what it is
         """Look at a track that is received."""
@@ -128,9 +144,12 @@ class WorldLink:
             track_sid, format=format, max_frames=max_frames
         )
 
+    def publisher(self, source: TrackSource) -> Link:
+        """The link that a track of ours goes through.  Raises what ``room_to_publish`` raises."""
+        return self._link(self._session.room_to_publish(source))
+
     def _link(self, number: int) -> Link:
-        link = self.rooms[number][0]
-        return link.link or link if isinstance(link, LateLink) else link
+        return innermost(self.rooms[number][0])
 
     def _room_with(self, track_sid: str) -> int:
         number = self._session.room_with(track_sid)

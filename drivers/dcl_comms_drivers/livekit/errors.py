@@ -15,6 +15,9 @@ class EngineProblem(Enum):
     """Why the LiveKit engine can't be used."""
 
     NOT_INSTALLED = "the livekit package is not installed"
+    NO_RTC = "our own engine, dcl_comms_rtc, is not installed"
+    OLD_RTC = "our own engine, dcl_comms_rtc, is older than this library"
+    RTC_NOT_LOADED = "our own engine, dcl_comms_rtc, could not be loaded"
     UNKNOWN_WHEEL = "this version of the livekit package is not known to work"
     NOT_LOADED = "the native library of the livekit package could not be loaded"
     NO_CALLBACK = "the callback that was asked for is not there"

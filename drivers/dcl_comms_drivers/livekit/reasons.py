@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Final
 
 from dcl_comms_core.states import CloseReason
 from dcl_comms_drivers.livekit.errors import redact
+from dcl_comms_drivers.net.dial import OWN_AUTHORITY
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 __all__ = ["DISCONNECT_REASONS", "connect_failure", "disconnect_reason"]
 
-_OWN_AUTHORITY: Final = "; an authority of your own goes into tls="
 _PREFIXES: Final = ("engine: ", "signal failure: ", "client error: ")
 
 # In this order: the first piece that is found decides.
@@ -75,7 +75,7 @@ def connect_failure(text: str, token: str = "") -> tuple[CloseReason, str]:
     for prefix in _PREFIXES:
         detail = detail.removeprefix(prefix)
     meant = next((f": {words}" for piece, words in _MEANT if piece in text), "")
-    return reason, detail + (_OWN_AUTHORITY if "invalid peer certificate" in detail else meant)
+    return reason, detail + (OWN_AUTHORITY if "invalid peer certificate" in detail else meant)
 
 
 def disconnect_reason(name: str) -> CloseReason:

@@ -7,10 +7,11 @@ get a new one, those of its parent are called nothing any more.
 from __future__ import annotations
 
 import asyncio
+import atexit
 import os
 import sys
 import threading
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Final
 
 from dcl_comms_drivers.loops.mailbox import Mailbox
 from dcl_comms_drivers.loops.native import greenlets
@@ -23,12 +24,16 @@ if TYPE_CHECKING:
 
 __all__ = ["ThreadRunner"]
 
+_EXIT_SECONDS: Final = 1.0
+"""How long an exit waits for the thread at most."""
+
 
 class ThreadRunner:
     """A connection's way into the net's thread.  What it calls must raise nothing."""
 
     def __init__(self) -> None:
         self._thread = _NetThread.join()
+        self._at_exit: list[Callable[[Net], object]] = []
 
     def call(self, function: Callable[[Net], object]) -> None:
         """Call a function in the thread, soon and in order."""
@@ -36,7 +41,13 @@ class ThreadRunner:
 
     def stop(self) -> None:
         """Call nothing more, once what was asked for is called; the last one ends the thread."""
+        self._thread.last_calls.difference_update(self._at_exit)
         self._thread.calls.put(self._thread.leave)
+
+    def at_exit(self, function: Callable[[Net], object]) -> None:
+        """Call a function in the thread before it ends with the process."""
+        self._at_exit.append(function)
+        self._thread.last_calls.add(function)
 
 
 class _NetThread:
@@ -70,12 +81,14 @@ class _NetThread:
 
     def __init__(self) -> None:
         self._users = 0
+        self.last_calls: set[Callable[[Net], object]] = set()
         self._loop = asyncio.new_event_loop()
         self.calls: Mailbox[Callable[[Net], object]] = Mailbox(self._wake, _forget)
         self._ready = asyncio.Event()
         self._stopping = False
         # With gevent a greenlet: its loop has gevent's selector.
-        threading.Thread(target=self._run, name="dcl-comms net", daemon=True).start()
+        self._thread = threading.Thread(target=self._run, name="dcl-comms net", daemon=True)
+        self._thread.start()
 
     def leave(self, _: Net) -> None:
         """Be one less."""
@@ -85,6 +98,24 @@ class _NetThread:
             if self._users == 0 and not greenlets():
                 self._stopping = True
                 self.none_left()
+
+    @classmethod
+    def exiting(cls) -> None:
+        """End with the process, as loops of main threads do: what runs is cancelled, and may say a last word."""
+        thread = cls._current
+        if thread is not None and not greenlets():
+            thread.end()
+
+    def end(self) -> None:
+        """Stop it, and wait for that a little."""
+
+        def stop(net: Net) -> None:
+            for function in self.last_calls:
+                function(net)
+            self._stopping = True
+
+        self.calls.put(stop)
+        self._thread.join(_EXIT_SECONDS)
 
     def _wake(self) -> None:
         try:
@@ -108,8 +139,12 @@ class _NetThread:
                     function(net)
                 except Exception:  # noqa: BLE001 - said, and the other connections go on
                     threading.excepthook(threading.ExceptHookArgs((*sys.exc_info(), threading.current_thread())))
+        if self.last_calls:
+            # The process ends: what was let go of may have a last word, which the end of this loop would cut off.
+            await net.settle(_EXIT_SECONDS / 2)
 
 
+atexit.register(_NetThread.exiting)
 os.register_at_fork(after_in_child=_NetThread.forked)
 
 

@@ -18,8 +18,15 @@ __all__ = ["Direct", "Net", "Runner", "Stream", "Task"]
 class Stream(Protocol):
     """A connected stream.  One task may send while another receives."""
 
+    torn: bool
+    """Whether what was sent last was broken off in its midst, by a cancellation: nothing may follow it."""
+
     async def send(self, data: bytes) -> None:
         """Send all of it.  OSError: the connection is broken."""
+        ...
+
+    def send_at_end(self, data: bytes) -> bool:
+        """Send it, as the last, where the loop is closed that ``send`` would wait in; False: it is not."""
         ...
 
     async def receive(self) -> bytes:
@@ -66,6 +73,10 @@ class Net(ABC):
         """``async with``: what is inside is cancelled after so many seconds, and TimeoutError raised."""
 
     @abstractmethod
+    def last_moment(self, seconds: float) -> AbstractAsyncContextManager[object]:
+        """``async with``: what is inside goes on for so long, although the task is cancelled, and is then left."""
+
+    @abstractmethod
     async def breathe(self) -> None:
         """Let other tasks run once."""
 
@@ -96,6 +107,10 @@ class Runner(Protocol):
         """Call nothing more, once what was asked for is called; what was spawned has to be cancelled by then."""
         ...
 
+    def at_exit(self, function: Callable[[Net], object]) -> None:
+        """Call a function in a thread of the net's own before it ends with the process; else nothing."""
+        ...
+
 
 class Direct:
     """A net in the caller's own thread."""
@@ -109,3 +124,6 @@ class Direct:
 
     def stop(self) -> None:
         """Nothing: the loop is the application's."""
+
+    def at_exit(self, function: Callable[[Net], object]) -> None:
+        """Nothing: whoever ends the loop cancels what it runs."""

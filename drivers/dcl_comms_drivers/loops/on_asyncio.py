@@ -18,7 +18,7 @@ from dcl_comms_drivers.loops.signal import Signal
 if TYPE_CHECKING:
     import ssl
     from collections.abc import Awaitable, Callable
-    from contextlib import AbstractContextManager
+    from contextlib import AbstractAsyncContextManager, AbstractContextManager
 
     from dcl_comms_drivers.loops.network import Runner, Stream, Task
 
@@ -28,6 +28,8 @@ __all__ = ["AsyncioHost", "AsyncioNet"]
 
 class _Stream(asyncio.Protocol):
     """What comes in is handled where the loop has it, which a StreamReader would copy and wake a task for."""
+
+    torn = False  # a transport takes all of it at once
 
     def __init__(self, *, half_open: bool) -> None:
         self._half_open = half_open
@@ -92,6 +94,14 @@ class _Stream(asyncio.Protocol):
         if transport.is_closing():
             msg = "the connection is broken"
             raise ConnectionResetError(msg)
+
+    def send_at_end(self, data: bytes) -> bool:
+        if not self._loop.is_closed():
+            return False
+        # What the system does not take at once has no loop to wait for.
+        with suppress(OSError, RuntimeError):
+            self._live().write(data)
+        return True
 
     async def receive(self) -> bytes:
         got: list[bytes] = []
@@ -183,6 +193,15 @@ class AsyncioNet(Net):
     def limit(self, seconds: float) -> asyncio.Timeout:
         """Cancel what is inside after so many seconds, and raise TimeoutError."""
         return asyncio.timeout(seconds)
+
+    def last_moment(self, seconds: float) -> AbstractAsyncContextManager[object]:
+        """What is inside goes on for so long, although the task was cancelled: asyncio cancels once."""
+        return asyncio.timeout(seconds)
+
+    async def settle(self, seconds: float) -> None:
+        """Wait until what was spawned has ended, so long at most."""
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=seconds)
 
     async def breathe(self) -> None:
         """Let other tasks run once."""

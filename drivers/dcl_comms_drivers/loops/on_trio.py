@@ -19,7 +19,7 @@ with needs("trio"):
 if TYPE_CHECKING:
     import ssl
     from collections.abc import Awaitable, Callable
-    from contextlib import AbstractContextManager
+    from contextlib import AbstractAsyncContextManager, AbstractContextManager
     from types import TracebackType
 
     from dcl_comms_drivers.loops.network import Runner, Stream, Task
@@ -34,12 +34,20 @@ class _Stream:
     def __init__(self, transport: trio.SocketStream, stream: trio.abc.Stream) -> None:
         self._transport = transport
         self._stream = stream
+        self.torn = False
 
     async def send(self, data: bytes) -> None:
+        # Who is cancelled before a byte is sent has torn nothing.
+        await trio.lowlevel.checkpoint_if_cancelled()
+        self.torn = True
         try:
             await self._stream.send_all(data)
+            self.torn = False
         except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
             raise _broken(error) from error
+
+    def send_at_end(self, data: bytes) -> bool:  # noqa: ARG002 - who ends trio has cancelled what it runs
+        return False
 
     async def receive(self) -> bytes:
         try:
@@ -79,6 +87,19 @@ class _Limit:
         return bool(swallowed)
 
 
+class _LastMoment:
+    def __init__(self, seconds: float) -> None:
+        self._scope = trio.CancelScope(deadline=trio.current_time() + seconds, shield=True)
+
+    async def __aenter__(self) -> None:
+        self._scope.__enter__()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> bool:
+        return bool(self._scope.__exit__(kind, error, traceback))
+
+
 class TrioNet(Net):
     """The running trio loop's network."""
 
@@ -99,6 +120,10 @@ class TrioNet(Net):
     def limit(self, seconds: float) -> _Limit:
         """Cancel what is inside after so many seconds, and raise TimeoutError."""
         return _Limit(seconds)
+
+    def last_moment(self, seconds: float) -> AbstractAsyncContextManager[object]:
+        """What is inside goes on for so long, although the task was cancelled."""
+        return _LastMoment(seconds)
 
     async def breathe(self) -> None:
         """Let other tasks run once."""

@@ -9,6 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from dcl_comms_core.limits import DEFAULT_LIMITS
+from dcl_comms_core.tools.timers import earlier
 from dcl_comms_drivers.loops.tapping import TappedReceiver, show
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     from dcl_comms_core.events import Event
     from dcl_comms_core.tap import Tap
+    from dcl_comms_drivers.loops.chores import Chores
     from dcl_comms_drivers.loops.host import Host, Link, Session
 
 __all__ = ["Pump"]
@@ -28,7 +30,8 @@ class Pump:
     end of the turn, never inside each other.  ``later`` is what the host calls when a turn is due: ``turn``, or
     something of the driver's around it.  ``wake`` has one turn soon, however often it is called; without it the host is
     asked each time.  ``tap``: told of every input, command and event, without secrets; of packets the session itself
-    tells, when it was made with the same tap.
+    tells, when it was made with the same tap.  ``chores``: machines beside the session, which get their time here;
+    whoever takes the events tells them.
     """
 
     def __init__(
@@ -42,10 +45,12 @@ class Pump:
         later: Callable[[], None] | None = None,
         wake: Callable[[], None] | None = None,
         tap: Tap | None = None,
+        chores: Chores | None = None,
     ) -> None:
         self._session = session
         self._receiver = session if tap is None else TappedReceiver(session, tap)
         self._tap = tap
+        self._chores = chores
         self._host = host
         self._link = link
         self._on_events = on_events
@@ -67,6 +72,9 @@ class Pump:
             session, host = self._session, self._host
             now = host.now()
             more = self._link.drain(self._receiver, now=now, limit=self._turn_inputs)
+            if self._chores is not None:
+                # What they want is there when the session's own time has come: else it repeats what is no longer so.
+                self._chores.handle_timeout(now)
             deadline = session.deadline()
             if deadline is not None and deadline <= now:
                 session.handle_timeout(now)
@@ -110,8 +118,9 @@ class Pump:
                 self._link.execute(command, now=now)
 
     def _arm(self, now: float) -> None:
-        ours, theirs = self._session.deadline(), self._link.deadline()
-        when = ours if theirs is None or (ours is not None and ours <= theirs) else theirs
+        when = earlier(self._session.deadline(), self._link.deadline())
+        if self._chores is not None:
+            when = earlier(when, self._chores.deadline())
         # A timer that has fired is spent even where the next one is for the same time.
         if when != self._armed or (when is not None and when <= now):
             self._armed = when

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dcl_comms_drivers.media.frames import AudioFrame, VideoFormat, VideoFrame
+from dcl_comms_drivers.media.hearing import Utterance
 from dcl_comms_drivers.media.waiting import AudioIn, AudioOut, TrackIn, TrackOut, VideoIn, VideoOut
 
 __all__ = [
@@ -11,6 +12,7 @@ __all__ = [
     "AudioOut",
     "TrackIn",
     "TrackOut",
+    "Utterance",
     "VideoFormat",
     "VideoFrame",
     "VideoIn",

@@ -19,7 +19,18 @@ if TYPE_CHECKING:
     from dcl_comms_drivers.loops.host import Link
     from dcl_comms_drivers.media.frames import AudioFrame, AudioTrack, VideoFormat, VideoFrame, VideoTrack
 
-__all__ = ["AudioFeed", "AudioLink", "Feed", "Reader", "VideoFeed", "VideoLink", "pictures_of", "sound_of"]
+__all__ = [
+    "AudioFeed",
+    "AudioLink",
+    "Feed",
+    "Reader",
+    "Resampler",
+    "VideoFeed",
+    "VideoLink",
+    "innermost",
+    "pictures_of",
+    "sound_of",
+]
 
 F_co = TypeVar("F_co", covariant=True)
 
@@ -64,6 +75,18 @@ class Feed(Protocol):
         ...
 
 
+class Resampler(Protocol):
+    """Makes sound of one rate into that of another, a piece at a time."""
+
+    def push(self, samples: bytes) -> bytes:
+        """Take 16-bit samples; gives those that are ready."""
+        ...
+
+    def flush(self) -> bytes:
+        """That was all: the samples that are left."""
+        ...
+
+
 class AudioFeed(Feed, Protocol):
     """A track of ours that carries sound."""
 
@@ -87,6 +110,14 @@ class AudioFeed(Feed, Protocol):
 
         LocalProtocolError: the track is closed or failed, or that is no sound; what ``problem`` says.
         """
+        ...
+
+    def clear(self) -> None:
+        """Throw away the sound that was captured and is not played yet, up to 200 ms of it."""
+        ...
+
+    def resampler(self, sample_rate: int) -> Resampler:
+        """What makes sound of this rate, with the track's channels, into the track's.  LocalProtocolError: nothing."""
         ...
 
 
@@ -155,8 +186,24 @@ class VideoLink(Protocol):
         ...
 
 
+@runtime_checkable
+class _Standing(Protocol):
+    """A link that stands before another one."""
+
+    @property
+    def link(self) -> Link | None: ...
+
+
+def innermost(link: Link) -> Link:
+    """The link that does the work: some stand before another one, which may not be there yet."""
+    while isinstance(link, _Standing) and link.link is not None:
+        link = link.link
+    return link
+
+
 def sound_of(link: Link, advice: str = "") -> AudioLink:
     """The link, if it carries sound.  LocalProtocolError, with the advice: it does not."""
+    link = innermost(link)
     if not isinstance(link, AudioLink):
         msg = f"a room over {link.name} carries no sound{advice}"
         raise LocalProtocolError(msg)
@@ -165,6 +212,7 @@ def sound_of(link: Link, advice: str = "") -> AudioLink:
 
 def pictures_of(link: Link, advice: str = "") -> VideoLink:
     """The link, if it carries pictures.  LocalProtocolError, with the advice: it does not."""
+    link = innermost(link)
     if not isinstance(link, VideoLink):
         msg = f"a room over {link.name} carries no pictures{advice}"
         raise LocalProtocolError(msg)

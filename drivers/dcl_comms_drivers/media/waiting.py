@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
+from contextlib import closing
 from typing import TYPE_CHECKING, Generic, Self, TypeVar
 
 from dcl_comms_core.errors import LocalProtocolError
+from dcl_comms_core.sound.pieces import Sound
 from dcl_comms_drivers.media.feeds import AudioFeed, Feed, Reader, VideoFeed
+from dcl_comms_drivers.media.files import pieces_of
 from dcl_comms_drivers.media.frames import AudioFrame, VideoFormat, VideoFrame
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import AsyncIterable, Callable
     from types import TracebackType
 
@@ -131,16 +135,35 @@ class AudioOut(TrackOut[AudioFeed]):
             await self.ready.wait()
         self.check()
 
-    async def play(self, sound: AsyncIterable[Buffer | AudioFrame]) -> None:
-        """Send all that an async iterator gives: samples, or frames of the track's rate and channels.
+    async def play(self, sound: AsyncIterable[Buffer | AudioFrame] | Sound) -> None:
+        """Send a Sound, or all that an async iterator gives: samples, or frames of the track's rate and channels.
 
         At the end, also when that is an error, a generator is closed.
         """
+        if isinstance(sound, Sound):
+            await self._play(sound)
+            return
         try:
             async for piece in sound:
                 await self.write(self._samples(piece) if isinstance(piece, AudioFrame) else piece)
         finally:
             await _close(sound)
+
+    async def play_file(self, path: str | os.PathLike[str]) -> None:
+        """Send a WAV file's sound, of any rate and number of channels.  It is read as it is played.
+
+        InvalidSound: it is no such file; OSError: it can't be read.
+        """
+        await self._play(path)
+
+    async def _play(self, sound: Sound | str | os.PathLike[str]) -> None:
+        with closing(pieces_of(sound, self.feed)) as pieces:
+            for piece in pieces:
+                await self.write(piece)
+
+    def clear(self) -> None:
+        """Throw away the sound that was written and is not heard yet, up to 200 ms of it: somebody interrupts us."""
+        self.feed.clear()
 
     def _samples(self, frame: AudioFrame) -> memoryview:
         if (frame.sample_rate, frame.channels) != (self.sample_rate, self.channels):

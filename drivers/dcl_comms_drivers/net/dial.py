@@ -6,7 +6,7 @@ import ssl
 from dataclasses import dataclass
 from functools import cache
 from ipaddress import ip_address
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from dcl_comms_core.errors import RequestFailed, TargetRefused
 from dcl_comms_core.limits import DEFAULT_LIMITS, Limits
@@ -18,7 +18,19 @@ if TYPE_CHECKING:
     from dcl_comms_core.adapters.url_guard import Place, Target
     from dcl_comms_drivers.loops.network import Net, Stream
 
-__all__ = ["NetOptions", "allowed_addresses", "default_tls", "dial", "each_address", "judge", "tls_failed"]
+__all__ = [
+    "OWN_AUTHORITY",
+    "NetOptions",
+    "allowed_addresses",
+    "default_tls",
+    "dial",
+    "each_address",
+    "judge",
+    "tls_failed",
+]
+
+OWN_AUTHORITY: Final = "; an authority of your own goes into tls="
+"""What may help where a certificate is not trusted."""
 
 _T = TypeVar("_T")
 
@@ -110,8 +122,9 @@ async def dial(net: Net, target: Target, *, within: Place | None, options: NetOp
 
 def tls_failed(error: ssl.SSLError) -> RequestFailed:
     """Say what is wrong with a TLS connection, in OpenSSL's words."""
-    words = error.verify_message if isinstance(error, ssl.SSLCertVerificationError) else error.reason
-    return RequestFailed(CloseReason.TLS, str(words or "the handshake failed"))
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return RequestFailed(CloseReason.TLS, error.verify_message + OWN_AUTHORITY)
+    return RequestFailed(CloseReason.TLS, str(error.reason or "the handshake failed"))
 
 
 async def _addresses(net: Net, target: Target) -> list[str]:

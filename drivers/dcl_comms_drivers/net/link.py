@@ -10,16 +10,19 @@ import threading
 import time
 from collections import Counter
 from functools import partial
-from typing import TYPE_CHECKING, ClassVar, Final
+from typing import TYPE_CHECKING, ClassVar, Final, Protocol
 
 from dcl_comms_core.commands import (
     CancelFetch,
     CloseDatagrams,
+    ClosePort,
     CloseSocket,
     Fetch,
     OpenDatagrams,
+    OpenPort,
     OpenSocket,
     SendDatagram,
+    SendDatagrams,
     SendFrame,
 )
 from dcl_comms_core.errors import LocalProtocolError, RequestFailed, TargetRefused
@@ -27,9 +30,12 @@ from dcl_comms_core.inputs import (
     DatagramReceived,
     DatagramRefused,
     DatagramsClosed,
+    DatagramsReceived,
+    Fetched,
     FetchFailed,
     FrameReceived,
     PacketsDropped,
+    PortInput,
     SocketClosed,
 )
 from dcl_comms_core.states import CloseReason
@@ -38,19 +44,29 @@ from dcl_comms_drivers.loops.network import Direct
 from dcl_comms_drivers.net.datagrams import DatagramCounts, Datagrams, SilentHosts
 from dcl_comms_drivers.net.dial import NetOptions
 from dcl_comms_drivers.net.http import fetch
+from dcl_comms_drivers.net.ports import CallingPort, Port
 from dcl_comms_drivers.net.websocket import Socket, turn_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from dcl_comms_core.commands import Command
+    from dcl_comms_core.commands import Command, PortCommand
     from dcl_comms_core.inputs import Input, LinkRef
     from dcl_comms_drivers.loops.host import Listener
     from dcl_comms_drivers.loops.network import Net, Runner, Task
 
-__all__ = ["NetLink"]
+__all__ = ["NetLink", "PortListener"]
 
+_ANSWERS: Final = (Fetched, FetchFailed)
 _WITH_DATA: Final = (FrameReceived, DatagramReceived)
+
+
+class PortListener(Protocol):
+    """Where what comes of ports is delivered."""
+
+    def receive(self, inp: PortInput, *, now: float) -> None:
+        """Take one input."""
+        ...
 
 
 class NetLink:
@@ -72,10 +88,15 @@ class NetLink:
     ) -> None:
         self._options = options or NetOptions()
         self._runner = runner
+        runner.at_exit(self._let_go)
         self._wake = wake
         self._turn = turn if isinstance(runner, Direct) else None
+        self.aside: Listener | None = None
+        """Who gets the answers to requests that are not the session's: those whose link is below 0."""
+        self.at_ports: PortListener | None = None
+        """Who gets what comes of ports: whoever asks for some."""
         self._bursting = False
-        self._inbox: Mailbox[Input] = Mailbox(self._woken, _forget)
+        self._inbox: Mailbox[Input | PortInput] = Mailbox(self._woken, _forget)
         limits = self._options.limits
         self._inbox_bytes = limits.inbox_bytes
         self._mark = limits.inbox_bytes // 2
@@ -98,11 +119,12 @@ class NetLink:
         self._sockets: dict[LinkRef, Socket] = {}
         self._requests: dict[LinkRef, Task] = {}
         self._datagrams: dict[LinkRef, Datagrams] = {}
+        self._ports: dict[LinkRef, Port | CallingPort] = {}
         self.silent = SilentHosts()
         self.counts = DatagramCounts()
         """Datagrams that were let go."""
 
-    def execute(self, command: Command, *, now: float) -> None:  # noqa: C901 - one flat dispatch
+    def execute(self, command: Command | PortCommand, *, now: float) -> None:  # noqa: C901, PLR0912 - one flat dispatch
         """Carry a command out; what comes of it arrives through ``drain``."""
         del now
         if self._abandoned:
@@ -116,6 +138,14 @@ class NetLink:
                 self._send_datagram(command)
             case SendDatagram():
                 self._in_net(partial(self._send_datagram, command))
+            case SendDatagrams() if self._turn is not None:
+                self._send_from(command)
+            case SendDatagrams():
+                self._in_net(partial(self._send_from, command))
+            case OpenPort():
+                self._in_net(partial(self._open_port, command))
+            case ClosePort():
+                self._in_net(partial(self._close_port, command))
             case OpenDatagrams():
                 self._in_net(partial(self._open_datagrams, command))
             case CloseDatagrams():
@@ -145,11 +175,14 @@ class NetLink:
             inp = self._inbox.get()
             if inp is None:
                 break
-            if isinstance(inp, _WITH_DATA):
-                self._got_bytes += len(inp.data) + self._overhead
-            elif isinstance(inp, DatagramRefused):
-                self._got_bytes += self._overhead
-            session.receive(inp, now=now)
+            self._got_bytes += self._room_of(inp)
+            if isinstance(inp, PortInput):
+                if self.at_ports is not None:
+                    self.at_ports.receive(inp, now=now)
+            elif isinstance(inp, _ANSWERS) and self.aside is not None and inp.link.link < 0:
+                self.aside.receive(inp, now=now)
+            else:
+                session.receive(inp, now=now)
             if self._got_bytes >= until or time.monotonic() >= in_time:
                 break
         if self._held and self._waiting <= self._mark // 2 and not self._abandoned:
@@ -157,6 +190,14 @@ class NetLink:
             self._in_net(self._go_on)
         self._behind = len(self._inbox) > 0
         return self._behind
+
+    def _room_of(self, inp: Input | PortInput) -> int:
+        """What it took of the inbox's room."""
+        if isinstance(inp, _WITH_DATA):
+            return len(inp.data) + self._overhead
+        if isinstance(inp, DatagramsReceived):
+            return _size_of(inp.datagrams, self._overhead)
+        return self._overhead if isinstance(inp, DatagramRefused) else 0
 
     def _tell_untold(self, session: Listener, now: float) -> None:
         with self._lock:
@@ -225,6 +266,22 @@ class NetLink:
         if datagrams := self._datagrams.get(command.link):
             datagrams.close()
 
+    def _open_port(self, command: OpenPort, net: Net) -> None:
+        if command.link in self._ports:
+            self.crashed(LocalProtocolError("a port of this name is open: count the generation up"))
+            return
+        port = (CallingPort if command.tcp else Port)(net, command, self, self._options.limits)
+        if port.start():
+            self._ports[command.link] = port
+
+    def _send_from(self, command: SendDatagrams, _: Net | None = None) -> None:
+        if port := self._ports.get(command.link):
+            port.send(command)
+
+    def _close_port(self, command: ClosePort, _: Net) -> None:
+        if port := self._ports.pop(command.link, None):
+            port.close()
+
     def _fetch(self, command: Fetch, net: Net) -> None:
         if command.link in self._requests:
             self.crashed(LocalProtocolError("a request of this name is under way: count the generation up"))
@@ -251,7 +308,7 @@ class NetLink:
         if task := self._requests.pop(command.link, None):
             task.cancel()
 
-    def deliver(self, inp: Input) -> None:
+    def deliver(self, inp: Input | PortInput) -> None:
         """Take an input of a socket's."""
         if isinstance(inp, FrameReceived) and not self._has_room(inp.link, inp.data):
             return
@@ -274,6 +331,15 @@ class NetLink:
             else:
                 self._put_bytes += len(data) + self._overhead
                 self._inbox.put(DatagramReceived(link=ref, data=data))
+
+    def deliver_from(self, ref: LinkRef, remote: tuple[str, int], datagrams: list[bytes]) -> None:
+        """Take datagrams of a port; as those of ``deliver_datagrams``."""
+        if self._waiting > self._mark:
+            self.counts.no_room += len(datagrams)
+            self._note(ref, len(datagrams))
+            return
+        self._put_bytes += _size_of(datagrams, self._overhead)
+        self._inbox.put(DatagramsReceived(link=ref, remote=remote, datagrams=datagrams))
 
     def deliver_frames(self, ref: LinkRef, messages: list[bytes]) -> None:
         """Take binary messages of a socket's."""
@@ -341,9 +407,16 @@ class NetLink:
             task.cancel()
         for datagrams in self._datagrams.values():
             datagrams.abandon()
+        for port in self._ports.values():
+            port.close()
+        self._ports.clear()
         self._sockets.clear()
         self._requests.clear()
         self._datagrams.clear()
+
+
+def _size_of(datagrams: list[bytes], overhead: int) -> int:
+    return sum(map(len, datagrams)) + len(datagrams) * overhead
 
 
 def _forget(_: object) -> None:

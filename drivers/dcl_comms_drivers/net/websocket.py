@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ssl
 from collections import deque
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -46,6 +47,8 @@ _CONTROL_BYTES: Final = 65_536
 """How many bytes of pongs may wait before no more is read."""
 _END_OF_HEAD: Final = b"\r\n\r\n"
 _SILENT_PERIODS: Final = 3
+_PARTING_SECONDS: Final = 0.5
+"""How long whoever lets go of a socket may take for the last word."""
 _BY_CODE: Final = {
     1001: CloseReason.SERVER_SHUTDOWN,
     1012: CloseReason.SERVER_SHUTDOWN,
@@ -169,9 +172,12 @@ class Socket:
         self._changed.notify()
 
     def abandon(self) -> None:
-        """Let go of it now; nothing is delivered any more, unless it was before."""
+        """Let go of it now, with a last word if there is one; nothing is delivered any more, unless it was before."""
         self._over = True
-        self._hang_up()
+        data = self._parting
+        # The reading task says it, where there is a loop left that it can do so in.
+        if data is None or self._stream is None or self._stream.send_at_end(data):
+            self._hang_up()
         for task in self._tasks:
             task.cancel()
 
@@ -211,6 +217,33 @@ class Socket:
             for task in self._tasks[1:]:
                 task.cancel()
 
+    @property
+    def _parting(self) -> bytes | None:
+        """What is still to be said to the server, as it has to be written; None: nothing, or it can't be."""
+        protocol = self._protocol
+        if not self._command.farewell or not self._open or self._asked_to_close or self._cut:
+            return None
+        if protocol is None or protocol.close_rcvd is not None or protocol.parser_exc is not None:
+            return None
+        return b"".join(pack([self._command.farewell]))
+
+    async def _part(self) -> None:
+        data, stream = self._parting, self._stream
+        if data is None or stream is None:
+            return
+        # The server may be gone, or not take it in time: then there is nobody to part from.
+        with suppress(OSError):
+            async with self._net.last_moment(_PARTING_SECONDS):
+                # The writing task is cancelled too, and has to end before we know what it wrote.
+                while self._writing:
+                    await self._net.breathe()
+                if stream.torn:
+                    return
+                await stream.send(data)
+                # It hangs up once it has read that: a socket that is closed before may take back what it sent.
+                while await stream.receive():
+                    pass
+
     async def _live(self) -> SocketClosed:
         async with self._net.limit(self._limits.connect_seconds):
             target = Target.of_websocket(self._command.url)
@@ -218,7 +251,13 @@ class Socket:
             self._protocol = self._new_protocol(target)
             await self._shake_hands(self._stream, self._protocol)
         self._opened(self._protocol, place)
-        reason = await self._read(self._stream, self._protocol)
+        try:
+            reason = await self._read(self._stream, self._protocol)
+        except BaseException as error:
+            # Whoever lets go of it, or ends its loop, cancels this.
+            if not isinstance(error, GeneratorExit):
+                await self._part()
+            raise
         return self._closed(self._protocol, reason)
 
     def _new_protocol(self, target: Target) -> ClientProtocol:

@@ -10,7 +10,9 @@ Anywhere else (trio, a plain loop, tests without a loop), in a thread of its own
     with realm_in_thread() as realm:
         ...  # realm.url
 
-Rooms are ws-rooms of the realm's own, or LiveKit's: ``livekit=True`` starts a private livekit-server for this realm,
+Islands come from Pulse, as in Genesis City, and ``/about`` says where that is; ``islands="heartbeats"``: the older way.
+Rooms are LiveKit's, of a server of our own, where ``dcl_comms_rtc`` is installed, else ws-rooms.  ``livekit=False``:
+ws-rooms; ``livekit=True`` starts a private livekit-server for this realm, which has sound and pictures too;
 ``livekit=server`` uses one that runs.  What servers do to clients can be provoked: ``realm.ban(address)`` and the
 other verbs of :class:`Controls`, ``restart()``, ``down()`` and ``up()``.
 """
@@ -22,7 +24,9 @@ import contextlib
 import secrets
 import threading
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Self, TypeVar
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Literal, Self, TypeVar
 
 from dcl_comms_core.errors import LocalProtocolError
 from dcl_comms_core.limits import DEFAULT_LIMITS
@@ -30,6 +34,8 @@ from dcl_comms_core.servers.realm import RealmRules, RealmServer, RealmSettings
 from dcl_comms_drivers.gate import Gate
 from dcl_comms_drivers.realm.livekit_binary import ServerProblem, ServerUnavailable
 from dcl_comms_drivers.realm.livekit_server import LiveKitServer
+from dcl_comms_drivers.realm.profiles import RealmProfiles
+from dcl_comms_drivers.realm.rooms import RoomHost, has_rooms
 from dcl_comms_drivers.realm.udp import UdpHost
 from dcl_comms_drivers.realm.web import HOST, Web
 from dcl_comms_drivers.wallet.wallets import verifier
@@ -55,8 +61,8 @@ class Controls(ABC):
     """``http://127.0.0.1:PORT``: give it to ``connect``."""
     pulse_at: str | None = None
     """``127.0.0.1:PORT`` of its Pulse, which ``/about`` names; None: islands are formed from heartbeats."""
-    livekit: LiveKitServer | None = None
-    """The livekit-server behind it, which may be killed and restarted; None: rooms are ws-rooms."""
+    livekit: LiveKitServer | RoomHost | None = None
+    """The server of its LiveKit rooms, which may be killed and restarted; None: rooms are ws-rooms."""
 
     @abstractmethod
     def do(self, action: Callable[[RealmServer, float], _T]) -> _T:
@@ -134,6 +140,11 @@ class Controls(ABC):
         self.do(lambda server, _: server.rules.profiles.update({address.lower(): profile}))
 
     @property
+    def profiles(self) -> RealmProfiles:
+        """What its lambdas give: ``realm.profiles[address] = Avatar(name="Ada")``."""
+        return RealmProfiles(self.do)
+
+    @property
     def peers(self) -> frozenset[str]:
         """Who has a session with the island service: addresses in lower case."""
         return self.do(lambda server, _: frozenset(server.archipelago.peers))
@@ -150,7 +161,7 @@ class Controls(ABC):
 
     @property
     def counters(self) -> Mapping[str, int]:
-        """How often, since the last restart: see ``WsRoomServer.counters``; of all services together."""
+        """How often, since the last restart: see ``RealmServer.counters``; of all services together."""
         return self.do(lambda server, _: server.counters)
 
     @property
@@ -159,7 +170,7 @@ class Controls(ABC):
         """How many messages were not sent, since the last restart, to clients that did not read."""
 
     def leave_livekit(self, address: str) -> None:
-        """Remove somebody from the rooms of livekit-server; blocks."""
+        """Remove somebody from LiveKit's rooms; blocks."""
         server = self.livekit
         if server is not None:
             # It may be down: then nobody is in it.
@@ -173,8 +184,10 @@ class EmbeddedRealm(Controls):
     """A realm on the running asyncio loop, for the length of an ``async with`` block.
 
     ``port`` 0: any that is free.  It answers who asks for 127.0.0.1, localhost or [::1] at that port, and pages of this
-    machine; ``hosts`` and ``origins`` are further ones (see ``gate.py``), everybody else gets 403.  ``build`` with
-    ``livekit=True``: a livekit-server that is nowhere is downloaded and compiled, once, for minutes.
+    machine; ``hosts`` and ``origins`` are further ones (see ``gate.py``), everybody else gets 403.  ``livekit``
+    None: rooms of our own server's where there can be some, else ws-rooms.  ``build`` with ``livekit=True``: a
+    livekit-server that is nowhere is downloaded and compiled, once, for minutes.  ``islands`` is
+    that of the settings, said more shortly.
 
     Entering raises ServerUnavailable (``livekit=True`` and no livekit-server) or OSError (the port is taken).  A
     livekit-server that ends by itself is noticed: the next verb raises ServerUnavailable (ENDED), or the end of the
@@ -184,23 +197,31 @@ class EmbeddedRealm(Controls):
     def __init__(
         self,
         *,
-        livekit: LiveKitServer | bool = False,
+        livekit: LiveKitServer | RoomHost | bool | None = None,
         build: bool = False,
         port: int = 0,
         hosts: Iterable[str] = (),
         origins: Iterable[str] = (),
+        islands: Literal["pulse", "heartbeats"] | None = None,
         settings: RealmSettings | None = None,
         limits: Limits = DEFAULT_LIMITS,
     ) -> None:
-        self._wants_livekit = livekit is True
-        self._build = build
-        self.livekit = livekit if isinstance(livekit, LiveKitServer) else None
+        self._make: Callable[[], LiveKitServer | RoomHost] | None = None
+        """Starts the server of its LiveKit rooms; None: there is none, or it is not for us to start."""
+        if livekit is True:
+            self._make = partial(LiveKitServer.start, build=build)
+        elif livekit is None and has_rooms():
+            self._make = partial(RoomHost.start, limits=limits)
+        self.livekit = livekit if isinstance(livekit, LiveKitServer | RoomHost) else None
         self._port = port
         self._gate = Gate(hosts=hosts, origins=origins)
-        self._settings = settings
+        settings = RealmSettings() if settings is None else settings
+        self._settings = settings if islands is None else replace(settings, islands=islands)
         self._limits = limits
         self._rules = RealmRules()
         self._web: Web | None = None
+        self._server: RealmServer | None = None
+        """Who decides, while there is a web."""
         self._udp: UdpHost | None = None
         self._pulse_port = 0
         self._crash: Exception | None = None
@@ -208,8 +229,8 @@ class EmbeddedRealm(Controls):
         self._lost = False
 
     async def __aenter__(self) -> Self:
-        if self._wants_livekit:
-            self.livekit = await asyncio.to_thread(LiveKitServer.start, build=self._build)
+        if self._make is not None:
+            self.livekit = await asyncio.to_thread(self._make)
         try:
             await self.up()
         except BaseException:
@@ -235,8 +256,7 @@ class EmbeddedRealm(Controls):
         await web.bind(self._port)
         self._port = web.port
         self.url = f"http://{HOST}:{web.port}"
-        settings = RealmSettings() if self._settings is None else self._settings
-        udp = UdpHost(self._limits, self._crashed, web.turn) if settings.islands == "pulse" else None
+        udp = UdpHost(self._limits, self._crashed, web.turn) if self._settings.islands == "pulse" else None
         if udp is not None:
             try:
                 udp.bind(HOST, self._pulse_port)
@@ -249,7 +269,7 @@ class EmbeddedRealm(Controls):
             self.url,
             verifier=verifier(),
             mint=None if self.livekit is None else self._mint,
-            settings=settings,
+            settings=self._settings,
             rules=self._rules,
             pulse_at=self.pulse_at,
             limits=self._limits,
@@ -258,12 +278,13 @@ class EmbeddedRealm(Controls):
         await web.serve(server)
         if udp is not None and server.pulse is not None:
             udp.serve(server.pulse)
-        self._web, self._udp = web, udp
+        self._web, self._udp, self._server = web, udp, server
         self._look_at_livekit()
 
     async def down(self) -> None:
         """Hang up on everybody and listen no more, as a server that crashed; livekit-server goes on."""
         web, self._web = self._web, None
+        self._server = None
         udp, self._udp = self._udp, None
         if udp is not None:
             udp.stop()
@@ -276,9 +297,9 @@ class EmbeddedRealm(Controls):
 
     async def stop(self) -> None:
         """As ``down()``, but whoever is on Pulse is told that the server ends.  The end of the block does so."""
-        web, udp = self._web, self._udp
-        if web is not None and udp is not None and web.server.pulse is not None:
-            web.server.pulse.close(now=udp.now())
+        server, udp = self._server, self._udp
+        if server is not None and udp is not None and server.pulse is not None:
+            server.pulse.close(now=udp.now())
             udp.turn()
         await self.down()
 
@@ -296,10 +317,10 @@ class EmbeddedRealm(Controls):
         """Do something with the realm's server, now; what it returns."""
         self._notice_loss()
         self._raise_crash()
-        web = self._web
-        if web is None:
+        web, server = self._web, self._server
+        if web is None or server is None:
             raise LocalProtocolError("the realm is down: up() first")
-        result = action(web.server, web.now())
+        result = action(server, web.now())
         # Where there is Pulse its turn makes one of the others too.
         (web if self._udp is None else self._udp).turn()
         return result
@@ -321,7 +342,7 @@ class EmbeddedRealm(Controls):
         return self.livekit.connection_string(address, room, canPublishSources=["microphone"], roomList=False)
 
     async def _stop_livekit(self) -> None:
-        if self._wants_livekit and self.livekit is not None:
+        if self._make is not None and self.livekit is not None:
             await asyncio.to_thread(self.livekit.stop)
 
     def _notice_loss(self) -> None:
@@ -384,17 +405,25 @@ class RealmInThread(Controls):
 @contextlib.contextmanager
 def realm_in_thread(
     *,
-    livekit: LiveKitServer | bool = False,
+    livekit: LiveKitServer | RoomHost | bool | None = None,
     build: bool = False,
     port: int = 0,
     hosts: Iterable[str] = (),
     origins: Iterable[str] = (),
+    islands: Literal["pulse", "heartbeats"] | None = None,
     settings: RealmSettings | None = None,
     limits: Limits = DEFAULT_LIMITS,
 ) -> Generator[RealmInThread]:
     """Run a realm for the length of a ``with`` block; the arguments are EmbeddedRealm's.  Blocks while it starts."""
     realm = EmbeddedRealm(
-        livekit=livekit, build=build, port=port, hosts=hosts, origins=origins, settings=settings, limits=limits
+        livekit=livekit,
+        build=build,
+        port=port,
+        hosts=hosts,
+        origins=origins,
+        islands=islands,
+        settings=settings,
+        limits=limits,
     )
     ready = threading.Event()
     failure: list[BaseException] = []

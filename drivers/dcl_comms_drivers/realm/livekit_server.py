@@ -15,7 +15,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import secrets
 import select
 import signal
 import socket
@@ -26,18 +25,18 @@ import time
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self, cast
-from urllib.parse import quote
 
 from dcl_comms_core.errors import LocalProtocolError
 from dcl_comms_drivers.realm.listeners import listens
 from dcl_comms_drivers.realm.livekit_binary import ServerProblem, ServerUnavailable, build_server, find_server
-from dcl_comms_drivers.realm.mint import mint_admin_token, mint_token
+from dcl_comms_drivers.realm.mint import mint_admin_token
+from dcl_comms_drivers.realm.room_service import RoomService
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from types import TracebackType
 
-# What LiveKit's API answers: lists of objects by name.
-_Answer = dict[str, list[dict[str, object]]]
+    from dcl_comms_drivers.realm.room_service import Answer
 
 __all__ = ["LiveKitServer", "ServerProblem", "ServerUnavailable"]
 
@@ -58,7 +57,7 @@ _PASSED_ON: Final = ("HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "PATH", "TMPDI
 """Of our environment: LiveKit takes settings from it, and the rest is not its business."""
 
 
-class LiveKitServer:
+class LiveKitServer(RoomService):
     """One running livekit-server; made by :meth:`start`.
 
     ``url`` is its WebSocket address, ``udp_port`` takes the media, ``key`` and ``secret`` sign its tokens, ``pid`` is
@@ -66,15 +65,13 @@ class LiveKitServer:
     """
 
     def __init__(self, program: Path, *, empty_timeout: int, departure_timeout: int, node_ip: str = _HOST) -> None:
-        self.key = "API" + secrets.token_hex(6)
-        self.secret = secrets.token_urlsafe(32)
-        self.port = 0
+        super().__init__()
         self.pid = 0
         self._program = program
         self._empty_timeout = empty_timeout
         self._departure_timeout = departure_timeout
         self._node_ip = node_ip
-        self.udp_port = 0
+        self._tcp_only = False
         self._process: subprocess.Popen[bytes] | None = None
         self._owner = os.getpid()
         self._was_up = False
@@ -92,13 +89,15 @@ class LiveKitServer:
         empty_timeout: int = 300,
         departure_timeout: int = 20,
         node_ip: str = _HOST,
+        tcp_only: bool = False,
     ) -> Self:
         """Start a server and return it once it has proved to be ours.
 
         ``program`` is found when it is not given, or with ``build`` downloaded and compiled, which takes minutes the
         first time.  The timeouts are whole seconds after which
         the server closes a room that nobody joined, or that everybody left.  ``node_ip`` is where clients are told to
-        send media, when something forwards that to loopback.  Raises ServerUnavailable.
+        send media, when something forwards that to loopback.  ``tcp_only``: media by TCP, at a port that every
+        network reaches: for network namespaces.  Raises ServerUnavailable.
         """
         if program is None:
             program = find_server()
@@ -107,6 +106,7 @@ class LiveKitServer:
                 raise ServerUnavailable(ServerProblem.NOT_FOUND, _HOW_TO_GET_IT)
             program = build_server()
         server = cls(program, empty_timeout=empty_timeout, departure_timeout=departure_timeout, node_ip=node_ip)
+        server._tcp_only = tcp_only
         try:
             server._start()
         except BaseException:
@@ -126,11 +126,6 @@ class LiveKitServer:
         return f"<LiveKitServer {self.url} pid={self.pid}>"
 
     @property
-    def url(self) -> str:
-        """The server's address, ``ws://127.0.0.1:PORT``."""
-        return f"ws://{_HOST}:{self.port}"
-
-    @property
     def alive(self) -> bool:
         """Whether the process is running."""
         if self._process is None:
@@ -144,67 +139,9 @@ class LiveKitServer:
         """Whether it ended, and not by our ``kill()`` or ``stop()``; until ``restart()``."""
         return self._was_up and not self.alive
 
-    def token(
-        self,
-        identity: str,
-        room: str,
-        *,
-        ttl: float = 300.0,
-        now: float | None = None,
-        name: str = "",
-        metadata: str = "",
-        **grants: object,
-    ) -> str:
-        """Return an access token's text; see :func:`~dcl_comms_drivers.realm.mint.mint_token`."""
-        return mint_token(
-            self.key, self.secret, identity, room, ttl=ttl, now=now, name=name, metadata=metadata, **grants
-        )
-
-    def connection_string(
-        self,
-        identity: str,
-        room: str,
-        *,
-        ttl: float = 300.0,
-        now: float | None = None,
-        name: str = "",
-        metadata: str = "",
-        **grants: object,
-    ) -> str:
-        """Return a ``livekit:`` connection string with a token of that identity for that room."""
-        token = self.token(identity, room, ttl=ttl, now=now, name=name, metadata=metadata, **grants)
-        return f"livekit:{self.url}?access_token={quote(token, safe='')}"
-
-    def list_rooms(self) -> list[str]:
-        """Names of the rooms that exist."""
-        return _names(self._ask("ListRooms", {}), "rooms", "name")
-
-    def list_participants(self, room: str) -> list[str]:
-        """Identities of those who are in a room."""
-        return _names(self._ask("ListParticipants", {"room": room}), "participants", "identity")
-
-    def remove_participant(self, room: str, identity: str) -> None:
-        """Remove somebody from a room."""
-        self._ask("RemoveParticipant", {"room": room, "identity": identity})
-
     def mute_track(self, room: str, identity: str, track_sid: str) -> None:
         """Mute somebody's track."""
-        self._ask("MutePublishedTrack", {"room": room, "identity": identity, "track_sid": track_sid}, muted=True)
-
-    def update_participant(self, room: str, identity: str, **changes: object) -> None:
-        """Change ``permission`` (grants; what is left out is taken away), ``name``, ``metadata``, ``attributes``.
-
-        As comms-gatekeeper does: LiveKit's UpdateParticipant.
-        """
-        self._ask("UpdateParticipant", {"room": room, "identity": identity}, **changes)
-
-    def update_room_metadata(self, room: str, metadata: str) -> None:
-        """Say something of a room to all who are in it."""
-        self._ask("UpdateRoomMetadata", {"room": room, "metadata": metadata})
-
-    def delete_room(self, room: str) -> None:
-        """Delete a room; everybody in it is disconnected."""
-        self._ask("DeleteRoom", {"room": room})
+        self.ask("MutePublishedTrack", {"room": room, "identity": identity, "track_sid": track_sid, "muted": True})
 
     def kill(self) -> None:
         """End the server at once, as a crash would: it is gone when this returns."""
@@ -272,7 +209,7 @@ class LiveKitServer:
         deadline = time.monotonic() + _START_SECONDS
         while process.poll() is None:
             with contextlib.suppress(ServerUnavailable):
-                self._ask("ListRooms", {})
+                self.ask("ListRooms", {})
                 self._was_up = True
                 return True
             if time.monotonic() > deadline:
@@ -318,7 +255,8 @@ class LiveKitServer:
                 "port": self.port,
                 "bind_addresses": [_HOST],
                 "rtc": {
-                    "tcp_port": 0,
+                    "tcp_port": _free_port(socket.SOCK_STREAM) if self._tcp_only else 0,
+                    "force_tcp": self._tcp_only,
                     "udp_port": self.udp_port,
                     "node_ip": self._node_ip,
                     "interfaces": {"includes": ["lo"]},
@@ -341,16 +279,17 @@ class LiveKitServer:
 
     # -- its API
 
-    def _ask(self, method: str, body: dict[str, str], **more: object) -> _Answer:
+    def ask(self, method: str, body: Mapping[str, object]) -> Answer:
+        """Ask its API, once it is known that it is ours who listens there."""
         connection = HTTPConnection(_HOST, self.port, timeout=_REQUEST_SECONDS)
         try:
             # Before, so that nobody is disturbed, and after: who listens all the time is who was connected to.
             self._require_listening(method)
             connection.connect()
             self._require_listening(method)
-            token = mint_admin_token(self.key, self.secret, room=body.get("room", ""))
+            token = mint_admin_token(self.key, self.secret, room=str(body.get("room", "")))
             headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
-            connection.request("POST", f"/twirp/livekit.RoomService/{method}", json.dumps({**body, **more}), headers)
+            connection.request("POST", f"/twirp/livekit.RoomService/{method}", json.dumps(body), headers)
             response = connection.getresponse()
             content = response.read()
             status = response.status
@@ -361,7 +300,7 @@ class LiveKitServer:
         if status != _HTTP_OK:
             raise ServerUnavailable(ServerProblem.REFUSED, f"{method}: HTTP {status}")
         try:
-            return cast("_Answer", json.loads(content))
+            return cast("Answer", json.loads(content))
         except ValueError:
             raise ServerUnavailable(ServerProblem.REFUSED, f"{method}: not JSON") from None
 
@@ -384,10 +323,6 @@ def _has_ended(handle: int, milliseconds: int | None) -> bool:
     poll = select.poll()
     poll.register(handle, select.POLLIN)
     return bool(poll.poll(milliseconds))
-
-
-def _names(answer: _Answer, kind: str, field: str) -> list[str]:
-    return [str(item[field]) for item in answer.get(kind, [])]
 
 
 def _free_port(kind: socket.SocketKind) -> int:

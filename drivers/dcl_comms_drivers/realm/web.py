@@ -1,10 +1,10 @@
 """One port of HTTP and WebSockets on loopback, for asyncio: h11 and websockets' protocol without IO.
 
-It moves bytes and time; what is answered is the RealmServer's business.  Each connection is one request or one
-WebSocket.  Whom the gate does not know gets 403.  All that a client can make it hold has a limit: connections, the head
-and the body of a request, the time these take, a message, what waits for a client that does not read.  Behaves as the
-real services where it is seen from outside: empty close frames, a cut without one after a message that is too large,
-messages dropped for slow readers.
+It moves bytes and time; what is answered is a server's business, a realm's or that of rooms.  Each connection is one
+request or one WebSocket.  Whom the gate does not know gets 403.  All that a client can make it hold has a limit:
+connections, the head and the body of a request, the time these take, a message, what waits for a client that does not
+read.  How a socket looks from outside is told by a Manner, as the real services have one; a message that is too large
+ends it without a close frame.
 """
 
 from __future__ import annotations
@@ -15,8 +15,9 @@ import resource
 import time
 from collections import deque
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from dcl_comms_core.commands import CloseSocket, SendFrame
 from dcl_comms_core.inputs import ClockSet, FrameReceived, LinkRef, SocketClosed
@@ -36,15 +37,14 @@ with needs("realm"):
     from websockets.server import ServerProtocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from websockets.typing import Subprotocol
 
     from dcl_comms_core.limits import Limits
-    from dcl_comms_core.servers.realm import RealmServer
     from dcl_comms_drivers.gate import Gate
 
-__all__ = ["HOST", "Web"]
+__all__ = ["HOST", "Manner", "Page", "Served", "Web"]
 
 HOST: Final = "127.0.0.1"
 
@@ -57,21 +57,93 @@ _END_OF_HEAD: Final = re.compile(rb"\n\r?\n")
 _FORBIDDEN: Final = 403
 _HEAD_TOO_LARGE: Final = 431
 _TOO_LARGE: Final = 413
-_NOT_FOUND: Final = 404
 _SWITCHING: Final = 101
 _SILENT_PERIODS: Final = 3
 _DISCARD_SECONDS: Final = 1.0
 _BACKLOG: Final = 100
 _UNLIMITED: Final = 1 << 20
+_SHAKES_HANDS: Final = re.compile(r"host|upgrade|connection|sec-websocket-.*", re.ASCII)
 _DESCRIPTORS: Final = Path("/proc/self/fd")
 
 
-class Web:
-    """The port.  ``crashed`` gets a bug of ours."""
+class Page(Protocol):
+    """The answer to a request."""
 
-    def __init__(self, limits: Limits, gate: Gate, crashed: Callable[[Exception], None]) -> None:
+    @property
+    def status(self) -> int:
+        """Of HTTP."""
+        ...
+
+    @property
+    def body(self) -> bytes:
+        """JSON, unless a header says otherwise."""
+        ...
+
+    @property
+    def headers(self) -> Sequence[tuple[str, str]]:
+        """Beside those of the connection."""
+        ...
+
+
+class Served(Protocol):
+    """Who decides."""
+
+    def request(self, method: str, target: str, headers: Mapping[str, str], body: bytes, *, now: float) -> Page:
+        """Answer a request."""
+        ...
+
+    def upgrade(self, link: LinkRef, target: str, headers: Mapping[str, str], /, *, now: float) -> Page | None:
+        """Take a WebSocket (None), or refuse it."""
+        ...
+
+    def receive(self, inp: ClockSet | FrameReceived | SocketClosed, *, now: float) -> None:
+        """Take what comes."""
+        ...
+
+    def commands(self) -> Iterable[object]:
+        """Take what sockets are to do."""
+        ...
+
+    def deadline(self) -> float | None:
+        """When ``handle_timeout`` is due."""
+        ...
+
+    def handle_timeout(self, now: float) -> None:
+        """Let time pass."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manner:
+    """How connections behave.  Bytes."""
+
+    head_bytes: int = _HEAD_BYTES
+    frame_bytes: int = WEBSOCKET_MAX_FRAME
+    """Of one message from a client."""
+    queue_bytes: int
+    """Of what waits for one client."""
+    close_code: int | None = None
+    """What is in a close frame; None: nothing."""
+    cuts: bool = False
+    """Whether a client that does not read is cut off; else messages for it are dropped."""
+
+
+class Web:
+    """The port.  ``crashed`` gets a bug of ours; ``moved`` is called once something came in, instead of ``turn``."""
+
+    def __init__(
+        self,
+        limits: Limits,
+        gate: Gate | None,
+        crashed: Callable[[Exception], None],
+        *,
+        manner: Manner | None = None,
+        moved: Callable[[], None] | None = None,
+    ) -> None:
         self.limits = limits
         self.gate = gate
+        self.manner = Manner(queue_bytes=limits.server_queue_bytes) if manner is None else manner
+        self.moved = self.turn if moved is None else moved
         self.port = 0
         self.dropped = 0
         """Messages that were not sent to clients that did not read."""
@@ -81,7 +153,7 @@ class Web:
         self._loop = asyncio.get_running_loop()
         self._listener: asyncio.Server | None = None
         self._writers: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
-        self._server: RealmServer | None = None
+        self._server: Served | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._links = 0
         self._most = min(limits.server_connections, _affordable())
@@ -95,7 +167,7 @@ class Web:
         )
         self.port = self._listener.sockets[0].getsockname()[1]
 
-    async def serve(self, server: RealmServer) -> None:
+    async def serve(self, server: Served) -> None:
         """Answer."""
         assert self._listener is not None  # noqa: S101 - bind() comes first
         self._server = server
@@ -116,7 +188,7 @@ class Web:
             self._timer = None
 
     @property
-    def server(self) -> RealmServer:
+    def server(self) -> Served:
         """Who decides."""
         assert self._server is not None  # noqa: S101 - nothing comes in before serve()
         return self._server
@@ -186,7 +258,7 @@ class _Connection:
         self._web = web
         self._reader = reader
         self._writer = writer
-        self._http = h11.Connection(h11.SERVER, max_incomplete_event_size=_HEAD_BYTES)
+        self._http = h11.Connection(h11.SERVER, max_incomplete_event_size=web.manner.head_bytes)
         self._raw = bytearray()
         """All that came in before the head was whole."""
 
@@ -203,7 +275,8 @@ class _Connection:
                     # As Node does it.
                     headers[name] = f"{headers[name]}, {value}" if name in headers else value
                 target = request.target.decode("ascii")
-                refusal = self._web.gate.refusal(headers, port=self._web.port)
+                gate = self._web.gate
+                refusal = None if gate is None else gate.refusal(headers, port=self._web.port)
                 upgrade = headers.get("upgrade", "").lower() == "websocket"
                 body = b"" if upgrade or refusal is not None else await self._body(headers)
         except h11.RemoteProtocolError as error:
@@ -213,8 +286,8 @@ class _Connection:
             await self._answer(_FORBIDDEN, RealmPage(_FORBIDDEN, {"error": refusal}).body)
         elif upgrade:
             behind, _ = self._http.trailing_data
-            head = bytes(self._raw[: len(self._raw) - len(behind)])
-            await _Socket(self._web, self._reader, self._writer).run(target, head, behind)
+            line = f"{request.method.decode('ascii')} / HTTP/{request.http_version.decode('ascii')}"
+            await _Socket(self._web, self._reader, self._writer).run(target, line, headers, behind)
         elif body is None:
             await self._answer(_TOO_LARGE, b"")
         else:
@@ -222,6 +295,7 @@ class _Connection:
                 self._web.set_clock()
                 method, now = request.method.decode("ascii"), self._web.now()
                 page = self._web.server.request(method, target, headers, body, now=now)
+                self._web.moved()
             await self._answer(page.status, page.body, page.headers)
 
     async def _head(self) -> h11.Request | None:
@@ -260,12 +334,9 @@ class _Connection:
             self._http.receive_data(await self._reader.read(_PIECE))
 
     async def _answer(self, status: int, body: bytes, headers: Sequence[tuple[str, str]] = ()) -> None:
-        head = [
-            *headers,
-            ("Content-Type", "application/json"),
-            ("Content-Length", str(len(body))),
-            ("Connection", "close"),
-        ]
+        head = [*headers, ("Content-Length", str(len(body))), ("Connection", "close")]
+        if not any(name == "Content-Type" for name, _ in headers):
+            head.append(("Content-Type", "application/json"))
         if self._http.our_state not in {h11.IDLE, h11.SEND_RESPONSE}:
             return
         for event in (h11.Response(status_code=status, headers=head), h11.Data(data=body), h11.EndOfMessage()):
@@ -300,56 +371,64 @@ class _Socket:
         self._writer = writer
         self._link = web.new_link()
         self._protocol = ServerProtocol(
-            max_size=WEBSOCKET_MAX_FRAME, logger=UNHEARD, select_subprotocol=_first_subprotocol
+            max_size=web.manner.frame_bytes, logger=UNHEARD, select_subprotocol=_first_subprotocol
         )
         self._parts = bytearray()
         """Of a message in fragments.  No list of them: each may be of one byte."""
         # Frames are dropped at the limit, so beyond it are only pongs: then nothing more is read until they are out.
-        writer.transport.set_write_buffer_limits(high=2 * web.limits.server_queue_bytes)
+        writer.transport.set_write_buffer_limits(high=2 * web.manner.queue_bytes)
 
-    async def run(self, target: str, head: bytes, behind: bytes) -> None:
+    async def run(self, target: str, line: str, headers: Mapping[str, str], behind: bytes) -> None:
         """Shake hands, then read until the end.  ``behind``: what came with the head, too early."""
         web = self._web
-        if not self._shake_hands(target, head):
+        if not self._shake_hands(target, line, headers):
             await _finish(self._reader, self._writer)
             return
-        web.turn()
+        web.moved()
         try:
             await self._handle(behind)
             await self._read()
         finally:
             del web.sockets[self._link]
             web.server.receive(SocketClosed(link=self._link, reason=CloseReason.NETWORK), now=web.now())
-            web.turn()
+            web.moved()
 
     def send(self, data: bytes) -> None:
         """Send a message, unless the client is too slow."""
         waiting = self._writer.transport.get_write_buffer_size()
-        if waiting + len(data) > self._web.limits.server_queue_bytes and waiting:
+        if waiting + len(data) > self._web.manner.queue_bytes and waiting:
             self._web.dropped += 1
+            if self._web.manner.cuts:
+                self._writer.transport.abort()
         elif self._protocol.state is State.OPEN:
             self._protocol.send_binary(data)
             self._flush()
 
     def close(self) -> None:
-        """Close it with an empty close frame, as uWebSockets does; a client that does not answer is cut off."""
+        """Close it with a close frame; a client that does not answer is cut off."""
         with suppress(InvalidState):  # the client closes it already
-            self._protocol.send_close()
+            self._protocol.send_close(self._web.manner.close_code)
         self._flush()
         asyncio.get_running_loop().call_later(self._web.limits.close_seconds, self._writer.transport.abort)
 
-    def _shake_hands(self, target: str, head: bytes) -> bool:
+    def _shake_hands(self, target: str, line: str, headers: Mapping[str, str]) -> bool:
         protocol, web = self._protocol, self._web
-        protocol.receive_data(head)
+        # The rest of the head is nothing to it, and may have longer lines than it takes.
+        lines = [f"{name}: {value}" for name, value in headers.items() if _SHAKES_HANDS.fullmatch(name)]
+        protocol.receive_data("\r\n".join([line, *lines, "", ""]).encode("latin-1"))
         events = protocol.events_received()
         if events and isinstance(events[0], Request):
             response = protocol.accept(events[0])
             if response.status_code == _SWITCHING:
                 web.set_clock()
                 web.sockets[self._link] = self
-                if not web.server.accept(self._link, target, now=web.now()):
+                refusal = web.server.upgrade(self._link, target, headers, now=web.now())
+                if refusal is not None:
                     del web.sockets[self._link]
-                    response = protocol.reject(_NOT_FOUND, "")
+                    response = protocol.reject(refusal.status, refusal.body.decode())
+                    for name, value in refusal.headers:
+                        response.headers.pop(name, None)
+                        response.headers[name] = value
             protocol.send_response(response)
         self._flush()
         return self._link in web.sockets
@@ -404,7 +483,7 @@ class _Socket:
             data = bytes(self._parts)
             self._parts.clear()
             self._web.server.receive(FrameReceived(link=self._link, data=data), now=self._web.now())
-            self._web.turn()
+            self._web.moved()
 
     def _flush(self) -> None:
         data = b"".join(self._protocol.data_to_send())

@@ -15,16 +15,17 @@ from dcl_comms_drivers.testing.play import STOPPED, Play, StageHost
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from dcl_comms_core.testing.stage import Stage
+    from dcl_comms_core.testing.stage import Seat, Stage
 
 
 __all__ = ["perform"]
 
 
 class _Host(StageHost, AsyncioHost):
-    def __init__(self, stage: Stage) -> None:
+    def __init__(self, stage: Stage, seat: Seat) -> None:
         AsyncioHost.__init__(self)
         self.stage = stage
+        self.seat = seat
 
 
 class _Selector(selectors.DefaultSelector):
@@ -72,12 +73,23 @@ def perform(play: Play) -> None:
     """Run the play to its end."""
 
     async def main() -> None:
-        task = asyncio.ensure_future(play.perform(_Host(play.stage)))
+        task = asyncio.ensure_future(play.perform(_Host(play.stage, play.stage)))
         play.stop = task.cancel
+        others = [
+            asyncio.ensure_future(play.accompany(identity, _Host(play.stage, seat)))
+            for identity, (_, seat) in play.peers.items()
+        ]
+
+        def end(_: asyncio.Future[None]) -> None:
+            # The end of the loop waits for them.
+            for other in others:
+                other.cancel()
+
+        task.add_done_callback(end)
         try:
             await task
         except asyncio.CancelledError:
-            if play.transcript.ending not in STOPPED:
+            if play.transcript.ending not in STOPPED and not play.raised:
                 raise
         except BaseException as error:
             if not play.forgives(error):

@@ -15,7 +15,7 @@ with needs("trio"):
     import trio.testing
 
 if TYPE_CHECKING:
-    from dcl_comms_core.testing.stage import Stage
+    from dcl_comms_core.testing.stage import Seat, Stage
     from dcl_comms_drivers.testing.play import Play
 
 
@@ -23,9 +23,10 @@ __all__ = ["perform"]
 
 
 class _Host(StageHost, TrioHost):
-    def __init__(self, stage: Stage) -> None:
+    def __init__(self, stage: Stage, seat: Seat) -> None:
         TrioHost.__init__(self)
         self.stage = stage
+        self.seat = seat
 
 
 class _Clock(trio.abc.Clock):
@@ -72,11 +73,13 @@ def perform(play: Play) -> None:
     async def main() -> None:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(go_on)
+            for identity, (_, seat) in play.peers.items():
+                nursery.start_soon(play.accompany, identity, _Host(play.stage, seat))
             try:
                 # Takes its Cancelled out of the groups of the bot's own nurseries too.
                 with trio.CancelScope() as scope:
                     play.stop = scope.cancel
-                    await play.perform(_Host(play.stage))
+                    await play.perform(_Host(play.stage, play.stage))
             except trio.Cancelled:
                 raise  # go_on failed
             except BaseException as error:  # noqa: BLE001 - raised below, outside of the nursery's group

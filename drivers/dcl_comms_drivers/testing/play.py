@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from math import inf
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, TypeAlias, cast
 
-from dcl_comms_core.adapters.connection_string import SimulatorAdapter
+from dcl_comms_core.adapters.connection_string import ArchipelagoAdapter, SimulatorAdapter
 from dcl_comms_core.codec import decode
 from dcl_comms_core.commands import SendData
 from dcl_comms_core.errors import ConnectionLost, DecodeError, LocalProtocolError
+from dcl_comms_core.testing.archipelago import WorldPort
 from dcl_comms_core.testing.pair import UNIX_START
 from dcl_comms_drivers.connection.surroundings import Carried, Surroundings
 from dcl_comms_drivers.connection.waiting import WaitingConnection
@@ -18,13 +19,13 @@ from dcl_comms_drivers.loops.host import WaitingHost
 from dcl_comms_drivers.settings import Options
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator
+    from collections.abc import Awaitable, Callable, Iterator, Mapping
 
     from dcl_comms_core.adapters.connection_string import Adapter
     from dcl_comms_core.commands import Command
     from dcl_comms_core.events import Event
     from dcl_comms_core.testing.script import Action
-    from dcl_comms_core.testing.stage import Stage
+    from dcl_comms_core.testing.stage import Seat, Stage
     from dcl_comms_drivers.loops.host import Receiver
     from dcl_comms_drivers.settings import Settings
 
@@ -74,7 +75,7 @@ class Transcript:
     lost: ConnectionLost | None = None
     entries: list[Entry] = field(default_factory=list[Entry])
     heard: dict[str, list[Event]] = field(default_factory=dict[str, list["Event"]])
-    """The events of each scripted peer."""
+    """The events of each scripted peer, and of those that are programs."""
 
     @property
     def received(self) -> list[Event]:
@@ -89,30 +90,50 @@ class Transcript:
     @property
     def chats(self) -> list[tuple[float, str]]:
         """When the bot wrote what, to whomever."""
-        found: list[tuple[float, str]] = []
-        for entry in self.entries:
-            if isinstance(entry.value, SendData):
-                try:
-                    chat = decode(entry.value.data).chat
-                except DecodeError:
-                    continue  # bytes of the bot's own making
-                if chat is not None:
-                    found.append((entry.at, chat.message))
-        return found
+        return [
+            (entry.at, text)
+            for entry in self.entries
+            if isinstance(entry.value, SendData) and (text := _chat_in(entry.value)) is not None
+        ]
+
+    def chats_to(self, who: str) -> list[tuple[float, str]]:
+        """When the bot wrote what that this identity was to read: to everybody, or to it among others."""
+        key = who.lower()
+        return [
+            (entry.at, text)
+            for entry in self.entries
+            if isinstance(command := entry.value, SendData)
+            and (command.to is None or key in (one.lower() for one in command.to))
+            and (text := _chat_in(command)) is not None
+        ]
 
     def __str__(self) -> str:
         return "\n".join((*map(str, self.entries), f"{self.ending.value}"))
 
 
+def _chat_in(command: SendData) -> str | None:
+    try:
+        chat = decode(command.data).chat
+    except DecodeError:
+        return None  # bytes of the bot's own making
+    return None if chat is None else chat.message
+
+
 class Play:
     """One run, whatever the loop."""
 
-    def __init__(self, bot: Bot, stage: Stage, seconds: float, settings: Settings, seed: int) -> None:
+    def __init__(
+        self, bot: Bot, stage: Stage, seconds: float, settings: Settings, seed: int, peers: Mapping[str, Bot]
+    ) -> None:
         self.stage = stage
         self.transcript = Transcript()
         self.failure: LocalProtocolError | None = None
+        self.raised: list[BaseException] = []
+        """What programs of peers let out."""
         self.seed = seed
         self.stop: Callable[[], object] = lambda: None
+        self.peers = {identity: (peer, stage.seat(identity)) for identity, peer in peers.items()}
+        """Others that are programs, and their seats."""
         self._bot = bot
         self._end = seconds
         self._settings = settings
@@ -129,22 +150,56 @@ class Play:
 
     async def perform(self, host: WaitingHost) -> None:
         """The whole life of the bot."""
-        adapter = SimulatorAdapter(self.stage.room.name)
-        room = WaitingConnection(adapter, host, Options.of(self._settings), _OnStage(self))
+        await self._live(self._bot, host, Options.of(self._settings), self._on_stage())
+
+    def _on_stage(self) -> _InSeat:
+        """The bot's seat, whose doings go into the transcript."""
+
+        def heard(events: list[Event]) -> None:
+            for event in events:
+                self.note("received", event)
+
+        return _InSeat(self.stage, self.stage, self.seed, heard, lambda command: self.note("sent", command))
+
+    async def accompany(self, identity: str, host: WaitingHost) -> None:
+        """The whole life of a peer that is a program; it ends with the bot's at the latest."""
+        peer, seat = self.peers[identity]
+        number = self.seed + 1 + list(self.peers).index(identity)
+        heard = self.transcript.heard.setdefault(identity, [])
+        try:
+            await self._live(peer, host, Options.of({}), _InSeat(self.stage, seat, number, heard.extend))
+        except Exception as error:  # noqa: BLE001 - run_bot raises it
+            if not _all_lost(error):
+                error.add_note(f"of the peer {identity!r}")
+                self.raised.append(error)
+                self.stop()
+
+    def check_peers(self) -> None:
+        """Raise what a peer that is a program let out."""
+        if self.raised:
+            raise self.raised[0]
+
+    async def _live(self, bot: Bot, host: WaitingHost, options: Options, surroundings: Surroundings) -> None:
+        if options.looks_up:
+            # What the bot sends is all that is sent, unless it was given a profile.
+            options = replace(options, profile_version=None, looks_up=False)
+        name = self.stage.room.name
+        where = ArchipelagoAdapter(f"ws://{name}") if self.stage.has_islands else SimulatorAdapter(name)
+        room = WaitingConnection(where, host, options, surroundings)
         try:
             room.driver.start()
             await room.opened()
-            await self._bot(room)
+            await bot(room)
             await room.aclose()
         finally:
             room.let_go()
 
     def forgives(self, error: BaseException) -> bool:
         """What the bot let out is an end like any other: of the room, also out of groups of tasks."""
-        lost = next((leaf for leaf in _leaves(error) if isinstance(leaf, ConnectionLost)), None)
-        if lost is None or not all(isinstance(leaf, ConnectionLost) for leaf in _leaves(error)):
+        if not _all_lost(error):
             return False
         if self.transcript.ending not in STOPPED:
+            lost = next(leaf for leaf in _leaves(error) if isinstance(leaf, ConnectionLost))
             self.transcript.ending, self.transcript.lost = Ending.LOST, lost
         return True
 
@@ -185,10 +240,15 @@ def _leaves(error: BaseException) -> Iterator[BaseException]:
         yield error
 
 
+def _all_lost(error: BaseException) -> bool:
+    return all(isinstance(leaf, ConnectionLost) for leaf in _leaves(error))
+
+
 class StageHost(WaitingHost):
     """Timers and wakes of the connection are the stage's, so that they come in one order on every loop."""
 
     stage: Stage
+    seat: Seat
 
     def now(self) -> float:
         """Virtual seconds."""
@@ -199,11 +259,11 @@ class StageHost(WaitingHost):
 
     def call_at(self, when: float | None, callback: Callable[[], None]) -> None:
         """Call back at a time."""
-        self.stage.due, self.stage.turn = when, callback
+        self.seat.due, self.seat.turn = when, callback
 
     def wake(self, callback: Callable[[], None]) -> None:
         """Call back soon."""
-        self.stage.woken, self.stage.turn = True, callback
+        self.seat.woken, self.seat.turn = True, callback
 
     def wake_fd(self, callback: Callable[[], None]) -> int | None:  # noqa: ARG002 - the protocol's
         """There is none."""
@@ -211,19 +271,20 @@ class StageHost(WaitingHost):
 
     def close(self) -> None:
         """No more turns."""
-        self.stage.turn = None
+        self.seat.turn = None
 
 
 class _StageLink:
     name: ClassVar[str] = "memory"
 
-    def __init__(self, play: Play) -> None:
-        self._play = play
-        self._port = play.stage.port
+    def __init__(self, stage: Stage, seat: Seat, sent: Callable[[SendData], None] | None = None) -> None:
+        self._stage = stage
+        self._port = seat.port
+        self._sent = sent
 
     def execute(self, command: Command, *, now: float) -> None:
-        if isinstance(command, SendData):
-            self._play.note("sent", command)
+        if self._sent is not None and isinstance(command, SendData):
+            self._sent(command)
         self._port.execute(command, now=now)
 
     def drain(self, session: Receiver, *, now: float, limit: int) -> bool:
@@ -236,28 +297,40 @@ class _StageLink:
         return self._port.deadline()
 
     def measure(self, then: Callable[[float | None], None]) -> None:
-        then(2.0 * self._play.stage.room.faults.latency)
+        then(2.0 * self._stage.room.faults.latency)
 
     def abandon(self) -> None:
-        self._port.abandon(self._play.stage.clock.now)
+        self._port.abandon(self._stage.clock.now)
 
 
-class _OnStage(Surroundings):
-    """The stage's chance, wall clock and link."""
+class _InSeat(Surroundings):
+    """The stage's chance, wall clock and link, for one in a seat.  ``heard``: gets what it is told, ``sent``: sends."""
 
-    def __init__(self, play: Play) -> None:
-        self._play = play
+    def __init__(
+        self,
+        stage: Stage,
+        seat: Seat,
+        number: int,
+        heard: Callable[[list[Event]], None],
+        sent: Callable[[SendData], None] | None = None,
+    ) -> None:
+        self._stage = stage
+        self._seat = seat
+        if isinstance(seat.port, WorldPort):
+            self.islands = seat.port.islands
+        self._number = number
+        self._heard = heard
+        self._sent = sent
 
     def entropy(self) -> int:
-        return self._play.seed
+        return self._number
 
     def unix_now(self) -> float:
-        return UNIX_START + self._play.stage.clock.now
+        return UNIX_START + self._stage.clock.now
 
     def carry(self, where: str | Adapter, *_: object, **__: object) -> Carried:
         del where
-        return Carried(_StageLink(self._play))
+        return Carried(_StageLink(self._stage, self._seat, self._sent))
 
     def seen(self, events: list[Event]) -> None:
-        for event in events:
-            self._play.note("received", event)
+        self._heard(events)

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Final, Literal
 from dcl_comms_core.errors import LocalProtocolError
 from dcl_comms_core.testing.stage import Stage
 from dcl_comms_drivers.testing import on_asyncio
+from dcl_comms_drivers.testing.clocks import watched_clocks
 from dcl_comms_drivers.testing.play import Bot, Play, Transcript
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
     from dcl_comms_core.simulation.settings import Faults
     from dcl_comms_core.testing.script import Action
@@ -30,19 +31,24 @@ def run_bot(
     seconds: float = 60.0,
     identity: str = "bot",
     settings: Settings | None = None,
+    peers: Mapping[str, Bot] | None = None,
 ) -> Transcript:
     """Run a bot to its end, at most ``seconds`` of virtual time.
 
     ``bot`` gets a Connection and may use its loop's own sleeping and waiting.  ``settings``: as for ``connect``.
-    What the bot raises comes out, except the ConnectionLost of a room that ended.  LocalProtocolError: it never waits,
-    or goes on although it was cancelled.
+    ``peers``: others that are programs like it, by their identities, on the same clock; the bot's end is theirs.
+    What the bot and the peers raise comes out, except the ConnectionLost of a room that ended.  LocalProtocolError: the
+    bot never waits, or goes on although it was cancelled.  A ClockWarning says where it asked for the machine's time.
     """
     if backend not in _BACKENDS:
         msg = f"run_bot runs on {' and '.join(_BACKENDS)}, not on {backend!r}"
         raise LocalProtocolError(msg)
-    play = Play(bot, Stage(script, seed=seed, faults=faults, identity=identity), seconds, settings or {}, seed)
+    stage = Stage(script, seed=seed, faults=faults, identity=identity)
+    play = Play(bot, stage, seconds, settings or {}, seed, peers or {})
     try:
-        _BACKENDS[backend](play)
+        with watched_clocks(bot, *(peers or {}).values()):
+            _BACKENDS[backend](play)
+        play.check_peers()
     except BaseException as error:
         if play.failure is not None:
             raise play.failure from None
@@ -50,7 +56,7 @@ def run_bot(
         raise
     if play.failure is not None:
         raise play.failure
-    play.transcript.heard = {who: party.events for who, party in play.stage.peers.items()}
+    play.transcript.heard |= {who: party.events for who, party in play.stage.peers.items()}
     return play.transcript
 
 

@@ -7,8 +7,8 @@ needs of a connection are the verbs that connections of every loop have.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import cos, degrees, pi, sin
-from typing import TYPE_CHECKING, Final
+from math import atan2, cos, degrees, dist, pi, sin
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from dcl_comms_core import (
     ChatReceived,
@@ -26,12 +26,14 @@ from dcl_comms_core import (
 from dcl_comms_station.clean import clean, short
 from dcl_comms_station.demo.script import CAST, SINGER, Role, farewell, greeting, whisper
 from dcl_comms_station.demo.tone import PITCH
+from dcl_comms_station.rooms import in_rooms
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from dcl_comms_drivers.connection.base import BaseConnection
 
+    from dcl_comms_core import Vector3
     from dcl_comms_core.events import Event
     from dcl_comms_station.demo.transcript import Transcript
 
@@ -42,8 +44,13 @@ STEP_SECONDS: Final = 0.1
 
 _RADIUS: Final = 2.0
 _SPEED: Final = 1.5
+_HURRY: Final = 8.0
 _ISLAND: Final = RoomRole.ISLAND.value
+_PULSE: Final = "pulse"
+_ONE_OF_SEVERAL: Final = {_ISLAND: "leaves its last island's room", _PULSE: "is on Pulse no more"}
+"""What is said at the end of a room that is not the end of all."""
 _STRANGER: Final = "somebody"
+_Triple: TypeAlias = "tuple[float, float, float]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +74,12 @@ class Part:
         """Every chat line, in order."""
         self.seen: set[str] = set()
         """Whose movements were read."""
-        self.island: str | None = None
-        """Where the realm put it last."""
+        self.by_pulse: set[str] = set()
+        """Of whom Pulse told."""
+        self.talked_in: set[str] = set()
+        """The rooms in which others were read."""
+        self.islands: list[str] = []
+        """Where the realm put it, in order."""
         self.heard: float | None = None
         """The pitch of the tone that was heard, Hz."""
         self.done = False
@@ -83,6 +94,9 @@ class Part:
         self._parted = False
         self._sang = False
         self._steps = 0
+        self._first_at: dict[str, Vector3] = {}
+        self._afoot: set[str] = set()
+        """Who was seen at two places."""
 
     # --- what the loop calls
 
@@ -92,11 +106,10 @@ class Part:
             case RealmOpened():
                 self._note("is in the realm")
             case IslandChanged():
-                self.island = event.island
+                self.islands.append(event.island)
                 self._note(f"is on island {clean(event.island, limit=20)} ({event.adapter.protocol})")
             case RoomOpened():
-                self._open = True
-                self._note(f"joins as {short(str(event.identity))}")
+                self._enter(event)
             case ChatReceived(sender=PeerId() as sender):
                 self._read(self.name_of(sender), event)
             case PeerMoved(sender=PeerId() as sender):
@@ -107,8 +120,8 @@ class Part:
                     self.take(early, room)
             case PeerLeft():
                 self._note(f"sees {self.name_of(event.sender)} leave")
-            case RoomClosed() if event.room == _ISLAND:
-                self._note("leaves its last island's room")
+            case RoomClosed() if event.room in _ONE_OF_SEVERAL:
+                self._note(_ONE_OF_SEVERAL[event.room])
             case RoomClosed() | WorldClosed():
                 self._note(f"is out: {clean(event.reason.value)} {clean(event.detail, limit=200)}".rstrip())
                 self.done = True
@@ -116,21 +129,43 @@ class Part:
                 pass  # tracks are the loop's business, the rest is nobody's
         self._go_on(room)
 
+    def _enter(self, opened: RoomOpened) -> None:
+        if opened.room == _PULSE:
+            self._note("is on Pulse")
+        else:
+            self._open = True
+            self._note(f"joins as {short(str(opened.identity))}")
+
     def step(self, room: BaseConnection) -> None:
         """Walk a step, once we are in."""
         if not self._open or self.done:
             return
+        if self.role.start is not None and self._steps == 0 and not self._sees_both_walk():
+            return
         if self._steps == 0:
             self._note("starts to walk")
-        angle = self._steps * STEP_SECONDS * _SPEED / _RADIUS
-        east, north = self.role.centre
-        room.move(
-            (east + _RADIUS * sin(angle), 0.0, north + _RADIUS * cos(angle)),
-            velocity=(_SPEED * cos(angle), 0.0, -_SPEED * sin(angle)),
-            yaw=degrees(angle + pi / 2.0),
-        )
+        position, velocity, yaw = self._where(self._steps * STEP_SECONDS)
+        room.move(position, velocity=velocity, yaw=yaw)
         self._steps += 1
         self._go_on(room)
+
+    def _sees_both_walk(self) -> bool:
+        """Where islands are far apart, each of them has its own by then."""
+        return all(other.name in self._afoot for other in self.others)
+
+    def _where(self, seconds: float) -> tuple[_Triple, _Triple, float]:
+        """Position, velocity (m/s) and yaw (degrees) after so long a walk: straight to the circle, and around on it."""
+        east, north = self.role.centre
+        onto = east, north + _RADIUS
+        start = self.role.start or onto
+        takes = dist(start, onto) / _HURRY
+        if seconds < takes:
+            speed = (onto[0] - start[0]) / takes, (onto[1] - start[1]) / takes
+            position = start[0] + speed[0] * seconds, 0.0, start[1] + speed[1] * seconds
+            return position, (speed[0], 0.0, speed[1]), degrees(atan2(*speed))
+        angle = (seconds - takes) * _SPEED / _RADIUS
+        position = east + _RADIUS * sin(angle), 0.0, north + _RADIUS * cos(angle)
+        return position, (_SPEED * cos(angle), 0.0, -_SPEED * sin(angle)), degrees(angle + pi / 2.0)
 
     def hear(self, pitch: float) -> None:
         """The loop's ear heard a tone."""
@@ -152,7 +187,8 @@ class Part:
         """Say what is due."""
         if not self._open or self.done:
             return
-        company = all(self._identities[other.name] in room.peers for other in self.others)
+        there = in_rooms(room)
+        company = all(self._identities[other.name] in there for other in self.others)
         if not self._greeted and company:
             self._greeted = True
             self.say(room, greeting(self.role))
@@ -191,12 +227,24 @@ class Part:
 
     def _read(self, speaker: str, event: ChatReceived) -> None:
         self.read.append(Line(speaker, event.text, event.private))
+        self.talked_in.add(event.room)
         self._note(f"reads {speaker}{' in private' if event.private else ''}", event.text)
 
     def _see(self, walker: str, event: PeerMoved) -> None:
+        if event.room == _PULSE:
+            self.by_pulse.add(walker)
         if walker not in self.seen:
             self.seen.add(walker)
-            self._note(f"sees {walker} at x {event.position.x:.1f}, z {event.position.z:.1f}, heading {event.yaw:.0f}°")
+            told = ", by Pulse" if event.room == _PULSE else ""
+            at = event.position
+            self._note(f"sees {walker} at x {at.x:.1f}, z {at.z:.1f}, heading {event.yaw:.0f}°{told}")
+        if event.position != self._first_at.setdefault(walker, event.position):
+            self._afoot.add(walker)
+
+    @property
+    def island(self) -> str | None:
+        """Where the realm put it last."""
+        return self.islands[-1] if self.islands else None
 
     def name_of(self, who: PeerId) -> str:
         """What a colleague is called."""

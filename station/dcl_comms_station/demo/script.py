@@ -19,14 +19,17 @@ class Role:
     """Whom it tells something in private."""
     centre: tuple[float, float]
     """It walks in a circle around this point: metres east and north."""
+    start: tuple[float, float] | None = None
+    """Where it is first, and goes from there once it sees both others walk; None: on its circle."""
 
 
 CAST: Final = (
-    Role(name="Ada", loop="asyncio", whispers_to="Tro", centre=(4.0, 4.0)),
-    Role(name="Tro", loop="trio", whispers_to="Ada", centre=(12.0, 4.0)),
-    Role(name="Eve", loop="a plain while loop", whispers_to=None, centre=(8.0, 12.0)),
+    Role(name="Ada", loop="asyncio", whispers_to="Tro", centre=(84.0, 4.0)),
+    Role(name="Tro", loop="trio", whispers_to="Ada", centre=(92.0, 4.0)),
+    Role(name="Eve", loop="a plain while loop", whispers_to=None, centre=(188.0, 12.0), start=(206.0, 14.0)),
 )
-"""All of them.  Eve is there to prove that a whisper is one."""
+"""All of them.  Eve is there to prove that a whisper is one; and where Pulse forms the islands, in cells of 100 m that
+touch, it begins on another one, near enough to see the others."""
 
 SINGER: Final = "Ada"
 """Who plays the tone."""

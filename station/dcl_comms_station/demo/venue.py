@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import secrets
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from typing import TYPE_CHECKING, Final
 
+from dcl_comms_core import Subscribe
 from dcl_comms_station.demo.script import CAST
 
 if TYPE_CHECKING:
@@ -58,9 +59,10 @@ def memory_venue() -> Venue:
 
 @contextmanager
 def find_venue(*, memory: bool, build: bool = False) -> Generator[Venue]:
-    """A realm for the length of the block; stderr says so if there is no livekit-server.  ``memory``: no realm.
+    """A realm for the length of the block; stderr says so if there are no LiveKit rooms.  ``memory``: no realm.
 
-    ``build``: a livekit-server that is nowhere is built.
+    A livekit-server that is there already is taken, since it carries sound; else our own, where ``dcl_comms_rtc`` is
+    installed.  ``build``: where there is neither, a livekit-server is built.
 
     ModuleNotFoundError: the extras ``realm``, ``net`` and ``wallet`` are not all installed.  EngineUnavailable: there
     is a livekit-server, and no client for it.
@@ -69,31 +71,38 @@ def find_venue(*, memory: bool, build: bool = False) -> Generator[Venue]:
         yield memory_venue()
         return
     from dcl_comms_drivers.realm.embedded import RealmSettings, realm_in_thread  # noqa: PLC0415 - the extras
+    from dcl_comms_drivers.realm.rooms import RoomHost  # noqa: PLC0415
     from dcl_comms_drivers.wallet import DisposableWallet  # noqa: PLC0415
 
-    from dcl_comms_station.hosting import find_livekit  # noqa: PLC0415
+    from dcl_comms_station.hosting import find_rooms, in_words  # noqa: PLC0415
 
-    server = find_livekit(build=build)
+    server = find_rooms(media=None, build=build)
+    sound = server is not None and not isinstance(server, RoomHost)
     # Before there are three threads that want them at once, in which not every importer is safe (pytest's is not).
-    for name in _NET if server is None else (*_NET, "dcl_comms_drivers.livekit.engine.link"):
+    for name in _NET:
         import_module(name)
-    # The real service's two seconds between settlings of islands show nothing.
-    settings = RealmSettings(flush_seconds=0.2)
+    if server is not None:
+        import_module(f"dcl_comms_drivers.livekit.{'engine' if sound else 'rtc'}.link")
+    # The real service's second between two looks at who is where, three times for another island, shows nothing.
+    settings = RealmSettings(pulse=replace(RealmSettings().pulse, pass_seconds=0.2))
     holder: AbstractContextManager[object] = nullcontext() if server is None else server
     with holder, realm_in_thread(livekit=server or False, settings=settings) as realm:
         tickets: dict[str, Ticket] = {}
         for role in CAST:
             wallet = DisposableWallet()
-            east, north = role.centre
+            east, north = role.start or role.centre
             options: Settings = {"wallet": wallet, "position": (east, 0.0, north)}
+            if not sound:
+                options["subscribe"] = Subscribe.NONE
             tickets[role.name] = Ticket(target=realm.url, identity=wallet.address, settings=options)
-        news = (
-            (
-                f"Over a private realm at {realm.url}; its rooms are ws-rooms.",
-                "A ws-room carries no sound and gives everything to everybody: the tone and the whispers are left out.",
+        news = [
+            f"Over a private realm at {realm.url}; its rooms are {in_words(server)}.",
+            f"Its Pulse is at {realm.pulse_at}: it tells who is where and forms the islands, in whose rooms one talks.",
+        ]
+        if server is None:
+            news.append(
+                "A ws-room carries no sound and gives everything to everybody: the tone and the whispers are left out."
             )
-            if server is None
-            else (f"Over a private realm at {realm.url}, and a private livekit-server at {server.url}.",)
-        )
-        real = server is not None
-        yield Venue(news=news, tickets=tickets, islands=True, whispers=real, sound=real)
+        elif not sound:
+            news.append("Our own server carries packets: the tone, which wants a livekit-server, is left out.")
+        yield Venue(news=tuple(news), tickets=tickets, islands=True, whispers=server is not None, sound=sound)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from dcl_comms_core import RoomRole
 from dcl_comms_station.demo.script import SINGER, farewell, greeting, whisper
 from dcl_comms_station.demo.tone import PITCH
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
     from dcl_comms_station.demo.part import Part
 
@@ -35,15 +36,18 @@ class Check:
 def judge(parts: Sequence[Part], *, islands: bool = False, whispers: bool = True, sound: bool) -> list[Check]:
     """All checks, over all parts: those for which the place has what they are about."""
     together = {part.island for part in parts}
+    walkers = {part.role.name for part in parts if part.role.start is not None}
     questions: list[tuple[str, Callable[[Part], bool | None]]] = []
     if islands:
         questions.append(("is on the island of both others", lambda part: together == {part.island} != {None}))
+        questions.append(("came there from another one, on foot", lambda part: _moved(part, walkers)))
     questions.append(("read the greetings of both others", _greetings))
     if whispers:
         questions.append(("read the whisper that was for it", _whispers))
         questions.append(("got no whisper that was for another", _discretion))
     questions += [
         ("read the movements of both others", _movements),
+        *((("was told of them by Pulse", _told), ("read them in the island's room", _talked)) if islands else ()),
         ("read the farewells of both others", _farewells),
     ]
     if sound:
@@ -81,6 +85,20 @@ def _discretion(part: Part) -> bool:
 
 def _movements(part: Part) -> bool:
     return all(other.name in part.seen for other in part.others)
+
+
+def _moved(part: Part, walkers: Collection[str]) -> bool | None:
+    if part.role.name not in walkers:
+        return None
+    return len(set(part.islands)) > 1
+
+
+def _told(part: Part) -> bool:
+    return all(other.name in part.by_pulse for other in part.others)
+
+
+def _talked(part: Part) -> bool:
+    return part.talked_in == {RoomRole.ISLAND.value}
 
 
 def _farewells(part: Part) -> bool:

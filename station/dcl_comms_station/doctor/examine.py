@@ -62,7 +62,7 @@ class _Examination:
             url = clean(where, limit=200)
             return Good("the URL of a realm" if self._text.startswith(where) else f"the realm at {url}")
         self._adapter = where
-        self._visitor.check(where)
+        self._visitor = self._visitor.fitting(where)
         self._endpoint = endpoint_of(where)
         return Good(f"of the kind {where.protocol}:")
 

@@ -20,6 +20,7 @@ from dcl_comms_core.identity.login import AuthIdentity
 from dcl_comms_core.limits import DEFAULT_LIMITS
 from dcl_comms_core.states import CloseReason, RoomState
 from dcl_comms_station.clean import clean
+from dcl_comms_station.doctor.engine import CHANGED, carried_by
 from dcl_comms_station.doctor.findings import Good, Problem, Skipped, Trial
 from dcl_comms_station.doctor.pulse import PULSE, PulseVisit
 from dcl_comms_station.doctor.token import judge
@@ -201,10 +202,11 @@ class RealmVisit:
     async def await_room(self) -> Good:
         """The island's or world's room is open."""
         opened = await self._await(RoomOpened)
-        others = len(in_rooms(self._opened()))
-        return Good(
-            f"{clean(opened.name, limit=80)!r}, as {clean(str(opened.identity), limit=80)}, with {others} others"
-        )
+        room = self._opened()
+        who, others = clean(str(opened.identity), limit=80), len(in_rooms(room))
+        by = carried_by(room.stats.links.get(opened.room, room.stats.link))
+        warning = CHANGED if self._warning(WarningCode.ENGINE_CHANGED) else ""
+        return Good(f"{clean(opened.name, limit=80)!r}, as {who}, with {others} others{by}", warning)
 
     async def await_announcement(self) -> Good:
         """The server makes us known."""

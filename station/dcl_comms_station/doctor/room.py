@@ -1,4 +1,4 @@
-"""The stages inside: the native engine, joining, being announced, the first packets, leaving."""
+"""The stages inside: the engine, joining, being announced, the first packets, leaving."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from dcl_comms_core.adapters.connection_string import LiveKitAdapter
 from dcl_comms_core.errors import ConnectionLost
 from dcl_comms_core.states import CloseReason
 from dcl_comms_station.clean import clean
+from dcl_comms_station.doctor.engine import CHANGED, OWN, carried_by, start_engine
 from dcl_comms_station.doctor.findings import Good, Problem
 from dcl_comms_station.doctor.proxies import with_proxies
 from dcl_comms_station.exits import CLOSE_EXITS, Exit, explain
@@ -49,25 +50,16 @@ class Visit:
         self._adapter = adapter
         self._patience = patience
         self._plain = plain
+        self._own_engine = False
+        """Whether our own engine is to carry the room."""
         self._connecting: Connecting | None = None
         self._room: WaitingConnection | None = None
 
     async def start_engine(self) -> Good:
-        """The native library is there and is a version that we know."""
-        from importlib.metadata import version  # noqa: PLC0415 - without the package there is no version to tell
-
-        from dcl_comms_drivers.livekit.errors import EngineProblem, EngineUnavailable  # noqa: PLC0415 - optional extra
-
-        try:
-            from dcl_comms_drivers.livekit.engine.engine import Engine  # noqa: PLC0415
-
-            Engine.get()
-        except EngineUnavailable as error:
-            unknown = error.problem is EngineProblem.UNKNOWN_WHEEL
-            fix = "install the version that we ask for: " if unknown else ""
-            text = clean(str(error), limit=300)
-            raise Problem(Exit.USAGE, text, f'{fix}pip install "dcl-comms[livekit]"') from None
-        return Good(f"livekit {version('livekit')}")
+        """Which engine carries this room, and why; it is there, and is a version that we know."""
+        assert isinstance(self._adapter, LiveKitAdapter)  # noqa: S101 - others have no engine
+        self._own_engine, good = start_engine(self._adapter)
+        return good
 
     async def join(self) -> Good:
         """The room is open."""
@@ -82,7 +74,11 @@ class Visit:
             fix = with_proxies(advice) if error.reason in _NOT_REACHED else advice
             raise Problem(CLOSE_EXITS[error.reason], detail, fix) from None
         self._connecting = connecting
-        return Good(f"as {clean(str(self._room.identity), limit=80)}, with {len(self._room.peers)} others")
+        link = self._room.stats.link
+        detail = (
+            f"as {clean(str(self._room.identity), limit=80)}, with {len(self._room.peers)} others{carried_by(link)}"
+        )
+        return Good(detail, CHANGED if self._own_engine and link != OWN else "")
 
     async def await_announcement(self) -> Good:
         """The server makes us known, which is when packets begin to flow."""
@@ -91,11 +87,13 @@ class Visit:
             await self._loop.sleep(_POLL_SECONDS)
         adapter = self._adapter
         if isinstance(adapter, LiveKitAdapter):
-            token = adapter.token
-            if not (token.grants.can_update_own_metadata or token.may_publish("microphone")):
+            token, own = adapter.token, room.stats.link == OWN
+            by_track = token.grants.can_publish_data if own else token.may_publish("microphone")
+            if not (token.grants.can_update_own_metadata or by_track):
+                grant = "canPublishData" if own else "a microphone track"
                 return Good(
                     "others learn of us up to 3 s late, and our first packets have no sender",
-                    "ask for a token that grants canUpdateOwnMetadata or a microphone track",
+                    f"ask for a token that grants canUpdateOwnMetadata or {grant}",
                 )
         return Good("others know us")
 

@@ -82,7 +82,7 @@ def test_any_packet(packet: rfc4.Packet, data: bytes) -> None:
 
 
 def test_generated() -> None:
-    tally = fuzz(seconds=50, examples=3_000, start=3)
+    tally = fuzz(seconds=100, examples=3_000, start=3)
     assert tally.total >= 3_000
     assert not tally.failures
     assert set(tally.classes) == set(KINDS)
@@ -173,7 +173,8 @@ def test_mutants_apply_and_one_is_found() -> None:
             mutants.plant(Path(scratch), {"file": "wire.py", "old": "not in there", "new": ""})
     finding = mutants.hunt(next(m for m in listed if m["file"] == "wire.py"), seconds=30, seed=1)
     assert finding.seconds is not None
-    assert "Disagreement" in finding.what
+    # Whichever of the two it meets first.
+    assert "Disagreement" in finding.what or "IndexError" in finding.what
 
 
 def test_without_atheris_it_says_so() -> None:

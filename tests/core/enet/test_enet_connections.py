@@ -372,3 +372,45 @@ def test_datagrams_go_out_in_the_order_in_which_they_were_caused():
     for peer in peers:
         peer.send(b"x")
     assert [address for address, _ in line.host.datagrams(now=line.now)] == [peer.address for peer in peers]
+
+
+def test_many_at_once_are_as_one_after_the_other():
+    line = Network()
+    party, peer = line.connected()
+    messages = [bytes([number % 256]) * (number % 70) for number in range(200)]
+    # One in the middle needs pieces.
+    messages[100] = bytes(5_000)
+    peer.send_many(messages, channel=1)
+    peer.send(b"last", channel=1)
+    line.run(1.0)
+    assert party.messages() == [*messages, b"last"]
+    assert {event.delivery for event in party.events[1:-1]} == {Delivery.UNRELIABLE}
+    assert peer.queued_bytes == 0
+
+
+def test_many_at_once_go_on_when_the_numbers_are_used_up():
+    line = Network()
+    party, peer = line.connected()
+    for _ in range(14):
+        peer.send_many([b"x"] * 5_000)
+        line.run(0.1)
+    assert len(party.messages()) == 70_000
+
+
+def test_many_at_once_have_the_limits_of_one():
+    line = Network(limits=Limits(enet_packet_bytes=1_000, enet_send_bytes=20_000))
+    party, peer = line.connected()
+    with pytest.raises(PacketTooLarge):
+        peer.send_many([b"a", bytes(1_001), b"b"])
+    with pytest.raises(SendQueueFull):
+        peer.send_many([bytes(900)] * 100)
+    assert 10_000 < peer.queued_bytes <= 20_000
+    with pytest.raises(LocalProtocolError, match="channels 0 to 2"):
+        peer.send_many([b"a"], channel=3)
+    line.run(0.5)
+    heard = party.messages()
+    assert heard[0] == b"a"
+    assert heard[1:] == [bytes(900)] * (len(heard) - 1) != []
+    peer.disconnect()
+    with pytest.raises(LocalProtocolError, match="leaving"):
+        peer.send_many([b"a"])

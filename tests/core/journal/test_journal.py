@@ -270,6 +270,7 @@ def test_datagrams_come_back_and_of_ours_only_the_length_is_written() -> None:
     assert read_value(write(came)) == came
     document: Any = write(SendDatagram(link=LINK, data=b"half of a signature"))
     assert read_value(document["data"]) == bytes(19)
+    assert read_value(document) == SendDatagram(link=LINK, data=bytes(19))  # commands come back too
 
 
 def test_values_come_back() -> None:

@@ -268,8 +268,9 @@ def test_what_can_t_be_sent_is_refused_at_once() -> None:
         with pytest.raises(error):
             bench.merged.move(movement, now=0.0)
     assert bench.run(1.0) == []
+    MergedRooms().move((0.0, 0.0, 0.0))
     with pytest.raises(LocalProtocolError, match="island or scene or source"):
-        MergedRooms().move((0.0, 0.0, 0.0))
+        MergedRooms().emote("wave")
 
 
 def test_where_no_room_lets_us_send_a_move_is_refused_and_where_some_do_it_is_told_of_once() -> None:

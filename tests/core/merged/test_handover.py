@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given, settings
@@ -11,11 +12,15 @@ from rigs.core.merged import Client, Town
 from rigs.core.room import UNIX, livekit
 
 from dcl_comms_core import (
+    Backoff,
     ClockSet,
     CloseLink,
     CloseReason,
     Faults,
     LinkClosed,
+    LinkFailed,
+    LinkOpened,
+    LinkRef,
     LocalProtocolError,
     MergedRooms,
     OpenLink,
@@ -27,6 +32,9 @@ from dcl_comms_core import (
     WsRoomAdapter,
 )
 from dcl_comms_core.limits import Limits
+
+if TYPE_CHECKING:
+    from dcl_comms_core import Command
 
 ISLAND, SCENE = RoomRole.ISLAND, RoomRole.SCENE
 
@@ -67,6 +75,8 @@ def test_the_same_room_again_changes_nothing_whatever_the_token() -> None:
     merged.go(livekit(now=UNIX + 100.0), ISLAND, now=1.0)
     assert merged.commands() == []
     merged.go(livekit(room="I2"), ISLAND, now=1.0)
+    assert merged.commands() == []
+    merged.receive(LinkOpened(link=opened.link, identity="me", room="I1"), now=1.0)
     assert [type(command) for command in merged.commands()] == [CloseLink, OpenLink]
     assert opened.link.link == 1
 
@@ -133,12 +143,77 @@ def test_many_changes_at_once_make_few_links() -> None:
     merged = MergedRooms()
     for number in range(9):
         merged.go(SimulatorAdapter(f"I{number}"), ISLAND, now=0.0)
-    opened = [command.link for command in merged.commands() if isinstance(command, OpenLink)]
-    assert len(opened) == 3
-    merged.receive(LinkClosed(link=opened[0], reason=CloseReason.CLIENT), now=0.0)
+    (opened,) = merged.commands()
+    merged.receive(LinkFailed(link=opened.link, reason=CloseReason.UNREACHABLE), now=0.0)
     (last,) = merged.commands()
     assert isinstance(last, OpenLink)
     assert str(last.adapter) == "simulator:I8"
+
+
+def opens(commands: list[Command]) -> list[str]:
+    return [str(command.adapter) for command in commands if isinstance(command, OpenLink)]
+
+
+@pytest.mark.parametrize("to_and_fro", [False, True])
+def test_while_a_room_is_being_joined_only_the_newest_waits(to_and_fro: bool) -> None:
+    """LiveKit's engine can't call off a connect: so many at once would be so many megabytes."""
+    merged = MergedRooms()
+    links: list[LinkRef] = []
+
+    def flood(count: int) -> list[Command]:
+        commands = []
+        for number in range(count):
+            back = to_and_fro and number % 2
+            merged.go(SimulatorAdapter("I0" if back else f"I{len(links)}-{number}"), ISLAND, now=float(len(links)))
+            assert merged.goal(ISLAND) is not None
+            commands += merged.commands()
+        links.extend(command.link for command in commands if isinstance(command, OpenLink))
+        return commands
+
+    merged.go(SimulatorAdapter("I0"), ISLAND, now=0.0)
+    (first,) = merged.commands()
+    merged.receive(LinkOpened(link=first.link, identity="me", room="I0"), now=0.0)
+    merged.commands()
+    assert opens(flood(101)) == ["simulator:I0-0"]
+    # It came in: it is left, and the newest is joined.
+    merged.receive(LinkOpened(link=links[0], identity="me", room="x"), now=1.0)
+    commands = merged.commands()
+    assert opens(commands) == ["simulator:I0-100"]
+    links += [command.link for command in commands if isinstance(command, OpenLink)]
+    assert [command.link for command in commands if isinstance(command, CloseLink)] == [links[0]]
+    # I0, which we are in, the one that is being left, and the one on its way: whatever comes has to wait.
+    assert flood(51) == []
+    merged.receive(LinkFailed(link=links[1], reason=CloseReason.UNREACHABLE), now=2.0)
+    (third,) = merged.commands()
+    assert opens([third]) == ["simulator:I2-50"]
+    assert len(merged.rooms) == 3
+    assert {event.reason for event in merged.events() if isinstance(event, RoomClosed)} == {CloseReason.CLIENT}
+
+
+def test_a_room_that_can_not_be_called_off_keeps_the_newest_waiting_for_a_while() -> None:
+    merged = MergedRooms(limits=Limits(call_off_seconds=4.0))
+    for number in range(3):
+        merged.go(SimulatorAdapter(f"I{number}"), ISLAND, now=1.0)
+    assert opens(merged.commands()) == ["simulator:I0"]
+    assert merged.deadline() == 5.0
+    merged.handle_timeout(4.9)
+    assert merged.commands() == []
+    merged.handle_timeout(5.0)
+    commands = merged.commands()
+    assert [type(command) for command in commands] == [CloseLink, OpenLink]
+    assert opens(commands) == ["simulator:I2"]
+
+
+def test_a_room_that_is_lost_and_joined_anew_does_not_keep_the_next_one_waiting() -> None:
+    merged = MergedRooms(reconnect=Backoff(initial=1.0, jitter=0.0))
+    merged.go(SimulatorAdapter("I0"), ISLAND, now=0.0)
+    (first,) = merged.commands()
+    merged.receive(LinkOpened(link=first.link, identity="me", room="I0"), now=0.0)
+    merged.receive(LinkClosed(link=first.link, reason=CloseReason.NETWORK), now=1.0)
+    merged.handle_timeout(2.0)
+    assert opens(merged.commands()) == ["simulator:I0"]
+    merged.go(SimulatorAdapter("I1"), ISLAND, now=3.0)
+    assert opens(merged.commands()) == ["simulator:I1"]
 
 
 def test_a_new_room_that_does_not_open_leaves_us_in_the_old_one() -> None:

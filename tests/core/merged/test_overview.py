@@ -10,12 +10,14 @@ from rigs.core.sockets import GUARD, ME, WS_ROOM
 from dcl_comms_core import (
     ClockSet,
     CloseReason,
+    CloseSocket,
     CommandCompleted,
     FrameReceived,
     LinkOpened,
     LinkRef,
     LocalProtocolError,
     MergedRooms,
+    NotInARoom,
     OfflineAdapter,
     OpenLink,
     OpenSocket,
@@ -88,7 +90,7 @@ def test_tracks_are_in_whichever_room_they_are() -> None:
     assert merged.subscribe(track, wanted=False)
     assert [command.link for command in merged.commands() if isinstance(command, SubscribeTrack)] == [other]
     assert not merged.subscribe("TR_of_nobody")
-    with pytest.raises(LocalProtocolError, match="no room is open"):
+    with pytest.raises(NotInARoom, match="no room is open"):
         MergedRooms().subscribe(track)
     assert one != other
 
@@ -110,7 +112,7 @@ def test_which_room_has_a_track_and_which_takes_one() -> None:
     assert (merged.room_with(track), merged.room_with("TR"), merged.room_with("TX")) == (other.link, other.link, None)
     assert merged.room_to_publish(TrackSource.MICROPHONE) == one.link
     merged.check_publish(TrackSource.MICROPHONE)
-    with pytest.raises(LocalProtocolError, match="no room is open"):
+    with pytest.raises(NotInARoom, match="no room is open"):
         MergedRooms().room_to_publish(TrackSource.MICROPHONE)
 
 
@@ -158,6 +160,11 @@ def test_profiles_and_traffic_of_a_peer() -> None:
     assert merged.profile(bob) is None
     assert merged.request_profile(bob)
     assert not merged.request_profile(bob)
+
+
+def test_without_a_room_nobody_can_be_asked() -> None:
+    with pytest.raises(NotInARoom, match="no room is open"):
+        MergedRooms().request_profile(PeerId("bob"))
 
 
 def test_who_is_known_to_a_movement_source_alone_has_no_profile() -> None:
@@ -249,6 +256,21 @@ def test_of_two_rooms_of_one_service_the_old_one_is_left_first() -> None:
     town.merged.withdraw(RoomRole.ISLAND, now=2.0)
     town.merged.withdraw(RoomRole.SCENE, now=2.0)
     assert town.merged.goal(RoomRole.ISLAND) is town.merged.goal(RoomRole.SCENE) is None
+
+
+def test_a_ws_room_on_its_way_is_called_off_at_once_and_one_that_nobody_signs_for_is_over_already() -> None:
+    town = Town()
+    town.merged.go(WS_ROOM, RoomRole.ISLAND, now=0.0)
+    town.drain()
+    town.merged.go(WsRoomAdapter("wss://elsewhere.example/rooms/b"), RoomRole.ISLAND, now=0.0)
+    assert [type(command) for command in town.drain()] == [CloseSocket]
+    (closed,) = town.merged.events()
+    assert isinstance(closed, RoomClosed)
+    assert closed.reason is CloseReason.SIGNING_REFUSED
+    town.merged.go(WsRoomAdapter("wss://realm.example/rooms/c"), RoomRole.ISLAND, now=0.0)
+    town.merged.receive(SocketClosed(link=town.links[0], reason=CloseReason.CLIENT), now=0.1)
+    town.drain()
+    assert len(town.links) == 2
 
 
 def test_rooms_with_a_path_of_their_own_are_in_no_service_that_has_this_rule() -> None:

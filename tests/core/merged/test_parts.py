@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 from rigs.core.children import opened, table
 from rigs.core.room import livekit
@@ -28,6 +30,7 @@ from dcl_comms_core.limits import Limits
 from dcl_comms_core.merged.children import Child, Children
 from dcl_comms_core.merged.fan_out import FanOut
 from dcl_comms_core.merged.handover import Handover, Wish
+from dcl_comms_core.merged.ignoring import Ignoring
 from dcl_comms_core.merged.maker import RoomMaker
 from dcl_comms_core.merged.news import News
 from dcl_comms_core.merged.presence import Presence
@@ -38,6 +41,9 @@ from dcl_comms_core.room.options import RoomOptions
 from dcl_comms_core.room.output import Output
 from dcl_comms_core.states import RETRY, CloseReason
 from dcl_comms_core.tools.clock import Clock
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 class Desk:
@@ -51,6 +57,13 @@ class Desk:
         self.fan_out = FanOut(self.children, self.presence, self.output, self.clock)
         given = {"version": None, "silent": False, **showing}
         self.showing = Showing(self.children, self.fan_out, self.clock, **given)  # type: ignore[arg-type]
+        rooms = {child.link: child.session for child in children}
+        self.ignoring = Ignoring(rooms, self.clock, Limits())
+
+    def news(self, over: Callable[[Child], None], clock: Clock | None = None) -> News:
+        """What there is to tell of these parts."""
+        asked = Requests[WsRoomSession](1)
+        return News(self.output, self.presence, asked, ignoring=self.ignoring, clock=clock, over=over)
 
     def sent(self, child: Child) -> list[object]:
         """The packets that a room would send."""
@@ -104,7 +117,7 @@ def test_who_is_silent_announces_once_and_rooms_to_come_are_told_nothing() -> No
 def test_a_peer_that_two_rooms_have_comes_and_goes_once_and_a_room_that_ends_takes_its_own_along() -> None:
     one, two = opened(1), opened(2, RoomRole.SCENE)
     desk, gone = Desk(one, two), []
-    news = News(desk.output, desk.presence, Requests[WsRoomSession](1), clock=desk.clock, over=gone.append)
+    news = desk.news(gone.append, desk.clock)
     alice, bob = PeerId("alice"), PeerId("bob")
     for child in (one, two):
         news.tell(child, [PeerJoined(at=1.0, room="r", sender=alice)])
@@ -122,7 +135,7 @@ def test_a_peer_that_two_rooms_have_comes_and_goes_once_and_a_room_that_ends_tak
 
 def test_only_a_session_that_takes_a_signature_gets_a_number_of_ours_for_it() -> None:
     desk = Desk()
-    news = News(desk.output, desk.presence, Requests[WsRoomSession](1), clock=None, over=lambda _child: None)
+    news = desk.news(lambda _child: None)
     asked = SignatureNeeded(at=1.0, room="r", payload="dcl-x", request=9)
     news.tell(opened(1), [asked])
     assert desk.output.events == [asked]
@@ -138,7 +151,13 @@ def test_a_change_of_rooms_waits_until_there_is_a_place() -> None:
         children.add(child)
         return child.session
 
-    handover = Handover(children, limits, join=join, leave=lambda session, drain: left.append((session, drain)))  # type: ignore[arg-type, return-value]
+    handover = Handover(
+        children,
+        limits,
+        join=join,  # type: ignore[arg-type]
+        leave=lambda session, drain: left.append((session, drain)),
+        call_off=lambda session: left.append((session, 0.0)),
+    )
     handover.want(RoomRole.ISLAND, Wish(livekit(), None))
     handover.settle()
     handover.settle()

@@ -159,4 +159,4 @@ def test_an_emote_that_nobody_takes_is_refused() -> None:
     with pytest.raises(LocalProtocolError, match="no room that this could go to"):
         merged.emote("urn:wave", duration=1.0)
     with pytest.raises(PacketTooLarge):
-        Bench().merged.emote("u" * 1_000)
+        Bench().merged.emote("urn:" + "u" * 1_000)

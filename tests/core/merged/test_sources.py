@@ -37,6 +37,7 @@ from dcl_comms_core import (
     SendData,
     decode,
 )
+from dcl_comms_core.avatars.emotes import Emotes
 from dcl_comms_core.limits import Limits
 from dcl_comms_core.testing import MemorySource
 
@@ -148,7 +149,7 @@ def test_a_source_is_given_movements_emotes_and_profile_versions_and_nothing_els
         merged.scene_message("s", b"")
     sent = [command for command in merged.commands() if isinstance(command, SendData)]
     assert [type(decode(command.data).movement) for command in sent] == [Movement, type(None), type(None)]
-    assert decode(sent[1].data).player_emote == PlayerEmote(incremental_id=1, urn="wave")
+    assert decode(sent[1].data).player_emote == PlayerEmote(incremental_id=1, urn=Emotes.WAVE)
     assert (sent[1].to, sent[0].to) == (("bob",), None)
     assert decode(sent[2].data).profile_version == AnnounceProfileVersion(profile_version=3)
     assert merged.rooms == {}

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from dcl_comms_core import (
+    Arrival,
     CancelFetch,
     CloseReason,
     Fetch,
@@ -169,6 +170,19 @@ def test_no_answer_at_all_is_one_too() -> None:
     rig.until_asked()
     assert rig.until_asked() == pytest.approx(20.0 + 4.0)
     assert len(rig.cancelled) == 1
+
+
+def test_the_first_answer_of_a_realm_says_who_was_there() -> None:
+    def how(events: list[Any]) -> list[Arrival]:
+        return [event.arrival for event in events if isinstance(event, PeerJoined)]
+
+    rig = Rig()
+    assert how(rig.peers(peer(ONE, 1, 2, 3))) == [Arrival.WAS_HERE]
+    rig.until_asked()
+    assert how(rig.peers(peer(ONE, 1, 2, 3), peer(TWO, 1, 2, 3))) == [Arrival.NEW]
+    rig.source.set_realm("other", now=rig.now)
+    rig.turn()
+    assert how(rig.peers(peer(TWO, 1, 2, 3))) == [Arrival.WAS_HERE]
 
 
 def test_another_realm_is_another_crowd() -> None:

@@ -94,6 +94,27 @@ def test_somebody_joins_and_walks() -> None:
     assert party.asked() == []
 
 
+def test_whom_it_tells_of_at_once_was_there_before_us() -> None:
+    def how(events: list[ev.Event]) -> list[str]:
+        return [event.arrival.value for event in events if isinstance(event, ev.PeerJoined)]
+
+    party = Party()
+    party.now = 101.0
+    assert how(party.join(0, ANN)) == ["was here"]
+    party.now = 101.5
+    assert how(party.join(1, BOB)) == ["new"]
+    # Those of another realm were there before we came into it.
+    assert how(party.join(2, PeerId("0xcyd"), realm="other")) == []
+    assert how(party.subjects.set_realm("other", 200.0)) == ["was here"]
+    # After the connection was another one they are told of anew.
+    party.subjects.forget(300.0)
+    party.subjects.begin(310.0)
+    party.now = 310.5
+    assert how(party.join(7, ANN, realm="other")) == ["was here"]
+    party.now = 312.0
+    assert how(party.join(8, BOB, realm="other")) == ["new"]
+
+
 def test_one_run_with_a_gap() -> None:
     """As it was on the wire: all fields, back to zeros, the next parcel, three deltas lost, the request, the answer."""
     party = Party()

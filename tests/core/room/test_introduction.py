@@ -69,6 +69,16 @@ def test_where_neither_is_allowed_that_is_told_and_nothing_waits() -> None:
     assert [code for code, _ in bench.warnings()] == [WarningCode.ANNOUNCED_LATE]
 
 
+@pytest.mark.parametrize(("can_publish_data", "asked"), [(True, [PublishMicrophone]), (False, [])])
+def test_over_a_link_with_tracks_for_data_the_right_to_send_is_enough(can_publish_data: bool, asked: list[Any]) -> None:
+    token = livekit(can_update_own_metadata=False, can_publish=False, can_publish_data=can_publish_data).token
+    bench = Bench(token=token)
+    bench.part.begin(data_tracks=True)
+    assert [type(command) for command in bench.output.commands] == asked
+    told = [text for _, text in bench.warnings()]
+    assert told == ([] if asked else ["the token allows neither attributes nor packets"])
+
+
 def test_the_answer_is_what_packets_waited_for_and_a_second_one_is_late() -> None:
     bench = Bench()
     bench.part.begin()

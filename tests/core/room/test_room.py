@@ -33,6 +33,7 @@ from dcl_comms_core import (
     LinkRef,
     LocalProtocolError,
     LookAtPosition,
+    NotInARoom,
     OfflineAdapter,
     OpenLink,
     PacketsDropped,
@@ -55,6 +56,7 @@ from dcl_comms_core import (
     TrackSource,
     WarningCode,
 )
+from dcl_comms_core.inputs import EngineChanged
 
 # --- opening
 
@@ -179,7 +181,7 @@ def test_a_link_that_repairs_itself_need_not_make_us_known_again() -> None:
     rig = Rig().join(known=False)
     rig.session.chat("first")
     rig.tell(LinkReconnecting)
-    assert rig.session.timers == {Timer.REPAIR: 180.0}
+    assert rig.session.timers == {Timer.REPAIR: 180.0, Timer.WAITING: 60.0}
     rig.tell(CommandCompleted, what="SetAttributes")
     assert rig.take_commands(SendData) == []
     rig.tell(LinkReconnected)
@@ -192,6 +194,13 @@ def test_a_command_that_failed_is_told() -> None:
     rig.tell(CommandFailed, what="SetAttributes", detail="not allowed")
     (warning,) = rig.take_events()
     assert (warning.code, warning.text) == (WarningCode.COMMAND_FAILED, "SetAttributes: not allowed")
+
+
+def test_that_another_engine_joins_is_told_before_the_room_is_open() -> None:
+    rig = Rig().open()
+    rig.tell(EngineChanged, detail="no datagram passes")
+    (warning,) = rig.take_events()
+    assert (warning.code, warning.text) == (WarningCode.ENGINE_CHANGED, "no datagram passes")
 
 
 def test_packets_that_a_link_had_no_room_for_are_told() -> None:
@@ -266,7 +275,7 @@ def test_what_nobody_in_particular_sends_beside_packets_is_the_strangers() -> No
 
 def test_what_may_be_published() -> None:
     rig = Rig(livekit())
-    with pytest.raises(LocalProtocolError, match="publish after RoomOpened"):
+    with pytest.raises(NotInARoom, match="publish after RoomOpened"):
         rig.session.check_publish(TrackSource.MICROPHONE)
     rig.join()
     rig.session.check_publish(TrackSource.MICROPHONE)
@@ -457,6 +466,66 @@ def test_closing_while_connecting_gives_the_link_up() -> None:
     assert rig.session.state is RoomState.CLOSING
     rig.tell(LinkFailed, reason=CloseReason.TLS, detail="never mind")
     assert [(event.reason, event.detail) for event in rig.take_events()] == [(CloseReason.CLIENT, "")]
+
+
+def called_off(rig: Rig) -> Rig:
+    """It was being joined, and another room is wanted."""
+    rig.take_commands(object)
+    rig.session.call_off(now=rig.now)
+    rig.drain()
+    return rig
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_a_room_that_is_called_off_is_left_once_its_link_is_in(again: bool) -> None:
+    rig = called_off(at(RoomState.CONNECTING) if again else Rig().open())
+    if again:
+        rig.send(0)
+    assert rig.session.joining
+    assert (rig.session.state, rig.session.sending) == (RoomState.CLOSING, False)
+    assert rig.told_to_close() == []
+    rig.now += 3.0
+    rig.tell(LinkOpened, identity=ME, room="I1", participants=people("bob"))
+    assert not rig.session.joining
+    assert rig.told_to_close() == [0.0]
+    assert rig.take_events() == []
+    rig.tell(LinkClosed, reason=CloseReason.CLIENT)
+    assert [(type(event), event.reason) for event in rig.take_events()] == [(RoomClosed, CloseReason.CLIENT)]
+    assert rig.session.deadline() is None
+
+
+def test_a_room_that_is_called_off_and_does_not_let_us_in_is_over_as_if_we_had_left() -> None:
+    rig = called_off(Rig().open())
+    rig.tell(LinkFailed, reason=CloseReason.BANNED, detail="you")
+    assert not rig.session.joining
+    assert [(event.reason, event.detail) for event in rig.take_events()] == [(CloseReason.CLIENT, "")]
+
+
+def test_a_link_that_does_not_answer_is_told_to_close_a_while_after_it_was_called_off() -> None:
+    rig = called_off(Rig(limits=Limits(call_off_seconds=3.0)).open())
+    assert rig.session.deadline() == 3.0
+    rig.timer()
+    assert not rig.session.joining
+    assert rig.told_to_close() == [0.0]
+    # Now it does, too late.
+    rig.tell(LinkOpened, identity=ME, room="I1")
+    assert rig.take_events() == []
+    assert rig.session.deadline() == 8.0
+    rig.timer()
+    assert rig.session.state is RoomState.CLOSED
+
+
+def test_a_room_that_was_called_off_is_closed_without_waiting_for_its_link() -> None:
+    rig = called_off(Rig().open()).close(drain=10.0)
+    assert not rig.session.joining
+    assert rig.told_to_close() == [0.0]
+    assert rig.session.deadline() == 5.0
+
+
+def test_a_room_that_is_open_is_left_at_once_when_it_is_called_off() -> None:
+    rig = called_off(Rig().join())
+    assert rig.told_to_close() == [0.0]
+    assert not rig.session.joining
 
 
 def test_closing_while_the_transport_repairs_itself() -> None:

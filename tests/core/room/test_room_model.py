@@ -70,7 +70,13 @@ TIMERS = {
 }
 
 
-BESIDES = {WarningCode.ADDRESSEE_UNKNOWN, WarningCode.SENDS_DROPPED, WarningCode.SENDS_MAY_BE_LOST}
+WAITING = 4.0
+BESIDES = {
+    WarningCode.ADDRESSEE_UNKNOWN,
+    WarningCode.SENDS_DROPPED,
+    WarningCode.SENDS_EXPIRED,
+    WarningCode.SENDS_MAY_BE_LOST,
+}
 """What has tests of its own: whom nobody knows, what was dropped at the end, what may be lost though it was acknowledged."""
 
 
@@ -92,16 +98,32 @@ class Model(RuleBasedStateMachine):
         self.open_since: float | None = None
         self.opened_once = False
         self.repairing = False
-        self.queue = 0
+        self.said: list[float] = []
+        self.away_since: float | None = None
         self.in_flight: list[int] = []
         self.peers: dict[str, str] = {}
         self.told_to_close = False
+
+    @property
+    def queue(self) -> int:
+        return len(self.said)
+
+    @queue.setter
+    def queue(self, count: int) -> None:
+        """Fewer: those that were said first are gone."""
+        more = count - len(self.said)
+        self.said = self.said + [self.now] * more if more > 0 else self.said[-more:]
+
+    def expire(self) -> None:
+        """What waited for too long is let go."""
+        since = self.away_since
+        self.said = [at for at in self.said if (at if since is None else max(at, since)) + WAITING > self.now]
 
     def new_session(self) -> RoomSession:
         return self.journal.record(
             RoomSession,
             ADAPTER,
-            limits=Limits(in_flight=IN_FLIGHT, send_queue=QUEUE, stable_seconds=STABLE),
+            limits=Limits(in_flight=IN_FLIGHT, send_queue=QUEUE, stable_seconds=STABLE, waiting_seconds=WAITING),
             reconnect=STEADY,
             entropy=5,
             # That packets wait until others know us is a matter of its own, with its own tests.
@@ -230,8 +252,7 @@ class Model(RuleBasedStateMachine):
             size = 1
         else:
             error = self.call("chat", "x", to=[PeerId(str(number)) for number in range(size)], now=self.now)
-        joins_anew = self.state == "connecting" and self.opened_once
-        if self.state not in (*IN_ROOM, "waiting") and not joins_anew:
+        if self.state in ("closing", "closed"):
             assert isinstance(error, LocalProtocolError)
         else:
             free = IN_FLIGHT - len(self.in_flight) if self.state == "open" else 0
@@ -263,8 +284,15 @@ class Model(RuleBasedStateMachine):
 
     def on_timer(self) -> None:
         reason = self.session.deadline_reason
-        assert reason is TIMERS[self.state]
+        before = self.queue
         assert self.call("handle_timeout", self.now) is None
+        if self.state not in ("open", "closing"):
+            self.expire()
+        if reason is Timer.WAITING:
+            assert self.queue < before
+            assert self.settle() == []
+            return
+        assert reason is TIMERS[self.state]
         if reason is Timer.RETRY:
             if not self.refused(again=True):
                 self.state = "connecting"
@@ -287,6 +315,7 @@ class Model(RuleBasedStateMachine):
         if legal:
             self.state = "open"
             self.repairing = False
+            self.away_since = None
         events = self.tell(LinkOpened, late=late, identity=ME, room="r", participants=people(*present))
         if legal:
             assert type(events[0]) is (Reconnected if self.opened_once else RoomOpened)
@@ -314,7 +343,8 @@ class Model(RuleBasedStateMachine):
         if late == 0 and self.state in ("open", "closing"):
             expected = [Reconnecting] if self.state == "open" else []
             self.repairing = True
-            self.state = {"open": "reconnecting"}.get(self.state, self.state)
+            if self.state == "open":
+                self.state, self.away_since = "reconnecting", self.now
         else:
             expected = []
         assert self.kinds(self.tell(LinkReconnecting, late=late)) == expected
@@ -325,7 +355,8 @@ class Model(RuleBasedStateMachine):
         if self.state in ("reconnecting", "closing"):
             expected = [Reconnected] if self.state == "reconnecting" else []
             self.repairing = False
-            self.state = {"reconnecting": "open"}.get(self.state, self.state)
+            if self.state == "reconnecting":
+                self.state, self.away_since = "open", None
         assert self.kinds(self.tell(LinkReconnected)) == expected
         if self.told_to_close:
             self.queue = 0
@@ -348,11 +379,12 @@ class Model(RuleBasedStateMachine):
         retry = RETRY[reason] is Retry.BACKOFF and self.opened_once and self.tried < STEADY.attempts
         if retry and self.state != "closing":
             self.state = "waiting"
+            self.away_since = self.now if self.away_since is None else self.away_since
             self.tried += 1
             self.in_flight = []
             *_, last = self.settle()
             assert (type(last), last.attempt, last.reason) == (Reconnecting, self.tried, reason)
-            assert self.session.deadline() == self.now + (1.0, 2.0, 4.0)[self.tried - 1]
+            assert self.session.timers[Timer.RETRY] == self.now + (1.0, 2.0, 4.0)[self.tried - 1]
         else:
             expected = CloseReason.CLIENT if self.state == "closing" else reason
             self.closed()
@@ -408,7 +440,9 @@ class Model(RuleBasedStateMachine):
         assert {who.text for who in session.peers} == set(self.peers.values())
         check(session)
         deadline = session.deadline()
-        assert (deadline is not None) == (self.state in TIMERS)
+        waits = self.queue > 0 and self.state not in ("open", "closing")
+        assert (Timer.WAITING in session.timers) == waits
+        assert (deadline is not None) == (self.state in TIMERS or waits)
         assert deadline is None or deadline > self.now
 
     def teardown(self) -> None:

@@ -12,6 +12,7 @@ from dcl_comms_core import (
     Limits,
     LinkClosed,
     LocalProtocolError,
+    NotInARoom,
     OpenLink,
     PeerId,
     PermissionMissing,
@@ -100,7 +101,7 @@ def test_the_application_asks_and_declines() -> None:
 
 def test_asking_at_the_wrong_time_or_without_the_grant() -> None:
     rig = Rig(livekit()).open()
-    with pytest.raises(LocalProtocolError, match="between RoomOpened and RoomClosed"):
+    with pytest.raises(NotInARoom, match="its tracks come with RoomOpened"):
         rig.session.subscribe(VOICE)
     rig = Rig(livekit(canSubscribe=False)).join("Alice")
     appear(rig, VOICE)

@@ -26,6 +26,7 @@ from dcl_comms_core import (
     LinkRef,
     LiveKitAdapter,
     LocalProtocolError,
+    NoWhispers,
     OpenSocket,
     Packet,
     PacketReceived,
@@ -94,6 +95,18 @@ def test_a_request_that_was_not_sent_is_not_remembered() -> None:
     rig.drain()
     rig.tell(SendAcknowledged(link=rig.link, token=rig.tokens[-1]))
     assert rig.session.request_profile(PeerId(ALICE))
+
+
+def test_a_whisper_is_refused_or_said_to_everybody_if_asked_so() -> None:
+    rig = opened()
+    rig.take_frames()
+    with pytest.raises(NoWhispers, match="else_everybody=True"):
+        rig.session.chat("psst", to=PeerId(ALICE))
+    rig.session.chat("to all then", to=PeerId(ALICE), else_everybody=True)
+    (update,) = (frame.peer_update_message for frame in rig.take_frames())
+    packet = decode(update.body)
+    assert packet.chat is not None
+    assert packet.chat.message == "to all then"
 
 
 def opened(others: dict[int, str] | None = None, **options: Any) -> RoomRig:
@@ -427,10 +440,11 @@ def test_a_frame_is_16_kib_at_most(reliable: bool) -> None:
     assert rig.take_frames()[0].peer_update_message.body == b""
 
 
-def test_misuse_before_the_room_is_open() -> None:
+def test_what_is_said_before_the_room_is_open_waits_for_it() -> None:
     rig = at_stage(Stage.PROVING)
-    with pytest.raises(LocalProtocolError, match="the room is connecting"):
-        rig.session.chat("x")
+    rig.take_frames()
+    rig.session.chat("x")
+    assert (rig.session.waiting, rig.take_frames()) == (1, [])
 
 
 def test_there_are_no_tracks() -> None:

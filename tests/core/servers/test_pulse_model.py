@@ -236,7 +236,8 @@ def test_nothing_that_comes_raises(said: list[Any], role: str, raw: list[bytes])
 def test_who_is_far_off_is_not_even_looked_at() -> None:
     cells = Cells(100.0)
     for number in range(300):
-        subject = Subject(number, str(number), "s")
+        nobody: Any = None
+        subject = Subject(number, str(number), "s", nobody)
         codes = codes_of(at((number - 150, (number * 7) % 300 - 150)))
         assert codes is not None
         subject.move(codes, 0, f"realm-{number % 3}")

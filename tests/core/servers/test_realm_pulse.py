@@ -30,7 +30,7 @@ from dcl_comms_core.proto._gen.common import Position
 from dcl_comms_core.pulse.reasons import DisconnectReason
 
 URL = "http://127.0.0.1:1234"
-PULSE = RealmSettings(islands="pulse")
+PULSE = RealmSettings()
 
 
 class Town:
@@ -70,6 +70,10 @@ class Town:
 
     def walker(self, number: int = 0, parcel: tuple[int, int] = (0, 0), **options: Any) -> Walker:
         return self.net.placed(number, parcel, machine="127.0.0.1", **options)
+
+
+def test_pulse_forms_the_islands_unless_told_otherwise() -> None:
+    assert RealmServer(URL, verifier=VERIFIER).pulse is not None
 
 
 def test_an_island_comes_of_a_session_and_a_player_of_the_same_login() -> None:
@@ -170,6 +174,18 @@ def test_bans_and_kicks_are_for_all_services() -> None:
     assert again.ended is DisconnectReason.BANNED
 
 
+def test_what_its_pulse_counts_is_told_apart() -> None:
+    town = Town()
+    town.socket()
+    town.walker()
+    town.walker(1)
+    town.net.run(0.1)
+    counters = town.realm.counters
+    assert (counters["welcomed"], counters["pulse.connected"], counters["pulse.welcomed"]) == (1, 2, 2)
+    older = RealmServer(URL, verifier=VERIFIER, settings=RealmSettings(islands="heartbeats"))
+    assert not [name for name in older.counters if name.startswith("pulse.")]
+
+
 def test_this_machine_may_have_any_number_of_players() -> None:
     town = Town()
     for number in range(40):
@@ -187,3 +203,4 @@ def test_heartbeats_are_the_older_way(mint: Any) -> None:
     realm.archipelago.islands.heartbeat("a", (0.0, 0.0, 0.0), now=0.0)
     realm.archipelago.islands.settle(0.0)
     assert realm.islands() == {"I1": frozenset({"a"})}
+    assert not realm.kick("0x" + "aa" * 20, now=0.0)

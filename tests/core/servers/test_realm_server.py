@@ -339,6 +339,8 @@ class Side:
 )
 def test_where_sockets_are(path: str, there: bool) -> None:
     assert realm().accept(A, path, now=0.0) is there
+    refusal = realm().upgrade(A, path, {}, now=0.0)
+    assert (refusal.status if refusal else None) == (None if there else 404)
 
 
 @pytest.mark.parametrize(("path", "seconds"), [("/ws", 60.0), ("/rooms/plaza", 1.0), ("/realm/rooms/I1", 60.0)])
@@ -348,8 +350,8 @@ def test_how_long_a_step_of_a_handshake_may_take(path: str, seconds: float) -> N
     assert server.deadline() == 5.0 + seconds
 
 
-def test_islands_lead_to_rooms() -> None:
-    side = Side(realm())
+def test_islands_of_heartbeats_lead_to_rooms() -> None:
+    side = Side(realm(settings=RealmSettings(islands="heartbeats")))
     (welcome,) = side.island_service()
     assert welcome.welcome.peer_id == ME
     assert get(side.server, "/about").document["comms"]["usersCount"] == 1
@@ -362,8 +364,8 @@ def test_islands_lead_to_rooms() -> None:
     assert side.server.counters["welcomed"] == 1
 
 
-def test_settings_reach_the_islands() -> None:
-    settings = RealmSettings(prefix="isle-", flush_seconds=1.0, join=5.0, leave=6.0, max_peers=7)
+def test_settings_reach_the_islands_of_heartbeats() -> None:
+    settings = RealmSettings(islands="heartbeats", prefix="isle-", flush_seconds=1.0, join=5.0, leave=6.0, max_peers=7)
     side = Side(realm(settings=settings))
     side.island_service(A, 1)
     side.island_service(B, 2)

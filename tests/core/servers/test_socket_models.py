@@ -20,6 +20,7 @@ from rigs.core.sockets import GUARD, RealmRig, RoomRig
 from dcl_comms_core import (
     RETRY,
     ArchipelagoSession,
+    Away,
     Backoff,
     ChallengeGuard,
     CloseReason,
@@ -30,6 +31,7 @@ from dcl_comms_core import (
     Kicked,
     KickedMessage,
     LocalProtocolError,
+    NotInARoom,
     OpenSocket,
     PeerJoined,
     PeerLeft,
@@ -372,7 +374,8 @@ class WsRoomModel(Model):
     ends = RoomClosed
 
     def make(self, **options: Any) -> Any:
-        return _Room(make=partial(self.journal.record, WsRoomSession), **options)
+        # What waits for a room has a model of its own.
+        return _Room(make=partial(self.journal.record, WsRoomSession), away=Away.RAISE, **options)
 
     @rule(alias=st.integers(1, 4), name=st.sampled_from(["0xa", "0xA", "0xb"]))
     def joins(self, alias: int, name: str) -> None:
@@ -404,11 +407,12 @@ class WsRoomModel(Model):
 
     @rule(text=st.text(min_size=1, max_size=3))
     def chats(self, text: str) -> None:
-        legal = self.stage in ("welcomed", "waiting")
         try:
             self.rig.session.chat(text, now=self.rig.now)
-        except LocalProtocolError:
-            assert not legal
+        except (LocalProtocolError, NotInARoom):
+            assert self.stage != "welcomed"
+        else:
+            assert self.stage == "welcomed"
         assert self.settle() == []
 
     @precondition(lambda self: self.stage not in ("new", "connecting"))

@@ -12,29 +12,46 @@ from dcl_comms_core import (
     LocalProtocolError,
     Packet,
     PacketRejected,
+    PeerEmoted,
     PeerJoined,
     PeerMoved,
+    ProfileAnnounced,
+    ReactionReceived,
     RoomClosed,
     RoomSession,
     SimulatorAdapter,
+    TrackKind,
+    TrackMuted,
+    TrackPublished,
+    TrackSource,
+    TrackUnpublished,
 )
 from dcl_comms_core.testing import Faults, Party, Stage
 from dcl_comms_core.testing.script import (
     Action,
     Cut,
     Delete,
+    Emote,
     Heal,
     Join,
     Leave,
     Move,
+    Mute,
+    Offer,
+    On,
+    OnChat,
+    Publish,
     Raw,
+    React,
     Remove,
     Restart,
     Say,
     Send,
     SetFaults,
     ShutDown,
+    Unpublish,
 )
+from dcl_comms_core.testing.stage import Seat
 
 
 def play(stage: Stage, until: float = inf) -> None:
@@ -88,6 +105,93 @@ def test_everything_that_a_script_can_hold() -> None:
     assert stage.clock.now >= 25.0
 
 
+def test_peers_that_answer_and_what_else_they_may_do() -> None:
+    done = []
+    script = [
+        Join(0.0, "a"),
+        Join(0.0, "b"),
+        OnChat(0.0, "b", (Say(1.0, "b", "yes?"), Emote(2.0, "b", "wave")), contains="b", sender="a", times=1),
+        OnChat(0.0, "b", Say(1.0, "b", "psst"), private=True),
+        On(0.0, "a", PeerEmoted, React(0.5, "a", 1), lambda event: not event.stopping),
+        Say(5.0, "a", "b!"),
+        Say(8.0, "a", "b again"),
+        Say(9.0, "a", "secret", ("b",)),
+        Offer(10.0, "a", 1),
+        Offer(10.0, "a", 2, "{}"),
+        Publish(11.0, "a"),
+        Publish(12.0, "a", muted=True),
+        Mute(13.0, "a", muted=False),
+        Mute(13.0, "a", "camera"),
+        Join(14.0, "c"),
+        Emote(15.0, "b", "wave", stop=True),
+        Cut(16.0, "c"),
+        Publish(16.1, "a", "voice"),
+        Mute(16.2, "a", "voice"),
+        Unpublish(16.3, "a", "voice"),
+        Unpublish(16.5, "a"),
+        Publish(16.5, "c"),
+        Heal(17.0, "c"),
+        Publish(18.0, "a", "camera", TrackKind.VIDEO, TrackSource.CAMERA),
+        Mute(18.0, "a", "camera"),
+        Leave(25.0, "a"),
+        Publish(26.0, "a"),
+    ]
+    stage = Stage(script)
+    stage.on_action = lambda action, could: done.append((action.at, type(action).__name__, could))
+    play(stage)
+    said = [event.text for event in stage.peers["a"].events if isinstance(event, ChatReceived)]
+    assert said == ["yes?", "psst"]
+    heard = stage.peers["b"].events
+    assert len([event for event in heard if isinstance(event, ReactionReceived)]) == 1
+    assert {event.version for event in heard if isinstance(event, ProfileAnnounced)} >= {1, 2}
+    assert [action for action in done if not action[2]] == [
+        (13.0, "Mute", False),
+        (16.5, "Publish", False),
+        (26.0, "Publish", False),
+    ]
+    tracks = [
+        (type(event).__name__, event.track.name, event.track.muted)
+        for event in heard
+        if isinstance(event, TrackPublished | TrackUnpublished | TrackMuted) and event.track.name != "voice"
+    ]
+    assert tracks == [
+        ("TrackPublished", "mic", False),
+        ("TrackUnpublished", "mic", False),
+        ("TrackPublished", "mic", True),
+        ("TrackMuted", "mic", False),
+        ("TrackUnpublished", "mic", False),
+        ("TrackPublished", "camera", False),
+        ("TrackMuted", "camera", True),
+        ("TrackUnpublished", "camera", True),
+    ]
+    assert len([event for event in heard if isinstance(event, TrackMuted) and event.track.name == "voice"]) == 1
+    # Who came later, and could not be reached for a while, knows what there is.
+    assert [event.track.name for event in stage.peers["c"].events if isinstance(event, TrackPublished)][-1] == "camera"
+
+
+def test_seats_for_further_parties() -> None:
+    stage = Stage([Join(0.0, "a"), Say(6.0, "a", "hi")])
+    seats = [stage, stage.seat("second"), stage.seat("nobody")]
+    parties = [Party(RoomSession(SimulatorAdapter("stage")), seat.port) for seat in seats[:2]]
+    order = []
+
+    def sit(seat: Seat, party: Party) -> None:
+        def turn() -> None:
+            order.append(seat.port.identity)
+            party.turn(stage.clock.now)
+            seat.due = party.session.deadline()
+
+        party.session.open(now=0.0)
+        seat.turn, seat.woken = turn, True
+
+    for seat, party in zip(seats, parties, strict=False):
+        sit(seat, party)
+    play(stage, 10.0)
+    for party in parties:
+        assert [event.text for event in party.events if isinstance(event, ChatReceived)] == ["hi"]
+    assert order[:2] == ["bot", "second"]
+
+
 def test_without_anybody_told() -> None:
     stage = Stage([Join(0.0, "a")])
     play(stage)
@@ -138,3 +242,20 @@ def test_a_script_holds_what_the_module_has() -> None:
 
     with pytest.raises(LocalProtocolError, match="not a Dance"):
         play(Stage([Dance(0.0)]))
+
+
+def test_a_timer_that_is_not_due_is_kept_when_the_party_is_woken() -> None:
+    stage = Stage()
+    turns: list[float] = []
+
+    def turn() -> None:
+        turns.append(stage.clock.now)
+        if stage.due is None and len(turns) == 1:
+            stage.due = 5.0
+
+    stage.turn, stage.woken = turn, True
+    stage.run(0.0)
+    stage.woken = True
+    stage.run(1.0)
+    play(stage)
+    assert turns == [0.0, 1.0, 5.0]

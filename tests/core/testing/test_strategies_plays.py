@@ -9,6 +9,7 @@ from hypothesis import Phase, find, given, settings
 
 from dcl_comms_core import ChatReceived, Journal, PacketRejected, PeerMoved
 from dcl_comms_core.testing import Stage
+from dcl_comms_core.testing.script import ToIsland
 from dcl_comms_core.testing.strategies import events, journals, scripts
 
 if TYPE_CHECKING:
@@ -36,6 +37,13 @@ ANY = settings(phases=[Phase.generate], max_examples=2000, derandomize=True, dat
 @pytest.mark.parametrize("kind", [ChatReceived, PacketRejected, PeerMoved])
 def test_events_of_many_kinds(kind: type[Event]) -> None:
     assert isinstance(find(events(), lambda event: isinstance(event, kind), settings=ANY), kind)
+
+
+def test_scripts_of_islands_move_people() -> None:
+    moves = find(
+        scripts(islands=("I2",)), lambda script: any(isinstance(one, ToIsland) for one in script), settings=ANY
+    )
+    assert {one.island for one in moves if isinstance(one, ToIsland)} == {"I2"}
 
 
 @settings(max_examples=40)

@@ -24,6 +24,7 @@ from dcl_comms_core import (
     IslandChanged,
     Limits,
     LocalProtocolError,
+    NotInARoom,
     OpenLink,
     OpenSocket,
     PacketTooLarge,
@@ -252,7 +253,7 @@ def test_a_realm_without_comms_is_open_and_empty() -> None:
     here.run(1.0)
     assert alice.session.state is RoomState.OPEN
     assert [event.code for event in alice.take(WarningEvent)] == [WarningCode.OFFLINE]
-    with pytest.raises(LocalProtocolError, match="no room"):
+    with pytest.raises(NotInARoom, match="no island's room is open, and none is known to come"):
         alice.session.chat("hello")
     alice.call("enter_scene", "bafk", (0, 0))
     here.run(1.0)

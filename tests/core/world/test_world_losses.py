@@ -312,9 +312,12 @@ def test_islands_without_end_the_newest_counts() -> None:
     alice = settled(here)
     for number in range(60):
         news(alice, f"X{number}", here.mint(f"X{number}", alice.name))
-        assert len(alice.session.rooms) <= 3
+        rooms = alice.session.rooms.values()
+        assert len(rooms) <= 3
+        assert sum(room.joining for room in rooms) == 1
     here.run(15.0)
     assert alice.inside() == ["X59"]
+    assert len(alice.asked(OpenLink)) == 3
     assert alice.session.counters["islands"] == 61
     alice.replays()
 

@@ -17,22 +17,32 @@ from rigs.core.sources import Pulse
 from rigs.core.world import GATE, LOGIN, REALM, Citizen, Universe, about, said
 
 from dcl_comms_core import (
+    Away,
     Backoff,
     CloseReason,
     CommsError,
     Faults,
     FrameReceived,
+    Limits,
     LinkClosed,
+    NotInARoom,
+    Reconnected,
+    RoomClosed,
+    RoomOpened,
     RoomState,
     ServerPacket,
     SignatureNeeded,
     WarningCode,
     WorldClosed,
+    decode,
 )
+from dcl_comms_core.events import Warning as WarningEvent
+from dcl_comms_core.pulse.reasons import DisconnectReason
+from dcl_comms_core.tap import QuietTap
 from dcl_comms_core.testing.strategies import wire_bytes
 
 PATIENT = Backoff(initial=1.0, factor=2.0, maximum=8.0, jitter=0.5, attempts=3)
-SERVICES = ["archipelago", "livekit", "ws-room", "http"]
+SERVICES = ["archipelago", "livekit", "ws-room", "http", "pulse"]
 GATES: dict[str, Any] = {
     "banned": said(403, error="User is banned from this scene"),
     "busy": said(503),
@@ -43,8 +53,23 @@ GATES: dict[str, Any] = {
 }
 EXAMPLES = int(os.environ.get("DCL_MODEL_EXAMPLES", "200"))
 """Of the long runs; a release is worth 20,000: see CONTRIBUTING.md."""
+FEW = Limits(waiting_verbs=3, waiting_seconds=10.0)
+"""So little waits for a room, and so short, that there are ends of it to see."""
+LET_GO = {WarningCode.SENDS_EXPIRED, WarningCode.SENDS_DROPPED}
 services = st.sampled_from(SERVICES)
 seconds = st.sampled_from([0.0, 0.005, 0.02, 0.1, 1.0, 3.0, 20.0, 70.0])
+
+
+class Mouth(QuietTap):
+    """Which of our words went into which room, each time that they did."""
+
+    def __init__(self) -> None:
+        self.words: list[tuple[str, str]] = []
+
+    def sent(self, at: float, room: str, command: Any) -> None:
+        chat = decode(command.data).chat
+        if chat is not None:
+            self.words.append((room, chat.message))
 
 
 class Model(RuleBasedStateMachine):
@@ -52,10 +77,12 @@ class Model(RuleBasedStateMachine):
         ws_rooms=st.booleans(),
         world=st.booleans(),
         seed=st.integers(0, 1000),
-        source=st.sampled_from([None, None, "open", "blocked", "dumb", "watching"]),
+        source=st.sampled_from([None, "served", "open", "blocked", "dumb", "watching"]),
+        away=st.sampled_from(Away),
     )
-    def begin(self, ws_rooms: bool, world: bool, seed: int, source: str | None) -> None:
-        self.here = Universe(seed=seed, faults=Faults(give_up=6.0), ws_rooms=ws_rooms)
+    def begin(self, ws_rooms: bool, world: bool, seed: int, source: str | None, away: Away) -> None:
+        """``source``: none, and islands come of heartbeats; Pulse, which is served; or a source of the rig's."""
+        self.here = Universe(seed=seed, faults=Faults(give_up=6.0), ws_rooms=ws_rooms, pulse=source == "served")
         self.here.http["POST", LOGIN] = self.here.login("world")
         self.here.http["POST", GATE] = self.here.login("scene-a", key="adapter")
         if world:
@@ -65,13 +92,20 @@ class Model(RuleBasedStateMachine):
         self.sources: list[Pulse] = []
         self.cut_off: set[str] = set()
         self.ended = False
-        self.alice = self.new(1, seed)
+        self.away = away
+        self.mouth = Mouth()
+        self.said: list[str] = []
+        """What was taken of what we said, each once."""
+        self.alice = self.new(1, seed, tap=self.mouth, limits=FEW, away=away)
         self.bob = self.new(2, seed + 1)
         self.here.run(4.0)
         self.log: list[Any] = []
 
-    def new(self, number: int, entropy: int) -> Citizen:
-        more = {} if self.source is None else {"movement": self.movement}
+    def new(self, number: int, entropy: int, **more: Any) -> Citizen:
+        if self.source == "served":
+            more["pulse"] = "auto"
+        elif self.source is not None:
+            more["movement"] = self.movement
         return self.here.citizen(
             number=number, gatekeeper=GATE, reconnect=PATIENT, entropy=entropy, profile_version=1, **more
         )
@@ -112,6 +146,32 @@ class Model(RuleBasedStateMachine):
             self.alice.call("chat", "x" + text.replace("\ud800", ""))
         except CommsError:
             assert not opens or any(ord(letter) in {0x2406, 0x2410, 0x2411} for letter in text)
+
+    @rule()
+    def says_something_new(self) -> None:
+        session, text = self.alice.session, f"word {len(self.mouth.words)} {len(self.said)} {self.here.clock.now}"
+        nowhere = not session.rooms and session.state in (RoomState.CONNECTING, RoomState.WAITING)
+        try:
+            self.alice.call("chat", text)
+        except NotInARoom:
+            assert not session.sending
+        except CommsError:
+            assert not (nowhere and self.away is Away.RAISE)
+        else:
+            assert not (nowhere and self.away is Away.RAISE)
+            self.said.append(text)
+
+    @rule(deaf=st.booleans(), wait=st.sampled_from([0.0, 2.0, 11.0]))
+    def loses_its_rooms_and_goes_on_speaking(self, deaf: bool, wait: float) -> None:
+        """``deaf``: services that could name another room are gone too, until they come back."""
+        self.here.down |= {"http", "archipelago"} if deaf else set()
+        for name in self.alice.inside():
+            self.here.rooms[name].delete(now=self.here.clock.now)
+        self.here.run(0.1)
+        for _ in range(2):
+            self.says_something_new()
+            self.says_something_new()
+            self.here.run(wait)
 
     @rule(holds=st.booleans())
     def thinks_before_signing(self, holds: bool) -> None:
@@ -191,6 +251,20 @@ class Model(RuleBasedStateMachine):
             self.alice.tell(LinkClosed(link=source.link, reason=CloseReason.BANNED))
         self.alice.turn()
 
+    @precondition(lambda self: self.here.pulse is not None)
+    @rule(what=st.sampled_from(["begins anew", "hangs up", "is told from elsewhere", "bans", "bans"]))
+    def something_happens_to_pulse(self, what: str) -> None:
+        now, pulse = self.here.clock.now, self.here.pulse
+        assert pulse is not None
+        if what == "begins anew":
+            self.here.restart_pulse()
+        elif what == "hangs up":
+            pulse.kick(self.alice.name, now=now)
+        elif what == "bans":
+            pulse.kick(self.bob.name, DisconnectReason.BANNED, now=now)
+        else:
+            pulse.kick(self.alice.name, DisconnectReason.DUPLICATE_SESSION, now=now)
+
     @rule(sure=st.sampled_from([False] * 5 + [True]))
     def somebody_is_put_out(self, sure: bool) -> None:
         for name in self.alice.inside()[:1]:
@@ -206,7 +280,7 @@ class Model(RuleBasedStateMachine):
     def the_gatekeeper_has_a_mood(self, how: str) -> None:
         self.here.http["POST", GATE] = GATES[how]
 
-    @rule(room=st.sampled_from(["scene-a", "scene-b", "I1"]))
+    @rule(room=st.sampled_from(["scene-a", "scene-b", "I1", "island-C1"]))
     def the_gatekeeper_lets_in(self, room: str) -> None:
         """Be it into the room of an island."""
         self.here.http["POST", GATE] = self.here.login(room, key="adapter")
@@ -234,6 +308,38 @@ class Model(RuleBasedStateMachine):
             assert len(ends) == (session.state is RoomState.CLOSED)
             assert not ends or citizen.events[-1] is ends[0]
 
+    @invariant()
+    def what_is_said_goes_out_once_or_is_let_go_and_told(self) -> None:
+        session = self.alice.session
+        ours = [one for one in self.mouth.words if one[1] in set(self.said)]
+        assert len(ours) == len(set(ours)), "sent twice into one room"
+        assert session.rooms or session.waiting <= FEW.waiting_verbs
+        told = [event for event in self.alice.events if isinstance(event, WarningEvent) and event.code in LET_GO]
+        let_go = session.counters["expired"] + session.counters["dropped"]
+        assert all(event.count for event in told)
+        assert sum(event.count for event in told) <= let_go
+        assert told or not session.counters["expired"]
+        # One packet for each room: a word of which nothing went out, or waits, was let go.
+        if session.state is not RoomState.CLOSED:
+            unheard = set(self.said) - {text for _, text in ours}
+            assert len(unheard) <= let_go + session.waiting
+
+    @invariant()
+    def what_is_said_keeps_its_order_and_an_outage_is_told_once(self) -> None:
+        session = self.alice.session
+        assert session.waiting <= FEW.waiting_verbs * (len(session.rooms) + 1)
+        places = {text: place for place, text in enumerate(self.said)}
+        for label in ("island", "scene"):
+            heard = [places[text] for room, text in self.mouth.words if room == label and text in places]
+            assert heard == sorted(heard), label
+        told = False
+        for event in self.alice.events:
+            if isinstance(event, RoomOpened | Reconnected):
+                told = False
+            elif isinstance(event, WarningEvent) and event.code in LET_GO:
+                assert not told
+                told = True
+
     def teardown(self) -> None:
         """All is well again: whoever did not end is in after a while; and the same calls give the same."""
         if not hasattr(self, "here"):
@@ -247,13 +353,23 @@ class Model(RuleBasedStateMachine):
             citizen.signs = True
         self.here.run(200.0)
         self.it_is_where_it_says()
+        self.what_is_said_goes_out_once_or_is_let_go_and_told()
+        self.what_is_said_keeps_its_order_and_an_outage_is_told_once()
         for citizen in self.citizens():
             session = citizen.session
             assert session.state in (RoomState.OPEN, RoomState.CLOSED), session.state
             if session.state is RoomState.CLOSED:
                 (end,) = [event for event in citizen.events if isinstance(event, WorldClosed)]
                 assert self.ended or end.reason is not CloseReason.CLIENT
+            elif self.source == "served" and not pulse_is_over(citizen):
+                # Or in the world's room.
+                assert [room for room in session.rooms.values() if room.room == "island" and room.sending]
             citizen.replays()
+
+
+def pulse_is_over(citizen: Citizen) -> bool:
+    """For good: no island comes of it any more."""
+    return any(isinstance(event, RoomClosed) and event.room == "pulse" for event in citizen.events)
 
 
 class Silent(Model):

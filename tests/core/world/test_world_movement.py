@@ -22,12 +22,14 @@ from dcl_comms_core import (
     RoomOpened,
     RoomState,
     ScenesOnly,
+    SendData,
     SimulatorAdapter,
     StayState,
     Timer,
     WarningCode,
     WorldClosed,
     WorldSession,
+    decode,
 )
 from dcl_comms_core.events import Warning as WarningEvent
 from dcl_comms_core.limits import Limits
@@ -216,6 +218,20 @@ def test_that_no_island_came_is_told_once_it_had_its_time_and_we_wait_on_as_long
     assert (alice.session.state, alice.inside()) == (RoomState.OPEN, ["C7", "pulse"])
 
 
+def test_without_an_island_what_is_said_waits_for_one() -> None:
+    here, alice, _ = enters()
+    here.run(131.0)
+    assert alice.session.state is RoomState.OPEN
+    alice.call("chat", "is anybody there")
+    assert alice.session.waiting == 1
+    assign(alice, "C7")
+    alice.asked(SendData)
+    here.run(1.0)
+    said = [decode(command.data).chat for command in alice.asked(SendData)]
+    assert [chat.message for chat in said if chat is not None] == ["is anybody there"]
+    assert alice.session.waiting == 0
+
+
 def test_the_word_waits_no_longer_than_for_a_link_for_one_that_says_nothing() -> None:
     here, alice, _ = enters(lambda link: Pulse(link, dumb=True))
     here.run(15.0)
@@ -260,12 +276,31 @@ def test_an_end_before_there_is_an_island_is_as_if_it_could_not_be_reached() -> 
     assert (codes(alice), alice.session.state) == ([WarningCode.SOURCE_LOST], RoomState.OPEN)
 
 
-def test_who_only_watches_is_on_no_island_and_in_all_the_same() -> None:
-    here, alice, _ = enters(lambda link: Pulse(link, places=False))
+def test_who_only_watches_is_in_as_soon_as_it_watches_and_never_told_that_there_is_no_island() -> None:
+    here, alice, factory = enters(lambda link: Pulse(link, places=False, dumb=True))
+    here.run(2.0)
+    assert alice.session.state is RoomState.CONNECTING
+    (source,) = factory.made
+    source.dumb = False
+    source.open(now=here.clock.now)
+    here.run(0.1)
+    assert alice.session.state is RoomState.OPEN
+    here.run(30.0)
+    assert (codes(alice), alice.session.state) == ([], RoomState.OPEN)
+    # It wants none; one that comes is entered all the same.
+    assign(alice, "C7")
+    here.run(1.0)
+    assert (alice.session.state, alice.inside()) == (RoomState.OPEN, ["C7", "pulse"])
+
+
+@pytest.mark.parametrize("how", [{"dumb": True}, {"blocked": True}])
+def test_who_only_watches_and_can_t_waits_as_long_as_others_do(how: dict[str, bool]) -> None:
+    here, alice, _ = enters(lambda link: Pulse(link, places=False, **how))
     here.run(9.0)
     assert alice.session.state is RoomState.CONNECTING
     here.run(2.0)
-    assert (codes(alice), alice.session.state) == ([WarningCode.NO_ISLAND], RoomState.OPEN)
+    assert alice.session.state is RoomState.OPEN
+    assert codes(alice)[-1] is WarningCode.NO_ISLAND
 
 
 def test_one_that_is_lost_and_comes_back_has_its_time_anew() -> None:

@@ -14,6 +14,7 @@ from rigs.core.world import GATE, LOGIN, REALM, STEADY, Citizen, Universe, about
 from dcl_comms_core import (
     GATEKEEPER,
     AuthChain,
+    Away,
     CancelFetch,
     ChallengeResponseMessage,
     ChatReceived,
@@ -26,6 +27,7 @@ from dcl_comms_core import (
     LinkFailed,
     LocalProtocolError,
     Movement,
+    NotInARoom,
     OpenLink,
     OpenSocket,
     PacketRejected,
@@ -429,7 +431,7 @@ def test_misuse_of_verbs() -> None:
         with pytest.raises(CommsError):
             call()
     alice.session.move((0.0, 0.0, 0.0), to=PeerId("0xabsent"))
-    with pytest.raises(LocalProtocolError, match="no room is open"):
+    with pytest.raises(NotInARoom, match="no room is open"):
         WorldSession("simulator:x").subscribe("TR")
 
 
@@ -441,8 +443,9 @@ def test_of_several_addressees_some_may_be_beyond_reach() -> None:
     here.run(1.0)
     assert [event.text for event in bob.take(ChatReceived)] == ["hello"]
     alice.session.check_sending()
-    with pytest.raises(LocalProtocolError):
-        WorldSession("simulator:x").check_sending()
+    WorldSession("simulator:x").check_sending()
+    with pytest.raises(NotInARoom, match="the world is new"):
+        WorldSession("simulator:x", away=Away.RAISE).check_sending()
 
 
 def test_the_clock_may_be_set_again_at_any_time() -> None:

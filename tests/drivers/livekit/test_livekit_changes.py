@@ -7,7 +7,7 @@ import signal
 import time
 
 import pytest
-from rigs.drivers.kit import Kit
+from rigs.drivers.kit import LOOPS, Kit
 from rigs.drivers.livekit import Player
 from rigs.drivers.sdk_peer import SdkPeer
 
@@ -41,12 +41,16 @@ SDK = "0x" + "5d" * 20
 ALL = {"can_subscribe": True, "can_publish": True, "can_publish_data": True}
 LISTENER = {"can_subscribe": True, "can_publish": False, "can_publish_data": False}
 
-KITS = {name: Kit(name) for name in ("asyncio", "trio", "polled")} | {"sdk": Kit("asyncio", livekit="sdk")}
+KITS = {name: Kit(name) for name in LOOPS} | {"sdk": Kit("asyncio", livekit="sdk")}
+OURS = {f"rtc, {name}": Kit(name, engine="rtc") for name in LOOPS}
+"""Over our own engine, which has no sound."""
 
 
-@pytest.fixture(params=KITS)
+@pytest.fixture(params=KITS | OURS)
 def kit(request):
-    return KITS[request.param]
+    if request.param in OURS:
+        request.getfixturevalue("rtc")
+    return (KITS | OURS)[request.param]
 
 
 AWAITING = pytest.mark.parametrize("kit", ["asyncio", "trio", "sdk"], indirect=True)
@@ -65,7 +69,7 @@ async def allow(kit, room, permission, identity=ALICE):
 def test_what_may_not_be_sent_any_more_is_refused_and_what_may_again_arrives(kit, room):
     async def scenario(kit):
         async with (
-            kit.connect(room.connection_string(ALICE)) as alice,
+            kit.connect(room.connection_string(ALICE), silent=True) as alice,
             kit.connect(room.connection_string(BOB)) as bob,
         ):
             await alice.expect(PeerJoined)
@@ -96,6 +100,10 @@ def test_who_may_only_listen_is_promoted(kit, room):
             assert not error.value.taken
             await allow(kit, room, ALL)
             await alice.expect(PermissionsChanged)
+            if "engine" in kit.settings:
+                alice.chat("x")
+                await alice.flush()
+                return
             with SdkPeer(room.url, room.token(SDK)) as peer:
                 await kit.in_thread(lambda: peer.expect("connected"))
                 microphone = alice.publish_audio()
@@ -232,7 +240,7 @@ def test_a_newer_token_is_told(room):
 
 
 @pytest.mark.nightly
-@pytest.mark.parametrize("kit", ["asyncio"], indirect=True)
+@pytest.mark.parametrize("kit", ["asyncio", "rtc, asyncio"], indirect=True)
 def test_a_room_is_joined_anew_with_the_newest_token(kit, private_livekit_server):
     server = private_livekit_server
 
@@ -256,7 +264,7 @@ def test_what_a_server_that_stood_still_never_saw_is_told(kit, private_livekit_s
 
     async def scenario(kit):
         async with (
-            kit.connect(server.connection_string(ALICE, "r")) as alice,
+            kit.connect(server.connection_string(ALICE, "r"), silent=True) as alice,
             kit.connect(server.connection_string(BOB, "r")) as bob,
         ):
             await alice.expect(PeerJoined)

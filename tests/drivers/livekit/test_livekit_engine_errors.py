@@ -29,6 +29,13 @@ if TYPE_CHECKING:
     from dcl_comms_drivers.realm.livekit_server import LiveKitServer
 
 
+def of_each_engine(test: Callable[..., None]) -> Callable[..., None]:
+    """Over the package's, and over our own."""
+    return pytest.mark.usefixtures("each_link")(
+        pytest.mark.parametrize("each_link", ["engine", "rtc"], indirect=True)(test)
+    )
+
+
 def failure(url: str, token: str, timeout: float = 15.0) -> LinkFailed:
     player = Player()
     player.ref = LinkRef(0, 1)
@@ -47,6 +54,7 @@ TOKENS: dict[str, Callable[[LiveKitServer], str]] = {
 }
 
 
+@of_each_engine
 @pytest.mark.livekit
 @pytest.mark.parametrize(
     ("case", "reason", "retry"),
@@ -78,6 +86,7 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+@of_each_engine
 @pytest.mark.livekit
 @pytest.mark.parametrize(
     ("address", "reason"),
@@ -124,6 +133,7 @@ def silent_host() -> Iterator[tuple[str, threading.Event]]:
         each.close()
 
 
+@of_each_engine
 @pytest.mark.livekit
 def test_a_silent_host_is_given_up_when_we_say_so() -> None:
     """The overall deadline is the core's: it closes the link, and that is answered at once."""
@@ -181,6 +191,7 @@ def test_a_status_that_sounds_as_if_nobody_were_there_is_explained(status: str, 
     assert connect_failure("engine: signal failure: handshake error: 502 Bad Gateway")[1].endswith("502 Bad Gateway")
 
 
+@of_each_engine
 @pytest.mark.livekit
 def test_a_room_at_its_max_participants(livekit_server: LiveKitServer) -> None:
     room = f"full-{time.monotonic_ns()}"

@@ -16,6 +16,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from conftest import EACH_ENGINE, OURS_AT_NIGHT
 from rigs.drivers.kit import LOOPS
 from rigs.drivers.room_peer import RoomPeer
 
@@ -41,6 +42,7 @@ def peers(*those):
         yield there
 
 
+@EACH_ENGINE
 def test_a_server_that_is_killed_and_started_again_is_rejoined(private_livekit_server):
     server = private_livekit_server
     with peers(*((loop, partial(server.connection_string, who(n), "r"), {}) for n, loop in enumerate(LOOPS))) as there:
@@ -54,6 +56,8 @@ def test_a_server_that_is_killed_and_started_again_is_rejoined(private_livekit_s
         there[0].expect("sent")
 
 
+@EACH_ENGINE
+@OURS_AT_NIGHT
 @pytest.mark.timeout(120)
 def test_a_server_that_stays_away(private_livekit_server):
     """The room ends where that was wished; else the session joins anew, with the newest token that the server gave it."""
@@ -78,6 +82,7 @@ def test_a_server_that_stays_away(private_livekit_server):
             assert peer.expect("Reconnected", timeout=60.0)["attempt"] >= 1
 
 
+@EACH_ENGINE
 @pytest.mark.timeout(120)
 def test_a_server_that_is_told_twice_to_end_says_so(private_livekit_server):
     """After the first SIGTERM it waits for everybody to leave, and nobody is told; the second ends all rooms."""
@@ -107,6 +112,7 @@ def test_a_server_that_is_told_twice_to_end_says_so(private_livekit_server):
             assert peer.expect("Reconnected", timeout=40.0)["attempt"] >= 1
 
 
+@EACH_ENGINE
 @pytest.mark.nightly
 def test_a_token_that_expires_in_the_room_changes_nothing(livekit_room):
     room = livekit_room()
@@ -120,6 +126,7 @@ def test_a_token_that_expires_in_the_room_changes_nothing(livekit_room):
             assert not {"Reconnecting", "lost"} & {report["event"] for report in peer.seen}
 
 
+@EACH_ENGINE
 @pytest.mark.timeout(240)
 def test_all_that_was_accepted_arrives_when_the_room_is_left_while_sending(livekit_room):
     """Four megabytes: nearly all of it still waits for credit when the peer says that it leaves."""
@@ -286,10 +293,12 @@ def exits(room, count):
     assert len(room.server.list_participants(room.name)) <= count // 200
 
 
+@EACH_ENGINE
 def test_an_exit_with_an_open_room_is_clean(livekit_room):
     exits(livekit_room(), 6)
 
 
+@EACH_ENGINE
 @pytest.mark.nightly
 @pytest.mark.timeout(1800)
 def test_two_hundred_exits_with_an_open_room_are_clean(livekit_room):
@@ -330,6 +339,7 @@ room.close()
     assert done.stdout.count("start child processes with spawn") == 3
 
 
+@EACH_ENGINE
 def test_fifty_cancelled_connects_leave_nothing_behind(livekit_room):
     """On every loop, given up at any moment; the same identity throughout."""
     room = livekit_room()
@@ -359,6 +369,7 @@ async def whole(kit):
         pass
 for loop in ("asyncio", "trio", "polled"):
     Kit(loop).run(whole)
+nothing_left()  # starts the package's engine, where another one carries the rooms
 time.sleep(1)
 before = now()
 dice = random.Random(1)

@@ -9,6 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
+from conftest import OF_THE_PACKAGE
 from dcl_comms_drivers.livekit.engine.room import Room
 from dcl_comms_drivers.livekit.rejoin import SETTLE_SECONDS
 from rigs.drivers.livekit import Player, nothing_left, settle
@@ -108,6 +109,7 @@ def test_attributes_make_us_known_at_once(room: RoomOnServer, players: Callable[
     assert {packet.sender for packet in bob.packets} == {"alice"}
 
 
+@OF_THE_PACKAGE
 def test_a_muted_microphone_makes_us_known_where_attributes_are_forbidden(
     room: RoomOnServer, players: Callable[[], Player]
 ) -> None:
@@ -127,6 +129,7 @@ def test_a_muted_microphone_makes_us_known_where_attributes_are_forbidden(
     assert (track.name, track.muted) == ("mic", True)
 
 
+@OF_THE_PACKAGE
 @pytest.mark.slow
 def test_a_forbidden_microphone_is_said(room: RoomOnServer, players: Callable[[], Player]) -> None:
     alice = players()
@@ -135,6 +138,7 @@ def test_a_forbidden_microphone_is_said(room: RoomOnServer, players: Callable[[]
     assert alice.wait(CommandFailed, timeout=40.0).what == "PublishMicrophone"
 
 
+@OF_THE_PACKAGE
 def test_a_packet_from_somebody_unannounced_has_no_sender(room: RoomOnServer, players: Callable[[], Player]) -> None:
     bob = players()
     bob.join(room.connection_string("bob"))
@@ -206,7 +210,7 @@ def test_packets_arrive_as_sent(pair: tuple[Player, Player], size: int, reliable
 
 
 def test_a_direct_packet_reaches_only_its_addressee(
-    pair: tuple[Player, Player], room: RoomOnServer, players: Callable[[], Player]
+    pair: tuple[Player, Player], room: RoomOnServer, players: Callable[[], Player], each_link: str
 ) -> None:
     alice, bob = pair
     carol = players()
@@ -215,7 +219,8 @@ def test_a_direct_packet_reaches_only_its_addressee(
     alice.sees("carol")
     alice.send_and_wait(b"whisper", to=("bob",))
     alice.send_and_wait(b"twice", to=("bob", "bob"))
-    alice.send_and_wait(b"nobody", to=())
+    if each_link != "rtc":  # where it means what the core never asks for
+        alice.send_and_wait(b"nobody", to=())
     alice.send_and_wait(b"stranger", to=("0xnone",))
     alice.send_and_wait(b"all")
     for player in (bob, carol):
@@ -229,8 +234,12 @@ def test_acknowledgements_come_in_order(pair: tuple[Player, Player], each_link: 
     tokens = [alice.send(b"%d" % n, reliable=n % 2 == 0) for n in range(200)]
     alice.until(lambda: len(alice.of(SendAcknowledged)) == 200 or None)
     acknowledged = [ack.token for ack in alice.of(SendAcknowledged)]
-    # Of the SDK's waiting tasks, any may be woken first.
-    assert (sorted(acknowledged) if each_link == "sdk" else acknowledged) == tokens
+    if each_link == "sdk":  # of whose waiting tasks any may be woken first
+        acknowledged.sort()
+    if each_link == "rtc":  # which hears of each of the two channels by itself
+        assert [token for token in acknowledged if token % 2] == tokens[::2]
+        acknowledged.sort()
+    assert acknowledged == tokens
     bob.until(lambda: sum(packet.reliable for packet in bob.packets) == 100 or None)
     reliable = [packet.data for packet in bob.packets if packet.reliable]
     assert reliable == [b"%d" % n for n in range(0, 200, 2)]
@@ -256,7 +265,7 @@ def test_the_size_check_refuses_what_the_engine_refuses(
             nonlocal sequence
             sequence += kind
             error = alice.send_and_wait(bytes(size), to=to, topic=topic, reliable=kind)
-            assert not error or "exceeds the negotiated maximum message size" in error
+            assert not error or "exceeds the negotiated maximum message size" in error or "LiveKit takes" in error
             return bool(error)
 
         low, high = 60_000, 64_001
@@ -270,7 +279,8 @@ def test_the_size_check_refuses_what_the_engine_refuses(
             needed = livekit_packet_size(size, identity=identity, to=to, topic=topic, reliable=kind, sequence=sequence)
             return needed + more <= LIVEKIT_MAX_PACKET
 
-        assert fits(low), (low, reliable)
+        # Ours takes more than the core hands on, as it leaves it to the server to say whose a packet is.
+        assert fits(low) or each_link == "rtc", (low, reliable)
         assert not fits(high), (high, reliable)
     assert alice.send_and_wait(b"still here") == ""
 
@@ -327,6 +337,7 @@ def test_the_room_is_deleted(pair: tuple[Player, Player], room: RoomOnServer) ->
     assert bob.wait(LinkClosed).reason is CloseReason.ROOM_DELETED
 
 
+@OF_THE_PACKAGE
 @pytest.mark.parametrize("how", ["the answer is late", "the end is not read"])
 def test_a_leave_that_takes_too_long_gives_everything_back(
     room: RoomOnServer, players: Callable[[], Player], monkeypatch: pytest.MonkeyPatch, how: str
@@ -415,6 +426,7 @@ def test_an_abandoned_link_leaves_the_room(pair: tuple[Player, Player], room: Ro
 # -- subscription
 
 
+@OF_THE_PACKAGE
 def test_tracks_are_asked_for_and_declined(room: RoomOnServer, players: Callable[[], Player]) -> None:
     from dcl_comms_core.inputs import TrackAttached, TrackDetached
 
@@ -433,6 +445,7 @@ def test_tracks_are_asked_for_and_declined(room: RoomOnServer, players: Callable
     bob.link.subscribe("TR_unknown")
 
 
+@OF_THE_PACKAGE
 def test_tracks_need_an_open_room(players: Callable[[], Player]) -> None:
     with pytest.raises(LocalProtocolError, match="not open"):
         players().link.publish_audio()
@@ -448,6 +461,7 @@ def test_a_failed_connect_closes_nothing_twice(livekit_server: LiveKitServer, pl
     assert not alice.of(LinkOpened)
 
 
+@OF_THE_PACKAGE
 def test_turns_without_time_deliver_all_and_in_order(
     pair: tuple[Player, Player], room: RoomOnServer, monkeypatch: pytest.MonkeyPatch, players: Callable[[], Player]
 ) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from conftest import OF_THE_PACKAGE
 from dcl_comms_drivers.media.frames import AudioTrack
 from rigs.drivers.livekit import Player, eventually, nothing_left, sdk_room, turning
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from conftest import RoomOnServer
     from livekit import rtc
 
-pytestmark = [pytest.mark.livekit, pytest.mark.usefixtures("each_link")]
+pytestmark = [pytest.mark.livekit, pytest.mark.usefixtures("each_link"), OF_THE_PACKAGE]
 
 RATE = 48_000
 FRAME = RATE // 100

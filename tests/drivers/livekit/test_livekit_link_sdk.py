@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
+from conftest import OF_THE_PACKAGE
 from dcl_comms_drivers.media.frames import AudioTrack
 from rigs.drivers.livekit import Player, eventually, nothing_left, sdk_room, turning
 
@@ -110,6 +111,7 @@ def test_a_camera_is_announced_with_its_source(room: RoomOnServer) -> None:
     assert nothing_left()
 
 
+@OF_THE_PACKAGE
 def test_somebody_with_tracks_is_there_already(room: RoomOnServer) -> None:
     early, late = Player(), Player()
     early.join(room.connection_string("early"))
@@ -124,6 +126,7 @@ def test_somebody_with_tracks_is_there_already(room: RoomOnServer) -> None:
     assert nothing_left()
 
 
+@OF_THE_PACKAGE
 @pytest.mark.slow
 @pytest.mark.parametrize("scenario", ["SIMULATE_SIGNAL_RECONNECT", "SIMULATE_FULL_RECONNECT"])
 def test_a_repaired_connection_goes_on(room: RoomOnServer, scenario: str, each_link: str) -> None:

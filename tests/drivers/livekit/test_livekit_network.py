@@ -10,6 +10,7 @@ from contextlib import ExitStack
 from functools import partial
 
 import pytest
+from conftest import EACH_ENGINE, OURS_AT_NIGHT
 from dcl_comms_drivers.livekit.wheel import numbers
 from livekit.rtc import __version__
 from rigs.drivers.kit import LOOPS
@@ -56,6 +57,7 @@ def reconnects(peer):
     return [report["event"] for report in peer.seen if report["event"] in {"Reconnecting", "Reconnected"}]
 
 
+@EACH_ENGINE
 def test_a_cable_that_is_pulled_and_put_back(site, gather):
     peers = gather()
     sender = peers["asyncio"]
@@ -85,6 +87,8 @@ def test_a_cable_that_is_pulled_and_put_back(site, gather):
     assert [reconnects(peer) for peer in peers.values()] == [["Reconnecting", "Reconnected"]] * 3
 
 
+@EACH_ENGINE
+@OURS_AT_NIGHT
 def test_reliable_packets_come_complete_and_in_order_through_loss_and_delay(site, gather):
     peers = gather()
     before = site.road.set(loss=0.2, delay=0.1)
@@ -108,6 +112,7 @@ def test_without_namespaces_the_tests_skip_or_fail(monkeypatch):
         need_namespaces()
 
 
+@EACH_ENGINE
 @pytest.mark.nightly
 @pytest.mark.timeout(500)
 def test_a_cable_that_stays_pulled(site, gather):

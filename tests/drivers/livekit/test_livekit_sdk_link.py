@@ -145,7 +145,7 @@ def test_a_forked_child_is_refused(room, player):
         warnings.simplefilter("ignore")  # newer interpreters warn of forks with threads, which is the point here
         from dcl_comms_drivers import polled
         from dcl_comms_drivers.livekit.errors import EngineUnavailable
-        room = polled.open(sys.argv[1], livekit="sdk")
+        room = polled.open(sys.argv[1], livekit="sdk", silent=True)
         while room.state.value != "open":
             room.poll()
             time.sleep(0.01)

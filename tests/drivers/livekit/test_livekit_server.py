@@ -36,7 +36,7 @@ def alive(pid: int) -> bool:
     """Whether a process exists and is not a zombie."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):
         return False
 
 
@@ -457,7 +457,7 @@ def a_checkout(folder: Path) -> Path:
 @pytest.mark.parametrize(
     "command",
     [
-        ["-m", "dcl_comms_station", "realm", "--livekit"],
+        ["-m", "dcl_comms_station", "realm", "--media"],
         ["-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "dcl_comms_drivers.pytest_plugin", "test_it.py"],
         ["-c", "from dcl_comms_drivers.realm.livekit_server import LiveKitServer as S; S.start()"],
     ],

@@ -89,7 +89,7 @@ def test_asyncio_goes_on_over_the_sdk_with_a_warning(run, livekit_room):
         SAY
         + """
     async def main():
-        async with on_asyncio.connect(sys.argv[1]) as room:
+        async with on_asyncio.connect(sys.argv[1], silent=True) as room:
             room.chat("hello")
             await room.flush()
             print(room.stats.link, room.stats.sent)
@@ -152,14 +152,14 @@ def test_the_sdk_can_be_asked_for_on_every_loop(run, livekit_room, loop):
     import time, trio
     warnings.simplefilter("error")
     async def main():
-        async with on_trio.connect(sys.argv[1]) as room:
+        async with on_trio.connect(sys.argv[1], silent=True) as room:
             room.chat("hello")
             await room.flush()
             print(room.stats.link, room.stats.sent)
     if sys.argv[2] == "trio":
         trio.run(main)
     else:
-        with polled.open(sys.argv[1]) as room:
+        with polled.open(sys.argv[1], silent=True) as room:
             while room.state.value != "open":
                 room.poll()
                 time.sleep(0.01)

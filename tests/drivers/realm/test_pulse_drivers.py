@@ -17,6 +17,7 @@ from dcl_comms_core import (
     CloseReason,
     ConnectionLost,
     IslandChanged,
+    Limits,
     PeerEmoted,
     PeerId,
     PeerJoined,
@@ -32,7 +33,6 @@ from dcl_comms_core import (
     WarningCode,
 )
 from dcl_comms_core import Warning as WarningEvent
-from dcl_comms_core.servers.pulse import PulseSettings
 
 ONE, TWO = (LocalWallet(f"{number:064x}") for number in (1, 2))
 QUICK = Backoff(initial=0.2, factor=1.5, maximum=1.0, jitter=0.0, attempts=1_000)
@@ -46,7 +46,7 @@ def kit(request):
 
 @pytest.fixture
 def place():
-    with realm(islands="pulse", pulse=PulseSettings(pass_seconds=0.1)) as one:
+    with realm() as one:
         yield one
 
 
@@ -95,12 +95,15 @@ def test_one_watches_scenes_and_is_seen_by_nobody(kit, place):
     async def scenario(kit):
         async with kit.connect(place.url, wallet=ONE, position=AT) as one:
             await on_an_island(one)
-            async with kit.connect(place.url, wallet=TWO, pulse=ScenesOnly((0, 0, 1, 1))) as watcher:
+            async with kit.connect(place.url, wallet=TWO, silent=True, pulse=ScenesOnly((0, 0, 1, 1))) as watcher:
                 who = (await watcher.expect(PeerJoined, room="pulse")).sender
                 assert who.key == ONE.address.lower()
                 assert watcher.rooms_of(who) == ()
                 one.move((9.0, 0.0, 8.0))
-                await watcher.expect(PeerMoved, room="pulse")
+                await watcher.expect(PeerMoved, position=pytest.approx((9.0, 0.0, 8.0), abs=0.05))
+                # In as soon as Pulse listened: the word that no island came is of ten seconds later.
+                assert watcher.state is RoomState.OPEN
+                assert not watcher.all(WarningEvent)
                 assert {player.listens for player in place.players} == {True, False}
             assert not one.all(PeerJoined)
 
@@ -131,8 +134,18 @@ def test_a_pulse_that_is_killed_and_comes_back_is_joined_anew(kit, place):
                 await one.expect(Reconnected, room="pulse")
                 await other.expect(Reconnected, room="pulse")
                 await kit.until(lambda: len(place.players) == 2)
+                seen = len(other.seen)
+
+                async def told():
+                    # Whoever is polled has to be, for what it does to leave.
+                    while not any(
+                        isinstance(event, PeerMoved) and event.room == "pulse" for event in other.seen[seen:]
+                    ):
+                        await one.read_for(0.02)
+                        await other.read_for(0.02)
+
                 one.move((9.0, 0.0, 8.0))
-                await other.expect(PeerMoved, room="pulse")
+                await kit.within(40.0, told)
 
     kit.run(scenario)
 
@@ -190,8 +203,26 @@ def test_a_port_where_nobody_listens_is_told_of_at_once_and_the_rooms_go_on(kit)
             assert f"nothing listens at {at}" in warning.text
             assert one.state is RoomState.OPEN
 
-    with realm() as place:
+    with realm(islands="heartbeats") as place:
         kit.run(scenario, place)
+
+
+def test_datagrams_that_are_let_go_here_are_counted(kit, place):
+    async def scenario(kit):
+        with UdpLine(place.pulse_at) as line:
+            async with kit.connect(place.url, wallet=ONE, position=AT, pulse=line.at) as one:
+                await on_an_island(one)
+                assert "datagrams.too_long" not in one.stats.lost
+                for size in (Limits().datagram_bytes, Limits().datagram_bytes + 1, 8_000):
+                    line.put_in(bytes(size))
+                end = time.monotonic() + 40.0
+                while one.stats.lost.get("datagrams.too_long") != 2:
+                    assert time.monotonic() < end
+                    # Whoever is polled goes on only then.
+                    await one.read_for(0.05)
+                assert one.state is RoomState.OPEN
+
+    kit.run(scenario)
 
 
 def test_who_is_banned_from_pulse_is_told_so_and_stays_in_the_rooms(kit, place):

@@ -1,9 +1,13 @@
-"""The embedded realm with our own sessions as its clients: real sockets, on asyncio and on trio."""
+"""The embedded realm with our own sessions as its clients: real sockets, on asyncio and on trio.
+
+Each session is alone here, and nobody is on Pulse: islands are formed from heartbeats.
+"""
 
 from __future__ import annotations
 
 import json
 import time
+from functools import partial
 
 import pytest
 from rigs.drivers.realm import LOOPS, realm, tour, wallet
@@ -26,6 +30,7 @@ from dcl_comms_core import (
 )
 
 EACH = pytest.mark.parametrize("loop", LOOPS)
+beating = partial(realm, islands="heartbeats")
 
 
 @EACH
@@ -50,7 +55,7 @@ def test_two_wallets_walk_apart_and_together(loop):
         await t.until(lambda: a.island == b.island)
         assert a.of(IslandChanged)[-1].adapter == b.of(IslandChanged)[-1].adapter
 
-    with realm() as one:
+    with beating() as one:
         tour(loop, one, scenario)
 
 
@@ -68,7 +73,7 @@ def test_from_the_realm_to_a_room(loop):
         assert (await here.expect(ChatReceived)).text == "hello"
         assert here.of(ChatReceived)[0].sender.address == there.address
 
-    with realm() as one:
+    with beating() as one:
         tour(loop, one, scenario)
 
 
@@ -89,7 +94,7 @@ def test_a_second_login_ends_the_first(loop):
         assert (await old.expect(RoomClosed)).reason is CloseReason.DUPLICATE_IDENTITY
         await new.expect(RoomOpened)
 
-    with realm() as one:
+    with beating() as one:
         tour(loop, one, scenario)
 
 
@@ -120,7 +125,7 @@ def test_bans_and_denials(loop):
         t.realm.allow(b.address)
         assert (await t.ask("/worlds/foo/comms", wallet(2)))[0] == 200
 
-    with realm() as one:
+    with beating() as one:
         tour(loop, one, scenario)
 
 
@@ -142,7 +147,7 @@ def test_throttled_full_and_unwell(loop):
         t.realm.set_healthy(True)
         assert (await t.fetch("/about")).status == 200
 
-    with realm() as one:
+    with beating() as one:
         tour(loop, one, scenario)
 
 
@@ -156,7 +161,7 @@ def test_profiles_are_served():
         answer = await t.fetch("/lambdas/profiles", "POST", body=body)
         assert [one["avatars"][0]["name"] for one in json.loads(answer.body)] == ["Ada"]
 
-    with realm() as one:
+    with beating() as one:
         tour("asyncio", one, scenario)
 
 
@@ -183,7 +188,7 @@ def test_a_realm_that_restarts(loop):
         t.realm.up()
         await a.expect(Reconnected, count=2)
 
-    with realm() as one:
+    with beating() as one:
         tour(loop, one, scenario)
 
 
@@ -203,7 +208,7 @@ def test_who_is_silent_is_forgotten_without_a_word():
         assert (await quiet.expect(IslandChanged, count=2)).island not in {a.island, "I2"}
 
     # The other's heartbeats come twenty times a second, and on a busy machine seconds later.
-    with realm(heartbeat_timeout=4.0) as one:
+    with beating(heartbeat_timeout=4.0) as one:
         tour("asyncio", one, scenario)
 
 
@@ -222,7 +227,7 @@ def test_islands_are_rooms_of_livekit_with_real_tokens(loop, livekit_server):
         assert (status, answer["adapter"].partition(":")[0]) == (200, "livekit")
         return adapter
 
-    with realm(livekit=livekit_server, prefix=f"realm-{loop}-") as one:
+    with beating(livekit=livekit_server, prefix=f"realm-{loop}-") as one:
         adapter = tour(loop, one, scenario)
         from dcl_comms_drivers import polled
 

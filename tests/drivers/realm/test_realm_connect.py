@@ -53,10 +53,15 @@ def kit(request):
     return Kit(request.param, heartbeat=0.05, reconnect=QUICK)
 
 
-@pytest.fixture(params=["ws-room", pytest.param("livekit", marks=pytest.mark.livekit)])
-def place(request):
-    """A realm, and its kind of rooms."""
-    server = request.getfixturevalue("livekit_server") if request.param == "livekit" else None
+@pytest.fixture(params=["ws-room", *(pytest.param(name, marks=pytest.mark.livekit) for name in ("livekit", "rtc"))])
+def place(request, monkeypatch):
+    """A realm, and its kind of rooms: WebSockets, or LiveKit's over either engine."""
+    server = None
+    if request.param != "ws-room":
+        monkeypatch.setenv("DCL_COMMS_ENGINE", request.param)
+        server = request.getfixturevalue("livekit_server")
+    if request.param == "rtc":
+        request.getfixturevalue("rtc")
     # Rooms of one server are told apart by their names.
     with realm(livekit=server or False, prefix=f"connect-{next(names)}-") as one:
         yield one
@@ -69,8 +74,12 @@ def plain():
 
 
 async def meet(kit, *clients):
-    """Wait until everybody is on one island."""
-    await until(kit, lambda: all(len(one.peers) == len(clients) - 1 for one in clients), *clients)
+    """Wait until everybody is in the room of one island; that Pulse tells of somebody is not enough."""
+
+    def others(one):
+        return [who for who in one.peers if "island" in one.rooms_of(who)]
+
+    await until(kit, lambda: all(len(others(one)) == len(clients) - 1 for one in clients), *clients)
 
 
 async def until(kit, done, *clients, timeout=40.0):
@@ -113,9 +122,12 @@ def test_two_wallets_meet_part_and_meet_again(kit, place):
             b.move((20.0, 0.0, 0.0))
             await meet(kit, a, b)
             b.chat("back again")
-            await heard(kit, a, ChatReceived, b, text="back again")
+            assert (await heard(kit, a, ChatReceived, b, text="back again")).room == "island"
+            # Pulse tells of places in steps.
             a.move((1.0, 2.0, 3.0))
-            await heard(kit, b, PeerMoved, a, position=(1.0, 2.0, 3.0))
+            at = pytest.approx((1.0, 2.0, 3.0), abs=0.05)
+            await until(kit, lambda: [one for one in b.all(PeerMoved) if one.position == at], a, b)
+            assert next(one.room for one in b.all(PeerMoved) if one.position == at) == "pulse"
             assert [peer.id for peer in a.peers.values()] == [b.identity]
             await a.flush()
             assert a.stats.link == "world"
@@ -209,10 +221,11 @@ def test_without_livekit_there_is_no_voice(kit, plain):
 
 def test_a_world_a_signed_login_and_an_island_service_by_themselves(kit, plain):
     async def scenario(kit):
-        ws = plain.url.replace("http", "ws")
+        service = f"archipelago:archipelago:{plain.url.replace('http', 'ws')}/archipelago/ws"
         async with (
             kit.connect(f"{plain.url}/world/foo.dcl.eth", wallet=ONE) as a,
-            kit.connect(f"archipelago:archipelago:{ws}/archipelago/ws", wallet=TWO) as b,
+            # No document says where its Pulse is, nor in which realm we are there.
+            kit.connect(service, wallet=TWO, pulse=plain.pulse_at, realm_name="embedded") as b,
         ):
             assert a.island is None
             assert b.realm is None
@@ -442,7 +455,7 @@ def test_a_journal_of_a_realm_runs_again(kit, plain):
         ):
             await meet(kit, a, b)
             a.enter_scene("bafk", (0, 0))
-            await until(kit, lambda: len(a.all(RoomOpened)) == 2 or len(a.seen) > 40, a)
+            await until(kit, lambda: any(event.room == "scene" for event in a.all(RoomOpened)), a)
             b.chat("hello")
             await heard(kit, a, ChatReceived, b)
             a.move((300.0, 0.0, 0.0))

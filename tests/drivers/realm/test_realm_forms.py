@@ -41,7 +41,7 @@ async def gone(realm):
 
 def test_on_asyncio():
     async def main():
-        async with EmbeddedRealm() as realm, EmbeddedRealm() as other:
+        async with EmbeddedRealm(livekit=False) as realm, EmbeddedRealm(livekit=False) as other:
             assert realm.url != other.url
             assert await status(realm) == await status(other) == 200
             realm.set_healthy(False)
@@ -62,7 +62,7 @@ def test_on_asyncio():
 
 
 def test_it_listens_on_loopback_only():
-    with realm_in_thread() as realm:
+    with realm_in_thread(livekit=False) as realm:
         port = int(realm.url.rpartition(":")[2])
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
             probe.connect(("192.0.2.1", 9))  # sends nothing; chooses the address that others would use
@@ -73,11 +73,11 @@ def test_it_listens_on_loopback_only():
 
 
 def test_a_port_of_ones_choice_can_be_taken():
-    with realm_in_thread() as realm:
+    with realm_in_thread(livekit=False) as realm:
         port = int(realm.url.rpartition(":")[2])
-        with pytest.raises(OSError, match="in use"), realm_in_thread(port=port):
+        with pytest.raises(OSError, match="in use"), realm_in_thread(livekit=False, port=port):
             pytest.fail("two on one port")
-    with realm_in_thread(port=port) as again:
+    with realm_in_thread(livekit=False, port=port) as again:
         assert again.url == realm.url
 
 
@@ -85,11 +85,14 @@ def test_nothing_is_left(recwarn):
     def descriptors():
         return len(list(Path("/proc/self/fd").iterdir()))
 
-    with realm_in_thread():
+    with realm_in_thread(livekit=False):
         pass
     threads, before = threading.active_count(), descriptors()
     for _ in range(3):
-        with realm_in_thread() as realm, connect(realm.url.replace("http", "ws") + "/ws", close_timeout=0.1):
+        with (
+            realm_in_thread(livekit=False) as realm,
+            connect(realm.url.replace("http", "ws") + "/ws", close_timeout=0.1),
+        ):
             realm.restart()
     end = time.monotonic() + 40
     # The client has a thread of its own, which ends in its own time.
@@ -175,15 +178,15 @@ def test_a_bug_of_ours_comes_out(monkeypatch, where):
 
     if where != "receive":
         monkeypatch.setattr(RealmServer, where, broken)
-    with pytest.raises(RuntimeError, match="planted"), realm_in_thread() as realm:
+    with pytest.raises(RuntimeError, match="planted"), realm_in_thread(livekit=False) as realm:
         provoke(realm)
     if where == "request":
-        with realm_in_thread() as realm:
+        with realm_in_thread(livekit=False) as realm:
             provoke(realm)
             with pytest.raises(RuntimeError, match="planted"):
                 realm.kick("0x" + "1" * 40)
 
 
 def test_what_is_raised_inside_comes_out():
-    with pytest.raises(KeyError, match="mine"), realm_in_thread():
+    with pytest.raises(KeyError, match="mine"), realm_in_thread(livekit=False):
         raise KeyError("mine")

@@ -141,7 +141,7 @@ import resource, sys
 from dcl_comms_core import Limits
 from dcl_comms_drivers.realm.embedded import realm_in_thread
 resource.setrlimit(resource.RLIMIT_NOFILE, (256, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
-with realm_in_thread(limits=Limits(server_request_seconds=50.0)) as realm:
+with realm_in_thread(livekit=False, limits=Limits(server_request_seconds=50.0)) as realm:
     print(realm.url.rpartition(":")[2], flush=True)
     sys.stdin.readline()
     files = [open("/dev/null") for _ in range(60)]

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from rigs.core.chains import EPHEMERAL, key
-from rigs.drivers.realm import realm, tour, wallet
+from rigs.drivers.realm import realm, settle, tour, wallet
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
@@ -19,8 +19,8 @@ from dcl_comms_core import (
     ChallengeRequestMessage,
     ClientPacket,
     Heartbeat,
-    IslandChanged,
     Limits,
+    RoomOpened,
     ServerPacket,
     SignedChallengeMessage,
     WsIdentification,
@@ -52,7 +52,7 @@ def hasty():
 
 def still_well(one):
     async def scenario(t):
-        await (await t.visit(wallet(77))).expect(IslandChanged)
+        await settle(t, wallet(77)).expect(RoomOpened, room="island")
 
     tour("asyncio", one, scenario)
 

@@ -24,10 +24,12 @@ def run_pytest(folder, text, *options, **env):
 
 
 THEIRS = """
+import asyncio
 import http.client
 import json
 
 import pytest
+import trio
 
 def about(realm):
     connection = http.client.HTTPConnection(realm.url.removeprefix("http://"), timeout=10)
@@ -40,11 +42,21 @@ def test_a_realm(dcl_realm, dcl_wallet):
     dcl_realm.restart()
     assert about(dcl_realm)["healthy"]
 
-@pytest.mark.dcl_realm(name="plaza")
+@pytest.mark.dcl_realm(name="plaza", livekit=False)
 def test_a_realm_of_another_name(dcl_realm, dcl_wallet):
     assert about(dcl_realm)["configurations"]["realmName"] == "plaza"
     assert dcl_realm.livekit is None
     assert len(dcl_wallet.address) == 42
+
+async def meet(dcl_peer):
+    async with dcl_peer() as alice, dcl_peer(profile_version=1) as bob:
+        async for event in alice:
+            if type(event).__name__ == "PeerJoined" and event.sender == bob.identity:
+                break
+
+@pytest.mark.parametrize("run", [asyncio.run, trio.run])
+def test_somebody_else(dcl_peer, run):
+    run(*((meet(dcl_peer),) if run is asyncio.run else (meet, dcl_peer)))
 
 @pytest.mark.dcl_realm(livekit=True)
 def test_a_realm_of_livekit(dcl_realm, dcl_livekit):
@@ -57,15 +69,15 @@ def test_a_realm_of_livekit(dcl_realm, dcl_livekit):
 def test_what_users_get(tmp_path, livekit_server):
     here = {"LIVEKIT_SERVER": str(find_server())}
     code, text = run_pytest(tmp_path, THEIRS, "--strict-markers", "-W", "error", **here)
-    assert (code, "3 passed" in text) == (0, True), text
+    assert (code, "5 passed" in text) == (0, True), text
 
 
 def test_without_a_livekit_server_its_fixture_skips_or_fails(tmp_path):
     nowhere = {"LIVEKIT_SERVER": str(tmp_path / "nothing")}
     code, text = run_pytest(tmp_path, THEIRS, REQUIRE_LIVEKIT="0", **nowhere)
-    assert (code, "2 passed, 1 skipped" in text) == (0, True), text
+    assert (code, "4 passed, 1 skipped" in text) == (0, True), text
     code, text = run_pytest(tmp_path, THEIRS, REQUIRE_LIVEKIT="1", **nowhere)
-    assert (code, "2 passed, 1 error" in text) == (1, True), text
+    assert (code, "4 passed, 1 error" in text) == (1, True), text
 
 
 UNUSED = """

@@ -1,4 +1,4 @@
-"""An embedded realm whose islands are formed from Pulse, with ENet's clients on real sockets."""
+"""An embedded realm: its islands are formed from Pulse, on which ENet's clients are, with real sockets."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import socket
 import time
 
 import pytest
-from dcl_comms_drivers.realm.embedded import EmbeddedRealm, RealmSettings
+from dcl_comms_drivers.realm.embedded import EmbeddedRealm, RealmSettings, realm_in_thread
 from rigs.core.pulse_server import OPTIONS, at, proof
 from rigs.drivers.realm import LOOPS, realm, tour, wallet
 
@@ -17,10 +17,8 @@ from dcl_comms_core.enet import EnetClient, EnetConnected, EnetDisconnected, Ene
 from dcl_comms_core.proto import pulse
 from dcl_comms_core.pulse.parcels import index_of
 from dcl_comms_core.pulse.reasons import DisconnectReason
-from dcl_comms_core.servers.pulse import PulseSettings
 
 EACH = pytest.mark.parametrize("loop", LOOPS)
-PULSE = {"islands": "pulse", "pulse": PulseSettings(pass_seconds=0.1)}
 
 
 class Swimmer:
@@ -105,7 +103,7 @@ def test_islands_come_from_pulse_to_the_same_login(loop):
         swimmers[0].say(input=pulse.PlayerStateInput(state=at(position_x=7)))
         await t.until(lambda: [one for one in swimmers[1].told("player_state_delta") if one.position_x == 7])
 
-    with realm(**PULSE) as one:
+    with realm() as one:
         tour(loop, one, scenario)
 
 
@@ -113,12 +111,13 @@ def test_islands_come_from_pulse_to_the_same_login(loop):
 def test_bans_and_kicks(loop):
     async def scenario(t):
         one, other = await swim(t, wallet(1)), await swim(t, wallet(2))
+        assert t.realm.counters["pulse.welcomed"] == 2
         t.realm.ban(one.address)
         assert t.realm.kick(other.address)
         await t.until(lambda: (one.ended, other.ended) == (DisconnectReason.BANNED, DisconnectReason.GRACEFUL))
         assert t.realm.players == ()
 
-    with realm(**PULSE) as one:
+    with realm() as one:
         tour(loop, one, scenario)
 
 
@@ -133,14 +132,14 @@ def test_a_realm_that_is_cut_off_tells_nobody_and_knows_nobody_later(loop):
         assert [player.wallet for player in t.realm.players] == [other.address]
         assert one.ended is None
 
-    with realm(**PULSE) as one:
+    with realm() as one:
         tour(loop, one, scenario)
 
 
 def test_leaving_the_block_tells_those_who_are_on_pulse():
     async def scenario():
         who = wallet(1)
-        async with EmbeddedRealm(settings=RealmSettings(**PULSE)) as one:
+        async with EmbeddedRealm(livekit=False) as one:
             swimmer = Swimmer(one.pulse_at, who)
             end = time.monotonic() + 20
             while not any(isinstance(event, EnetConnected) for event in swimmer.events):
@@ -166,7 +165,7 @@ def test_leaving_the_block_tells_those_who_are_on_pulse():
 
 def test_a_port_of_pulse_that_is_taken_leaves_nothing_behind():
     async def scenario():
-        async with EmbeddedRealm(settings=RealmSettings(**PULSE)) as one:
+        async with EmbeddedRealm(livekit=False) as one:
             await one.down()
             host, _, port = one.pulse_at.partition(":")
             with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
@@ -180,5 +179,10 @@ def test_a_port_of_pulse_that_is_taken_leaves_nothing_behind():
 
 
 def test_heartbeats_are_the_older_way():
-    with realm(islands="heartbeats") as one:
+    with realm_in_thread(livekit=False, islands="heartbeats") as one:
         assert (one.pulse_at, one.players) == (None, ())
+    with realm_in_thread(
+        livekit=False, islands="pulse", settings=RealmSettings(name="plaza", islands="heartbeats")
+    ) as one:
+        assert one.pulse_at is not None
+        assert one.do(lambda server, _: server.settings) == RealmSettings(name="plaza")

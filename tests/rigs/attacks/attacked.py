@@ -2,8 +2,8 @@
 
 Attacks that come from a server are those of hostile_server.py, which is a process of its own.  The application reads all the time, or,
 as ``deaf``, never: then events wait up to their limit, and a polled connection is not even polled.  An attack ``realm, ...`` goes through a
-whole realm (its pages, its island service), one ``livekit, ...`` comes from hostile_peer.py, who is in the same room of a livekit-server, any
-other is on a ws-room alone.  Where an attack keeps us from coming in, we try again all the time.
+whole realm (its pages, its island service), one ``livekit, ...`` comes from hostile_peer.py, who is in the same room of a livekit-server, one
+``livekit server, ...`` from that server itself (hostile_livekit.py), any other is on a ws-room alone.  Where an attack keeps us from coming in, we try again all the time.
 
 ``attacked.py LOOP ATTACK reads|deaf SECONDS [LIMITS]`` prints one JSON line; LIMITS is JSON, what is not the default.
 """
@@ -30,6 +30,7 @@ from dcl_comms_drivers import polled
 from dcl_comms_drivers import trio as on_trio
 from dcl_comms_drivers.realm.livekit_server import LiveKitServer
 from dcl_comms_drivers.wallet import DisposableWallet
+from rigs.attacks import hostile_server
 
 from dcl_comms_core import ConnectionLost, LimitReached, Limits
 from dcl_comms_core.room.event_size import weight
@@ -37,8 +38,10 @@ from dcl_comms_core.room.event_size import weight
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
 
-SERVER, PEER = (Path(__file__).with_name(name) for name in ("hostile_server.py", "hostile_peer.py"))
-REALM, LIVEKIT = "realm, ", "livekit, "
+SERVER, PEER, BETWEEN = (
+    Path(__file__).with_name(name) for name in ("hostile_server.py", "hostile_peer.py", "hostile_livekit.py")
+)
+REALM, LIVEKIT, LIVEKIT_SERVER = "realm, ", "livekit, ", "livekit server, "
 COUNTED = ("inbox_bytes", "event_queue_bytes", "profiles_bytes", "early_bytes", "peers_bytes")
 """The limits whose bytes a server or a peer may fill."""
 NOBODY = "http://127.0.0.1:1"
@@ -255,10 +258,32 @@ def hostile(attack: str) -> Iterator[str]:
                 finally:
                     peer.kill()
         return
-    command = [sys.executable, "-P", "-W", "ignore", str(SERVER), attack.removeprefix(REALM)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+    if attack.startswith(LIVEKIT_SERVER):
+        with LiveKitServer.start(build=False) as server:
+            command = [sys.executable, "-P", "-W", "ignore", str(BETWEEN), attack.removeprefix(LIVEKIT_SERVER)]
+            with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as between:
+                try:
+                    print(server.url, file=between.stdin, flush=True)
+                    assert between.stdout is not None
+                    port = int(between.stdout.readline())
+                    yield f"livekit:ws://127.0.0.1:{port}?access_token={server.token('me', 'harm')}"
+                finally:
+                    between.kill()
+        return
+    name, said = attack.removeprefix(REALM), ""
+    command = [sys.executable, "-P", "-W", "ignore", str(SERVER), name]
+    with contextlib.ExitStack() as more:
+        if name == hostile_server.OPENING:
+            server = more.enter_context(LiveKitServer.start(build=False))
+            said = f"{server.url}\n{server.key}\n{server.secret}\n"
+        process = more.enter_context(
+            subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        )
         try:
+            assert process.stdin is not None
             assert process.stdout is not None
+            process.stdin.write(said)
+            process.stdin.close()
             port = int(process.stdout.readline())
             yield (
                 f"http://127.0.0.1:{port}" if attack.startswith(REALM) else f"ws-room:ws://127.0.0.1:{port}/rooms/harm"

@@ -25,7 +25,7 @@ HEADS = 3 * 65_536
 
 
 async def serve(attack: str, watch: Watch) -> dict[str, int]:
-    async with EmbeddedRealm(limits=watch.limits) as realm:
+    async with EmbeddedRealm(livekit=False, limits=watch.limits) as realm:
         command = [sys.executable, "-P", "-W", "ignore", str(CLIENT), attack, realm.url.rpartition(":")[2]]
         client = await asyncio.create_subprocess_exec(*command, stdout=subprocess.PIPE, env=os.environ)
         try:

@@ -4,6 +4,8 @@ They shake hands as they should, and then send what ``ATTACKS`` names as fast as
 
 * ``ws-room:ws://127.0.0.1:PORT/rooms/harm`` is a room whose service attacks;
 * ``http://127.0.0.1:PORT`` is a realm that leads to that room, whose island service attacks, or whose own pages are the attack.
+
+For ``OPENING``, whose rooms are those of a livekit-server, its URL, key and secret come on standard input.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ import asyncio
 import base64
 import contextlib
 import hashlib
+import hmac
 import itertools
 import json
 import struct
@@ -111,8 +114,9 @@ ISLANDS: dict[str, dict[str, common.Position]] = {
     "huge islands": {f"{number:03x}": common.Position() for number in range(2_400)},
 }
 """Who is on the islands that an island service sends us to, each the next moment."""
-ROUNDABOUT = "livekit islands"
-"""As ``islands``, and each has a room of LiveKit's, with a token of 15 KB."""
+HANGING_UP, SILENT, OPENING = "livekit islands", "livekit islands that are silent", "livekit islands that open"
+ROUNDABOUTS = (HANGING_UP, SILENT, OPENING)
+"""As ``islands``, and each has a room of LiveKit's, with a token of 15 KB, whose server hangs up, never answers, or lets us in."""
 
 
 def head(*lines: bytes) -> bytes:
@@ -162,22 +166,25 @@ LOGINS: dict[str, Callable[[int], bytes]] = {
 }
 PAGES = tuple(f"the realm's page: {name}" for name in ANSWERS)
 LOGIN = tuple(f"a signed login: {name}" for name in (*ANSWERS, *LOGINS))
-ATTACKS = (*ROOMS, *ISLANDS, ROUNDABOUT, *PAGES, *LOGIN)
+ATTACKS = (*ROOMS, *ISLANDS, *ROUNDABOUTS, *PAGES, *LOGIN)
 
 
-def token(room: str, who: str) -> str:
-    def part(document: dict[str, object]) -> str:
-        return base64.urlsafe_b64encode(json.dumps(document).encode()).rstrip(b"=").decode()
+def token(room: str, who: str, key: str = "x", secret: str = "") -> str:
+    def part(data: bytes) -> str:
+        return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
 
-    claims = {"sub": who, "iss": "x", "exp": int(time.time()) + 600, "video": {"room": room, "roomJoin": True}}
-    return f"{part({'alg': 'HS256'})}.{part({**claims, 'x': 'y' * 11_000})}.{'A' * 43}"
+    claims = {"sub": who, "iss": key, "exp": int(time.time()) + 600, "video": {"room": room, "roomJoin": True}}
+    document = json.dumps({**claims, "x": "y" * 11_000}).encode()
+    signed = f"{part(json.dumps({'alg': 'HS256'}).encode())}.{part(document)}"
+    return f"{signed}.{part(hmac.digest(secret.encode(), signed.encode(), 'sha256'))}"
 
 
 class Hostile:
     """All servers, on one port."""
 
-    def __init__(self, attack: str) -> None:
+    def __init__(self, attack: str, livekit: str = "", key: str = "x", secret: str = "") -> None:
         self.attack = attack
+        self.livekit, self.key, self.secret = livekit, key, secret
         self.port = 0
         self.block = ROOMS[attack]() if attack in ROOMS else b""
         where, _, name = attack.partition(": ")
@@ -192,6 +199,8 @@ class Hostile:
             path = asked.split(" ")[1]
             if path == "/about":
                 writer.write(self.answer if self.pages else page(json.dumps(self.about()).encode()))
+            elif path.startswith("/silent"):
+                await reader.read()
             elif path.startswith("/login"):
                 writer.write(self.answer or LOGINS[self.login](self.port))
             else:
@@ -262,8 +271,12 @@ class Hostile:
         ticket = token("harm", who)
         for number in itertools.count():
             room = f"ws-room:{here}/rooms/{number}"
-            if self.attack == ROUNDABOUT:
+            if self.attack == HANGING_UP:
                 room = f"livekit:{here}/{number}?access_token={ticket}"
+            elif self.attack == SILENT:
+                room = f"livekit:{here}/silent/{number}?access_token={ticket}"
+            elif self.attack == OPENING:
+                room = f"livekit:{self.livekit}?access_token={token(f'harm-{number}', who, self.key, self.secret)}"
             island = v3.IslandChangedMessage(island_id=f"I{number}", conn_str=room, peers=peers)
             yield frame(encode(v3.ServerPacket(island_changed=island)))
 
@@ -276,4 +289,4 @@ class Hostile:
 
 
 if __name__ == "__main__":
-    asyncio.run(Hostile(sys.argv[1]).serve())
+    asyncio.run(Hostile(sys.argv[1], *sys.stdin.read().split()).serve())

@@ -79,7 +79,7 @@ def longest(timer: Timer, limits: Limits, backoff: Backoff | None, drain: float)
         Timer.CONNECT: limits.connect_seconds,
         Timer.REPAIR: limits.repair_seconds,
         Timer.RETRY: pause,
-        Timer.CLOSE: drain + limits.close_seconds,
+        Timer.CLOSE: max(drain, limits.call_off_seconds) + limits.close_seconds,
         Timer.STAGE: max(limits.connect_seconds, limits.archipelago_stage_seconds, limits.ws_room_stage_seconds),
         Timer.REQUEST: max(limits.request_seconds, limits.request_sign_seconds),
         Timer.SEEK: max(pause, limits.retry_after_seconds),

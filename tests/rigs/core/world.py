@@ -227,8 +227,10 @@ class Universe:
         self.place = Place.PUBLIC
         self.folds = False
         """Do its services take the older form of signed requests, and only that?"""
-        self.pulse = PulseServer(verifier=VERIFIER, entropy=seed, bans=self.banned) if pulse else None
+        self.pulse: PulseServer | None = None
         """What forms the islands, if it is there, and the realm names it."""
+        if pulse:
+            self.restart_pulse()
         self.datagrams: dict[tuple[str, int, LinkRef], Citizen] = {}
         """By the address that Pulse sees."""
         self.archipelago = ArchipelagoServer(
@@ -245,11 +247,15 @@ class Universe:
         """Does nothing come from outside any more, not even a failure?"""
         for server in (self.archipelago, self.ws_room):
             server.receive(ClockSet(unix_offset=NOW), now=0.0)
-        if self.pulse is not None:
-            self.pulse.set_clock(NOW)
         self.http["GET", f"{REALM}/about"] = self.about()
 
     # --- building
+
+    def restart_pulse(self) -> None:
+        """Its process ends without a word, and another one begins."""
+        self.count += 1
+        self.pulse = PulseServer(verifier=VERIFIER, entropy=self.seed + 1_000 * self.count, bans=self.banned)
+        self.pulse.set_clock(NOW)
 
     def about(self) -> Answer:
         """What the realm says of itself."""

@@ -16,8 +16,8 @@ import sys
 class Forwarder:
     """``listen`` and ``to`` are addresses; the ports are the same on both, unless that is the same address.
 
-    ``set``: ``loss`` (0 to 1, UDP), ``delay`` (s, each way, UDP), ``tcp_delay`` (s, towards the server, of connections
-    made from then on).
+    ``set``: ``loss`` (0 to 1, UDP), ``deaf`` (the address of a client whose UDP is all lost), ``delay`` (s, each way,
+    UDP), ``tcp_delay`` (s, towards the server, of connections made from then on).
     """
 
     def __init__(self, *, listen, to, tcp, udp=0, seed=1):
@@ -56,12 +56,13 @@ class _Network:
     def __init__(self, seed):
         self.dice = random.Random(seed)
         self.loss = 0.0
+        self.deaf = ""
         self.delay = 0.0
         self.tcp_delay = 0.0
         self.lost = self.passed = self.connections = 0
 
-    def send(self, transport, data, address=None):
-        if self.dice.random() < self.loss:
+    def send(self, client, transport, data, address=None):
+        if self.dice.random() < self.loss or client[0] == self.deaf:
             self.lost += 1
             return
         self.passed += 1
@@ -91,7 +92,7 @@ class _FromClients(asyncio.DatagramProtocol):
     def datagram_received(self, data, address):
         other = self.others.get(address)
         if other is not None:
-            self.network.send(other, data)
+            self.network.send(address, other, data)
         elif address in self.early:
             self.early[address].append(data)
         else:
@@ -103,7 +104,7 @@ class _FromClients(asyncio.DatagramProtocol):
         other, _ = await loop.create_datagram_endpoint(lambda: _FromServer(self, address), remote_addr=self.to)
         self.others[address] = other
         for data in self.early.pop(address):
-            self.network.send(other, data)
+            self.network.send(address, other, data)
 
 
 class _FromServer(asyncio.DatagramProtocol):
@@ -112,7 +113,7 @@ class _FromServer(asyncio.DatagramProtocol):
         self.address = address
 
     def datagram_received(self, data, _):
-        self.clients.network.send(self.clients.transport, data, self.address)
+        self.clients.network.send(self.address, self.clients.transport, data, self.address)
 
 
 async def _pipe(reader, writer, delay):

@@ -15,7 +15,7 @@ from dcl_comms_drivers import asyncio as on_asyncio
 from dcl_comms_drivers import polled
 from dcl_comms_drivers import trio as on_trio
 
-from dcl_comms_core import CloseReason, ConnectionLost, RoomClosed, RoomOpened, WorldClosed
+from dcl_comms_core import CloseReason, ConnectionLost, RoomClosed, RoomState, WorldClosed
 
 LOOPS = ("asyncio", "trio", "polled")
 
@@ -196,7 +196,8 @@ class Kit:
             try:
                 while True:
                     event = await client.next()
-                    if isinstance(event, RoomOpened):
+                    # As of the others: that Pulse is open is not enough.
+                    if connection.state is RoomState.OPEN:
                         client.buffer[:0] = client.seen
                         client.seen.clear()
                         break

@@ -6,13 +6,18 @@ import asyncio
 import threading
 import time
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 from urllib.parse import unquote
 
 import pytest
 from dcl_comms_drivers.livekit.engine.engine import Engine
 from dcl_comms_drivers.livekit.engine.link import LiveKitLink
+from dcl_comms_drivers.livekit.rtc.link import RtcLink, load_peer
 from dcl_comms_drivers.livekit.sdk.thread import SdkThread
+from dcl_comms_drivers.loops.net_thread import ThreadRunner
+from dcl_comms_drivers.net.dial import NetOptions
+from dcl_comms_drivers.net.link import NetLink
 
 from dcl_comms_core.adapters.connection_string import LiveKitAdapter, parse_connection_string
 from dcl_comms_core.commands import CloseLink, OpenLink, SendData, SetAttributes
@@ -26,6 +31,7 @@ from dcl_comms_core.inputs import (
     ParticipantJoined,
     SendAcknowledged,
 )
+from dcl_comms_core.limits import Limits
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable
@@ -35,6 +41,13 @@ if TYPE_CHECKING:
     from dcl_comms_core.commands import Command
 
 T = TypeVar("T")
+
+
+def rtc_link(wake: Callable[[], None]) -> RtcLink:
+    """A link over our own engine, as a polled connection has it."""
+    limits = Limits()
+    options = NetOptions(limits=replace(limits, socket_bytes=limits.signal_bytes))
+    return RtcLink(wake, NetLink(wake, ThreadRunner(), options), load_peer(), limits=limits)
 
 
 class Player:

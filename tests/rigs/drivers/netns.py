@@ -93,6 +93,17 @@ class Cable:
     def plug(self):
         _ip("-n", self.server, "link", "set", "cable", "up")
 
+    def drop_datagrams(self):
+        """The server's end lets no datagram in any more, and nobody is told; TCP passes."""
+        rule = ("-n", self.server, "rule")
+        _ip(*rule, "add", "pref", "50", "iif", "cable", "ipproto", "udp", "blackhole")
+        # The table of what is local comes first by itself.
+        _ip(*rule, "add", "pref", "100", "lookup", "local")
+        _ip(*rule, "del", "pref", "0")
+
+    def pass_datagrams(self):
+        _ip("-n", self.server, "rule", "del", "pref", "50")
+
 
 class Site:
     """A livekit-server that is on loopback in its namespace, and the forwarder that the other one reaches it by."""

@@ -112,12 +112,12 @@ async def crowd(kit: Kit, flood: str, seconds: float) -> None:
     """What goes into a ws-room, and the room itself."""
     async with contextlib.AsyncExitStack() as stack:
         # No one is to miss anything because the service lets go of it.
-        realm = stack.enter_context(realm_in_thread(limits=Limits(server_queue_bytes=1 << 24)))
+        realm = stack.enter_context(realm_in_thread(livekit=False, limits=Limits(server_queue_bytes=1 << 24)))
         target = f"ws-room:{realm.url.replace('http', 'ws', 1)}/rooms/crowd"
         say(target=target)
         await kit.in_thread(sys.stdin.readline)
         honest = await stack.enter_async_context(kit.connect(target, wallet=HONEST))
-        flooding = await stack.enter_async_context(kit.connect(target, wallet=FLOODING))
+        flooding = await stack.enter_async_context(kit.connect(target, wallet=FLOODING, silent=True))
         words = moves = 0
         start = time.monotonic()
         while (passed := time.monotonic() - start) < seconds:

@@ -6,6 +6,7 @@ import asyncio
 import json
 import time
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import trio
 from dcl_comms_drivers.loops.on_asyncio import AsyncioHost
@@ -16,6 +17,7 @@ from rigs.core.chains import identity, key
 
 from dcl_comms_core import (
     ArchipelagoSession,
+    Backoff,
     ChallengeGuard,
     ClockSet,
     Fetch,
@@ -24,6 +26,7 @@ from dcl_comms_core import (
     IslandChanged,
     LinkRef,
     SignatureNeeded,
+    WorldSession,
     WsRoomSession,
     parse_about,
     parse_connection_string,
@@ -31,16 +34,20 @@ from dcl_comms_core import (
 )
 
 LOOPS = ("asyncio", "trio")
-QUICK = RealmSettings(flush_seconds=0.1)
+QUICK = RealmSettings(flush_seconds=0.1, pulse=replace(RealmSettings().pulse, pass_seconds=0.1))
+"""Islands are settled ten times a second."""
 LIFE = 3600.0
+SOON = Backoff(initial=0.05, factor=1.5, maximum=0.5, attempts=20)
 
 
 def realm(**settings):
-    """A realm that settles its islands ten times a second."""
+    """A realm that settles its islands ten times a second; ``prefix`` is that of their names, whatever forms them."""
     options = {
         name: settings.pop(name) for name in ("livekit", "port", "limits", "hosts", "origins") if name in settings
     }
-    return realm_in_thread(settings=RealmSettings(**{"flush_seconds": 0.1, **settings}), **options)
+    options.setdefault("livekit", False)
+    pulse = replace(QUICK.pulse, prefix=settings.get("prefix", QUICK.pulse.prefix))
+    return realm_in_thread(settings=replace(QUICK, **{"pulse": pulse, **settings}), **options)
 
 
 def wallet(number):
@@ -193,6 +200,14 @@ class Tour:
             for visitor in self.visitors:
                 visitor.link.abandon()
             await self.sleep(0.02)
+
+
+def settle(t, who, path="", **options):
+    """Go into a realm by its URL: its Pulse, its island service and its rooms."""
+    options = {"heartbeat": 0.05, "reconnect": SOON, "pulse": "auto", **options}
+    visitor = Visitor(t, WorldSession(t.realm.url + path, address=who.address, **options), who)
+    t.visitors.append(visitor)
+    return visitor
 
 
 def tour(loop, realm, scenario):

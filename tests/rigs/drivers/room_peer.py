@@ -72,7 +72,7 @@ class _Program:
             async with self.kit.connect(order["target"], **settings) as client:
                 await self.kit.all(lambda: self._watch(client), lambda: self._obey(client))
         except ConnectionLost as error:
-            say("lost", reason=error.reason.name, retry=error.retry.name)
+            say("lost", reason=error.reason.name, retry=error.retry.name, text=str(error))
         say("end")
 
     async def _watch(self, client):

@@ -224,6 +224,8 @@ async def main():
 
     room.on("participant_connected", lambda who: say("joined", identity=who.identity))
     room.on("participant_disconnected", lambda who: say("left", identity=who.identity))
+    room.on("reconnecting", lambda: say("reconnecting"))
+    room.on("reconnected", lambda: say("reconnected"))
     room.on("disconnected", lambda reason: say("disconnected", reason=int(reason)))
 
     async def listen(track, who):

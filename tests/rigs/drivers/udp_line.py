@@ -42,6 +42,11 @@ class UdpLine:
         for one in (self._front, self._bell, self._rope, *self._back):
             one.close()
 
+    def put_in(self, data):
+        """As if the service had sent it to every client."""
+        for address in tuple(self._ways):
+            self._front.sendto(data, address)
+
     def _arrives(self):
         arrives = not self.cut and self._random.random() >= self.loss
         self.carried += arrives

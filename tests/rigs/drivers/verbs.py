@@ -20,6 +20,12 @@ IN_A_ROOM = {
     "chat": ("hello",),
     "move": ((1.0, 0.0, 1.0),),
     "emote": ("wave",),
+    "walk_to": ((1.0, 0.0, 2.0),),
+    "follow": (WHO,),
+    "face": (90.0,),
+    "stand": (),
+    "ignore": (WHO,),
+    "unignore": (WHO,),
     "announce_profile": (1,),
     "offer_profile": (1, "{}"),
     "request_profile": (WHO,),
@@ -41,17 +47,18 @@ IN_A_REALM = {
     "set_position": ((1.0, 0.0, 1.0),),
     "set_desired_room": ("I1",),
 }
-WAITING = {"send": (PACKET,)}
+WAITING = {"send": (PACKET,), "whois": (WHO,)}
 """Verbs that wait; beside ``flush``, which has nothing to wait for once all is over."""
 VERBS = {**IN_A_ROOM, **IN_A_REALM}
 NAMED = {"publish_video": {"width": 64, "height": 64}}
 """Arguments by name."""
 
-ENDS = {"aclose", "let_go", "close", "begin_close", "flush", "opened"}
+ENDS = {"aclose", "let_go", "leave", "close", "begin_close", "flush", "opened"}
 """How a connection is ended, or waited for."""
 READS = {
     "identity", "peers", "realm", "island", "rooms_of", "traffic", "state", "stats", "request_stats", "refresh_stats",
-    "crash", "profile", "grants", "room_metadata", "batches", "poll", "deadline", "fileno", "closed", "wait",
+    "can", "crash", "profile", "grants", "room_metadata", "batches", "poll", "deadline", "fileno", "closed", "wait",
+    "me", "ignored", "near", "nearest", "wait_for", "listen", "utterances",
 }  # fmt: skip
 """What looks, and changes nothing; some of it is of one class alone."""
 

@@ -16,6 +16,7 @@ from dcl_comms_drivers.livekit.engine.engine import NativeRefusal
 from dcl_comms_drivers.livekit.engine.ffi import FfiEvent, FfiRequest, FfiResponse, address_of, audio_frame_pb2
 from dcl_comms_drivers.livekit.engine.tracks import Sink, Source
 from dcl_comms_drivers.livekit.errors import redact
+from dcl_comms_drivers.livekit.resampling import Resampler
 from dcl_comms_drivers.media.frames import AudioFrame, AudioTrack
 
 if TYPE_CHECKING:
@@ -84,6 +85,10 @@ class AudioSource(Source):
         request = FfiRequest()
         request.clear_audio_buffer.source_handle = self.native
         self.engine.send(request)
+
+    def resampler(self, sample_rate: int) -> Resampler:
+        """What makes sound of this rate into the track's.  LocalProtocolError: nothing does."""
+        return Resampler(sample_rate, self.sample_rate, self.channels)
 
     def kind(self, name: str) -> Hashable:
         """What a native source and track must have in common with these to be used in their place."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from livekit import rtc
 
 from dcl_comms_core.errors import LocalProtocolError
+from dcl_comms_drivers.livekit.resampling import Resampler
 from dcl_comms_drivers.livekit.sdk.tracks import SdkSink, SdkSource
 from dcl_comms_drivers.media.frames import AudioFrame, AudioTrack
 
@@ -56,6 +57,10 @@ class SdkAudioSource(SdkSource[rtc.AudioSource]):
     def clear(self) -> None:
         """Throw away the sound that has not been sent yet."""
         self.room.in_thread(self._clear)
+
+    def resampler(self, sample_rate: int) -> Resampler:
+        """What makes sound of this rate into the track's.  LocalProtocolError: nothing does."""
+        return Resampler(sample_rate, self.sample_rate, self.channels)
 
     # -- in the SDK's thread
 

@@ -198,7 +198,7 @@ WRONG: list[tuple[str, tuple[Any, ...], dict[str, Any]]] = [
     *(("offer_profile", (1, text), {}) for text in ("no json", "[]", "", b"{}", None, {"a": 1})),
     ("offer_profile", ("1", "{}"), {}),
     ("offer_profile", (1, "{}"), {"base_url": 5}),
-    *(("request_profile", (who,), {}) for who in ("0x", None, 5, b"0x", ["alice"])),
+    *(("request_profile", (who,), {}) for who in ("", None, 5, b"0x", ["alice"])),
     ("request_profile", (PeerId("alice"), "1"), {}),
     *(("react", (index,), {}) for index in (-1, 4096, "1", None, 1.0, True)),
     *(("react", (1,), {"count": count}) for count in (0, -1, 101, "2", None)),
@@ -214,9 +214,9 @@ WRONG: list[tuple[str, tuple[Any, ...], dict[str, Any]]] = [
     *(("send", (packet,), {}) for packet in (None, b"x", Chat(message="x"))),
     ("send", (Packet(),), {"topic": 5}),
     ("send_bytes", (b"",), {"topic": None}),
-    *((verb, args, {"to": to}) for verb, args in (("chat", ("x",)), ("send_bytes", (b"",))) for to in (None, "0x", 5, ["0x"])),
-    *(("traffic", (who,), {}) for who in ("0x", None, 5)),
-    *(("profile", (who,), {}) for who in ("0x", None, 5)),
+    *((verb, args, {"to": to}) for verb, args in (("chat", ("x",)), ("send_bytes", (b"",))) for to in (None, "", b"0x", 5, [""], [b"0x"])),
+    *(("traffic", (who,), {}) for who in ("", None, 5)),
+    *(("profile", (who,), {}) for who in ("", None, 5)),
     *(("close", (), {"drain": drain}) for drain in ("5", math.inf, math.nan, True)),
 ]  # fmt: skip
 
@@ -235,10 +235,29 @@ def test_what_is_no_argument_is_refused_before_anything_is_done(verb: str, args:
     assert not hasattr(caught.value, "__cause__") or caught.value.__cause__ is None
 
 
-@pytest.mark.parametrize("who", ["alice", None, 5, b"alice"])
-def test_a_text_is_nobody_in_the_table_of_peers_and_says_so(who: Any) -> None:
+@pytest.mark.parametrize("who", ["", None, 5, b"alice"])
+def test_what_names_nobody_says_so_in_the_table_of_peers(who: Any) -> None:
     peers = Rig().join("alice").session.peers
     for look in (lambda: who in peers, lambda: peers[who], lambda: peers.get(who)):
-        with pytest.raises(LocalProtocolError, match=r"use PeerId\(text\)"):
+        with pytest.raises(LocalProtocolError, match="a peer is named by"):
             look()
     assert peers[PeerId("alice")] in peers
+
+
+def test_a_text_is_as_good_as_an_id() -> None:
+    rig = Rig().join("alice", "bob")
+    peers = rig.session.peers
+    assert "ALICE" in peers
+    assert "carol" not in peers
+    assert peers["ALICE"] == peers[PeerId("alice")] == peers.get("alice")
+    assert peers.get("carol") is None
+    with pytest.raises(KeyError):
+        peers["carol"]
+    assert rig.session.traffic("Alice") == rig.session.traffic(PeerId("alice"))
+    assert rig.session.profile("alice") is None
+    assert rig.session.request_profile("Alice")
+    rig.session.chat("psst", to="ALICE")
+    rig.session.chat("psst", to=["alice", PeerId("Bob"), "BOB"])
+    asked, one, first, second = rig.sent()
+    assert (asked.to, one.to, first.to, second.to) == (("alice",), ("alice",), ("alice",), ("bob",))
+    assert (one.topic, first.topic, second.topic) == ("alice", "alice", "bob")

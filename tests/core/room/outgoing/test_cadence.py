@@ -174,8 +174,10 @@ def test_what_can_t_be_sent_is_refused_at_once() -> None:
         with pytest.raises(error):
             rig.session.move(movement, now=0.0)
     assert len(movements(rig)) + len(run(rig, 0.15)) == 2
-    with pytest.raises(LocalProtocolError, match="new"):
-        Rig().session.move(HERE)
+    gone = Rig()
+    gone.session.close()
+    with pytest.raises(LocalProtocolError, match="closed"):
+        gone.session.move(HERE)
     mute = Rig(livekit(can_publish_data=False)).join()
     with pytest.raises(PermissionMissing):
         mute.session.move(HERE)

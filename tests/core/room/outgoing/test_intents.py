@@ -184,6 +184,9 @@ def test_emotes_are_told_apart_by_number_and_by_time() -> None:
     assert packet.player_emote is not None
     assert packet.player_emote.timestamp == 2.0
     assert command.reliable
+    for wrong in (0.0, -1.0, math.inf, "long"):
+        with pytest.raises(LocalProtocolError, match="an emote lasts a finite number of seconds above 0"):
+            rig.session.emote("urn:dance", duration=wrong)
 
 
 # --- profiles and scenes

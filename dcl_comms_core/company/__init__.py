@@ -1,0 +1,1 @@
+"""Who is around: how they came, who is near, whom we ignore."""

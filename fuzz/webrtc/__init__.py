@@ -1,0 +1,1 @@
+"""Junk for dcl_comms_rtc, and seeds that play it."""

@@ -1,0 +1,1 @@
+"""Learn: what happened, step by step, and what each step means."""

@@ -1,0 +1,1 @@
+"""One session as it is observed, in rings and tables with bounds."""

@@ -1,0 +1,1 @@
+"""What ``peers``, ``stats`` and ``profile`` find out, and how they tell it."""

@@ -1,0 +1,4 @@
+"""Who lives in a realm of ``dcl-comms realm --bots N``: somebody to see and to try things with.
+
+``lively`` is what one of them does, ``village`` who they are together, and their life beside the realm.
+"""

@@ -1,0 +1,1 @@
+"""How events look: lines in a pipe; on a terminal colours, and movement as one line that changes."""

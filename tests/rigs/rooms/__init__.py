@@ -1,0 +1,1 @@
+"""A RoomServer on a virtual clock."""

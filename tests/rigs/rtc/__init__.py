@@ -1,0 +1,1 @@
+"""Two peers of dcl_comms_rtc on a line."""
