@@ -12,6 +12,8 @@ import threading
 import time
 
 import pytest
+import trio
+from dcl_comms_drivers.loops.on_trio import TrioNet
 from rigs.drivers.net import LOOPS, REF, Server, answer, read_head, run, websocket_server
 from websockets.client import ClientProtocol
 from websockets.exceptions import ConnectionClosed
@@ -507,6 +509,102 @@ def test_abandoned_it_hangs_up_and_says_nothing(loop):
     with websocket_server(serve) as url:
         run(loop, scenario)
     assert 1006 in codes
+
+
+def last_words(loop, end, *, floods=False):
+    """What a server reads of a socket with a farewell whose program ends in the midst of its work: opcode and data of each frame."""
+
+    def serve(connection):
+        accept(connection)
+        if floods:
+            # What is unread when a socket is closed takes back what was sent last.
+            flood = threading.Thread(target=pour, args=(connection,))
+            flood.start()
+        with contextlib.suppress(OSError, EOFError):
+            while True:
+                heard.append(read_frame(connection))
+                if heard[-1] == (2, b"farewell"):
+                    break
+        if floods:
+            flood.join(20)
+        said.set()
+
+    def pour(connection):
+        with contextlib.suppress(OSError):
+            for _ in range(50):
+                connection.sendall(packed(2, bytes(10_000)))
+
+    async def scenario(kit):
+        await kit.open(server.url("/", "ws"), farewell=b"farewell")
+        await end(kit)
+
+    heard, said = [], threading.Event()
+    with Server(serve) as server:
+        run(loop, scenario, abandons=False)
+        assert said.wait(20)
+    return heard
+
+
+async def ends_at_once(kit):
+    kit.do(*[frame(token, b"x" * 100) for token in range(20)])
+
+
+async def ends_after_a_turn(kit):
+    await ends_at_once(kit)
+    await kit.sleep(0)
+
+
+async def ends_in_its_work(kit):
+    await ends_at_once(kit)
+    await kit.sleep(0.01)
+    await ends_at_once(kit)
+
+
+async def lets_go_and_ends(kit):
+    await ends_at_once(kit)
+    kit.link.abandon()
+
+
+async def lets_go_and_goes_on(kit):
+    await ends_at_once(kit)
+    kit.link.abandon()
+    await kit.sleep(0.5)
+
+
+ENDINGS = [ends_at_once, ends_after_a_turn, ends_in_its_work, lets_go_and_ends, lets_go_and_goes_on]
+
+
+# Without a loop it ends with its process: test_livekit_faults.py.
+@pytest.mark.parametrize(
+    ("loop", "end"), [(loop, end) for loop in LOOPS for end in ENDINGS[3 if loop == "polled" else 0 :]]
+)
+@pytest.mark.parametrize("floods", [False, True], ids=["quiet", "flooded"])
+def test_whoever_ends_with_an_open_socket_says_farewell(loop, end, floods):
+    for _ in range(5):
+        heard = last_words(loop, end, floods=floods)
+        assert heard[-1:] == [(2, b"farewell")]
+        # What went before is whole.
+        assert set(heard[:-1]) <= {(2, b"x" * 100)}
+
+
+@pytest.mark.parametrize("cancelled", ["before it begins", "in its midst"])
+def test_a_stream_of_trio_tells_whether_it_was_broken_off(cancelled):
+    """What follows would be read as the rest of it."""
+
+    async def main():
+        stream = await TrioNet().dial("127.0.0.1", server.port, tls=None, host="")
+        assert not stream.torn
+        with trio.CancelScope(deadline=trio.current_time() + (0.2 if cancelled == "in its midst" else 0)) as scope:
+            await stream.send(bytes(20_000_000))
+        assert scope.cancelled_caught
+        torn = stream.torn
+        stream.abort()
+        return torn
+
+    over = threading.Event()
+    with Server(lambda connection: over.wait(20)) as server:
+        assert trio.run(main) is (cancelled == "in its midst")
+        over.set()
 
 
 def waiting(kit):

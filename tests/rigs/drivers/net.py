@@ -184,8 +184,8 @@ class NetKit:
         return await self.expect(SocketOpened)
 
 
-def run(loop, scenario, *, limits=None, **options):
-    """Run a scenario, an async function of a NetKit, on a loop."""
+def run(loop, scenario, *, limits=None, abandons=True, **options):
+    """Run a scenario, an async function of a NetKit, on a loop; what is still open then is let go of, or ends with the loop."""
     settings = NetOptions(limits=limits or Limits(), **options)
 
     async def main():
@@ -193,8 +193,9 @@ def run(loop, scenario, *, limits=None, **options):
         try:
             return await scenario(kit)
         finally:
-            kit.link.abandon()
-            await kit.sleep(0.01)
+            if abandons:
+                kit.link.abandon()
+                await kit.sleep(0.01)
 
     return trio.run(main) if loop == "trio" else asyncio.run(main())
 
