@@ -441,6 +441,7 @@ class Board:
         """The event ``state``."""
         stage, counted = self._stage, self._stage.counted
         told: dict[str, Any] = {"k": "state", "source": self.source.kind, "target": self.source.target, "slot": 0}
+        told["recording"] = self.source.recording
         told |= stage.entering.told()
         player = self._player
         told["realm"] = self.source.realm or counted.get("realm")

@@ -43,6 +43,8 @@ class Source:
     """``none``, ``own``, ``target``, ``watch`` or ``recording``."""
     target: str = ""
     """Masked."""
+    recording: int | None = None
+    """The number of the recording that plays."""
     realm: Mapping[str, Any] | None = None
 
 

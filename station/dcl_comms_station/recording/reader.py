@@ -58,7 +58,7 @@ class RecordingReader:
         try:
             self._file = self._path.open("rb")
         except OSError as problem:
-            raise InvalidRecording(f"{self._path} can't be read: {problem.strerror}") from None
+            raise InvalidRecording(f"{self._path.name} can't be read: {problem.strerror}") from None
         try:
             self._parts = scan(self._file)
             self._count = self._parts.count if self._parts.whole else None
@@ -166,7 +166,7 @@ class RecordingReader:
         said = dict(self._parts.metadata).get("session", {})
         if said.get("format") != "1" or not said.get("unix_ns", "").lstrip("-").isdecimal():
             cut = "" if self._parts.whole else ", or it ends before anything was recorded"
-            raise InvalidRecording(f"{self._path} is no recording of dcl-comms{cut}")
+            raise InvalidRecording(f"{self._path.name} is no recording of dcl-comms{cut}")
         return said
 
     def _read_all(self) -> int:

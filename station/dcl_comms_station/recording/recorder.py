@@ -125,8 +125,8 @@ class Recording:
         problem = self._problem
         if isinstance(problem, OSError):
             raise RecordingStopped(
-                f"the recording stopped: {problem.strerror or problem}; what was saved is in {self._part}: "
-                f"dcl-comms recover {self._part}"
+                f"the recording stopped: {problem.strerror or problem}; what was saved is in {self._part.name}: "
+                f"dcl-comms recover {self._part.name}"
             ) from problem
         if problem is not None:
             raise problem
@@ -159,11 +159,11 @@ class Recording:
         for path in (self._path, self._part):
             if path.exists():
                 what = " what was not finished: dcl-comms recover makes it whole" if path == self._part else ""
-                raise RecordingStopped(f"{path} is there already{what and ':' + what}")
+                raise RecordingStopped(f"{path.name} is there already{what and ':' + what}")
         try:
             number = os.open(self._part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0), _MODE)
         except OSError as problem:
-            raise RecordingStopped(f"{self._part} can't be written: {problem.strerror}") from problem
+            raise RecordingStopped(f"{self._part.name} can't be written: {problem.strerror}") from problem
         return os.fdopen(number, "wb")
 
     # --- the thread

@@ -107,8 +107,9 @@ class Asides:
     def _record(self, request: Request) -> None:
         given = request.arguments
         if not given.truth("on"):
+            self._check_free(request)
             taping = self._station.stop_taping()
-            self._aside(request, taping.finish)
+            self._run(request, taping.finish, lambda told: told | {"recording": self._folder.add(taping.path)})
             return
         self._station.answer(request, {"name": self._begin(given.text("name") if "name" in given else None)})
 

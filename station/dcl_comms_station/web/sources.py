@@ -204,15 +204,15 @@ class Sources:
             station.over(tap)
 
     def _play(self, path: Path) -> None:
-        source = Source(kind="recording", target=clean(path.name, limit=100))
+        number = self._folder.add(path)
+        source = Source(kind="recording", target=clean(path.name, limit=100), recording=number)
         try:
             recording = FileRecording(path)
         except (InvalidRecording, OSError) as error:
             tap = self._station.new_tap()
             self._station.look_at(tap, source)
-            self._station.over(
-                tap, "no recording", clean(str(error), limit=300), "dcl-comms recover makes cut ones whole"
-            )
+            text = (error.strerror or "it can't be read") if isinstance(error, OSError) else str(error)
+            self._station.over(tap, "no recording", clean(text, limit=300), "dcl-comms recover makes cut ones whole")
         else:
             self._station.play(recording, source)
 

@@ -153,7 +153,7 @@ class Station:
                 self._hands = hands
                 early, self._early = self._early, []
                 for request in early:
-                    self._act(hands, request)
+                    self._do(request)
                 self._count()
 
         self.soon(begin)
@@ -286,22 +286,27 @@ class Station:
             self._timer = self._loop.call_later(max(due - self.now(), 0.0), self._turn)
 
     def _do(self, request: Request) -> None:
-        if request.do in _ELSEWHERE:
+        if self._is_early and (request.do not in _ELSEWHERE or request.do == "record"):
+            self._open[id(request)] = request
+            self._early.append(request)
+        elif request.do in _ELSEWHERE:
             if self.asked is None:
                 self.refuse(request, Refused("unavailable", f"{request.do} is not for a page of one's own bot"))
             else:
+                # It answers by itself, whatever becomes of the room.
+                self._open.pop(id(request), None)
                 self.asked(request)
-            return
-        hands = self._hands
-        if hands is not None:
+        elif self._hands is not None:
             self._open[id(request)] = request
-            self._act(hands, request)
-        elif self._tap is not None and self.board.stage.entering.state == "open" and len(self._early) < _EARLY:
-            # The tap tells of a room a moment before it is ours.
-            self._open[id(request)] = request
-            self._early.append(request)
+            self._act(self._hands, request)
         else:
             self.refuse(request, Refused("not_in_room", "no room is open yet"))
+
+    @property
+    def _is_early(self) -> bool:
+        """Whether the tap told of a room that is ours in a moment."""
+        is_told = self._tap is not None and self.board.stage.entering.state == "open"
+        return is_told and self._hands is None and len(self._early) < _EARLY
 
     def _act(self, hands: Hands, request: Request) -> None:
         def done(answer: Any, error: CommsError | Refused | None) -> None:

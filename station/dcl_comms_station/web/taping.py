@@ -86,15 +86,16 @@ class Taping:
         try:
             self.recording = Recording(path, about={"target": target})
         except (CommsError, OSError) as error:
-            raise Refused("failed", f"it can't be recorded: {clean(str(error), limit=200)}") from None
-        self._name = path.name
+            text = (error.strerror or "it can't be written") if isinstance(error, OSError) else str(error)
+            raise Refused("failed", f"it can't be recorded: {clean(text, limit=200)}") from None
+        self.path = path
         self._since = time.time()
 
     def told(self) -> dict[str, Any]:
         """As of STATE."""
         state = self.recording.state
         return {
-            "name": self._name,
+            "name": self.path.name,
             "since": round(self._since, 3),
             "bytes": state.bytes,
             "packets": state.messages,
@@ -108,4 +109,4 @@ class Taping:
             state = self.recording.finish()
         except (RecordingStopped, InvalidRecording) as error:
             raise Refused("failed", clean(str(error), limit=300)) from None
-        return {"name": self._name, "bytes": state.bytes, "packets": state.messages, "lost": state.lost}
+        return {"name": self.path.name, "bytes": state.bytes, "packets": state.messages, "lost": state.lost}

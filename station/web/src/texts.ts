@@ -71,7 +71,7 @@ export const T = {
     metadata: "Metadata", attributes: "Attributes",
   },
   chat: {
-    search: "Search the chat", log: "What was said", empty: "Nobody has written yet", emptyMore: "Enter writes to everybody here.", noMatch: "No message matches", newer: (n: number) => many(n, "new message"),
+    search: "Search the chat", log: "What was said", empty: "Nobody has written yet", emptyMore: "Enter writes to everybody here.", emptyPlayed: "Nothing was said until now", noMatch: "No message matches", newer: (n: number) => many(n, "new message"),
     stamp: (theirs: string, ours: string) => `Its sender's clock said ${theirs}; it came at ${ours}`,
     whisperTo: (names: string) => `whisper to ${names}`, whispered: "whispers to you", forwarded: "forwarded from", states: { waiting: "waiting", failed: "not taken" } as Record<string, string>,
     joined: (n: number, name: string) => (n === 1 ? `${name} joined` : `${n} joined`), left: (n: number, name: string) => (n === 1 ? `${name} left` : `${n} left`), came: "joined", went: "left", announce: (n: number) => many(n, "new message"),
@@ -100,8 +100,14 @@ export const T = {
     examine: "Examine", examining: "Examining…", findings: { ok: "fine", info: "note", warning: "warning", error: "fault" },
   },
   time: {
-    title: "Time line", record: "Record", recordingTo: (name: string) => `Recording to ${name}. It holds other people's words.`, recorded: (name: string) => `Saved: ${name}`, marked: "Marked", live: "LIVE", lookBack: "Pause and look back", play: "Play", pause: "Pause", before: "Previous match of the filter", after: "Next match of the filter",
+    title: "Time line", record: "Record", recordingTo: (name: string) => `Recording to ${name}. It holds other people's words.`, recorded: (time: string, size: string, lost: number) => `${time} · ${size}${lost ? ` · ${lost} lost` : ""}`, broken: "Recording stopped", stop: (name: string) => `Recording to ${name}: stop`, marked: "Marked", live: "LIVE", lookBack: "Pause and look back", play: "Play", pause: "Pause", before: "Previous match of the filter", after: "Next match of the filter",
     position: "Position in time", back: "Back to live", speed: "Speed", mark: "Mark this moment", matches: (filter: string) => `Steps go to packets that match ${filter}`,
+  },
+  exports: {
+    title: "Save a recording", saved: "The recording is saved", file: "File", size: "Size", lost: "Packets that the disk was too slow for", packets: (n: string) => `${n} packets`, as: "As",
+    forms: [["mcap", "MCAP: all of it, for the Station, Foxglove, Rerun"], ["ndjson", "NDJSON: a line for each packet and event"], ["csv", "CSV: a table"]] as [string, string][],
+    filter: "Only what matches this filter", redact: "Replace people and what they said", words: "It holds other people's words: mind to whom you give it.", making: "Making it…", take: "Download", given: (name: string) => `${name} went to your downloads.`,
+    play: "Play it", leaveAndPlay: "Leave the room and play it", open: (name: string) => `Save ${name}`, button: "Save this recording",
   },
   media: {
     muted: "muted", empty: "No tracks", emptyMore: "Who turns on a microphone or a camera shows here. In Decentraland a token usually allows the microphone only.", listen: "Listen", deafen: "Stop listening", watch: "Watch", away: "Stop watching", volume: "Volume", solo: "Solo", level: "Level", picture: "Picture of this track",

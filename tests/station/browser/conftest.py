@@ -37,15 +37,36 @@ def chromium_path():
 
 
 @pytest.fixture(scope="module")
-def chromium():
-    """A browser for the tests of one module."""
+def launch():
+    """Start a browser for the tests of one module: launch(*args)."""
     path = chromium_path()
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=ARGS)
-        yield browser
-        browser.close()
+        started = []
+
+        def start(*args):
+            started.append(playwright.chromium.launch(executable_path=path, args=[*ARGS, *args]))
+            return started[-1]
+
+        yield start
+        for browser in started:
+            browser.close()
+
+
+@pytest.fixture(scope="module")
+def chromium(launch):
+    """A browser for the tests of one module."""
+    return launch()
+
+
+@pytest.fixture
+def expect(chromium):
+    """Playwright's, with our patience."""
+    from playwright.sync_api import expect as wanted
+
+    wanted.set_options(timeout=20_000)
+    return wanted
 
 
 @dataclass
@@ -78,10 +99,13 @@ def station(start_process, tmp_path):
 
 @pytest.fixture
 def visit(chromium, request):
-    """Open a page: visit(url, width=, height=, theme=, **context).  What went wrong in any of them fails the test."""
+    """Open a page: visit(url, place=, width=, height=, theme=, **context).  What went wrong in any of them fails the test.
+
+    ``place``: where the page is served, if the URL does not say so.
+    """
     contexts, pages, heard = [], [], []
 
-    def open_page(url, *, width=1280, height=800, theme="dark", inside=None, **settings):
+    def open_page(url, *, place=None, width=1280, height=800, theme="dark", inside=None, **settings):
         context = inside
         if context is None:
             context = chromium.new_context(
@@ -94,9 +118,8 @@ def visit(chromium, request):
         page.set_default_timeout(20_000)
         page.on("dialog", lambda dialog: (heard.append(f"dialog: {dialog.message}"), dialog.dismiss()))
         page.on("pageerror", lambda error: heard.append(f"error: {error}"))
-        page.on(
-            "request", lambda asked: heard.append(asked.url) if not asked.url.startswith(url.split("#")[0]) else None
-        )
+        known = (url.split("#")[0], place or url.split("#")[0])
+        page.on("request", lambda asked: heard.append(asked.url) if not asked.url.startswith(known) else None)
         pages.append(page)
         page.goto(url)
         return page

@@ -21,14 +21,6 @@ def until(page, found):
     raise AssertionError
 
 
-@pytest.fixture
-def expect(chromium):
-    from playwright.sync_api import expect as wanted
-
-    wanted.set_options(timeout=20_000)
-    return wanted
-
-
 def test_a_realm_of_ones_own(station, visit, companion, realm_url, seen, expect):
     served = station()
     page = visit(served.url)

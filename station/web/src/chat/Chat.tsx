@@ -81,7 +81,7 @@ export function Chats() {
         <input class="grow" type="search" aria-label={T.chat.search} placeholder={T.chat.search} value={search.value} onInput={(event) => { search.value = event.currentTarget.value; }} />
       </div>
       <div ref={box} class="said" role="log" aria-live="off" aria-label={T.chat.log} tabIndex={0} onScroll={scrolled}>
-        {!shown.length && (word ? <Empty title={T.chat.noMatch} /> : <Empty title={T.chat.empty}><p>{session.value.can["chat"] ?? T.chat.emptyMore}</p></Empty>)}
+        {!shown.length && (word ? <Empty title={T.chat.noMatch} /> : session.value.state === "playing" ? <Empty title={T.chat.emptyPlayed} /> : <Empty title={T.chat.empty}><p>{session.value.can["chat"] ?? T.chat.emptyMore}</p></Empty>)}
         <ol>{shown.map((line) => <Said key={line.kind === "chat" ? line.chat.n : `f${line.n}`} line={line} />)}</ol>
       </div>
       {down.value > 0 && (

@@ -7,14 +7,14 @@ import { copy } from "../state/link.ts";
 import { Icon, type IconName } from "./icons.tsx";
 
 interface Press {
-  icon?: IconName; label: string; onClick(): void; text?: boolean; pressed?: boolean; off?: string | null; kind?: "main" | "plain" | "danger"; fill?: boolean; keys?: string; id?: string;
+  icon?: IconName; label: string; onClick(): void; text?: boolean; pressed?: boolean; off?: string | null; kind?: "main" | "plain" | "danger"; fill?: boolean; keys?: string; id?: string; about?: string | undefined;
 }
 /** A button; `off`: why it can't be pressed. It stays in reach of the keyboard, and says why. */
-export function Button({ icon, label, onClick, text = true, pressed, off, kind = "plain", fill, keys, id }: Press) {
+export function Button({ icon, label, onClick, text = true, pressed, off, kind = "plain", fill, keys, id, about }: Press) {
   return (
     <button
       type="button" id={id} class={`button ${kind}${text ? "" : " bare"}`} aria-pressed={pressed} aria-disabled={off ? true : undefined}
-      aria-label={text ? undefined : label} title={off ?? (text ? undefined : label) ?? undefined} aria-keyshortcuts={keys}
+      aria-label={text ? undefined : label} title={off ?? about ?? (text ? undefined : label) ?? undefined} aria-keyshortcuts={keys}
       onClick={() => { if (!off) onClick(); }}
     >
       {icon && <Icon name={icon} fill={fill} />}

@@ -10,6 +10,8 @@ import { Media } from "../media/Media.tsx";
 import { Packets } from "../packets/Packets.tsx";
 import { Peers } from "../peers/Peers.tsx";
 import { PeerSheet } from "../peers/Sheet.tsx";
+import { Export } from "../recording/Export.tsx";
+import { exporting } from "../recording/exporting.ts";
 import { Connecting } from "../start/Connecting.tsx";
 import { Start } from "../start/Start.tsx";
 import { Button } from "../parts/ui.tsx";
@@ -41,6 +43,7 @@ export function App() {
       {opened.value === "palette" && <Palette />}
       {opened.value === "keys" && <KeysDialog />}
       {opened.value === "settings" && <Settings />}
+      {exporting.value && <Export key={exporting.value.n} of={exporting.value} />}
       <div class="toasts" role="status" aria-live="polite">
         {toasts.value.map((toast) => <p key={toast.n} class={toast.level}>{toast.text}</p>)}
       </div>

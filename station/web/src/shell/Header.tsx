@@ -1,7 +1,7 @@
 // The bar at the top: where we are, how it goes, and the few buttons that are always there.
 import { T } from "../texts.ts";
 import { Button } from "../parts/ui.tsx";
-import { bytes, number, short, span, Word } from "../parts/words.tsx";
+import { bytes, minutes, number, short, span, Word } from "../parts/words.tsx";
 import { act, copy } from "../state/link.ts";
 import { narrow, tab } from "../state/settings.ts";
 import { count, ended, now, readOnly, session, stats } from "../state/store.ts";
@@ -83,8 +83,8 @@ function Record() {
   const off = readOnly.value ? T.readOnly : (can["record"] ?? null);
   return (
     <Button
-      icon="record" fill={Boolean(on)} kind={on ? "danger" : "plain"} pressed={Boolean(on)} keys="r" off={off}
-      label={on ? `${bytes(on.bytes)}` : T.time.record} onClick={record}
+      icon="record" fill={Boolean(on)} kind={on ? "danger" : "plain"} pressed={Boolean(on)} keys="r" off={off} onClick={record}
+      label={on ? on.error ? T.time.broken : T.time.recorded(minutes(Math.max(0, now.value - on.since)), bytes(on.bytes), on.lost) : T.time.record} about={on ? on.error || T.time.stop(on.name) : undefined}
     />
   );
 }

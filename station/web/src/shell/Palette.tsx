@@ -7,7 +7,7 @@ import { nameOf, plain } from "../parts/words.tsx";
 import { act } from "../state/link.ts";
 import * as settings from "../state/settings.ts";
 import { peers, selected, session, stats } from "../state/store.ts";
-import { filter, go, live, nextTheme, opened, panels, pause, popOut, preset, record, report, show } from "./doing.ts";
+import { filter, go, live, nextTheme, opened, panels, pause, popOut, preset, record, report, save, show } from "./doing.ts";
 
 interface Action { name: string; hint?: string; group: string; run(): void }
 
@@ -21,6 +21,7 @@ function actions(): Action[] {
     { name: P.filter, hint: "/", group: P.groups.do, run: filter },
     { name: P.compose, hint: "t", group: P.groups.do, run: () => { opened.value = "composer"; } },
     { name: session.value.record ? P.stopRecord : P.record, hint: "r", group: P.groups.do, run: record },
+    ...(typeof session.value.recording === "number" ? [{ name: T.exports.button, group: P.groups.do, run: save }] : []),
     { name: P.pause, hint: "space", group: P.groups.do, run: pause },
     { name: P.live, group: P.groups.do, run: live },
     { name: P.report, group: P.groups.do, run: report },

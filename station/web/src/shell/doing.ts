@@ -1,6 +1,7 @@
 // What can be done from everywhere: the keys and the palette both come here.
 import { signal } from "@preact/signals";
 import { T } from "../texts.ts";
+import { exporting, type Saved } from "../recording/exporting.ts";
 import { act, copy } from "../state/link.ts";
 import { narrow, split, tab, theme, type Tab, type Theme } from "../state/settings.ts";
 import { session, toast } from "../state/store.ts";
@@ -39,7 +40,17 @@ export function nextTheme(): void {
 
 export function record(): void {
   const on = !session.value.record;
-  void act<{ name: string }>("record", { on }).then((done) => { if (done) toast(on ? T.time.recordingTo(done.name) : T.time.recorded(done.name)); });
+  void act<{ name: string } & Partial<Omit<Saved, "n">> & { recording?: number }>("record", { on }).then((done) => {
+    if (!done) return;
+    if (on || done.recording === undefined) toast(T.time.recordingTo(done.name));
+    else exporting.value = { ...done, n: done.recording };
+  });
+}
+
+/** The recording that plays, as a file. */
+export function save(): void {
+  const { recording, target } = session.value;
+  if (typeof recording === "number") exporting.value = { n: recording, name: target };
 }
 
 export function pause(): void {

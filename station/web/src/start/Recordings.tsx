@@ -9,6 +9,7 @@ import { Button, Problem } from "../parts/ui.tsx";
 import { bytes, minutes, Word } from "../parts/words.tsx";
 import { failure, link } from "../state/link.ts";
 import { readOnly } from "../state/store.ts";
+import { exporting } from "../recording/exporting.ts";
 import { open } from "./opening.ts";
 
 const S = T.start, PIECE = 60_000, AHEAD = 1_000_000;
@@ -47,11 +48,11 @@ export function Recordings() {
       <h3 id="recordings"><Icon name="file" />{S.recording}</h3>
       <p>{S.recordingMore}</p>
       {list.value.length > 0 && (
-        <ul class="picks" aria-label={S.recordings}>
+        <ul class="picks files" aria-label={S.recordings}>
           {list.value.map((each) => (
             <li key={each.n}><button aria-disabled={off ? true : undefined} title={off ?? undefined} onClick={() => play(each.n)}>
               <strong><Word text={each.name} limit={34} /></strong><span class="dim">{typeof each.seconds === "number" ? minutes(each.seconds) : ""}</span><span class="dim">{bytes(each.bytes)}{each.whole ? "" : ` · ${S.cut}`}</span>
-            </button></li>
+            </button><Button icon="save" label={T.exports.open(each.name)} text={false} off={off} onClick={() => { exporting.value = { n: each.n, name: each.name }; }} /></li>
           ))}
         </ul>
       )}

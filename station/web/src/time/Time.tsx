@@ -8,7 +8,7 @@ import { watchSize } from "../parts/size.ts";
 import { act } from "../state/link.ts";
 import { painted } from "../state/settings.ts";
 import { ended, marks, now, readOnly, session, time, toast } from "../state/store.ts";
-import { live, match, pause } from "../shell/doing.ts";
+import { live, match, pause, save } from "../shell/doing.ts";
 import { packetsView } from "../state/views.ts";
 
 const SPEEDS = [0.1, 0.25, 0.5, 1, 2, 4, 8, 16];
@@ -63,6 +63,7 @@ export function TimeLine() {
       <span class={`at ${here.live ? "live" : "behind"}`}>{text}</span>
       {!here.live && !here.playing && <Button label={T.time.back} kind="main" onClick={live} />}
       {here.playing && <Select label={T.time.speed} hidden value={String(play?.speed ?? 1)} of={SPEEDS.map((each): [string, string] => [String(each), `${each}×`])} onChange={(to) => void act("play", { speed: Number(to) })} />}
+      {here.playing && <Button icon="save" label={T.exports.button} text={false} off={readOnly.value ? T.readOnly : null} onClick={save} />}
       <Button icon="mark" label={T.time.mark} text={false} off={off} onClick={bookmark} />
       {play?.notice && <span class="hint warn notice">{play.notice}</span>}
       {packetsView.value.filter && <span class="hidden">{T.time.matches(packetsView.value.filter)}</span>}

@@ -22,7 +22,7 @@ export interface State {
   island?: { id: string; peers: number } | null; realm?: { name: string; url: string } | null;
   error?: { reason: string; retry?: string | null; text: string; fix?: string | null } | null;
   silent?: { why: string; fix?: string | null; count: number }[]; can: Can;
-  record?: { name: string; since: number; bytes: number; packets: number; lost: number } | null; play?: Play | null;
+  record?: { name: string; since: number; bytes: number; packets: number; lost: number; error?: string } | null; play?: Play | null; recording?: number | null;
 }
 export interface Track { sid: string; kind: string; source: string; name: string; muted: boolean; subscribed: boolean }
 export interface Peer {
