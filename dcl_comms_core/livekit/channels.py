@@ -27,6 +27,8 @@ MESSAGE_BYTES: Final = 64_000
 """The longest message that LiveKit's own clients send: what the server adds must still fit for who receives it."""
 
 
+_ONE_BY_ONE: Final = 1
+"""So many may be on their way where packets go one by one: the server acknowledges every second one at once."""
 _SENDS: Final = 64
 """As many messages go to the peer at once."""
 
@@ -100,8 +102,8 @@ class Channels:
 
     @property
     def busy(self) -> bool:
-        """Whether the server has not acknowledged all of them."""
-        return bool(self.reliable.unacknowledged or self.lossy.unacknowledged)
+        """Whether the server has not acknowledged more of them than go one by one."""
+        return len(self.reliable.unacknowledged) + len(self.lossy.unacknowledged) > _ONE_BY_ONE
 
     @property
     def waiting(self) -> bool:

@@ -142,7 +142,7 @@ class Connections:
         """When one of them wants to be woken."""
         due: float | None = None
         for transport in self.all:
-            due = earlier(due, transport.deadline())
+            due = earlier(due, transport.deadline)
         return due
 
     def handle_timeout(self, now: float) -> None:
@@ -160,7 +160,7 @@ class Connections:
 
     @property
     def busy(self) -> bool:
-        """Whether the server has not acknowledged all of ours."""
+        """Whether many of ours are on their way."""
         return self._channels is not None and self._channels.busy
 
     @property

@@ -150,7 +150,7 @@ class SignalSession:
 
     @property
     def busy(self) -> bool:
-        """Whether packets are on their way, so that another may as well go with those that come after it."""
+        """Whether many packets are on their way, so that another may as well go with those that come after it."""
         return self._connections.busy
 
     def commands(self) -> list[Command | PortCommand]:
@@ -375,7 +375,8 @@ class SignalSession:
         """Hand on what waits, as far as there is room."""
         if self._connections.waiting and self._told and self._state is not SignalState.CLOSED:
             self._connections.flush(self._clock.now)
-            self._after_transport()
+            # Nothing is acknowledged by it, but a peer may fail at it.
+            self._after_happenings()
 
     def _after_transport(self) -> None:
         """Something may have changed with a peer: channels, acknowledgements, its end."""
@@ -385,8 +386,11 @@ class SignalSession:
         tokens = connections.acknowledged(self._resuming.last)
         if tokens:
             self._tell([SendsAcknowledged(link=self._ref, tokens=tokens)])
+        self._after_happenings()
+
+    def _after_happenings(self) -> None:
         # In an open room packets come and go, and nothing else is about to happen.
-        if connections.stirred() or self._state is not SignalState.OPEN:
+        if self._connections.stirred() or self._state is not SignalState.OPEN:
             self._look_at_peers()
 
     def _look_at_peers(self) -> None:

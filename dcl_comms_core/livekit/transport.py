@@ -54,10 +54,9 @@ class Transport:
     """
 
     __slots__ = (
-        "_arrived", "_deadline", "_limits", "_number", "_peer", "_ports", "_put", "_reached_at", "_shut", "_tried",
-        "_unanswered", "closed", "connected", "failed", "numbers", "offered", "reopened", "restarting", "stirred",
-        "taken",
-        "working",
+        "_arrived", "_limits", "_number", "_peer", "_ports", "_put", "_reached_at", "_shut", "_tried",
+        "_unanswered", "closed", "connected", "deadline", "failed", "numbers", "offered", "reopened", "restarting",
+        "stirred", "taken", "working",
     )  # fmt: skip
 
     def __init__(
@@ -78,7 +77,8 @@ class Transport:
         self._limits = limits
         self._ports: dict[LinkRef, _Port] = {}
         self._tried: set[str] = set()
-        self._deadline: float | None = None
+        self.deadline: float | None = None
+        """When the peer wants to be woken."""
         self.connected = False
         """Whether datagrams reach the server, as far as the peer knows."""
         self.restarting = False
@@ -273,13 +273,9 @@ class Transport:
         else:
             self._take(output)
 
-    def deadline(self) -> float | None:
-        """When the peer wants to be woken."""
-        return self._deadline
-
     def handle_timeout(self, now: float) -> None:
         """Let time pass."""
-        if self._deadline is None or now < self._deadline:
+        if self.deadline is None or now < self.deadline:
             return
         try:
             output = self._peer.handle_timeout(now)
@@ -296,7 +292,7 @@ class Transport:
             except FAULTS as error:
                 self._fail(error)
             self.failed = self.failed or "closed"
-        self._deadline = None
+        self.deadline = None
         for link in tuple(self._ports):
             self._give_back(link)
 
@@ -310,7 +306,7 @@ class Transport:
             self._take(output)
 
     def _take(self, output: Output) -> None:
-        datagrams, events, self._deadline = output
+        datagrams, events, self.deadline = output
         if datagrams:
             self._send_out(datagrams)
         for happening in events:
@@ -363,4 +359,4 @@ class Transport:
         self.failed = str(error) or type(error).__name__
         self.stirred = True
         self.connected = False
-        self._deadline = None
+        self.deadline = None

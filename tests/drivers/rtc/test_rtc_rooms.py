@@ -15,6 +15,7 @@ from conftest import start_livekit_server
 from dcl_comms_drivers.livekit.errors import EngineProblem, EngineUnavailable
 from dcl_comms_drivers.livekit.rtc.auto import forget_hosts
 from dcl_comms_drivers.livekit.rtc.link import load_peer
+from dcl_comms_drivers.net.link import NetLink
 from dcl_comms_drivers.settings import Options, Subscribe
 from rigs.drivers.kit import LOOPS, Kit
 from rigs.drivers.netns import Cable, inside, need_namespaces
@@ -34,6 +35,7 @@ from dcl_comms_core import (
     VoiceReceived,
     WarningCode,
 )
+from dcl_comms_core.commands import SendDatagrams
 from dcl_comms_core.events import Warning as WarningEvent
 from dcl_comms_core.livekit.dialing import Dialing
 
@@ -167,6 +169,41 @@ def test_it_has_no_thread_and_leaves_no_descriptor(room):
 
     for loop in ("asyncio", "trio"):
         Kit(loop, engine="rtc").run(whole)
+
+
+@pytest.mark.parametrize("loop", ["asyncio", "trio"])
+def test_a_packet_alone_goes_at_once_and_several_of_a_turn_together(monkeypatch, room, loop):
+    went = []
+    execute = NetLink.execute
+
+    def watched(net, command, *, now):
+        went.append(isinstance(command, SendDatagrams))
+        execute(net, command, now=now)
+
+    async def scenario(kit):
+        async with kit.connect(room.connection_string(ALICE)) as alice:
+            await alice.expect(RoomOpened)
+            await alice.flush()
+            monkeypatch.setattr(NetLink, "execute", watched)
+
+            def say(count):
+                went.clear()
+                told = []
+                for _ in range(count):
+                    alice.send_nowait(Packet(voice=Voice(index=1)), reliable=True)
+                    told.append(sum(went))
+                return told
+
+            say(1)  # at first several may have been said
+            await alice.flush()
+            assert say(5) == [1, 2, 2, 2, 2], "two are on their way: what else is said in this turn waits for its end"
+            await kit.until(lambda: sum(went) == 3)
+            await alice.flush()
+            assert say(1) == [0], "the last ones were several"
+            await kit.until(lambda: sum(went) > 0)
+            assert say(1) == [1]
+
+    Kit(loop, engine="rtc").run(scenario)
 
 
 def test_a_visit_leaves_nobody_behind(kit, room):

@@ -57,8 +57,8 @@ class RtcLink:
     """The ``Link`` protocol of ``dcl_comms_drivers.loops.host``.
 
     ``net``: what it reaches the network by, for itself alone.  ``new_peer``: makes a WebRTC peer.
-    ``wake``: see NetLink.  ``entropy``: seeds the jitter of pauses.  ``bundles``: packets may wait for the next turn,
-    as a wake brings one soon; who is polled sends at once.
+    ``wake``: see NetLink.  ``entropy``: seeds the jitter of pauses.  ``bundles``: where many packets go out, those that
+    are said in one turn wait for its end, as a wake brings the next one soon; who is polled sends at once.
     """
 
     name: ClassVar[str] = "rtc"
@@ -85,6 +85,10 @@ class RtcLink:
         """News that there was no time for."""
         self._dirty = False
         """Whether something waits for the next turn to be sent."""
+        self._said = 0
+        """Packets since the last were handed on."""
+        self._crowd = False
+        """Whether those were several."""
         self._due: float | None = None
         """When the session wants to be woken: asked for after each packet, and no other for it."""
         self._asking: list[Callable[[float | None], None]] = []
@@ -106,12 +110,14 @@ class RtcLink:
         if session is None or session.link != command.link:
             return  # for an attempt that is over: its last word has been said
         session.execute(command, now=now)  # type: ignore[arg-type]  # of this link there are no others
-        if self._bundles and isinstance(command, SendData) and session.busy:
-            # What else is said in this turn goes out with it.
-            if not self._dirty:
-                self._dirty = True
-                self._wake()
-            return
+        if isinstance(command, SendData):
+            self._said += 1
+            if self._bundles and (self._crowd or session.busy):
+                # What else is said in this turn goes out with it.
+                if not self._dirty:
+                    self._dirty = True
+                    self._wake()
+                return
         self._carry_out(now)
         if self._left:
             self._wake()
@@ -151,8 +157,7 @@ class RtcLink:
         more = self._net.drain(self, now=now, limit=limit) if len(self._left) < limit else True
         ours = self._session
         if ours is not None:
-            deadline = ours.deadline()
-            if deadline is not None and deadline <= now:
+            if self._due is not None and self._due <= now:
                 ours.handle_timeout(now)
             while self._asking:
                 ours.measure(self._asking.pop(), now=now)
@@ -163,6 +168,8 @@ class RtcLink:
     def _carry_out(self, now: float) -> None:
         """Give the net what it is to do, and keep the news."""
         self._dirty = False
+        if self._said:
+            self._crowd, self._said = self._said > 1, 0
         if self._session is not None:
             for command in self._session.commands():
                 self._net.execute(command, now=now)
