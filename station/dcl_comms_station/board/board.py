@@ -18,6 +18,7 @@ from dcl_comms_station.board.asked import Arguments, Refused, error_of
 from dcl_comms_station.board.asking import ANSWERS, Asking
 from dcl_comms_station.board.filling import Filling
 from dcl_comms_station.board.frames import read_upload
+from dcl_comms_station.board.hearing import SILENT, how_to_hear
 from dcl_comms_station.board.limits import STATION_LIMITS
 from dcl_comms_station.board.marks import Marks
 from dcl_comms_station.board.messages import ACTING, ASKING, CHANGING, PROTOCOL, Closing, Request, Source
@@ -32,6 +33,7 @@ from dcl_comms_station.board.windows import Searches
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
+    from dcl_comms_station.board.hearing import MediaState, Perceived
     from dcl_comms_station.board.limits import StationLimits
     from dcl_comms_station.board.observed import Observed
     from dcl_comms_station.board.player import Recording
@@ -63,6 +65,7 @@ class Board:
         self._forgot = False
         self._searches = Searches(self._stage, self._time)
         self._filling = Filling(self._stage, self._searches)
+        self._media = SILENT
         self._asking = Asking(self)
 
     # --- the session
@@ -111,6 +114,7 @@ class Board:
         self._history.clear()
         self._forgot = False
         self._player = None
+        self._media = SILENT
         self._show(Stage(self.limits, names=names))
         self._live = None if source.kind == "none" else self._stage
         if source.kind == "none":
@@ -121,6 +125,7 @@ class Board:
         """A recording plays from its beginning."""
         self._now = max(now, self._now)
         self.source, self._live = source, None
+        self._media = SILENT
         self._marks.clear()
         self._player = Player(recording, now)
         self._replay()
@@ -162,6 +167,7 @@ class Board:
         self._stage = stage
         self._searches = Searches(stage, self._time)
         self._filling = Filling(stage, self._searches)
+        self._filling.media = self._media
 
     def _renew(self) -> None:
         """Everybody begins with a snapshot."""
@@ -204,6 +210,28 @@ class Board:
     def forgotten(self) -> str:
         """What is to be said of it where the beginning is missing."""
         return "what was before is not kept: who came before it shows once it moves" if self._forgot else ""
+
+    # --- sound and pictures
+
+    @property
+    def perceiving(self) -> tuple[frozenset[str], frozenset[str]]:
+        """The tracks that some page listens to, and those that one looks at; none while what was is shown."""
+        pages = [page for page in self._pages.values() if page.ready and not page.paused]
+        if self._live is None or self._player is not None:
+            pages = []
+        heard = frozenset(sid for page in pages for sid in page.view.audio)
+        return heard, frozenset(sid for page in pages for sid in page.view.video)
+
+    def perceive(self, items: Iterable[Perceived], media: MediaState | None, *, now: float) -> None:
+        """Sound and pictures came; ``media``: how it stands with them, None: as before."""
+        if media is not None:
+            self._media = self._filling.media = media
+        if self._player is None:
+            for perceived in items:
+                for page in self._pages.values():
+                    if page.ready and not page.paused:
+                        page.hearing.take(perceived)
+        self._fill(now)
 
     def lost(self, reason: str, text: str, fix: str = "", *, now: float) -> None:
         """The session ended, and none of its events says so."""
@@ -365,7 +393,8 @@ class Board:
         if given.whole("protocol", 0) != PROTOCOL:
             page.closing = Closing.RELOAD
             raise Refused("reload", "this page is of another version", fix="reload")
-        page.view, page.good = View(), {}
+        page.look(View())
+        page.good = {}
         if "view" in given:
             self._view(page, Arguments(given.object("view")))
         page.ready, page.paused = True, False
@@ -381,7 +410,8 @@ class Board:
 
     def _view(self, page: Page, given: Arguments) -> dict[str, Any]:
         before = page.view
-        view = page.view = read_view(given.all, self.limits.rows)
+        view = read_view(given.all, self.limits.rows)
+        page.look(view)
         errors: dict[str, Any] = {}
         for name in ("filter", "highlight"):
             text = getattr(view.packets, name)
@@ -447,6 +477,7 @@ class Board:
         told["realm"] = self.source.realm or counted.get("realm")
         told["silent"] = stage.silent()
         told["can"] = counted.get("can", {})
+        told["media"] = None if player is not None else how_to_hear(self.source.kind, counted.get("mute"))
         told["play"] = None if player is None else player.told(self._now)
         if player is not None and not player.live:
             told["state"] = "playing"

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from dcl_comms_core.tools.timers import earlier
+from dcl_comms_station.board.hearing import SILENT
 from dcl_comms_station.board.texts import js
-from dcl_comms_station.board.windows import peers_window, rows_window
+from dcl_comms_station.board.windows import media_window, peers_window, rows_window
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Filling"]
 
-_PERIODS: Final = {"rows": 0.25, "peers": 0.5, "stats": 1.0, "learn": 0.5, "time": 1.0}
+_PERIODS: Final = {"rows": 0.25, "peers": 0.5, "stats": 1.0, "learn": 0.5, "time": 1.0, "media": 0.25}
 _BESIDE: Final = 8_000
 """Characters of events beside which a window still fits."""
 
@@ -29,6 +30,8 @@ class Filling:
     def __init__(self, stage: Stage, searches: Searches) -> None:
         self._stage = stage
         self._searches = searches
+        self.media = SILENT
+        """How it stands with sound and pictures."""
 
     def fill(
         self,
@@ -47,7 +50,7 @@ class Filling:
             texts += self._windows(page, now, t, sum(map(len, texts)), also)
             if texts:
                 page.send(texts, now)
-            elif not self._positions(page, now, t):
+            elif not self._binary(page, now, t):
                 return
 
     def next_tick(self, page: Page) -> float | None:
@@ -59,6 +62,22 @@ class Filling:
             if on:
                 when = earlier(when, page.due.get(name, 0.0))
         return when
+
+    def _binary(self, page: Page, now: float, t: float) -> bool:
+        """Positions, sound or a picture: each has its turn, so that none of them keeps the others from a slow page."""
+        for _ in range(len(page.turns)):
+            kind = page.turns[0]
+            page.turns.rotate(-1)
+            match kind:
+                case "sound":
+                    is_sent = page.send_sound(now, t)
+                case "pictures":
+                    is_sent = page.send_picture(now, t)
+                case _:
+                    is_sent = self._positions(page, now, t)
+            if is_sent:
+                return True
+        return False
 
     def _positions(self, page: Page, now: float, t: float) -> bool:
         people, view = self._stage.people, page.view.map
@@ -98,6 +117,8 @@ class Filling:
                 return peers_window(stage, page.view.peers, t)
             case "learn":
                 return js(stage.steps.told())
+            case "media":
+                return js(media_window(self.media, page))
             case "time":
                 told = stage.timeline.told(page.timed)
                 page.timed = t - stage.timeline.step
@@ -113,4 +134,5 @@ def _looked_at(view: View) -> tuple[tuple[str, bool], ...]:
         ("peers", view.peers.on),
         ("learn", view.learn),
         ("time", view.time),
+        ("media", view.media),
     )

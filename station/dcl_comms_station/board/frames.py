@@ -4,7 +4,7 @@
 head        u8 type, u8 version, u16 count, u32 seq, f64 t
 positions   type 1; rows of 20 bytes: u16 slot, u8 flags, u8 kind, f32 x, y, z, u16 yaw in 1/100 degree, u16 cm/s
 audio       type 2; u16 track, u16 samples, i16[samples]
-video       type 3; u16 track, u16 width, u16 height, u16 format (0: I420), the planes
+video       type 3; u16 track, u16 width, u16 height, u16 quarters to be turned clockwise, the planes of I420
 upload      type 16, from a page; count: which upload; seq from 0; then its bytes
 ==========  ==========================================================================================================
 """
@@ -12,9 +12,12 @@ upload      type 16, from a page; count: which upload; seq from 0; then its byte
 from __future__ import annotations
 
 import struct
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from dcl_comms_station.board.texts import finite
+
+if TYPE_CHECKING:
+    from dcl_comms_station.board.hearing import Picture
 
 __all__ = [
     "FLAG_GROUNDED",
@@ -73,9 +76,10 @@ def audio(track: int, samples: bytes, seq: int, t: float) -> bytes:
     return _HEAD.pack(_AUDIO, _VERSION, 1, seq, t) + struct.pack("<HH", track, len(samples) // 2) + samples
 
 
-def video(track: int, size: tuple[int, int], planes: bytes, seq: int, t: float) -> bytes:
+def video(track: int, picture: Picture, seq: int, t: float) -> bytes:
     """A picture, as I420."""
-    return _HEAD.pack(_VIDEO, _VERSION, 1, seq, t) + struct.pack("<HHHH", track, *size, 0) + planes
+    width, height, turns, planes = picture
+    return _HEAD.pack(_VIDEO, _VERSION, 1, seq, t) + struct.pack("<HHHH", track, width, height, turns) + planes
 
 
 class Upload(NamedTuple):

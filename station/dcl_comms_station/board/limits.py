@@ -30,6 +30,12 @@ bound                  what happens at it
 ``upload_bytes``       of one recording that is uploaded
 ``exports``            of recordings, as files that nobody took yet: the oldest go
 ``export_bytes``       of one of them: a longer one is refused
+``sound_ms``           of a track's sound that wait for one page: the oldest goes, and is counted
+``media_bytes``        of sound and pictures, from the connection's loop: beyond it the oldest go
+``pictures``           of one track, in a second: those between are left out
+``picture_pixels``     wide, and 9/16 as many high: larger pictures are made smaller
+``wav_bytes``          of a WAV that a page sends to be played: a longer one is refused
+``speak_seconds``      of a tone or a WAV: a longer one is refused
 ``links``              for downloads that nobody took yet: the oldest go
 ``handshakes``         of sockets, a second: further ones get 429
 ``token_seconds``      that a wrong token waits for its answer
@@ -41,7 +47,10 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Final
 
-__all__ = ["STATION_LIMITS", "StationLimits"]
+__all__ = ["SOUND_RATE", "STATION_LIMITS", "StationLimits"]
+
+SOUND_RATE: Final = 48_000
+"""Samples a second, of sound to and from pages."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +84,12 @@ class StationLimits:
     upload_bytes: int = 1_073_741_824
     exports: int = 4
     export_bytes: int = 1_073_741_824
+    sound_ms: int = 500
+    media_bytes: int = 2_097_152
+    pictures: int = 10
+    picture_pixels: int = 320
+    wav_bytes: int = 16_777_216
+    speak_seconds: int = 300
     links: int = 32
     handshakes: int = 16
     token_seconds: float = 0.5

@@ -6,7 +6,8 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from dcl_comms_station.board.frames import positions
+from dcl_comms_station.board.frames import audio, positions, video
+from dcl_comms_station.board.hearing import Hearing
 from dcl_comms_station.board.texts import js
 from dcl_comms_station.board.views import View
 
@@ -48,6 +49,10 @@ class Page:
     """To when it has the bins of the time line."""
     good: dict[str, str] = field(default_factory=dict[str, str])
     """The last filters of its that could be read, by name."""
+    hearing: Hearing = field(init=False)
+    """What waits of sound and pictures."""
+    turns: deque[str] = field(default_factory=lambda: deque(("positions", "sound", "pictures")))
+    """Which of its binary frames are next, where there is something of each."""
     _seq: int = 0
     _undrawn: deque[tuple[int, int, float]] = field(default_factory=deque[tuple[int, int, float]])
     _snapshot: deque[str] = field(default_factory=deque[str])
@@ -57,7 +62,15 @@ class Page:
     _heard: float | None = None
     _pinged: float = 0.0
 
+    def __post_init__(self) -> None:
+        self.hearing = Hearing(self.limits)
+
     # --- what it says
+
+    def look(self, view: View) -> None:
+        """It looks at something else."""
+        self.view = view
+        self.hearing.look(view.audio, view.video)
 
     def may_ask(self, now: float) -> bool:
         """Whether a further message is within what a page may send."""
@@ -87,6 +100,7 @@ class Page:
         """Begin anew with a snapshot: what waited is in it."""
         self._snapshot = deque(texts)
         self._queue.clear()
+        self.hearing.clear()
         self.moved, self.timed = 0, None
         self.last.clear()
 
@@ -160,6 +174,24 @@ class Page:
         """A frame of positions, of the session's time ``t``."""
         self._seq += 1
         self._sent(positions(rows, self._seq, t), now)
+
+    def send_sound(self, now: float, t: float) -> bool:
+        """A frame of sound, of the session's time ``t``.  False: none waits."""
+        heard = self.hearing.next_sound()
+        if heard is None:
+            return False
+        self._seq += 1
+        self._sent(audio(self.view.audio.index(heard.sid), heard.samples, self._seq, t), now)
+        return True
+
+    def send_picture(self, now: float, t: float) -> bool:
+        """A frame with a picture.  False: none waits."""
+        seen = self.hearing.next_picture()
+        if seen is None:
+            return False
+        self._seq += 1
+        self._sent(video(self.view.video.index(seen.sid), seen.picture, self._seq, t), now)
+        return True
 
     def _sent(self, frame: str | bytes, now: float) -> None:
         self.frames.append(frame)

@@ -21,6 +21,7 @@ _SORTS: Final = frozenset(
 )  # fmt: skip
 _FILTER: Final = 500
 _MEDIA: Final = 8
+_SID: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +74,11 @@ class View:
     learn: bool = False
     time: bool = False
     stats: bool = False
+    media: bool = False
     audio: tuple[str, ...] = ()
+    """Tracks that are listened to, by their ids."""
     video: tuple[str, ...] = ()
+    """Tracks that are looked at."""
 
 
 def read_view(given: object, most_rows: int) -> View:
@@ -105,6 +109,7 @@ def read_view(given: object, most_rows: int) -> View:
         learn=view.part("learn").get("on", bool, default=False),
         time=view.part("time").get("on", bool, default=False),
         stats=view.part("stats").get("on", bool, default=False),
+        media=view.part("media").get("on", bool, default=False),
         audio=view.names("audio"),
         video=view.names("video"),
     )
@@ -146,4 +151,6 @@ class _Part:
         texts = [one for one in given or () if isinstance(one, str)]
         if given is None or len(texts) != len(given):
             raise BadRequest(f"{self._name}.{name}", f"{self._name}.{name} is a list of texts")
+        if any(len(text) > _SID for text in texts):
+            raise BadRequest(f"{self._name}.{name}", f"a text of {self._name}.{name} has {_SID} characters at most")
         return tuple(texts[:_MEDIA])

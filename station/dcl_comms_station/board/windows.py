@@ -1,4 +1,4 @@
-"""Windows of long lists, as pages look at them: packets, peers."""
+"""Windows, as pages look at them: of long lists, packets and peers; of sound and pictures."""
 
 from __future__ import annotations
 
@@ -12,11 +12,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from dcl_comms_core.peers import PeerId
+    from dcl_comms_station.board.hearing import MediaState
+    from dcl_comms_station.board.page import Page
     from dcl_comms_station.board.store.people import Person
     from dcl_comms_station.board.store.stage import Stage
     from dcl_comms_station.board.views import Packets, Peers
 
-__all__ = ["Searches", "peers_window", "rows_window"]
+__all__ = ["Searches", "media_window", "peers_window", "rows_window"]
 
 _ROOM: int = 48_000
 """Characters of JSON for the rows of one window."""
@@ -116,6 +118,15 @@ def peers_window(stage: Stage, view: Peers, t: float) -> str:
         rows.append(row)
     head = {"k": "peers", "total": len(people), "matching": len(matching), "first": view.first}
     return f'{js(head)[:-1]},"rows":[{",".join(rows)}]}}'
+
+
+def media_window(media: MediaState, page: Page) -> dict[str, Any]:
+    """The event ``media``: of the tracks that a page listens to and looks at."""
+    sids = dict.fromkeys((*page.view.audio, *page.view.video))
+    tracks = [
+        {"sid": sid, **media.tracks.get(sid, {"state": "waiting"}), "missed": page.hearing.lost_ms(sid)} for sid in sids
+    ]
+    return {"k": "media", "tracks": tracks, "speaking": media.speaking}
 
 
 def _order(sort: str, us: Person | None, t: float) -> Callable[[Person], Any]:

@@ -58,6 +58,11 @@ _ABSENT: Final = (
     metavar="DIR",
     help="Where recordings are, and are written; the current folder.",
 )
+@click.option(
+    "--media",
+    is_flag=True,
+    help="With sound and pictures: over the livekit package's engine; our own realm in a livekit-server's rooms.",
+)
 @click.option("--record", is_flag=True, help="Record from the beginning, into a new file in --recordings.")
 @visiting()
 def station(
@@ -70,6 +75,7 @@ def station(
     bots: int,
     others: tuple[str, ...],
     recordings: Path,
+    media: bool,
     record: bool,
 ) -> None:
     """Serve a page on this machine that shows a realm or a room at work: map, peers, chat, packets, step by step.
@@ -89,7 +95,7 @@ def station(
         where = None if target is None else find_target(target)
         if where is not None:
             first.settings(where)  # what can't be right is said here, and not on the page
-        order = Order(target=where, bots=bots if where is None else None, visitor=first, record=record)
+        order = Order(target=where, bots=bots if where is None else None, visitor=first, record=record, media=media)
     run_station(
         get_loop(visit.loop),
         order,

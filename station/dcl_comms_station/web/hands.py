@@ -15,12 +15,14 @@ from dcl_comms_core.errors import (
     SendQueueFull,
 )
 from dcl_comms_core.peers import EVERYONE
+from dcl_comms_core.tools.timers import earlier
 from dcl_comms_core.tools.urls import url_without_secrets
 from dcl_comms_core.walking.pace import Pace
 from dcl_comms_core.weather.can import Can
 from dcl_comms_station.board.asked import Refused
 from dcl_comms_station.board.making.composing import call, compose
 from dcl_comms_station.board.texts import cut
+from dcl_comms_station.web.media.room import RoomMedia, mute
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,7 +32,9 @@ if TYPE_CHECKING:
     from dcl_comms_core.events import Event
     from dcl_comms_core.peers import Addressees
     from dcl_comms_station.board.asked import Arguments
+    from dcl_comms_station.board.limits import StationLimits
     from dcl_comms_station.web.mailbox import StationTap
+    from dcl_comms_station.web.media.box import MediaBox
 
 __all__ = ["Hands", "refusal"]
 
@@ -42,7 +46,7 @@ _CODES: Final[tuple[tuple[type[CommsError], str], ...]] = (
     (NotInARoom, "not_in_room"),
     (ConnectionLost, "lost"),
 )
-_WORDS: Final = {"chat": Can.CHAT, "whisper": Can.WHISPER, "move": Can.MOVE, "publish": Can.SPEAK}
+_WORDS: Final = {"chat": Can.CHAT, "whisper": Can.WHISPER, "move": Can.MOVE}
 _NAMES: Final = 2
 """Peers whose names are asked for at once."""
 _MEASURE: Final = 5
@@ -61,8 +65,9 @@ def refusal(error: CommsError) -> Refused:
 class Hands:
     """A chore beside a room's session: what is put here from another thread is done in the room's next turn."""
 
-    def __init__(self, room: BaseConnection, tap: StationTap) -> None:
+    def __init__(self, room: BaseConnection, tap: StationTap, box: MediaBox, limits: StationLimits) -> None:
         self._room = room
+        self._media = RoomMedia(room, box, limits)
         self._tap = tap
         self._waiting: deque[tuple[Callable[[], Any], Callable[[Any, CommsError | Refused | None], None]]] = deque()
         self._repeats: list[tuple[float, float, int, Arguments]] = []
@@ -84,6 +89,10 @@ class Hands:
         """Tell the tap what the connection counted."""
         self.ask(self._count, lambda _answer, _error: None)
 
+    def want(self, heard: frozenset[str], seen: frozenset[str]) -> None:
+        """Listen to these tracks, look at those, and at no others."""
+        self.ask(lambda: self._media.want(heard, seen), lambda _answer, _error: None)
+
     def now(self) -> float:
         """The time of the room's host."""
         return self._room.driver.host.now()
@@ -91,13 +100,14 @@ class Hands:
     # --- the chore
 
     def take(self, events: list[Event], *, now: float) -> None:
-        """What the tap tells already."""
+        """Tracks come and go; the rest the tap tells already."""
+        self._media.take(events, now=now)
 
     def deadline(self) -> float | None:
         """When ``handle_timeout`` is due."""
         if self._waiting:
             return 0.0
-        return min((due for due, *_ in self._repeats), default=None)
+        return earlier(self._media.deadline(), min((due for due, *_ in self._repeats), default=None))
 
     def handle_timeout(self, now: float) -> None:
         """Do what waits."""
@@ -110,9 +120,15 @@ class Hands:
             else:
                 done(answer, None)
         self._repeat(now)
+        self._media.handle_timeout(now)
 
     def let_go(self) -> None:
-        """Stand beside it no more."""
+        """Stand beside it no more.  From any thread."""
+        self.ask(self._end, lambda _answer, _error: None)
+
+    def _end(self) -> None:
+        self._media.close()
+        self._repeats.clear()
         self._room.driver.chores.remove(self)
 
     # --- the verbs
@@ -157,6 +173,8 @@ class Hands:
                 if not found:
                     raise Refused("not_found", "this track is gone", field="track")
                 return {"python": call("subscribe" if on else "unsubscribe", repr(sid))}
+            case "publish":
+                return self._media.publish(given)
             case "enter_scene":
                 scene, parcel = given.text("scene", most=1_000), given.parcel("parcel")
                 room.enter_scene(scene, parcel)
@@ -249,6 +267,10 @@ class Hands:
         stats = room.stats
         place = room.me.position
         realm = room.realm
+        silence = mute(room)
+        can = {name: _obstacle(room, can) for name, can in _WORDS.items()}
+        can["subscribe"] = None if silence is None else silence["why"]
+        can["publish"] = can["subscribe"] or _obstacle(room, Can.SPEAK)
         self._tap.counted(
             driver.host.now(),
             {
@@ -261,7 +283,8 @@ class Hands:
                     "unread": stats.unread_events,
                 },
                 "reconnects": stats.reconnects,
-                "can": {name: _obstacle(room, can) for name, can in _WORDS.items()},
+                "can": can,
+                "mute": silence,
                 "position": list(place),
                 "realm": None
                 if realm is None

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 from dcl_comms_drivers.realm.embedded import EmbeddedRealm
 
 from dcl_comms_station.exits import Exit, Failed
+from dcl_comms_station.hosting import find_rooms
 from dcl_comms_station.residents.village import village
 
 if TYPE_CHECKING:
@@ -25,12 +26,14 @@ _END_SECONDS = 10.0
 class OwnRealm:
     """``start()`` it, and ``stop()`` it; what keeps it from starting is raised."""
 
-    def __init__(self, bots: int, livekit: LiveKitServer | RoomHost | None = None) -> None:
+    def __init__(self, bots: int, *, media: bool = False) -> None:
         self.bots = bots
+        self.media = media
+        """Whether its rooms are those of a livekit-server, which have sound and pictures."""
         self.url = ""
         self.names: dict[str, tuple[str, str]] = {}
         """By address, what its bots are called, and that they are bots."""
-        self._livekit = livekit
+        self._livekit: LiveKitServer | RoomHost | None = None
         self._has_livekit = False
         self._ready = threading.Event()
         self._error: BaseException | None = None
@@ -46,13 +49,17 @@ class OwnRealm:
             "url": self.url,
             "bots": self.bots,
             "livekit": self._has_livekit,
+            "media": self.media,
         }
 
     def start(self) -> None:
-        """Have it up."""
+        """Have it up.  Failed: it can't be; ``media``, and there is no livekit-server."""
+        if self.media:
+            self._livekit = find_rooms(livekit=True, media=True)
         self._thread.start()
         self._ready.wait()
         if self._error is not None:
+            self._leave_rooms()
             raise self._error
 
     def stop(self) -> None:
@@ -61,6 +68,12 @@ class OwnRealm:
         if loop is not None and over is not None and not loop.is_closed():
             loop.call_soon_threadsafe(over.set)
         self._thread.join(_END_SECONDS)
+        self._leave_rooms()
+
+    def _leave_rooms(self) -> None:
+        livekit, self._livekit = self._livekit, None
+        if livekit is not None:
+            livekit.stop()
 
     def _run(self) -> None:
         try:

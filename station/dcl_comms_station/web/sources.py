@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
+from dcl_comms_drivers.livekit.choice import RoomEngine
 from dcl_comms_drivers.settings import Subscribe
 
 from dcl_comms_core.adapters.connection_string import Adapter
@@ -30,10 +31,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from dcl_comms_drivers.settings import Settings
+
     from dcl_comms_station.board.asked import Arguments
     from dcl_comms_station.board.messages import Request
     from dcl_comms_station.loops import Bell, Loop
     from dcl_comms_station.visitor import Visitor
+    from dcl_comms_station.web.mailbox import StationTap
     from dcl_comms_station.web.station import Station
 
 __all__ = ["Order", "Sources", "wallets_of"]
@@ -56,6 +60,8 @@ class Order:
     visitor: Visitor = NOBODY
     record: bool = False
     """From the beginning."""
+    media: bool = False
+    """With sound and pictures: over the livekit package's engine; our own realm, in a livekit-server's rooms."""
 
 
 class Sources:
@@ -104,6 +110,11 @@ class Sources:
                 self._asides.ask(request)
 
     def _read(self, given: Arguments) -> Order:
+        media = given.truth("media", default=False)
+        if given.truth("again", default=False):
+            if self._looked_at is None or self._open_now() is None:
+                raise Refused("no_session", "nothing is open that could be opened again")
+            return replace(self._looked_at, media=media)
         number = given.whole("wallet", 0)
         if not 0 <= number < len(self._visitors):
             raise Refused("wallet", f"there is no wallet {number}", field="wallet")
@@ -117,7 +128,7 @@ class Sources:
             visitor = replace(visitor, secret=given.text("secret", most=1_000), names_secret=True)
         if "own" in given:
             own = type(given)(given.object("own"))
-            return Order(bots=min(max(own.whole("bots", _BOTS), 0), _MOST_BOTS), visitor=visitor)
+            return Order(bots=min(max(own.whole("bots", _BOTS), 0), _MOST_BOTS), visitor=visitor, media=media)
         if "recording" in given:
             return Order(recording=self._folder.find(given.whole("recording")))
         target = given.text("target", most=_TARGET).strip()
@@ -125,7 +136,7 @@ class Sources:
             parse_target(target)
         except InvalidConnectionString as error:
             raise Refused("target", str(error), field="target") from None
-        return Order(target=target, visitor=visitor)
+        return Order(target=target, visitor=visitor, media=media)
 
     def order(self, order: Order) -> None:
         """Look at something else.  From any thread."""
@@ -184,8 +195,7 @@ class Sources:
             if self._own is not None and order.bots is not None:
                 source = Source(kind=kind, target=shown, realm=self._own.told)
                 station.look_at(tap, source, names=self._own.names)
-            settings = order.visitor.settings(target)
-            settings |= {"tap": tap, "timeout": self._timeout, "subscribe": Subscribe.NONE}
+            settings = self._settings(order, target, tap)
             async with loop.connect(target, **settings) as room:
                 station.take_hands(tap, room)
                 if order.record:
@@ -202,6 +212,14 @@ class Sources:
             station.over(tap, reason, clean(known[1], limit=500), "look at the target and the wallet, and try again")
         else:
             station.over(tap)
+
+    def _settings(self, order: Order, target: str, tap: StationTap) -> Settings:
+        """What ``connect`` is told; errors as of Visitor.settings."""
+        settings = order.visitor.settings(target)
+        settings |= {"tap": tap, "timeout": self._timeout, "subscribe": Subscribe.NONE}
+        if order.media:
+            settings["engine"] = RoomEngine.LIVEKIT
+        return settings
 
     def _play(self, path: Path) -> None:
         number = self._folder.add(path)
@@ -222,9 +240,9 @@ class Sources:
             self._leave_own()
             assert order.target is not None  # noqa: S101 - one of the two
             return order.target
-        if self._own is None or self._own.bots != order.bots:
+        if self._own is None or (self._own.bots, self._own.media) != (order.bots, order.media):
             self._leave_own()
-            own = OwnRealm(order.bots)
+            own = OwnRealm(order.bots, media=order.media)
             own.start()
             self._own = own
         return self._own.url

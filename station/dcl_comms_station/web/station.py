@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from dcl_comms_core.errors import CommsError, InvalidFilter
 from dcl_comms_core.readers.kinds import EVERY_KIND
-from dcl_comms_station.board.asked import Refused
+from dcl_comms_station.board.asked import Arguments, Refused
 from dcl_comms_station.board.board import Board
 from dcl_comms_station.board.limits import STATION_LIMITS
 from dcl_comms_station.board.messages import Source
@@ -25,6 +25,8 @@ from dcl_comms_station.web.gate import Tokens
 from dcl_comms_station.web.hands import Hands, refusal
 from dcl_comms_station.web.links import Links
 from dcl_comms_station.web.mailbox import StationTap
+from dcl_comms_station.web.media.box import MediaBox
+from dcl_comms_station.web.media.sounds import SOUND, Sounds
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -42,6 +44,7 @@ if TYPE_CHECKING:
 __all__ = ["Seat", "Station"]
 
 _COUNT_SECONDS: Final = 1.0
+_NOTHING: Final[tuple[frozenset[str], frozenset[str]]] = frozenset(), frozenset()
 _EARLY: Final = 64
 """So many requests wait for a room that is told of and not ours yet."""
 
@@ -92,6 +95,10 @@ class Station:
         self._counting: asyncio.TimerHandle | None = None
         self._tap: StationTap | None = None
         self._hands: Hands | None = None
+        self._box = MediaBox(limits.media_bytes, lambda: self.soon(self._turn))
+        self._perceiving = _NOTHING
+        """What the room was last told to listen to and to look at."""
+        self._sounds = Sounds(limits)
         self._early: list[Request] = []
         """What pages asked for in the moment before."""
         self._taping: Taping | None = None
@@ -146,15 +153,16 @@ class Station:
 
     def take_hands(self, tap: StationTap, room: BaseConnection) -> None:
         """Pages may act in this room.  From the room's own thread."""
-        hands = Hands(room, tap)
+        hands = Hands(room, tap, self._box, self.limits)
 
         def begin() -> None:
             if self._tap is tap:
-                self._hands = hands
+                self._hands, self._perceiving = hands, _NOTHING
                 early, self._early = self._early, []
                 for request in early:
-                    self._do(request)
+                    self._do_it(request)
                 self._count()
+                self._turn()
 
         self.soon(begin)
 
@@ -206,6 +214,7 @@ class Station:
     def leave(self, seat: Seat) -> None:
         """It is closed."""
         self._seats.pop(seat.page.number, None)
+        self._sounds.forget(seat.page.number)
         self.board.gone(seat.page.number)
         self._turn()
 
@@ -224,15 +233,26 @@ class Station:
             if seen:
                 self._keep_newest(seen)
                 board.observe(seen, now=self.now())
+        perceived, media = self._box.take()
+        if perceived or media is not None:
+            board.perceive(perceived, media, now=self.now())
         due = board.deadline()
         if due is not None and due <= self.now():
             board.handle_timeout(self.now())
         for request in board.requests():
             self._do(request)
+        self._listen()
         for seat in self._seats.values():
             if seat.page.frames or seat.page.closing is not None:
                 seat.work.set()
         self._arm()
+
+    def _listen(self) -> None:
+        """Have the room listen to what pages do, and to nothing else."""
+        wanted = self.board.perceiving
+        if self._hands is not None and wanted != self._perceiving:
+            self._perceiving = wanted
+            self._hands.want(*wanted)
 
     def _keep_newest(self, seen: list[Observed]) -> None:
         """With what a recording begins that is begun later."""
@@ -286,6 +306,31 @@ class Station:
             self._timer = self._loop.call_later(max(due - self.now(), 0.0), self._turn)
 
     def _do(self, request: Request) -> None:
+        try:
+            asked = self._with_sound(request)
+        except Refused as refused:
+            self.refuse(request, refused)
+            return
+        if asked is not None:
+            self._do_it(asked)
+
+    def _with_sound(self, request: Request) -> Request | None:
+        """What is to be done, with the WAV that it is about; None: it was done here.  Refused: there is none."""
+        given = request.arguments
+        match request.do:
+            case "upload" if given.truth("sound", default=False):
+                self._sounds.begin(request.page, given.whole("size"))
+                self.answer(request, {"upload": SOUND})
+            case "piece" if given.all["piece"].number == SOUND:
+                self._sounds.piece(request.page, given.all["piece"])
+            case "publish" if given.all.get("kind") == "wav":
+                data = self._sounds.take(request.page)
+                return request._replace(arguments=Arguments({**given.all, "data": data}))
+            case _:
+                return request
+        return None
+
+    def _do_it(self, request: Request) -> None:
         if self._is_early and (request.do not in _ELSEWHERE or request.do == "record"):
             self._open[id(request)] = request
             self._early.append(request)
@@ -355,6 +400,7 @@ class Station:
             self._counting = None
         if hands is not None:
             hands.let_go()
+            self._box.take()
         for request in list(self._open.values()):
             self.refuse(request, Refused("lost", "the connection is over"))
         self._open.clear()

@@ -43,7 +43,7 @@ export const T = {
     string: "A connection string", stringMore: "LiveKit, ws-room, signed login: its kind is recognised as you type. A token in it is never shown.", kind: "Kind", room: "Room", identity: "Identity",
     since: (span: string) => `expired ${span} ago`, stringFirst: "Paste a connection string first.",
     recording: "A recording", recordingMore: "Play a room again, with everything that was said and sent. Drop a file here, or choose one.", recordings: "Recordings in the Station's folder", cut: "ends early", choose: "Choose a file", uploading: "Uploading",
-    who: "Who and where", as: "As", x: "x (east, m)", z: "z (north, m)", scene: "Scene", noScene: "none", parcelX: "Parcel x", parcelZ: "Parcel z",
+    who: "Who and where", as: "As", x: "x (east, m)", z: "z (north, m)", scene: "Scene", noScene: "none", media: "with sound and pictures", mediaMore: "Takes the livekit package; the realm on this machine takes a livekit-server too.", parcelX: "Parcel x", parcelZ: "Parcel z",
     whoMore: "A guest is a new wallet that is forgotten at the end. Other wallets are named when the Station starts: --wallet FILE.",
   },
   connecting: {
@@ -111,7 +111,10 @@ export const T = {
   },
   media: {
     muted: "muted", empty: "No tracks", emptyMore: "Who turns on a microphone or a camera shows here. In Decentraland a token usually allows the microphone only.", listen: "Listen", deafen: "Stop listening", watch: "Watch", away: "Stop watching", volume: "Volume", solo: "Solo", level: "Level", picture: "Picture of this track",
-    speak: "Speak", speakMore: "Publishes a tone as your microphone.", hz: "Pitch (Hz)", seconds: "Seconds", tone: "Play a tone", noWorklet: (why: string) => `This browser can't play it: ${why}`,
+    none: "Neither sound nor pictures here", fix: (how: string) => `What helps: ${how}.`, again: "Open it again with sound and pictures",
+    states: { waiting: "Waiting for it…", on: "", failed: "It can't be had", gone: "It is gone" } as Record<string, string>, dropped: (n: number) => `${n} dropped`, missed: (ms: number) => `${(ms / 1000).toFixed(1)} s missed by this page`,
+    speak: "Speak", speakMore: "Publishes a tone or a WAV as your microphone.", hz: "Pitch (Hz)", seconds: "Seconds", tone: "Play a tone", wav: "Play a WAV", chooseWav: "Choose a WAV", sending: "Sending the WAV", stop: "Stop", noWorklet: (why: string) => `This browser can't play it: ${why}`,
+    said: { publishing: "Publishing the microphone…", speaking: "Playing", done: "Played", failed: "Not played" } as Record<string, string>, whats: { tone: "the tone", wav: "the WAV" } as Record<string, string>, of: (at: number, all: number) => `${at.toFixed(1)} of ${all.toFixed(1)} s`,
   },
   learn: {
     empty: "Nothing has happened yet", emptyMore: "Each step of the way in, and all that follows, is told here as it happens.", chapters: "Chapters", overview: "Overview", overviewMore: "The way in, with the time that each part took.", step: "Step", previous: "Previous step", next: "Next", first: "This is the first step.", last: "This is the newest step.", newest: "Newest",

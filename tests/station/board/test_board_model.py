@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import struct
-from itertools import count
+from itertools import count, pairwise
 
 from dcl_comms_station.board.board import Board
 from dcl_comms_station.board.frames import HEAD_BYTES, POSITION_BYTES
+from dcl_comms_station.board.hearing import Heard, Picture, Seen
 from dcl_comms_station.board.limits import StationLimits
 from dcl_comms_station.board.messages import Closing, Source
 from dcl_comms_station.board.observed import Acknowledged, Received, Sent, Step
@@ -23,7 +24,11 @@ from dcl_comms_core.packets.events import MovementKind, Vector3
 from dcl_comms_core.peers import Arrival, PeerId
 from dcl_comms_core.proto import rfc4
 
-LIMITS = StationLimits(pages=3, queue=20, chat=40, events=40, snapshot=15, peers=8, packets=60, history=60)
+LIMITS = StationLimits(pages=3, queue=20, chat=40, events=40, snapshot=15, peers=8, packets=60, history=60, sound_ms=50)
+TRACKS = ("TR_a", "TR_b", "TR_c")
+PIECE = 960
+"""Bytes of 10 ms of sound."""
+PLANES = bytes(16 * 16 * 3 // 2)
 ME = PeerId("0x" + "0" * 40)
 PEERS = [PeerId(f"0x{number:040x}") for number in range(1, 12)]
 LINK = LinkRef(1, 1)
@@ -34,6 +39,9 @@ VIEW = {
     "stats": {"on": True},
     "learn": {"on": True},
     "time": {"on": True},
+    "media": {"on": True},
+    "audio": list(TRACKS[:2]),
+    "video": [TRACKS[2]],
 }
 
 
@@ -49,11 +57,17 @@ class Shown:
         self.events: dict[int, dict] = {}
         self.answers: dict[int, dict] = {}
         self.undrawn: list[int] = []
+        self.heard: dict[int, list[int]] = {}
+        self.seen: dict[int, int] = {}
 
     def take(self, frame):
         if isinstance(frame, bytes):
             kind, version, rows, seq, _ = struct.unpack_from("<BBHId", frame)
-            assert (kind, version) == (1, 1)
+            assert version == 1
+            if kind != 1:
+                self._next(seq)
+                self._perceive(kind, frame[HEAD_BYTES:])
+                return
             assert len(frame) == HEAD_BYTES + rows * POSITION_BYTES
             self._next(seq)
             for row in range(rows):
@@ -69,6 +83,18 @@ class Shown:
         self._next(told["s"])
         for event in told["ev"]:
             self._apply(event)
+
+    def _perceive(self, kind, body):
+        track, many = struct.unpack_from("<HH", body)
+        if kind == 2:
+            assert track < 2
+            assert len(body) == 4 + 2 * many <= 4 + 5 * PIECE, "half a second at most waits, here less"
+            numbers = [body[at] for at in range(4, len(body), PIECE)]
+            self.heard.setdefault(track, []).extend(numbers)
+        else:
+            assert (kind, track) == (3, 0)
+            assert body[8:-1] == PLANES[:-1]
+            self.seen[track] = body[-1]
 
     def _next(self, seq):
         assert seq == self.seq + 1, "frames are counted without a gap"
@@ -118,6 +144,7 @@ class BoardModel(RuleBasedStateMachine):
         self.pages: dict[int, Shown] = {}
         self.numbers, self.asked, self.tokens = count(1), count(1), count(1)
         self.here: dict[PeerId, tuple | None] = {}
+        self.sounded = dict.fromkeys(TRACKS, 0)
 
     def each(self, do):
         """The same for both; they answer the same."""
@@ -219,6 +246,30 @@ class BoardModel(RuleBasedStateMachine):
             assert after is None or after > before or self.now > before or after != due, "a deadline that stays"
         self.now = until
 
+    @rule(pick=st.integers(0, 2), audio=st.sets(st.sampled_from(TRACKS)), video=st.sets(st.sampled_from(TRACKS)))
+    def page_listens_to_others(self, pick, audio, video):
+        if self.pages:
+            number = sorted(self.pages)[pick % len(self.pages)]
+            self.pages[number].heard = {}
+            # What it listens to is in what it says anew each time; here it comes back to what it had.
+            for view in ({**VIEW, "audio": sorted(audio), "video": sorted(video)}, VIEW):
+                if number in self.pages:
+                    self.say(number, {"id": next(self.asked), "do": "view", **view})
+
+    @rule(sid=st.sampled_from(TRACKS[:2]), many=st.integers(1, 12))
+    def a_track_sounds(self, sid, many):
+        """Each piece has a number, which is higher than that before it."""
+        pieces = []
+        for _ in range(many):
+            self.sounded[sid] = (self.sounded[sid] + 1) % 256
+            pieces.append(Heard(sid, bytes([self.sounded[sid]]) * PIECE))
+        self.each(lambda board: board.perceive(pieces, None, now=self.now))
+
+    @rule(number=st.integers(0, 255))
+    def a_track_shows(self, number):
+        seen = Seen(TRACKS[2], Picture(16, 16, 0, PLANES[:-1] + bytes([number])))
+        self.each(lambda board: board.perceive([seen], None, now=self.now))
+
     @rule(who=st.sampled_from(PEERS))
     def peer_comes(self, who):
         self.see(Step(self.now, ev.PeerJoined(at=self.now, room="island", sender=who, arrival=Arrival.NEW)))
@@ -256,12 +307,20 @@ class BoardModel(RuleBasedStateMachine):
         self.see(Sent(self.now, "island", command), Acknowledged(self.now, "island", (token,), failed))
 
     @invariant()
+    def sound_comes_in_order(self):
+        for shown in self.pages.values():
+            for heard in shown.heard.values():
+                steps = [(after - before) % 256 for before, after in pairwise(heard[-100:])]
+                assert all(0 < step < 200 for step in steps), "each is newer than what was before it"
+
+    @invariant()
     def pages_cost_no_more_than_they_may(self):
         for board in self.boards:
             assert len(board.pages) <= LIMITS.pages
             for page in board.pages:
                 assert page.waiting <= LIMITS.queue
                 assert page.undrawn <= LIMITS.unacknowledged
+                assert page.hearing.waiting_bytes <= 2 * 5 * PIECE + len(PLANES)
             stage = board.stage
             assert len(stage.packets) <= LIMITS.packets
             assert len(stage.talk) <= LIMITS.chat

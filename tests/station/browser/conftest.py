@@ -99,19 +99,19 @@ def station(start_process, tmp_path):
 
 @pytest.fixture
 def visit(chromium, request):
-    """Open a page: visit(url, place=, width=, height=, theme=, **context).  What went wrong in any of them fails the test.
+    """Open a page: visit(url, place=, width=, height=, theme=, script=, **context).  What went wrong in any of them fails the test.
 
     ``place``: where the page is served, if the URL does not say so.
     """
     contexts, pages, heard = [], [], []
 
-    def open_page(url, *, place=None, width=1280, height=800, theme="dark", inside=None, **settings):
+    def open_page(url, *, place=None, width=1280, height=800, theme="dark", inside=None, script="", **settings):
         context = inside
         if context is None:
             context = chromium.new_context(
                 viewport={"width": width, "height": height}, color_scheme=theme, reduced_motion="reduce", **settings
             )
-            context.add_init_script(WATCHED)
+            context.add_init_script(WATCHED + script)
             context.grant_permissions(["clipboard-read", "clipboard-write"])
             contexts.append(context)
         page = context.new_page()

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import web
 from dcl_comms_station.board.frames import audio, position, positions, read_upload, video
+from dcl_comms_station.board.hearing import Picture
 from rigs.interop.npm import refuse
 
 pytestmark = [pytest.mark.node, pytest.mark.timeout(300)]
@@ -25,7 +26,7 @@ const out = JSON.parse(readFileSync(0, "utf8")).map((hex) => {
   if (head.type === frames.POSITIONS) frames.positions(bytes, head, { place: (...row) => rows.push(row) });
   const sound = head.type === frames.AUDIO ? frames.sound(bytes) : null;
   const picture = head.type === frames.VIDEO ? frames.picture(bytes) : null;
-  return { ...head, rows, sound: sound && [sound.track, ...sound.samples], picture: picture && [picture.track, picture.width, picture.height, picture.format, ...picture.planes] };
+  return { ...head, rows, sound: sound && [sound.track, ...sound.samples], picture: picture && [picture.track, picture.width, picture.height, picture.turns, ...picture.planes] };
 });
 const piece = frames.piece(3, 70000, new Uint8Array([1, 2, 255]));
 console.log(JSON.stringify({ out, piece: Buffer.from(piece).toString("hex") }));
@@ -74,8 +75,8 @@ def test_frames(decode):
             table[:-5],
             positions([], 1, 2.0),
             audio(9, samples, 2, 3.0),
-            video(4, (3, 3), bytes(range(17)), 3, 4.0),
-            video(4, (3, 3), bytes(5), 3, 4.0),
+            video(4, Picture(3, 3, 1, bytes(range(17))), 3, 4.0),
+            video(4, Picture(3, 3, 0, bytes(5)), 3, 4.0),
             table[:15],
             b"\x01\x02" + table[2:],
             b"",
@@ -91,7 +92,7 @@ def test_frames(decode):
     assert cut["rows"] == whole["rows"][:2]
     assert empty["rows"] == []
     assert sound["sound"] == [9, 1000, -32_768]
-    assert picture["picture"] == [4, 3, 3, 0, *range(17)]
+    assert picture["picture"] == [4, 3, 3, 1, *range(17)]
     assert short["picture"] is None
     assert nothing == [None] * 3
     piece = read_upload(bytes.fromhex(told["piece"]))

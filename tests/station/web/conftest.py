@@ -14,6 +14,7 @@ import pytest
 from websockets.sync.client import connect
 
 COMMAND = [sys.executable, "-W", "error", "-m", "dcl_comms_station", "station", "--no-browser"]
+POSITIONS, AUDIO, VIDEO = 1, 2, 3
 HEAD, ROW = struct.Struct("<BBHId"), struct.Struct("<HBBfffHH")
 VIEW = {"map": {"on": True}, "stats": {"on": True}, "chat": {"on": True}}
 SECONDS = 60.0
@@ -34,6 +35,10 @@ class Page:
         self.draws = draws
         self.events: list[dict] = []
         self.places: dict[int, list[tuple]] = {}
+        self.sound: dict[int, bytearray] = {}
+        """By the track's place in what is listened to."""
+        self.pictures: list[tuple[int, int, int, int, bytes]] = []
+        """Track, width, height, quarter turns, planes."""
         self.answers: dict[int, dict] = {}
         self.raw: list[str | bytes] = []
         self._asked = 0
@@ -47,8 +52,14 @@ class Page:
         frame = self.socket.recv(timeout=timeout)
         self.raw.append(frame)
         if isinstance(frame, bytes):
-            _, _, rows, seq, _ = HEAD.unpack_from(frame)
-            for row in range(rows):
+            kind, _, rows, seq, _ = HEAD.unpack_from(frame)
+            if kind == AUDIO:
+                track, samples = struct.unpack_from("<HH", frame, HEAD.size)
+                assert len(frame) == HEAD.size + 4 + 2 * samples
+                self.sound.setdefault(track, bytearray()).extend(frame[HEAD.size + 4 :])
+            elif kind == VIDEO:
+                self.pictures.append((*struct.unpack_from("<HHHH", frame, HEAD.size), frame[HEAD.size + 8 :]))
+            for row in range(rows if kind == POSITIONS else 0):
                 slot, _, _, x, y, z, _, _ = ROW.unpack_from(frame, HEAD.size + row * ROW.size)
                 self.places.setdefault(slot, []).append((x, y, z))
         else:
@@ -73,6 +84,10 @@ class Page:
         self.until(lambda: number in self.answers)
         answer = self.answers[number]
         return answer["ok"] if "ok" in answer else answer["error"]
+
+    def send_piece(self, upload, seq, data):
+        """A piece of a file."""
+        self.socket.send(HEAD.pack(16, 1, upload, seq, 0.0) + data)
 
     def until(self, found, seconds=SECONDS):
         """Take frames until that is so; what it says."""

@@ -415,7 +415,7 @@ class Stage:
 
     def _counted(self, seen: Counted) -> None:
         before, self.counted = self.counted, seen.values
-        if before.get("can") != seen.values.get("can"):
+        if any(before.get(name) != seen.values.get(name) for name in ("can", "mute")):
             self.changed = True
         for who, name in seen.values.get("names", {}).items():
             self._change(PeerId(who), "name", value=name)

@@ -1,9 +1,9 @@
-// Sound and pictures of the tracks that are listened to or watched: nothing is subscribed by itself.
-import { signal } from "@preact/signals";
+// Sound and pictures of the tracks that are listened to or watched: the Station subscribes to what the view names.
+import { effect, signal } from "@preact/signals";
 import { picture, sound } from "../wire/frames.ts";
-import { act, onMedia } from "../state/link.ts";
-import { peers, toast } from "../state/store.ts";
-import { listening, watching } from "../state/views.ts";
+import { onMedia } from "../state/link.ts";
+import { media, peers, toast } from "../state/store.ts";
+import { listening, trackOf, watching } from "../state/views.ts";
 import { T } from "../texts.ts";
 
 interface Voice { node: AudioWorkletNode; gain: GainNode }
@@ -34,21 +34,23 @@ async function voice(sid: string): Promise<void> {
 }
 
 export async function listen(sid: string): Promise<void> {
-  if (!(await act("subscribe", { track: sid, on: true }))) return;
   try {
     await voice(sid);
   } catch (error) {
+    context = null;
     return toast(T.media.noWorklet(String(error)), "error");
   }
-  listening.value = [...listening.value, sid];
+  if (!listening.value.includes(sid)) listening.value = [...listening.value, sid];
 }
 
 export function deafen(sid: string): void {
   listening.value = listening.value.filter((each) => each !== sid);
-  voices.get(sid)?.node.disconnect();
+  const gone = voices.get(sid);
+  gone?.gain.disconnect();
+  gone?.node.port.postMessage(null);
   voices.delete(sid);
+  if (solo.value === sid) alone(null);
   levels.value = { ...levels.value, [sid]: 0 };
-  void act("subscribe", { track: sid, on: false });
 }
 
 export function volume(sid: string, value: number): void {
@@ -61,8 +63,8 @@ export function alone(sid: string | null): void {
   loud();
 }
 
-export async function watch(sid: string): Promise<void> {
-  if (await act("subscribe", { track: sid, on: true })) watching.value = [...watching.value, sid];
+export function watch(sid: string): void {
+  watching.value = [...watching.value, sid];
 }
 
 export function look(sid: string, canvas: HTMLCanvasElement | null): void {
@@ -71,25 +73,35 @@ export function look(sid: string, canvas: HTMLCanvasElement | null): void {
 
 export function away(sid: string): void {
   watching.value = watching.value.filter((each) => each !== sid);
-  void act("subscribe", { track: sid, on: false });
 }
 
-// A frame names its track by its place in what we said that we listen to.
+// What is gone is not listened to any more; another track of the same peer is another one.
+effect(() => {
+  for (const { sid, state } of media.value.tracks) {
+    if (state !== "gone") continue;
+    if (listening.peek().includes(sid)) deafen(sid);
+    if (watching.peek().includes(sid)) away(sid);
+  }
+});
+
 onMedia("audio", (data) => {
   const told = sound(data);
-  const sid = told && listening.value[told.track];
+  const sid = told && trackOf("audio", told.track);
   if (told && sid) voices.get(sid)?.node.port.postMessage(told.samples.slice());
 });
 
 onMedia("video", (data) => {
   const told = picture(data);
-  const sid = told && watching.value[told.track];
+  const sid = told && trackOf("video", told.track);
   const canvas = sid ? canvases.get(sid) : undefined;
   if (!told || !canvas) return;
-  const frame = new VideoFrame(told.planes, { format: "I420", codedWidth: told.width, codedHeight: told.height, timestamp: 0 });
-  canvas.width = told.width;
-  canvas.height = told.height;
-  canvas.getContext("2d")?.drawImage(frame, 0, 0);
+  const { width, height, turns } = told;
+  const frame = new VideoFrame(told.planes, { format: "I420", codedWidth: width, codedHeight: height, timestamp: 0 });
+  [canvas.width, canvas.height] = turns % 2 ? [height, width] : [width, height];
+  const brush = canvas.getContext("2d");
+  brush?.translate(canvas.width / 2, canvas.height / 2);
+  brush?.rotate((turns * Math.PI) / 2);
+  brush?.drawImage(frame, -width / 2, -height / 2);
   frame.close();
 });
 

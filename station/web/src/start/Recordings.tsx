@@ -2,25 +2,20 @@
 import { useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import type { Failure, Recording } from "../wire/protocol.ts";
-import { piece } from "../wire/frames.ts";
 import { T } from "../texts.ts";
 import { Icon } from "../parts/icons.tsx";
 import { Button, Problem } from "../parts/ui.tsx";
 import { bytes, minutes, Word } from "../parts/words.tsx";
-import { failure, link } from "../state/link.ts";
+import { failure, link, sendPieces } from "../state/link.ts";
 import { readOnly } from "../state/store.ts";
 import { exporting } from "../recording/exporting.ts";
 import { open } from "./opening.ts";
 
-const S = T.start, PIECE = 60_000, AHEAD = 1_000_000;
+const S = T.start;
 
 async function upload(file: File, told: (part: number) => void): Promise<number> {
   const { upload: number } = await link.ask<{ upload: number }>("upload", { name: file.name.slice(0, 200), size: file.size });
-  for (let at = 0, seq = 0; at < file.size; at += PIECE, seq++) {
-    while (link.waiting > AHEAD) await new Promise((go) => setTimeout(go, 20));
-    link.send(piece(number, seq, new Uint8Array(await file.slice(at, at + PIECE).arrayBuffer())));
-    told(Math.min(1, (at + PIECE) / file.size));
-  }
+  await sendPieces(number, file, told);
   return (await link.ask<{ recording: number }>("uploaded", { upload: number })).recording;
 }
 

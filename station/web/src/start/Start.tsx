@@ -9,7 +9,7 @@ import { plain, short, span, Word } from "../parts/words.tsx";
 import { failure, link } from "../state/link.ts";
 import { recent } from "../state/settings.ts";
 import { now, readOnly, welcome } from "../state/store.ts";
-import { at, open, scene, who } from "./opening.ts";
+import { at, open, scene, who, withMedia } from "./opening.ts";
 import { Recordings } from "./Recordings.tsx";
 
 const S = T.start;
@@ -149,6 +149,8 @@ function Where() {
         )}
       </div>
       <p class="dim">{S.whoMore}</p>
+      <Check label={S.media} on={withMedia.value} onChange={(on) => { withMedia.value = on; }} />
+      <p class="dim">{S.mediaMore}</p>
     </section>
   );
 }

@@ -7,11 +7,12 @@ import type { Failure } from "../wire/protocol.ts";
 export const lastOpened = signal<Record<string, unknown> | null>(null);
 export const who = signal(0);
 export const at = signal<[number, number]>([8, 8]);
+export const withMedia = signal(false);
 export const scene = signal({ id: "", x: 0, z: 0 });
 
 /** Opens it; what refused it, or null.  Only what has no secret in it is remembered. */
 export async function open(args: Record<string, unknown>, remember?: string): Promise<Failure | null> {
-  const whole = { ...args, wallet: who.value, at: [at.value[0], 0, at.value[1]], ...(scene.value.id ? { scene: { id: scene.value.id, parcel: [scene.value.x, scene.value.z] } } : {}) };
+  const whole = { ...args, ...(withMedia.value ? { media: true } : {}), wallet: who.value, at: [at.value[0], 0, at.value[1]], ...(scene.value.id ? { scene: { id: scene.value.id, parcel: [scene.value.x, scene.value.z] } } : {}) };
   lastOpened.value = whole;
   try {
     await link.ask("open", whole);

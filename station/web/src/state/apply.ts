@@ -53,6 +53,7 @@ function one(event: Told): void {
       store.events.value = [...store.events.value, { n: -Date.now(), t: Date.now() / 1000 + store.ahead.value, level: "warning", name: "gap", text }];
       return;
     }
+    case "media": { store.media.value = event; return; }
     case "realm": { store.realm.value = event; return; }
     case "ping": return;
   }
@@ -77,6 +78,7 @@ function forget(): void {
   store.time.value = null;
   store.profiles.value = {};
   store.realm.value = null;
+  store.media.value = { tracks: [], speaking: null };
 }
 
 function peer(peer: Peer): void {

@@ -1,12 +1,13 @@
 // The one link of the page, and the verbs that the panels use.
 import { effect } from "@preact/signals";
-import { AUDIO, POSITIONS, VIDEO, positions } from "../wire/frames.ts";
+import { AUDIO, POSITIONS, VIDEO, piece, positions } from "../wire/frames.ts";
 import type { Failure } from "../wire/protocol.ts";
 import { Link, Refused } from "../wire/socket.ts";
 import { motion } from "../map/motion.ts";
 import { apply } from "./apply.ts";
 import * as store from "./store.ts";
-import { tellViews, view } from "./views.ts";
+import type { View } from "../wire/protocol.ts";
+import { enforce, listening, tellViews, view } from "./views.ts";
 
 type Heard = (data: ArrayBuffer) => void;
 const media: { audio: Heard; video: Heard } = { audio: () => undefined, video: () => undefined };
@@ -14,13 +15,17 @@ export function onMedia(kind: "audio" | "video", heard: Heard): void {
   media[kind] = heard;
 }
 
+let greeted: View = {};
 export const link = new Link({
   phase(phase) {
     store.phase.value = phase;
     if (phase === "gone") store.endedAt.value ??= Date.now() / 1000;
     if (phase === "open") store.endedAt.value = null;
   },
-  welcome(welcome) { store.welcome.value = welcome; },
+  welcome(welcome) {
+    enforce(greeted);
+    store.welcome.value = welcome;
+  },
   told: apply,
   binary(head, data) {
     if (head.type === POSITIONS) {
@@ -29,7 +34,8 @@ export const link = new Link({
     } else if (head.type === AUDIO) media.audio(data);
     else if (head.type === VIDEO) media.video(data);
   },
-  view: () => view.peek(),
+  view: () => (greeted = view.peek()),
+  hears: () => listening.peek().length > 0,
 });
 
 export function start(): void {
@@ -55,6 +61,16 @@ export async function act<Answer = Record<string, unknown>>(what: string, args: 
     const { text, fix } = failure(error);
     store.toast(fix ? `${text} ${fix}` : text, "error");
     return null;
+  }
+}
+
+const PIECE = 60_000, AHEAD = 1_000_000;
+/** Sends a file piece by piece; the Station said under which number. */
+export async function sendPieces(number: number, file: File, told: (part: number) => void): Promise<void> {
+  for (let at = 0, seq = 0; at < file.size; at += PIECE, seq++) {
+    while (link.waiting > AHEAD) await new Promise((go) => setTimeout(go, 20));
+    link.send(piece(number, seq, new Uint8Array(await file.slice(at, at + PIECE).arrayBuffer())));
+    told(Math.min(1, (at + PIECE) / file.size));
   }
 }
 

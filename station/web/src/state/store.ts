@@ -1,6 +1,6 @@
 // What the page knows, as signals: filled by apply.ts, read by the panels.  Nothing here grows without end.
 import { computed, signal } from "@preact/signals";
-import type { Chapter, Chat, Logged, Mark, Packet, Peer, PeerRow, Profile, Rows, State, Stats, Welcome } from "../wire/protocol.ts";
+import type { Chapter, Chat, Logged, Mark, MediaState, Packet, Peer, PeerRow, Profile, Rows, State, Stats, Welcome } from "../wire/protocol.ts";
 import type { Phase } from "../wire/socket.ts";
 
 export const CHATS = 5000, EVENTS = 1000, CHARTED = 600;
@@ -35,6 +35,7 @@ export const marks = signal<Mark[]>([]);
 export interface Bins { start: number; step: number; bins: number[][] }
 export const time = signal<Bins | null>(null);
 export const profiles = signal<Record<string, Profile>>({});
+export const media = signal<MediaState>({ tracks: [], speaking: null });
 export const realm = signal<{ url: string; bots: number; livekit: boolean } | null>(null);
 export const packet = signal<Packet | null>(null);
 export const wanted = signal<number | null>(null);

@@ -9,6 +9,10 @@ export const packetsView = signal<{ filter: string; highlight: string; anchor: n
 export const before = signal<number | null>(null);
 export const listening = signal<string[]>([]);
 export const watching = signal<string[]>([]);
+/** The view that frames are of which come now: the last one that was answered. */
+let inForce: View = {};
+export function enforce(view: View): void { inForce = view; }
+export function trackOf(kind: "audio" | "video", place: number): string | undefined { return inForce[kind]?.[place]; }
 export const viewErrors = signal<Record<string, Failure | undefined>>({});
 /** Sides that show their panel however the tabs stand: the packets under Learn, a sheet over the map. */
 export const mapShown = computed(() => !narrow.value || tab.value === "map");
@@ -25,6 +29,7 @@ export const view = computed<View>(() => {
     learn: { on: tab.value === "learn" },
     time: { on: true },
     stats: { on: true },
+    media: { on: tab.value === "media" || listening.value.length > 0 || watching.value.length > 0 },
     audio: listening.value,
     video: watching.value,
   };
@@ -44,7 +49,7 @@ export function tellViews(ask: (view: View) => Promise<{ errors?: Record<string,
       waiting = false;
       const now = view.peek();
       last = JSON.stringify(now);
-      ask(now).then((answer) => { viewErrors.value = answer.errors ?? {}; }, () => undefined);
+      ask(now).then((answer) => { enforce(now); viewErrors.value = answer.errors ?? {}; }, () => undefined);
     }, 30);
   });
 }

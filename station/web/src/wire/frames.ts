@@ -9,7 +9,8 @@ export interface Places {
   place(slot: number, flags: number, kind: number, x: number, y: number, z: number, yaw: number, speed: number, t: number): void;
 }
 export interface Sound { track: number; samples: Int16Array<ArrayBuffer> }
-export interface Picture { track: number; width: number; height: number; format: number; planes: Uint8Array<ArrayBuffer> }
+/** I420; turns: by how many quarters it is to be turned clockwise. */
+export interface Picture { track: number; width: number; height: number; turns: number; planes: Uint8Array<ArrayBuffer> }
 
 /** The header, or null where what came is none of our frames. */
 export function header(data: ArrayBuffer): Header | null {
@@ -48,7 +49,7 @@ export function picture(data: ArrayBuffer): Picture | null {
   const [width, height] = [view.getUint16(HEADER + 2, true), view.getUint16(HEADER + 4, true)];
   const bytes = width * height + 2 * Math.ceil(width / 2) * Math.ceil(height / 2);
   if (bytes === 0 || data.byteLength < HEADER + 8 + bytes) return null;
-  return { track: view.getUint16(HEADER, true), width, height, format: view.getUint16(HEADER + 6, true), planes: new Uint8Array(data, HEADER + 8, bytes) };
+  return { track: view.getUint16(HEADER, true), width, height, turns: view.getUint16(HEADER + 6, true), planes: new Uint8Array(data, HEADER + 8, bytes) };
 }
 
 /** A piece of a file on its way to the Station. */

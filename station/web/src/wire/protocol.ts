@@ -21,6 +21,7 @@ export interface State {
   target: string; id: string | null; slot: number; since: number; stages: Stage[]; rooms: Room[];
   island?: { id: string; peers: number } | null; realm?: { name: string; url: string } | null;
   error?: { reason: string; retry?: string | null; text: string; fix?: string | null } | null;
+  media?: { why: string; fix?: string | null; again: boolean } | null;
   silent?: { why: string; fix?: string | null; count: number }[]; can: Can;
   record?: { name: string; since: number; bytes: number; packets: number; lost: number; error?: string } | null; play?: Play | null; recording?: number | null;
 }
@@ -85,8 +86,11 @@ export interface View {
   peers?: { on: boolean; sort: string; down: boolean; filter: string; first: number; rows: number };
   packets?: { on: boolean; filter: string; highlight: string; anchor: number | null; rows: number };
   chat?: { on: boolean; before: number | null };
-  learn?: { on: boolean }; time?: { on: boolean }; stats?: { on: boolean }; audio?: string[]; video?: string[];
+  learn?: { on: boolean }; time?: { on: boolean }; stats?: { on: boolean }; media?: { on: boolean }; audio?: string[]; video?: string[];
 }
+export interface Perceived { sid: string; state: "waiting" | "on" | "failed" | "gone"; text?: string; format?: string; dropped?: number; missed: number }
+export interface Speaking { state: "publishing" | "speaking" | "done" | "failed"; what: "tone" | "wav"; at: number; seconds: number; text: string }
+export interface MediaState { tracks: Perceived[]; speaking: Speaking | null }
 
 export type Told =
   | { k: "reset" | "ping" }
@@ -104,6 +108,7 @@ export type Told =
   | { k: "time"; start: number; step: number; at: number; bins: number[][] }
   | ({ k: "profile" } & Profile)
   | { k: "gap"; what: string; count: number }
-  | { k: "realm"; url: string; bots: number; livekit: boolean };
+  | ({ k: "media" } & MediaState)
+  | { k: "realm"; url: string; bots: number; livekit: boolean; media: boolean };
 
 export interface Frame { s: number; t: number; ev: Told[] }

@@ -13,6 +13,8 @@ export interface Hooks {
   told(events: Told[], t: number): void;
   binary(head: Header, data: ArrayBuffer): void;
   view(): View;
+  /** Whether it is listened to, which goes on while the page is hidden. */
+  hears(): boolean;
 }
 export class Refused extends Error {
   readonly failure: Failure;
@@ -41,7 +43,7 @@ export class Link {
     this.#hooks = hooks;
     addEventListener("focus", () => { if (!this.#socket && !this.#over && this.#tries >= WAITS.length) this.connect(); });
     document.addEventListener("visibilitychange", () => {
-      if (!this.#open) return;
+      if (!this.#open || (document.hidden && this.#hooks.hears())) return;
       this.ask(document.hidden ? "pause" : "resume").catch(() => undefined);
     });
   }
@@ -64,7 +66,7 @@ export class Link {
           sessionStorage.removeItem("station.reloaded");
           this.#hooks.welcome(welcome);
           this.#hooks.phase("open");
-          if (document.hidden) this.ask("pause").catch(() => undefined);
+          if (document.hidden && !this.#hooks.hears()) this.ask("pause").catch(() => undefined);
         },
         () => undefined,
       );
