@@ -112,9 +112,10 @@ class Sources:
     def _read(self, given: Arguments) -> Order:
         media = given.truth("media", default=False)
         if given.truth("again", default=False):
-            if self._looked_at is None or self._open_now() is None:
+            before = self._looked_at
+            if before is None or (before.target is None and before.bots is None):
                 raise Refused("no_session", "nothing is open that could be opened again")
-            return replace(self._looked_at, media=media)
+            return replace(before, media=media)
         number = given.whole("wallet", 0)
         if not 0 <= number < len(self._visitors):
             raise Refused("wallet", f"there is no wallet {number}", field="wallet")
