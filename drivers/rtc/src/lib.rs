@@ -6,6 +6,7 @@ mod clock;
 mod errors;
 mod output;
 mod peer;
+mod remotes;
 mod route;
 
 use pyo3::prelude::*;

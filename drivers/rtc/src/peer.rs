@@ -14,6 +14,7 @@ use str0m::{Candidate, Event, Input, Output as Engine, Rtc, RtcConfig};
 use crate::clock::{Clock, LONGEST};
 use crate::errors::{guarded, refused, RtcError};
 use crate::output::{Channels, Output};
+use crate::remotes::{may_tell_of_another, without_candidates, Remotes, MOST_REMOTES};
 use crate::route::{protocol, socket_address, Address, Routes};
 
 /// How long an offer or an answer may be: what one costs to read grows with its length.
@@ -30,6 +31,7 @@ struct Inner {
     clock: Clock,
     channels: Channels,
     routes: Routes,
+    remotes: Remotes,
     output: Output,
     pending: Option<SdpPendingOffer>,
     /// The streams that were agreed on.
@@ -133,6 +135,25 @@ impl Inner {
             .ok_or_else(|| PyValueError::new_err(format!("there is no channel {number}")))
     }
 
+    /// Whether a candidate may be tried, which it is then.
+    fn try_remote(&mut self, candidate: Candidate) -> bool {
+        let admitted = self.remotes.admit(candidate.proto(), candidate.addr());
+        if admitted {
+            self.rtc.add_remote_candidate(candidate);
+        }
+        admitted
+    }
+
+    /// A description was taken: perhaps ICE began anew, and these are its candidates, of which not all are tried.
+    fn described(&mut self, candidates: Vec<&str>) {
+        self.remotes.round(self.rtc.direct_api().local_ice_credentials().ufrag);
+        for candidate in candidates {
+            if let Ok(candidate) = Candidate::from_sdp_string(candidate) {
+                self.try_remote(candidate);
+            }
+        }
+    }
+
     /// Whether the buffer had room for it.
     fn write(&mut self, number: usize, message: &[u8]) -> PyResult<bool> {
         let id = self.channel(number)?;
@@ -196,6 +217,7 @@ impl Peer {
             clock,
             channels: Channels::default(),
             routes: Routes::default(),
+            remotes: Remotes::default(),
             output: Output::new(py),
             pending: None,
             negotiated: Vec::new(),
@@ -232,8 +254,12 @@ impl Peer {
         self.with(|inner| {
             let candidate = Candidate::from_sdp_string(candidate)
                 .map_err(|error| PyValueError::new_err(format!("this is no candidate: {error}")))?;
-            inner.rtc.add_remote_candidate(candidate);
-            Ok(())
+            if inner.try_remote(candidate) {
+                return Ok(());
+            }
+            Err(PyValueError::new_err(format!(
+                "this is one address too many: {MOST_REMOTES} of the other side are tried"
+            )))
         })
     }
 
@@ -280,9 +306,10 @@ impl Peer {
 
     fn accept_answer(&self, sdp: &str) -> PyResult<()> {
         not_too_long("this answer", sdp)?;
+        let (sdp, candidates) = without_candidates(sdp);
         self.with(|inner| {
             let answer =
-                SdpAnswer::from_sdp_string(sdp).map_err(|error| refused("this answer can't be read", error))?;
+                SdpAnswer::from_sdp_string(&sdp).map_err(|error| refused("this answer can't be read", error))?;
             let pending = inner
                 .pending
                 .take()
@@ -291,20 +318,24 @@ impl Peer {
                 .rtc
                 .sdp_api()
                 .accept_answer(pending, answer)
-                .map_err(|error| refused("this answer can't be taken", error))
+                .map_err(|error| refused("this answer can't be taken", error))?;
+            inner.described(candidates);
+            Ok(())
         })
     }
 
     fn accept_offer(&self, sdp: &str) -> PyResult<String> {
         not_too_long("this offer", sdp)?;
+        let (sdp, candidates) = without_candidates(sdp);
         self.with(|inner| {
-            let offer = SdpOffer::from_sdp_string(sdp).map_err(|error| refused("this offer can't be read", error))?;
+            let offer = SdpOffer::from_sdp_string(&sdp).map_err(|error| refused("this offer can't be read", error))?;
             inner.pending = None;
             let answer = inner
                 .rtc
                 .sdp_api()
                 .accept_offer(offer)
                 .map_err(|error| refused("this offer can't be taken", error))?;
+            inner.described(candidates);
             Ok(answer.to_sdp_string())
         })
     }
@@ -333,7 +364,8 @@ impl Peer {
                     continue;
                 };
                 let input = Input::Receive(at, received);
-                if inner.rtc.accepts(&input) {
+                // What it takes for one of the other side's is one, so strangers can't fill the room of these.
+                if inner.rtc.accepts(&input) && (!may_tell_of_another(bytes) || inner.remotes.admit(proto, source)) {
                     inner.rtc.handle_input(input).map_err(failed)?;
                     inner.drain(py)?;
                 }

@@ -91,6 +91,70 @@ def test_addresses_of_strangers_cost_no_memory():
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 4_096
 
 
+def stranger(place):
+    return f"10.{place >> 16 & 255}.{place >> 8 & 255}.{place & 255}", 1_000 + place % 60_000
+
+
+def candidate(place):
+    return "candidate:1 1 udp 2130706175 {} {} typ host".format(*stranger(place))
+
+
+def grown(play):
+    """Bytes that the second and third of three equal parts took."""
+    play(range(20_000))
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    play(range(20_000, 60_000))
+    return (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1_024
+
+
+@pytest.mark.timeout(60)
+def test_a_side_that_checks_from_ever_new_addresses_costs_no_memory():
+    """Checks that hold the secrets of ICE: whoever sends them is the other side."""
+    line = RtcLine(3)
+    (number,) = line.join(RELIABLE)
+    (check,) = (one for one in line.a.sent[:1] if one[:2] == b"\x00\x01")
+    answered = 0
+
+    def play(places):
+        nonlocal answered
+        for place in places:
+            datagrams, _, _ = line.b.peer.receive([check], stranger(place), line.b.address, line.now)
+            answered += len(datagrams)
+
+    assert grown(play) < 1 << 20
+    assert 30 < answered < 200
+    line.send(line.a, (number, b"still"))
+    line.run(lambda: line.b.messages(0) == [b"still"])
+
+
+@pytest.mark.timeout(60)
+def test_a_side_that_names_ever_new_addresses_costs_no_memory():
+    peer = rtc.Peer(0.0)
+    peer.add_local(HERE)
+    offer, _ = rtc.Peer(0.0).offer([RELIABLE])
+    peer.accept_offer(offer)
+    for place in range(64):
+        peer.add_remote(candidate(place))
+    peer.add_remote(candidate(7))
+    with pytest.raises(ValueError, match="one address too many: 64"):
+        peer.add_remote(candidate(64))
+
+    def play(places):
+        for place in places:
+            if place % 100 == 0:
+                lines = "".join(f"a={candidate(place + more)}\r\n" for more in range(100))
+                peer.accept_offer(offer + lines)
+            else:
+                with pytest.raises(ValueError, match="too many"):
+                    peer.add_remote(candidate(place + 100))
+
+    assert grown(play) < 1 << 20
+    restarted, _ = rtc.Peer(0.0).offer([RELIABLE])
+    theirs = {line.split(":")[0]: line for line in restarted.splitlines() if line.startswith("a=ice-")}
+    peer.accept_offer("".join(f"{theirs.get(line.split(':')[0], line)}\r\n" for line in offer.splitlines()))
+    peer.add_remote(candidate(64))
+
+
 @pytest.mark.parametrize("seed", range(4))
 def test_sdp_of_any_kind_is_taken_or_refused(seed):
     random, refused, taken = Random(seed), 0, 0

@@ -52,9 +52,10 @@ class Peer:
     this module: an ImportError, which Python 3.11 can't raise, so there it is the caller's to see to.
 
     What the other side says is read by str0m, in safe Rust, within these bounds: an offer or an answer of 32,768 bytes,
-    a candidate's line of 1,024, a datagram of 65,535, a message of 262,144, 100 pairs of candidates.  How many
-    candidates are added is the caller's to limit.  Who can send from the other side's address before DTLS is
-    established can make it fail, as in every WebRTC; afterwards what is forged or repeated is let go.
+    a candidate's line of 1,024, a datagram of 65,535, a message of 262,144, 100 pairs of candidates, and 64 addresses
+    of the other side's in one round of ICE, be they told, in a description or heard from: further ones are not tried.
+    Who can send from the other side's address before DTLS is established can make it fail, as in every WebRTC;
+    afterwards what is forged or repeated is let go.
     """
 
     def __new__(
@@ -80,7 +81,7 @@ class Peer:
         """Use a socket of ours, of TCP one that calls; gives its candidate's line.  ValueError: this is no address."""
 
     def add_remote(self, candidate: str) -> None:
-        """Try a candidate of the other side, ``candidate:...``.  ValueError: it is none."""
+        """Try a candidate of the other side, ``candidate:...``.  ValueError: it is none, or one address too many."""
 
     def offer(self, channels: Sequence[_Channel] = (), *, restart: bool = False) -> tuple[str | None, list[int]]:
         """Make an SDP offer with these channels as well; gives it, or None where none is needed, and their numbers.
