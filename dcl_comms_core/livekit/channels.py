@@ -160,7 +160,8 @@ class Channels:
         It waits 200 ms for a second packet before it acknowledges a first one.  This second one is for ourselves
         (``identity``), whom it sends nothing of ours.
         """
-        if self.reliable.waiting or not self.reliable.unacknowledged or self.lossy.number not in transport.working:
+        under_way = self.reliable.unacknowledged or self.lossy.unacknowledged
+        if self.reliable.waiting or not under_way or self.lossy.number not in transport.working:
             return False
         nothing = livekit.DataPacket(
             kind=livekit.DataKind.LOSSY, user=livekit.UserPacket(), destination_identities=[identity]

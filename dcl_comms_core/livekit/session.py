@@ -121,6 +121,8 @@ class SignalSession:
         """Whether datagrams went both ways."""
         self._told = False
         """Whether LinkOpened was told, before which nothing is."""
+        self._hastening = False
+        """Whether somebody waits for acknowledgements."""
         self._leaving = Leaving(self._timers, self._clock, self._connections, limits)
         self.failed_at_ice = False
         """Whether it ended because no datagram of ours reached the server."""
@@ -136,6 +138,11 @@ class SignalSession:
     def link(self) -> LinkRef:
         """Whose inputs it gives."""
         return self._ref
+
+    def hasten(self, *, now: float) -> None:
+        """Have the server acknowledge soon what it has of ours, once all that waits is on its way."""
+        self._clock.pass_time(now)
+        self._hastening = self._told
 
     def measure(self, then: Callable[[float | None], None], *, now: float) -> None:
         """Tell ``then`` how many seconds it is to the server and back, once measured; None: there is no way now."""
@@ -377,6 +384,9 @@ class SignalSession:
             self._connections.flush(self._clock.now)
             # Nothing is acknowledged by it, but a peer may fail at it.
             self._after_happenings()
+        if self._hastening and not self._connections.waiting:
+            self._hastening = False
+            self._connections.hasten(self._room.identity, self._clock.now)
 
     def _after_transport(self) -> None:
         """Something may have changed with a peer: channels, acknowledgements, its end."""

@@ -130,6 +130,9 @@ class Link:
     def measure(self, then):
         self.then = then
 
+    def hasten(self):
+        self.hastened = True
+
     def abandon(self):
         self.abandoned += 1
 

@@ -247,6 +247,9 @@ class Inner:
     def measure(self, then):
         then(0.5)
 
+    def hasten(self):
+        self.told.append("hasten")
+
     def abandon(self):
         self.abandoned = True
 
@@ -262,13 +265,15 @@ def test_a_late_link_does_then_what_it_was_told_before():
     command, other = CloseLink(link=LinkRef(1, 1)), CloseLink(link=LinkRef(1, 2))
     link.execute(command, now=1.0)
     link.measure(times.append)
+    link.hasten()
     assert (link.drain(None, now=2.0, limit=9), link.deadline(), link.link, times) == (False, None, None, [None])
     gate.opened.set()
     assert woken.wait(40)
     assert link.drain(None, now=3.0, limit=9)
     link.execute(other, now=4.0)
     link.measure(times.append)
-    assert inner.told == [(command, 3.0), (other, 4.0)]
+    link.hasten()
+    assert inner.told == [(command, 3.0), (other, 4.0), "hasten"]
     assert (link.deadline(), link.link, times) == (7.0, inner, [None, 0.5])
     link.abandon()
     assert inner.abandoned

@@ -155,6 +155,9 @@ class OwnLink:
     def measure(self, then: Callable[[float | None], None]) -> None:
         then(None)
 
+    def hasten(self) -> None:
+        return
+
     def abandon(self) -> None:
         raise LocalProtocolError("nothing to let go of")
 

@@ -270,6 +270,10 @@ class Driver:
         """Have it measured again."""
         self.guarded(lambda: self.link.measure(self._measured))
 
+    def hasten(self) -> None:
+        """Have what is under way acknowledged soon."""
+        self.guarded(self.link.hasten)
+
     def _measured(self, seconds: float | None) -> None:
         self.answers += 1
         if seconds is not None:

@@ -59,6 +59,11 @@ class LateLink:
         else:
             self.link.measure(then)
 
+    def hasten(self) -> None:
+        """Have the server acknowledge soon what it has."""
+        if self.link is not None:
+            self.link.hasten()
+
     def abandon(self) -> None:
         """Let go of everything now; a link that is not there yet will not be made."""
         self._abandoned = True

@@ -92,6 +92,9 @@ class MemoryLink:
         """There and back takes the room's latency twice."""
         then(2.0 * self.shared.room.faults.latency)
 
+    def hasten(self) -> None:
+        """Nothing: acknowledgements come by themselves."""
+
     def abandon(self) -> None:
         """Leave the room, without a word."""
         if self._abandoned:

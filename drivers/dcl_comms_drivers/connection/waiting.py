@@ -283,7 +283,11 @@ class WaitingConnection(BaseConnection):
         ConnectionLost: the room ended before that.
         """
         await self._loop.checkpoint()
+        hastened = False
         while self.driver.session.unacknowledged and not self.driver.ended:
+            if not hastened and not self.driver.session.waiting:
+                hastened = True
+                self.driver.hasten()
             await self._progress.wait()
         if self.driver.ended and (failure := self.driver.failure) is not None:
             raise failure

@@ -207,6 +207,9 @@ class RoomLink(ABC, Generic[_Room]):
         """Ask how many seconds it is to the server and back; None: this link can't tell."""
         then(None)
 
+    def hasten(self) -> None:
+        """Nothing: the engine acknowledges at once."""
+
     def subscribe(self, track_sid: str, *, wanted: bool = True) -> None:
         """Ask for a track that was published, or decline it; TrackAttached and TrackDetached tell what comes of it."""
         self.open_room().subscribe(track_sid, wanted=wanted)

@@ -146,6 +146,10 @@ class Link(Protocol):
         """
         ...
 
+    def hasten(self) -> None:
+        """Have the server acknowledge soon what it has of ours, where it takes its time; somebody waits for it."""
+        ...
+
     def abandon(self) -> None:
         """Let go of everything now: a cancelled connect, or a loop that ends.
 

@@ -217,6 +217,9 @@ class NetLink:
         """Not known: there may be several servers."""
         then(None)
 
+    def hasten(self) -> None:
+        """Nothing: what is written to a socket is acknowledged."""
+
     def abandon(self) -> None:
         """Let go of everything now, without a word."""
         if not self._abandoned:

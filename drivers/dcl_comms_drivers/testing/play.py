@@ -299,6 +299,9 @@ class _StageLink:
     def measure(self, then: Callable[[float | None], None]) -> None:
         then(2.0 * self._stage.room.faults.latency)
 
+    def hasten(self) -> None:
+        """Nothing: acknowledgements come by themselves."""
+
     def abandon(self) -> None:
         self._port.abandon(self._stage.clock.now)
 

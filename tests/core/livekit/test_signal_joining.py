@@ -374,6 +374,41 @@ def test_packets_go_out_numbered_and_are_acknowledged_when_the_server_has_them()
     assert not rig.session.busy
 
 
+@pytest.mark.parametrize("reliable", [True, False])
+def test_who_waits_for_an_acknowledgement_has_the_server_give_it(reliable: bool) -> None:
+    rig = SignalRig().opened()
+
+    def hasten() -> list[livekit.DataPacket]:
+        before = len(rig.peer.sent)
+        rig.session.hasten(now=rig.now)
+        rig.turn()
+        return [decode_message(livekit.DataPacket, data) for _, data in rig.peer.sent[before:]]
+
+    assert hasten() == [], "nothing is on its way"
+    rig.send(1, reliable=reliable)
+    (second,) = hasten()
+    assert second.kind is livekit.DataKind.LOSSY
+    assert (second.user, second.destination_identities) == (livekit.UserPacket(), ["me"])
+    # Its own bytes count as nobody's packet.
+    rig.peer.held = {1: len(rig.peer.sent[-1][1])}
+    rig.happen()
+    assert [one.tokens for one in rig.told(SendsAcknowledged)] == [(1,)]
+
+
+def test_it_is_asked_once_all_that_waits_is_on_its_way() -> None:
+    rig = SignalRig().opened()
+    rig.peer.room = 0
+    rig.send(1)
+    rig.session.hasten(now=rig.now)
+    assert rig.turn().peer.sent == []
+    rig.peer.room = 1_000_000
+    rig.happen()
+    assert [channel for channel, _ in rig.peer.sent] == [0, 1]
+    early = SignalRig().joined()
+    early.session.hasten(now=early.now)
+    assert early.turn().peer.sent == []
+
+
 def test_what_the_buffer_has_no_room_for_waits() -> None:
     rig = SignalRig(limits=Limits(send_queue_bytes=200)).opened()
     rig.peer.room = 0

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from contextlib import AsyncExitStack
 from pathlib import Path
 from types import SimpleNamespace
@@ -202,6 +203,26 @@ def test_a_packet_alone_goes_at_once_and_several_of_a_turn_together(monkeypatch,
             assert say(1) == [0], "the last ones were several"
             await kit.until(lambda: sum(went) > 0)
             assert say(1) == [1]
+
+    Kit(loop, engine="rtc").run(scenario)
+
+
+@pytest.mark.parametrize("loop", ["asyncio", "trio"])
+@pytest.mark.parametrize("reliable", [True, False])
+def test_a_packet_alone_is_flushed_in_a_round_trip(room, loop, reliable):
+    """A server acknowledges one packet after 0.2 s, two at once."""
+
+    async def scenario(kit):
+        async with kit.connect(room.connection_string(ALICE)) as alice:
+            await alice.expect(RoomOpened)
+            took = []
+            for _ in range(5):
+                await kit.sleep(0.25)  # what is left of others is acknowledged
+                begin = time.monotonic()
+                await alice.send(Packet(voice=Voice(index=1)), reliable=reliable)
+                await alice.flush()
+                took.append(time.monotonic() - begin)
+            assert min(took) < 0.1, took
 
     Kit(loop, engine="rtc").run(scenario)
 

@@ -120,6 +120,10 @@ class AutoLink:
         """How many seconds it is to the server and back; None: not known."""
         self._link.measure(then)
 
+    def hasten(self) -> None:
+        """Have the server acknowledge soon what it has."""
+        self._link.hasten()
+
     def abandon(self) -> None:
         """Let go of everything now."""
         self._link.abandon()

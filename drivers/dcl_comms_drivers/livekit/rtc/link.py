@@ -93,6 +93,8 @@ class RtcLink:
         """When the session wants to be woken: asked for after each packet, and no other for it."""
         self._asking: list[Callable[[float | None], None]] = []
         """Who wants to know the round trip."""
+        self._hastening = False
+        """Whether somebody waits for acknowledgements."""
 
     @property
     def failed_at_ice(self) -> bool:
@@ -161,6 +163,9 @@ class RtcLink:
                 ours.handle_timeout(now)
             while self._asking:
                 ours.measure(self._asking.pop(), now=now)
+            if self._hastening:
+                self._hastening = False
+                ours.hasten(now=now)
         self._carry_out(now)
         self._deliver(session, now, limit)
         return more or bool(self._left)
@@ -198,6 +203,11 @@ class RtcLink:
             then(None)
             return
         self._asking.append(then)
+        self._wake()
+
+    def hasten(self) -> None:
+        """Have the server acknowledge soon what it has."""
+        self._hastening = True
         self._wake()
 
     def abandon(self) -> None:
