@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import web
 from rigs.interop.npm import refuse
 
 ARGS = [
@@ -21,6 +22,7 @@ ARGS = [
     "--disable-sync",
     "--autoplay-policy=no-user-gesture-required",
 ]
+RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 WATCHED = """
 window.faults = [];
 document.addEventListener("securitypolicyviolation", (event) => faults.push(`policy: ${event.violatedDirective} ${event.blockedURI}`));
@@ -147,3 +149,20 @@ def realm_url():
 def seen():
     """Where the map draws peers: {name or identity: (x, y)}."""
     return lambda page: {one["id"]: (one["x"], one["y"]) for one in json.loads(page.evaluate("stationMap.told()"))}
+
+
+@pytest.fixture(scope="session")
+def axe():
+    """What axe-core finds wrong with a page that may run it: axe(page, name of the screen)."""
+    try:
+        script = (web.packages() / "axe-core" / "axe.min.js").read_text(encoding="utf-8")
+    except web.NoNodeError as error:
+        refuse(str(error), "REQUIRE_NODE")
+
+    def look(page, screen):
+        if not page.evaluate("'axe' in window"):
+            page.evaluate(script)
+        told = page.evaluate("(tags) => axe.run(document, { runOnly: tags })", RULES)
+        return [(screen, one["id"], one["nodes"][0]["html"][:200]) for one in told["violations"]]
+
+    return look

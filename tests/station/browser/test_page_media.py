@@ -24,6 +24,11 @@ AudioNode.prototype.connect = function (to, ...rest) {
   }
   return connect.call(this, to, ...rest);
 };
+Object.defineProperty(document, "hidden", { get: () => window.isHidden === true });
+window.hide = (hidden) => {
+  window.isHidden = hidden;
+  document.dispatchEvent(new Event("visibilitychange"));
+};
 window.heard = () => {
   const analyser = analysers.at(-1);
   if (!analyser) return null;
@@ -109,6 +114,11 @@ def test_a_tone_is_heard_in_the_page_and_no_longer_when_it_stops_listening(page,
     hears_nothing(page)
     card.locator("input[type=range]").fill("1")
     hears(page, 440)
+    # It goes on while the page is hidden, which is told nothing else then where it does not listen.
+    page.evaluate("hide(true)")
+    page.wait_for_timeout(2_000)
+    hears(page, 440, seconds=0.5)
+    page.evaluate("hide(false)")
     # On other tabs it goes on; once it listens no more, nobody does.
     page.click("#tab-chat")
     hears(page, 440)
@@ -185,3 +195,51 @@ def test_where_the_engine_has_neither_the_page_says_so_and_helps(station, visit,
     expect(listen).not_to_have_attribute("aria-disabled", "true")
     listen.click()
     hears(page, 440)
+
+
+@pytest.mark.node
+@pytest.mark.parametrize(("width", "theme"), [(400, "dark"), (1280, "light")])
+def test_wcag_with_everything_on(station, visit, room, peer, axe, expect, width, theme):
+    served = station("-", "--media", stdin=room.connection_string(ME))
+    page = visit(served.url, width=width, theme=theme, bypass_csp=True)
+    expect(page.locator(".pill")).to_have_class(re.compile("good"))
+    page.click("#tab-media")
+    for what in ("tone", "video"):
+        peer.tell(what, seconds=120, hertz=440)
+    page.get_by_role("button", name="Listen", exact=True).click()
+    page.get_by_role("button", name="Watch", exact=True).click()
+    expect(page.locator(".tracks .told").last).to_have_text("320 x 240")
+    page.get_by_label("Seconds").fill("30")
+    page.get_by_role("button", name="Play a tone").click()
+    expect(page.locator(".speak .said")).to_contain_text("Playing the tone")
+    assert axe(page, "media") == []
+    # Nothing is wider than the page.
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+@pytest.mark.usefixtures("rtc")
+@pytest.mark.node
+def test_wcag_where_there_is_neither(station, visit, room, axe, expect):
+    page = visit(station("-", stdin=room.connection_string(ME)).url, bypass_csp=True)
+    page.click("#tab-media")
+    expect(page.locator(".media .mute")).to_be_visible()
+    assert axe(page, "mute") == []
+
+
+def test_a_server_that_ends_and_comes_back(station, visit, private_livekit_server, expect):
+    server = private_livekit_server
+    page = visit(station("-", "--media", stdin=server.connection_string(ME, "plaza")).url, script=LISTENED)
+    expect(page.locator(".pill")).to_have_text("connected")
+    page.click("#tab-media")
+    for again in (False, True):
+        with SdkPeer(server.url, server.token(SDK, "plaza")) as peer:
+            peer.expect("connected")
+            peer.tell("tone", hertz=440, seconds=120)
+            page.get_by_role("button", name="Listen", exact=True).click()
+            hears(page, 440)
+            if not again:
+                server.kill()
+                expect(page.locator(".pill")).to_have_text("reconnecting", timeout=60_000)
+                server.restart()
+                expect(page.locator(".pill")).to_have_text("connected", timeout=60_000)
+                hears_nothing(page)

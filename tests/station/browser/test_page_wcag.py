@@ -3,29 +3,10 @@
 from __future__ import annotations
 
 import pytest
-import web
-from rigs.interop.npm import refuse
 
 pytestmark = [pytest.mark.browser, pytest.mark.node, pytest.mark.timeout(300)]
 
-RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 NARROW, WIDE = 400, 1280
-
-
-@pytest.fixture(scope="module")
-def axe():
-    try:
-        script = (web.packages() / "axe-core" / "axe.min.js").read_text(encoding="utf-8")
-    except web.NoNodeError as error:
-        refuse(str(error), "REQUIRE_NODE")
-
-    def look(page, screen):
-        if not page.evaluate("'axe' in window"):
-            page.evaluate(script)
-        told = page.evaluate("(tags) => axe.run(document, { runOnly: tags })", RULES)
-        return [(screen, one["id"], one["nodes"][0]["html"][:200]) for one in told["violations"]]
-
-    return look
 
 
 def a_packet(page):

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import os
+import threading
 from itertools import count
 
 import pytest
+from dcl_comms_drivers import polled
+from dcl_comms_station import watch
 from rigs.drivers.pattern import HEIGHT, WIDTH, found
 from rigs.drivers.sdk_peer import SdkPeer, strongest
 from rigs.station.sounds import wav_of_tone
+
+from dcl_comms_core.events import TrackUnsubscribed
 
 pytestmark = [pytest.mark.livekit, pytest.mark.timeout(180)]
 
@@ -272,3 +277,39 @@ def test_where_no_server_has_any_that_is_said(station, page, tmp_path, monkeypat
         error = shown.until(lambda: (shown.last("state", state="closed") or {}).get("error"))
         assert "livekit-server was not found" in error["text"]
         assert "--build" in error["text"]
+
+
+def test_in_a_program_of_ones_own_what_it_listens_to_stays(page, room, peer):
+    tap, over = watch.tap(), threading.Event()
+    problems, gone = [], []
+
+    def look(url):
+        try:
+            shown = page(url, view=MEDIA)
+            peer.tell("tone", hertz=440, seconds=60)
+            sid = track_of(shown, "audio")
+            shown.until(lambda: shown.last("peer", id=SDK)["tracks"][0]["subscribed"])
+            shown.do("view", **MEDIA, audio=[sid])
+            shown.until(lambda: len(shown.sound.get(0, b"")) > 48_000)
+            shown.do("view", **MEDIA)
+            shown.do("publish", kind="tone", seconds=1)
+            shown.until(lambda: speaking(shown) == "done")
+            assert shown.last("peer", id=SDK)["tracks"][0]["subscribed"]
+        except Exception as problem:
+            problems.append(problem)
+        finally:
+            over.set()
+
+    with (
+        polled.open(room.connection_string(ME), tap=tap, engine="livekit") as program,
+        watch(program, tap, tell=lambda _: None) as shown,
+    ):
+        looker = threading.Thread(target=look, args=(shown.url,))
+        looker.start()
+        while not over.is_set():
+            program.wait(0.05)
+            gone += [event for event in program.poll() if isinstance(event, TrackUnsubscribed)]
+        looker.join()
+        if problems:
+            raise problems[0]
+        assert gone == []

@@ -11,6 +11,8 @@ import { listening, watching } from "../state/views.ts";
 import { alone, away, deafen, levels, listen, look, solo, tracksOf, volume, volumes, watch } from "./ear.ts";
 
 const M = T.media;
+/** Names that say no more than what the track comes from. */
+const PLAIN = ["mic", "microphone", "camera"];
 
 export function Media() {
   peersVersion.value;
@@ -51,7 +53,7 @@ function Card({ track }: { track: ReturnType<typeof tracksOf>[number] }) {
   return (
     <li class={`card${on ? " on" : ""}`}>
       <div class="bar"><Name id={track.peer} name={track.name} /><span class="grow" /><span class="badge">{track.source}</span>{track.muted && <span class="badge">{M.muted}</span>}</div>
-      {track.title && <p class="dim"><Word text={track.title} limit={60} /></p>}
+      {track.title && !PLAIN.includes(track.title) && <p class="dim"><Word text={track.title} limit={60} /></p>}
       {!audio && on && <Picture sid={sid} />}
       {audio && on && <meter class="level" min={0} max={1} value={level} aria-label={M.level} />}
       {on && <Told sid={sid} />}
