@@ -32,6 +32,7 @@ class Process:
             text=True,
             env={**os.environ, **environment},
         )
+        self.pid = self._process.pid
         self._write(first_line)
         self.connected = self.hear()
         """What it said of that."""

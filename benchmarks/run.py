@@ -1,4 +1,4 @@
-"""``make bench [ONLY=codec|room|world|livekit|engine|ws|pressure|connect|pulse|unused|rooms|station]``: prints ratios and writes benchmarks/results/latest.json.
+"""``make bench [ONLY=codec|room|world|livekit|engine|ws|pressure|connect|pulse|unused|rooms|server|station]``: prints ratios and writes benchmarks/results/latest.json.
 
 ``run.py BENCH:CASE`` measures only cases that have this text in them.  What was not measured this time stays in the file, as long as it
 was made with the same versions.  Every row: bench, case, unit, ours, baseline, baseline_name, ratio (of the same unit: below 1 is less time, above 1 more packets), rounds.
@@ -30,6 +30,7 @@ BENCHES = (
     "pulse",
     "unused",
     "rooms",
+    "server",
     "station",
 )
 

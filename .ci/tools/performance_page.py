@@ -150,7 +150,26 @@ def unused(rows: list[dict[str, Any]]) -> list[str]:
     return lines
 
 
-SECTIONS = {"codec": codec, "livekit": livekit, "rooms": rooms, "unused": unused}
+def server(rows: list[dict[str, Any]]) -> list[str]:
+    """Rooms of a server of our own beside livekit-server's."""
+    found = [row for row in rows if row["bench"] == "server"]
+    if not found:
+        return []
+    lines = [
+        "A room server of our own beside livekit-server: the same clients, which do no more than they must, rooms and sizes at both, in",
+        "turns. A packet is one that arrived: what one says in a room of 20 arrives 19 times.",
+        "",
+        "| rooms | what | ours | the other | ratio |",
+        "|---|---|---|---|---|",
+    ]
+    lines += [
+        f"| {row['case']} | {row['unit']} | {_three(row['ours'])} | {_three(row['baseline'])}, {row['baseline_name']} | {row['ratio']:.2f} |"
+        for row in found
+    ]
+    return lines
+
+
+SECTIONS = {"codec": codec, "livekit": livekit, "rooms": rooms, "server": server, "unused": unused}
 
 
 def section(name: str, document: dict[str, Any], old: str) -> str:

@@ -102,6 +102,10 @@ def test_what_was_measured_is_written_and_what_was_not_stays():
     new = performance_page.page({"made": "today", "with": {"python": "9"}, "rows": rows}, old)
     assert "| chores, none of them there |  | 1.23 |" in new
     assert new.partition("<!-- unused -->")[0] == old.partition("<!-- unused -->")[0] != new
+    row = {"bench": "server", "case": "60 B, a room of 2", "unit": "packets/s", "ours": 61234.5, "baseline": 0.1234}
+    rows = [{**row, "baseline_name": "somebody", "ratio": 1.5}]
+    new = performance_page.page({"made": "today", "with": {"python": "9"}, "rows": rows}, old)
+    assert "| 60 B, a room of 2 | packets/s | 61234 | 0.123, somebody | 1.50 |" in new
     assert performance_page.page({"made": "", "with": {}, "rows": []}, old) == old
     with pytest.raises(SystemExit, match="has no <!-- speed: made by `make bench-page` -->"):
         performance_page.page({"made": "", "with": {}, "rows": []}, "")

@@ -6,16 +6,14 @@ by.  Everything here belongs to the net's thread, and nothing of it waits.
 
 from __future__ import annotations
 
-import errno
 import os
 import socket
-import struct
-import sys
 from functools import partial
 from typing import TYPE_CHECKING, Final, Protocol
 
 from dcl_comms_core.inputs import PortClosed, PortOpened
 from dcl_comms_drivers.net.websocket import turn_bytes
+from dcl_comms_drivers.pieces import Pieces
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,7 +24,7 @@ if TYPE_CHECKING:
     from dcl_comms_drivers.loops.network import Net, Stream, Task
     from dcl_comms_drivers.net.datagrams import DatagramCounts
 
-__all__ = ["CallingPort", "Port", "PortInbox", "length_of_piece"]
+__all__ = ["CallingPort", "Port", "PortInbox"]
 
 _BUFFER_BYTES: Final = 1_048_576
 """What the system may keep of what came and was not read yet: a full window of a fast sender."""
@@ -34,14 +32,6 @@ _LENGTH: Final = 2
 """Bytes of a datagram's length."""
 _NO_ROOM: Final = 3
 """So often in a row the system may refuse a batch's datagrams before the rest of it is let go."""
-_SEGMENT: Final = 103
-"""Linux's UDP_SEGMENT, since 4.18: what is sent is cut into datagrams of this length; the last may be shorter."""
-_SEGMENTS: Final = 64
-"""So many datagrams it cuts out of one piece at most."""
-_PIECE: Final = 65_000
-"""So many bytes one piece has at most."""
-_UNCUT: Final = frozenset({errno.EIO, errno.EINVAL, errno.EMSGSIZE, errno.EOPNOTSUPP, errno.ENOPROTOOPT})
-"""What a way says on which pieces can't be cut: a network card's fault, or datagrams longer than it carries."""
 
 
 class PortInbox(Protocol):
@@ -80,8 +70,7 @@ class Port:
         self._overhead = limits.inbox_overhead
         self._socket: socket.socket | None = None
         self._watch: Task | None = None
-        self._cuts = False
-        """Whether the system cuts datagrams out of a piece: a call for each wakes whoever gets them as often."""
+        self._pieces: Pieces | None = None
 
     def start(self) -> bool:
         """Bind it, and tell.  False: it can't be had, which is told too."""
@@ -90,7 +79,7 @@ class Port:
         except OSError as error:
             self._inbox.deliver(PortClosed(link=self._ref, detail=os.strerror(error.errno or 0)))
             return False
-        self._cuts = _can_cut(self._socket)
+        self._pieces = Pieces(self._socket)
         self._watch = self._net.watch(self._socket.fileno(), self._readable)
         host, number = self._socket.getsockname()[:2]
         self._inbox.deliver(PortOpened(link=self._ref, local=(host, number)))
@@ -98,30 +87,20 @@ class Port:
 
     def send(self, command: SendDatagrams) -> None:
         """Send datagrams, or let them go."""
-        here, to = self._socket, command.to
-        if here is None:
+        pieces, datagrams = self._pieces, command.datagrams
+        if pieces is None:
             return
-        datagrams = command.datagrams
         refused = done = 0
         while done < len(datagrams):
-            count = length_of_piece(datagrams, done) if self._cuts else 1
-            try:
-                if count == 1:
-                    here.sendto(datagrams[done], to)
-                else:
-                    cut = (socket.IPPROTO_UDP, _SEGMENT, struct.pack("=H", len(datagrams[done])))
-                    here.sendmsg((b"".join(datagrams[done : done + count]),), (cut,), 0, to)
-            except OSError as error:
-                if count > 1 and error.errno in _UNCUT:
-                    self._cuts = False
-                    continue
+            count, error = pieces.send(datagrams, done, command.to)
+            done += count
+            if error is not None:
                 # A full buffer, no way there now, or what became of an earlier one: WebRTC sends again what matters.
                 self._inbox.counts.not_sent += count
                 refused += 1
                 if refused == _NO_ROOM:
-                    self._inbox.counts.not_sent += len(datagrams) - done - count
+                    self._inbox.counts.not_sent += len(datagrams) - done
                     return
-            done += count
 
     def close(self) -> None:
         """Give it back."""
@@ -130,7 +109,7 @@ class Port:
             self._watch = None
         if self._socket is not None:
             self._socket.close()
-            self._socket = None
+            self._socket = self._pieces = None
 
     def _readable(self) -> None:
         try:
@@ -269,31 +248,6 @@ def _local_address(towards: tuple[str, int]) -> str:
         asked.connect(towards)
         host: str = asked.getsockname()[0]
         return host
-
-
-def length_of_piece(datagrams: list[bytes], begin: int) -> int:
-    """How many of them, from one on, can be cut out of one piece: of one length, but for the last, which is shorter."""
-    size = total = len(datagrams[begin])
-    end, most = begin + 1, min(len(datagrams), begin + _SEGMENTS)
-    while end < most and 0 < len(datagrams[end]) <= size and total + len(datagrams[end]) <= _PIECE:
-        total += len(datagrams[end])
-        end += 1
-        if len(datagrams[end - 1]) < size:
-            break
-    return end - begin
-
-
-def _can_cut(port: socket.socket) -> bool:
-    if sys.platform != "linux":
-        return False
-    try:
-        # An older system takes anything for no option; another kind of one forgets what it was told.
-        port.setsockopt(socket.IPPROTO_UDP, _SEGMENT, _LENGTH)
-        known = port.getsockopt(socket.IPPROTO_UDP, _SEGMENT) == _LENGTH
-        port.setsockopt(socket.IPPROTO_UDP, _SEGMENT, 0)
-    except OSError:
-        return False
-    return known
 
 
 def _bound(towards: tuple[str, int]) -> socket.socket:

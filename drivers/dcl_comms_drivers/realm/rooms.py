@@ -14,6 +14,7 @@ import asyncio
 import json
 import secrets
 import threading
+from functools import partial
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Final, Self, TypeVar, cast
 
@@ -46,6 +47,8 @@ __all__ = ["RoomHost", "RoomPorts", "has_rooms"]
 _NORMAL: Final = 1000
 _OK: Final = 200
 _WAIT_SECONDS: Final = 30.0
+_DATAGRAM_BYTES: Final = 1_280
+"""As livekit-server's are: a packet of a kilobyte goes in one, with what a server says of its sender."""
 
 
 def has_rooms() -> bool:
@@ -362,4 +365,8 @@ def _new_peer() -> NewPeer:
         from dcl_comms_rtc import Peer  # noqa: PLC0415 - a package of its own, which not everybody has
     except ImportError as error:
         raise ServerUnavailable(ServerProblem.NOT_FOUND, "dcl_comms_rtc is not installed: make rtc") from error
-    return Peer
+    try:
+        Peer(0.0, datagram_bytes=_DATAGRAM_BYTES)
+    except TypeError as error:  # it is installed by itself, and may be older
+        raise ServerUnavailable(ServerProblem.NOT_FOUND, "dcl_comms_rtc is older than this: make rtc") from error
+    return partial(Peer, datagram_bytes=_DATAGRAM_BYTES)

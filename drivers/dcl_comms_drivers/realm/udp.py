@@ -10,6 +10,8 @@ import asyncio
 import socket
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from dcl_comms_drivers.pieces import Pieces
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable
 
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["DatagramMachine", "UdpHost"]
 
 _BUFFER_BYTES: Final = 1_048_576
-"""What the system is asked to keep of what came and was not read yet; it may keep less."""
+"""What the system is asked to keep of what came and was not read yet, and of what goes out; it may keep less."""
 _OVERHEAD: Final = 128
 """Bytes that a datagram counts beside its own."""
 
@@ -63,6 +65,7 @@ class UdpHost:
         self._turned = turned
         self._loop = asyncio.get_running_loop()
         self._socket: socket.socket | None = None
+        self._pieces: Pieces | None = None
         self._machine: DatagramMachine | None = None
         self._timer: asyncio.TimerHandle | None = None
 
@@ -71,12 +74,13 @@ class UdpHost:
         taken = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM)
         try:
             taken.setblocking(False)
-            taken.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER_BYTES)
+            for option in (socket.SO_RCVBUF, socket.SO_SNDBUF):
+                taken.setsockopt(socket.SOL_SOCKET, option, _BUFFER_BYTES)
             taken.bind((host, port))
         except BaseException:
             taken.close()
             raise
-        self._socket = taken
+        self._socket, self._pieces = taken, Pieces(taken)
         self.port = taken.getsockname()[1]
 
     def serve(self, machine: DatagramMachine) -> None:
@@ -94,7 +98,7 @@ class UdpHost:
         if self._socket is not None:
             self._loop.remove_reader(self._socket.fileno())
             self._socket.close()
-            self._socket = None
+            self._socket = self._pieces = None
 
     def now(self) -> float:
         """Seconds of the loop."""
@@ -115,13 +119,23 @@ class UdpHost:
         self._timer = None if due is None else self._loop.call_at(due, self._on_time)
 
     def _send(self, machine: DatagramMachine) -> None:
+        to: Any = None
+        batch: list[bytes] = []
         for address, data in machine.datagrams(now=self.now()):
-            if self._socket is None:
-                return  # it was stopped meanwhile
-            try:
-                self._socket.sendto(data, address)
-            except OSError:
-                self.not_sent += 1
+            if address != to:
+                self._send_to(to, batch)
+                to, batch = address, []
+            batch.append(data)
+        self._send_to(to, batch)
+
+    def _send_to(self, to: Any, batch: list[bytes]) -> None:
+        done = 0
+        # It may have been stopped meanwhile.
+        while done < len(batch) and self._pieces is not None:
+            count, error = self._pieces.send(batch, done, to)
+            done += count
+            if error is not None:
+                self.not_sent += count
 
     def _readable(self) -> None:
         self._guarded(self._take_in)

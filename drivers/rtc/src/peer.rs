@@ -10,6 +10,7 @@ use str0m::change::{SdpAnswer, SdpOffer, SdpPendingOffer};
 use str0m::channel::{ChannelConfig, ChannelId, Reliability};
 use str0m::net::{Protocol, Receive, TcpType};
 use str0m::{Candidate, Event, Input, Output as Engine, Rtc, RtcConfig};
+use str0m::{DATAGRAM_MTU_TARGET_MAX, DATAGRAM_MTU_TARGET_MIN};
 
 use crate::clock::{Clock, LONGEST};
 use crate::errors::{guarded, refused, RtcError};
@@ -25,6 +26,8 @@ const LONGEST_CANDIDATE: usize = 1_024;
 const LONGEST_LABEL: usize = 1_024;
 /// No message, DTLS record or STUN message is longer, over TCP either.
 const LONGEST_DATAGRAM: usize = 65_535;
+/// So many records of data the engine is given before it is asked what came of them; it keeps 30 of them at most.
+const RECORDS_AT_ONCE: usize = 16;
 
 struct Inner {
     rtc: Rtc,
@@ -86,7 +89,7 @@ impl Peer {
 }
 
 impl Inner {
-    /// Take what the engine has to say until it waits: an input before that would be lost.
+    /// Take what the engine has to say until it waits: an input before that may be lost.
     fn drain(&mut self, py: Python<'_>) -> PyResult<Instant> {
         loop {
             match self.rtc.poll_output().map_err(failed)? {
@@ -175,6 +178,11 @@ impl Inner {
     }
 }
 
+/// Whether this is a DTLS record of application data: the only kind of which the engine keeps several.
+fn is_data(datagram: &[u8]) -> bool {
+    datagram.first() == Some(&23)
+}
+
 fn not_too_long(what: &str, text: &str) -> PyResult<()> {
     if text.len() > LONGEST_SDP {
         return Err(RtcError::new_err(format!("{what} is longer than {LONGEST_SDP} bytes")));
@@ -189,18 +197,27 @@ fn failed(error: str0m::RtcError) -> PyErr {
 #[pymethods]
 impl Peer {
     #[new]
-    #[pyo3(signature = (now, *, buffer_bytes = 131_072, ice_lite = false, first_check_seconds = None))]
+    #[pyo3(signature = (
+        now, *, buffer_bytes = 131_072, datagram_bytes = 1_150, ice_lite = false,
+        first_check_seconds = None
+    ))]
     fn new(
         py: Python<'_>,
         now: f64,
         buffer_bytes: usize,
+        datagram_bytes: usize,
         ice_lite: bool,
         first_check_seconds: Option<f64>,
     ) -> PyResult<Self> {
         let clock = Clock::new(now)?;
+        if !(DATAGRAM_MTU_TARGET_MIN..=DATAGRAM_MTU_TARGET_MAX).contains(&datagram_bytes) {
+            let text = format!("datagram_bytes is from {DATAGRAM_MTU_TARGET_MIN} to {DATAGRAM_MTU_TARGET_MAX}");
+            return Err(PyValueError::new_err(text));
+        }
         let mut config = RtcConfig::new()
             .clear_codecs()
             .set_ice_lite(ice_lite)
+            .set_mtu(datagram_bytes..=usize::MAX)
             .set_sctp_max_buffered_amount(buffer_bytes);
         if let Some(seconds) = first_check_seconds {
             if !(0.001..=LONGEST).contains(&seconds) {
@@ -354,6 +371,9 @@ impl Peer {
         let proto = self::protocol(protocol)?;
         self.with(|inner| {
             let at = inner.clock.pass(now)?;
+            // Each question costs as much as there are packets on their way: so it is asked once for many records, and
+            // what they acknowledge, and are acknowledged by, is one.
+            let mut waiting = 0;
             for datagram in &datagrams {
                 let bytes = datagram.as_bytes();
                 if bytes.len() > LONGEST_DATAGRAM {
@@ -366,8 +386,17 @@ impl Peer {
                 let input = Input::Receive(at, received);
                 // What it takes for one of the other side's is one, so strangers can't fill the room of these.
                 if inner.rtc.accepts(&input) && (!may_tell_of_another(bytes) || inner.remotes.admit(proto, source)) {
+                    let data = is_data(bytes);
+                    if waiting > 0 && !data {
+                        inner.drain(py)?;
+                        waiting = 0;
+                    }
                     inner.rtc.handle_input(input).map_err(failed)?;
-                    inner.drain(py)?;
+                    waiting += 1;
+                    if !data || waiting == RECORDS_AT_ONCE {
+                        inner.drain(py)?;
+                        waiting = 0;
+                    }
                 }
             }
             inner.finish(py)

@@ -8,7 +8,7 @@ import sys
 from contextlib import closing
 
 import pytest
-from dcl_comms_drivers.net.ports import length_of_piece
+from dcl_comms_drivers.pieces import length_of_piece
 from hypothesis import given
 from hypothesis import strategies as st
 from rigs.drivers.net import LOOPS, REF, run

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import gc
 import socket
+import sys
 import threading
 import time
 import warnings
@@ -222,6 +223,35 @@ def test_more_than_one_turn_takes_comes_in_the_next():
             client.sendto(bytes([n]), ("127.0.0.1", port.port))
         assert [client.recv(10) for _ in range(10)] == [bytes([n]) for n in range(10)]
     assert max(after - before for before, after in zip([0, *turns], turns, strict=False)) <= 4
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems cut nothing")
+def test_datagrams_of_one_length_to_one_address_take_one_call(monkeypatch):
+    calls = []
+
+    class Counting(socket.socket):
+        def sendmsg(self, *how):
+            calls.append("piece")
+            return super().sendmsg(*how)
+
+        def sendto(self, *how):
+            calls.append("single")
+            return super().sendto(*how)
+
+    machine = Heard()
+    with sockets() as client, sockets() as other:
+        for one in (client, other):
+            one.bind(("127.0.0.1", 0))
+        monkeypatch.setattr(socket, "socket", Counting)
+        with serving(machine=machine) as (port, _, crashes):
+            long = [bytes([number]) * 1_000 for number in range(20)]
+            machine.to_send += [(client.getsockname(), data) for data in (*long, b"last")]
+            machine.to_send += [(other.getsockname(), data) for data in (*long, bytes(1_001))]
+            client.sendto(b"x", ("127.0.0.1", port.port))
+            assert [client.recv(2_000) for _ in range(22)] == [*long, b"last", b"x"]
+            assert [other.recv(2_000) for _ in range(21)] == [*long, bytes(1_001)]
+            assert (port.not_sent, crashes) == (0, [])
+    assert calls == ["piece", "piece", "single", "single"]
 
 
 def test_what_can_not_be_sent_is_counted_and_the_rest_goes():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager
+from types import SimpleNamespace
 
 import pytest
 from dcl_comms_drivers.realm.livekit_binary import ServerProblem, ServerUnavailable
@@ -263,5 +264,16 @@ def test_what_the_room_service_refuses_is_an_error(server):
 def test_without_the_engine_it_says_how_to_get_it(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "dcl_comms_rtc", None)
     with pytest.raises(ServerUnavailable, match="make rtc") as caught:
+        RoomHost.start()
+    assert caught.value.problem is ServerProblem.NOT_FOUND
+
+
+def test_an_engine_that_is_older_is_to_be_built_again(monkeypatch):
+    class Older:
+        def __init__(self, now):
+            del now
+
+    monkeypatch.setitem(__import__("sys").modules, "dcl_comms_rtc", SimpleNamespace(Peer=Older))
+    with pytest.raises(ServerUnavailable, match=r"older.*make rtc") as caught:
         RoomHost.start()
     assert caught.value.problem is ServerProblem.NOT_FOUND

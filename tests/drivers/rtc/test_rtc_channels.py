@@ -14,6 +14,8 @@ UNORDERED = ("_unordered", False, None, None)
 LOSSY = ("_lossy", False, 0, None)
 BAD = {"loss": 0.2, "double": 0.2, "jitter": 0.08}
 LONGEST = 262_144
+RECORD = 23
+"""What a DTLS record of data begins with."""
 
 
 def numbered(count: int, size: int = 4) -> list[bytes]:
@@ -95,6 +97,39 @@ def test_a_full_buffer_takes_no_more_until_there_is_room():
         sent += more
     line.run(lambda: line.a.peer.buffered(number) == 0)
     assert line.b.messages(0) == messages
+
+
+def test_datagrams_that_come_together_are_acknowledged_together():
+    line = RtcLine(12)
+    (number,) = line.join(RELIABLE)
+    messages = numbered(200, 1_000)
+    line.send(line.a, *((number, message) for message in messages[:100]))
+    line.run(lambda: line.a.peer.buffered(number) == 0)  # by now many may be on their way at once
+    line.wait(2)
+    line.send(line.a, *((number, message) for message in messages[100:]))
+    together = [datagram for _, _, side, datagram in sorted(line.under_way) if side is line.b and datagram[0] == RECORD]
+    assert len(together) > 30
+    line.under_way.clear()
+    line.b.sent.clear()
+    line.deliver(line.b, *together)
+    assert len(line.b.sent) <= len(together) // 16 + 1
+    line.run(lambda: len(line.b.messages(0)) == 200)
+    assert line.b.messages(0) == messages
+    line.run(lambda: line.a.peer.buffered(number) == 0)
+
+
+@pytest.mark.parametrize("most", [576, 1_150, 1_280, 1_500])
+def test_no_datagram_is_longer_than_it_may_be(most):
+    line = RtcLine(13, datagram_bytes=most)
+    (number,) = line.join(RELIABLE)
+    for size in (1, most // 2, most - 88, most - 87, most, 5_000):
+        line.a.sent.clear()
+        line.send(line.a, (number, bytes(size)))
+        records = [datagram for datagram in line.a.sent if datagram[0] == RECORD]
+        assert max(map(len, records)) <= most
+        # What a record and the association add leaves so much for a message.
+        assert (len(records) == 1) == (size <= most - 88)
+        line.run(lambda: line.a.peer.buffered(number) == 0)
 
 
 def test_a_call_that_raises_loses_neither_datagrams_nor_events():

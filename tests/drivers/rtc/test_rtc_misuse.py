@@ -50,6 +50,12 @@ def test_a_first_check_is_a_time_from_now(seconds):
         rtc.Peer(0.0, first_check_seconds=seconds)
 
 
+@pytest.mark.parametrize("length", [0, 575, 1_501, 65_535])
+def test_a_datagram_is_of_a_length_that_networks_carry(length):
+    with pytest.raises(ValueError, match="from 576 to 1500"):
+        rtc.Peer(0.0, datagram_bytes=length)
+
+
 @pytest.mark.parametrize("host", ["", "localhost", "1.2.3", "1.2.3.4.5", "0.0.0.0", "224.0.0.1", "fe80::1::2", "\0", "1" * 100_000])  # fmt: skip
 def test_an_address_is_one(host):
     peer = rtc.Peer(0.0)

@@ -63,12 +63,15 @@ class Peer:
         now: float,
         *,
         buffer_bytes: int = 131072,
+        datagram_bytes: int = 1150,
         ice_lite: bool = False,
         first_check_seconds: float | None = None,
     ) -> Peer:
         """Make one that begins now.
 
         ``buffer_bytes``: what all channels together may hold unsent or not acknowledged, and so the longest message.
+        ``datagram_bytes``: how long a datagram of ours may be, 576 to 1,500; longer messages are cut, and where the way
+        carries none so long nothing comes through.
         ``ice_lite``: the other side makes all checks.  ``first_check_seconds``: how soon a connectivity check without
         an answer is sent again, at first; 0.001 or more.
         """
