@@ -21,7 +21,8 @@ anything else          why it is old news or no news: the name in the counter ``
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from functools import cache
+from typing import TYPE_CHECKING, Final, Protocol, runtime_checkable
 
 from dcl_comms_core.commands import Fetch, OpenLink, OpenSocket, SendData, SendDatagram, SendFrame
 from dcl_comms_core.events import IslandChanged, SignatureNeeded
@@ -42,7 +43,13 @@ if TYPE_CHECKING:
     from dcl_comms_core.inputs import Input
     from dcl_comms_core.peers import PeerId
 
-__all__ = ["QuietTap", "Tap", "Taps", "is_packet", "without_secrets"]
+__all__ = ["QuietTap", "Tap", "Taps", "is_packet", "is_plain", "without_secrets"]
+
+_PACKETS: Final = (DataReceived, SendData, SendAcknowledged, SendsAcknowledged)
+_SECRETIVE: Final = (
+    OpenLink, IslandChanged, TokenRefreshed, SignatureNeeded, OpenSocket, SendFrame, FrameReceived, SendDatagram,
+    DatagramReceived, Fetch, Fetched,
+)  # fmt: skip
 
 
 @runtime_checkable
@@ -155,11 +162,19 @@ class Taps(Tap):
 
 def is_packet(item: Input | Command | Event) -> bool:
     """Whether a tap is told of this as a packet, and not as a step."""
-    return isinstance(item, DataReceived | SendData | SendAcknowledged | SendsAcknowledged)
+    return isinstance(item, _PACKETS)
+
+
+@cache
+def is_plain(kind: type[object]) -> bool:
+    """Whether what is of this class is no packet, and has no secret in any place: it is told as it is."""
+    return not issubclass(kind, _PACKETS + _SECRETIVE)
 
 
 def without_secrets(item: Input | Command | Event) -> Input | Command | Event:  # noqa: PLR0911 - one flat dispatch
     """The same, with placeholders for what may be secret, each as long as it was."""
+    if is_plain(type(item)):  # type: ignore[arg-type]  # a class has a hash, whatever its instances have
+        return item
     match item:
         case OpenLink() | IslandChanged():
             return replace(item, adapter=item.adapter.without_secrets())
@@ -177,5 +192,5 @@ def without_secrets(item: Input | Command | Event) -> Input | Command | Event:  
         case Fetched():
             headers = tuple((name, "x" * len(value)) for name, value in item.headers)
             return replace(item, url=url_without_secrets(item.url), headers=headers, body=bytes(len(item.body)))
-        case _:
+        case _:  # a packet
             return item

@@ -42,7 +42,7 @@ class Tapping:
         """Take a packet, as Inbound does."""
         who: PeerId | None = self._inbound.sender(sender)
         verdict = self._inbound.receive(sender, data, reliable, topic, now, source)
-        private = self._inbound.is_private(topic)
+        private = topic != "" and self._inbound.is_private(topic)
         self._tap.received(
             self._clock.now, self._room, who, data, reliable=reliable, topic=topic, private=private, verdict=verdict
         )

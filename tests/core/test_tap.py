@@ -34,7 +34,7 @@ from dcl_comms_core import (
     TokenRefreshed,
     WsRoomAdapter,
 )
-from dcl_comms_core.tap import QuietTap, Tap, Taps, is_packet, without_secrets
+from dcl_comms_core.tap import QuietTap, Tap, Taps, is_packet, is_plain, without_secrets
 
 LINK = LinkRef(1, 1)
 SECRET = make_token(now=1_800_000_000.0)
@@ -78,6 +78,7 @@ def test_what_is_shown_holds_no_secret_and_has_its_length(item: Any) -> None:
     secret = livekit().token.reveal() if hasattr(item, "adapter") else SECRET
     with pytest.raises(AssertionError):  # it is there to be found
         assert_no_secret(secret.rpartition(".")[2], *_texts(item))
+    assert not is_plain(type(item))
     shown = without_secrets(item)
     assert type(shown) is type(item)
     assert_no_secret(secret.rpartition(".")[2], *_texts(shown))
@@ -89,6 +90,7 @@ def test_what_is_shown_holds_no_secret_and_has_its_length(item: Any) -> None:
 
 def test_what_holds_no_secret_is_shown_as_it_is() -> None:
     clock = ClockSet(unix_offset=1.0)
+    assert is_plain(ClockSet)
     assert without_secrets(clock) is clock
     opened = OpenLink(link=LINK, adapter=WsRoomAdapter("wss://rooms.example.com/rooms/a"))
     assert without_secrets(opened) == opened
@@ -99,6 +101,8 @@ def test_packets_are_told_apart_from_steps() -> None:
     received = DataReceived(link=LINK, sender=None, data=b"")
     packets = [data, received, SendAcknowledged(link=LINK, token=1), SendsAcknowledged(link=LINK, tokens=(1,))]
     assert all(map(is_packet, packets))
+    assert not any(is_plain(type(packet)) for packet in packets)
+    assert all(without_secrets(packet) is packet for packet in packets)
     chat = Rig().join("alice").data(wire(chat=Chat(message="hi", timestamp=1.0)))
     assert isinstance(chat, ChatReceived)  # what a packet means is no packet
     assert not any(map(is_packet, [chat, ClockSet(unix_offset=0.0), *SECRETIVE]))

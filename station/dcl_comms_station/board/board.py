@@ -20,14 +20,14 @@ from dcl_comms_station.board.filling import Filling
 from dcl_comms_station.board.frames import read_upload
 from dcl_comms_station.board.hearing import SILENT, how_to_hear
 from dcl_comms_station.board.limits import STATION_LIMITS
+from dcl_comms_station.board.looking import Looking
 from dcl_comms_station.board.marks import Marks
-from dcl_comms_station.board.messages import ACTING, ASKING, CHANGING, PROTOCOL, Closing, Request, Source
+from dcl_comms_station.board.messages import ACTING, ASKING, CHANGING, Closing, Request, Source
 from dcl_comms_station.board.observed import Step
 from dcl_comms_station.board.page import Page
 from dcl_comms_station.board.player import Player
 from dcl_comms_station.board.store.stage import Stage
 from dcl_comms_station.board.texts import js
-from dcl_comms_station.board.views import View, read_view
 from dcl_comms_station.board.windows import Searches
 
 if TYPE_CHECKING:
@@ -67,6 +67,7 @@ class Board:
         self._filling = Filling(self._stage, self._searches)
         self._media = SILENT
         self._asking = Asking(self)
+        self._looking = Looking(self)
 
     # --- the session
 
@@ -282,7 +283,7 @@ class Board:
     def gone(self, number: int) -> None:
         """A page's socket is closed."""
         if self._pages.pop(number, None) is not None:
-            self._keep_searches()
+            self.keep_searches()
 
     def end(self) -> None:
         """The Station ends."""
@@ -338,8 +339,10 @@ class Board:
             raise Refused("too_fast", f"{self.limits.page_messages} messages a second are enough")
         if page.read_only and do in ACTING | CHANGING:
             raise Refused("read_only", "this page may look and not act", fix="use the link that may act")
+        looking = self._looking
         own: Callable[[Page, Arguments], dict[str, Any]] | None = {
-            "hello": self._hello, "view": self._view, "pause": self._pause, "resume": self._resume, "mark": self._mark,
+            "hello": looking.hello, "view": looking.view, "pause": looking.pause, "resume": looking.resume,
+            "mark": self._mark,
         }.get(do)  # fmt: skip
         if own is not None:
             return own(page, given)
@@ -389,71 +392,6 @@ class Board:
 
     # --- what the Board does itself
 
-    def _hello(self, page: Page, given: Arguments) -> dict[str, Any]:
-        if given.whole("protocol", 0) != PROTOCOL:
-            page.closing = Closing.RELOAD
-            raise Refused("reload", "this page is of another version", fix="reload")
-        page.look(View())
-        page.good = {}
-        if "view" in given:
-            self._view(page, Arguments(given.object("view")))
-        page.ready, page.paused = True, False
-        page.begin(self.snapshot())
-        return {
-            "protocol": PROTOCOL,
-            "read_only": page.read_only,
-            "limits": self.limits.told(),
-            "page_bytes": self.limits.page_bytes,
-            "seq": 0,
-            **self.welcome,
-        }
-
-    def _view(self, page: Page, given: Arguments) -> dict[str, Any]:
-        before = page.view
-        view = read_view(given.all, self.limits.rows)
-        page.look(view)
-        errors: dict[str, Any] = {}
-        for name in ("filter", "highlight"):
-            text = getattr(view.packets, name)
-            try:
-                self._searches.filter(text)
-                page.good[name] = text
-            except InvalidFilter as error:
-                errors["packets" if name == "filter" else name] = error_of(error)
-        self._keep_searches()
-        # Other rows are wanted at once.
-        if view.packets != before.packets:
-            page.due.pop("rows", None)
-        if view.peers != before.peers:
-            page.due.pop("peers", None)
-        if view.chat.before is not None and view.chat.before != before.chat.before:
-            lines, more = self._stage.talk.before(view.chat.before, 100)
-            self._tell_history(page, [line.told() for line in lines], more=more)
-        if view.time and not before.time:
-            page.timed = None
-        return {"errors": errors}
-
-    def _tell_history(self, page: Page, lines: list[dict[str, Any]], *, more: bool) -> None:
-        """In pieces that frames have room for."""
-        piece: list[dict[str, Any]] = []
-        for at, line in enumerate(lines):
-            piece.append(line)
-            if len(js(piece)) > 24_000 or at == len(lines) - 1:  # noqa: PLR2004 - with one more it is within a frame
-                page.tell(js({"k": "history", "chats": piece, "more": more}))
-                piece = []
-        if not lines:
-            page.tell(js({"k": "history", "chats": [], "more": False}))
-
-    def _pause(self, page: Page, _: Arguments) -> dict[str, Any]:
-        page.paused = True
-        page.begin(())
-        return {}
-
-    def _resume(self, page: Page, _: Arguments) -> dict[str, Any]:
-        page.paused = False
-        page.begin(self.snapshot())
-        return {}
-
     def _mark(self, _: Page, given: Arguments) -> dict[str, Any]:
         answer = self._marks.change(given, self._stage.packets, self._time())
         for event in self._marks.told():
@@ -462,7 +400,8 @@ class Board:
                 page.tell(text)
         return answer
 
-    def _keep_searches(self) -> None:
+    def keep_searches(self) -> None:
+        """Forget the filters that no page uses any more."""
         self._searches.keep(text for page in self._pages.values() for text in page.good.values())
 
     # --- what is told

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
 
 from dcl_comms_core.packets.events import PacketEvent
 from dcl_comms_core.tap import Tap
@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 
 __all__ = ["StationTap"]
 
+_Packet: TypeAlias = "tuple[float, str, PeerId | None, bytes, bool, str, bool, str]"
+_Item: TypeAlias = "tuple[float, Input | Command | Event]"
+_STEP: Final = 2
+"""What is as long is a step, what is longer a packet."""
 _OVERHEAD: Final = 200
 """Bytes of an observation beside those of its packet, about."""
 
@@ -31,7 +35,8 @@ class StationTap(Tap):
     def __init__(self, unix_now: Callable[[], float], *, limits: Any = STATION_LIMITS) -> None:
         self._unix_now = unix_now
         self._most = limits.mailbox_bytes
-        self._seen: deque[Observed] = deque()
+        # A packet and a step are kept as they came: what is made of them is made on the Station's thread.
+        self._seen: deque[_Packet | _Item | Observed] = deque()
         # Two counts, of which each thread writes one.
         self._in = 0
         self._out = 0
@@ -69,7 +74,15 @@ class StationTap(Tap):
         verdict: str,
     ) -> None:
         """A packet came."""
-        self._put(Received(self._unix(at), room, sender, data, reliable, topic, private, verdict), len(data), most=1)
+        if self._in - self._out > self._most:
+            self._missed += 1
+        else:
+            if self._offset is None:
+                self._begin(at)
+            self._in += len(data) + _OVERHEAD
+            self._seen.append((at, room, sender, data, reliable, topic, private, verdict))
+            if not self._awake:
+                self._ring()
         for tap in self._others:
             tap.received(at, room, sender, data, reliable=reliable, topic=topic, private=private, verdict=verdict)
 
@@ -88,7 +101,17 @@ class StationTap(Tap):
 
     def step(self, at: float, item: Input | Command | Event) -> None:
         """An input, a command or an event."""
-        self._put(Step(self._unix(at), item), 0, most=1 if isinstance(item, PacketEvent) else 2)
+        waiting = self._in - self._out
+        # What is no packet has twice the room.
+        if waiting > self._most and (waiting > 2 * self._most or isinstance(item, PacketEvent)):
+            self._missed += 1
+        else:
+            if self._offset is None:
+                self._begin(at)
+            self._in += _OVERHEAD
+            self._seen.append((at, item))
+            if not self._awake:
+                self._ring()
         for tap in self._others:
             tap.step(at, item)
 
@@ -98,11 +121,15 @@ class StationTap(Tap):
         for note in self._noting:
             note(at, values)
 
+    def _begin(self, at: float) -> None:
+        """Something is observed for the first time: from now on it is known how far both clocks are apart."""
+        self._offset = self._unix_now() - at
+
     def _unix(self, at: float) -> float:
-        offset = self._offset
-        if offset is None:
-            offset = self._offset = self._unix_now() - at
-        return at + offset
+        if self._offset is None:
+            self._begin(at)
+        assert self._offset is not None  # noqa: S101 - begun
+        return at + self._offset
 
     def _put(self, seen: Observed, size: int, most: int) -> None:
         if self._in - self._out > most * self._most:
@@ -110,7 +137,11 @@ class StationTap(Tap):
             return
         self._in += size + _OVERHEAD
         self._seen.append(seen)
-        if not self._awake and self._wake is not None:
+        if not self._awake:
+            self._ring()
+
+    def _ring(self) -> None:
+        if self._wake is not None:
             self._awake = True
             self._wake()
 
@@ -129,15 +160,19 @@ class StationTap(Tap):
         taken: list[Observed] = []
         while self._seen:
             seen = self._seen.popleft()
-            match seen:
-                case Received():
-                    size = len(seen.data)
-                case Sent():
-                    size = len(seen.command.data)
-                case _:
-                    size = 0
-            self._out += size + _OVERHEAD
-            taken.append(seen)
+            size = _OVERHEAD
+            if type(seen) is not tuple:
+                if isinstance(seen, Sent):
+                    size += len(seen.command.data)
+                taken.append(cast("Observed", seen))
+            elif len(seen) == _STEP:
+                at, item = cast("_Item", seen)  # pyright: ignore[reportUnnecessaryCast]  # mypy
+                taken.append(Step(self._unix(at), item))
+            else:
+                at, room, sender, data, reliable, topic, private, verdict = cast("_Packet", seen)  # pyright: ignore[reportUnnecessaryCast]  # mypy
+                size += len(data)
+                taken.append(Received(self._unix(at), room, sender, data, reliable, topic, private, verdict))
+            self._out += size
         missed = self._missed - self._told
         if missed:
             self._told += missed

@@ -6,6 +6,8 @@ import asyncio
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, cast
 
+from starlette.websockets import WebSocketDisconnect
+
 from dcl_comms_station.web.gate import SUBPROTOCOL
 
 if TYPE_CHECKING:
@@ -31,7 +33,8 @@ async def serve_page(ws: WebSocket, station: Station) -> None:
     finally:
         station.leave(seat)
     if code is not None:
-        with suppress(TimeoutError, RuntimeError):
+        # It may be gone by itself in this moment.
+        with suppress(TimeoutError, RuntimeError, WebSocketDisconnect):
             async with asyncio.timeout(_CLOSE_SECONDS):
                 await ws.close(code)
 

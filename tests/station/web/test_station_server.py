@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import http.client
 import json
@@ -19,10 +20,13 @@ from dcl_comms_station.board.messages import PROTOCOL
 from dcl_comms_station.loops import LOOPS
 from dcl_comms_station.recording import open_recording
 from dcl_comms_station.recording.export import COLUMNS, ndjson_lines, plain_rows
-from dcl_comms_station.web.gate import HEADERS
+from dcl_comms_station.web.gate import HEADERS, SUBPROTOCOL
 from dcl_comms_station.web.links import Exports
+from dcl_comms_station.web.pages import serve_page
+from dcl_comms_station.web.station import Station
 from rigs.station.files import ADA, came, chat, left, moved, written
 from rigs.station.files import opened as opened_room
+from starlette.websockets import WebSocket
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
@@ -422,3 +426,31 @@ def test_looking_back_while_it_goes_on(station, page):
         assert shown.last("chat", text="second") is None
         shown.do("play", live=True)
         shown.until(lambda: shown.last("chat", text="second"))
+
+
+def test_a_page_that_is_gone_as_it_is_told_of_the_end_is_no_trouble():
+    station = Station()
+
+    async def main():
+        told, gone = [], asyncio.Event()
+        received = iter([{"type": "websocket.connect"}])
+
+        async def receive():
+            return next(received, None) or await gone.wait()
+
+        async def send(message):
+            told.append(message["type"])
+            if message["type"] == "websocket.close":
+                raise OSError
+
+        station.start(asyncio.get_running_loop())
+        ws = WebSocket({"type": "websocket", "subprotocols": [SUBPROTOCOL]}, receive, send)
+        page = asyncio.ensure_future(serve_page(ws, station))
+        while not told:
+            await asyncio.sleep(0)
+        station.end()
+        await page
+        station.stopped()
+        return told
+
+    assert asyncio.run(main()) == ["websocket.accept", "websocket.close"]

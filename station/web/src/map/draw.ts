@@ -1,7 +1,7 @@
 // One picture of the map: ground, parcels, trails, peers, labels, scale.
 import type { Peer } from "../wire/protocol.ts";
 import { ELSEWHERE, SPEAKING } from "../wire/frames.ts";
-import { hue, plain, short } from "../parts/words.tsx";
+import { hue } from "../parts/words.tsx";
 import type { Camera } from "./camera.ts";
 import { motion, spot, STALE } from "./motion.ts";
 import { SIZE, type Look, type Palette, type Sprites } from "./sprites.ts";
@@ -152,7 +152,7 @@ function people(scene: Scene, seen: Seen[], now: number): Set<number> {
     const elsewhere = peer.pulse || (here.flags & ELSEWHERE) !== 0;
     const look: Look = peer.kind === "me" ? "me" : elsewhere ? "hollow" : peer.kind === "bot" ? "bot" : here.kind === 3 ? "other" : "player";
     context.globalAlpha = greyed ? 0.5 : here.age > STALE * 10 && peer.kind !== "me" ? 0.55 : 1;
-    context.drawImage(sprites.peer(look, hue(peer.id), here.yaw), x - SIZE / 2, y - SIZE / 2, SIZE, SIZE);
+    context.drawImage(sprites.peer(look, sprites.of(peer).hue, here.yaw), x - SIZE / 2, y - SIZE / 2, SIZE, SIZE);
     if (peer.speaking || here.flags & SPEAKING) {
       speaking.add(slot);
       ring(context, x, y, 15, colours.warn, 2, [4, 3]);
@@ -180,7 +180,7 @@ function ring(context: CanvasRenderingContext2D, x: number, y: number, radius: n
 
 // At most 60, those that matter first; one that would lie over another is left out.
 function labels(scene: Scene, seen: Seen[], speaking: Set<number>): void {
-  const { context, camera, sprites, selected, hovered, dpr } = scene;
+  const { context, camera, sprites, selected, hovered } = scene;
   const weight = (each: Seen): number => {
     if (each.peer.id === selected) return -4e9;
     if (each.slot === hovered) return -3e9;
@@ -192,12 +192,11 @@ function labels(scene: Scene, seen: Seen[], speaking: Set<number>): void {
   const taken: [number, number, number][] = [];
   for (const { each, at } of order) {
     if (taken.length >= LABELS) break;
-    const text = plain(each.peer.name || short(each.peer.id), 22);
-    const picture = sprites.label(text, at < 0);
-    const wide = picture.width / dpr, x = Math.round(each.x - wide / 2), y = Math.round(each.y + 15);
+    const text = sprites.of(each.peer).name;
+    const wide = sprites.wide(text, at < 0), x = Math.round(each.x - wide / 2), y = Math.round(each.y + 15);
     if (at > -2e9 && taken.some(([tx, ty, tw]) => Math.abs(ty - y) < 15 && x < tx + tw && tx < x + wide)) continue;
     taken.push([x, y, wide]);
-    context.drawImage(picture, x, y, wide, 18);
+    context.drawImage(sprites.label(text, at < 0), x, y, wide, 18);
   }
 }
 

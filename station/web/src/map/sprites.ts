@@ -1,4 +1,7 @@
 // Peers and labels as small pictures, drawn once: the map then only copies them.
+import type { Peer } from "../wire/protocol.ts";
+import { hue, plain, short } from "../parts/words.tsx";
+
 export interface Palette {
   ground: string; island: string; line: string; axis: string; text: string; dim: string; accent: string; halo: string; warn: string; hues: string[];
 }
@@ -13,12 +16,19 @@ export function palette(): Palette {
 }
 
 export const SIZE = 28, TURNS = 48;
-export type Look = "player" | "bot" | "other" | "hollow" | "me";
+const MOST = 3000, LABELS = 1200;
+const font = (strong: boolean): string => `${strong ? 600 : 500} 12px system-ui, sans-serif`;
+const LOOKS = { player: 0, bot: 1, other: 2, hollow: 3, me: 4 };
+export type Look = keyof typeof LOOKS;
 
 export class Sprites {
+  // Many that are in sight get no label: how wide it would be is known without its picture.
+  #measure = document.createElement("canvas").getContext("2d")!;
+  #wide = new Map<string, number>();
+  #faces = new WeakMap<Peer, { name: string; hue: number }>();
   #dpr: number;
   #colours: Palette;
-  #peers = new Map<string, HTMLCanvasElement>();
+  #peers: HTMLCanvasElement[] = [];
   #labels = new Map<string, HTMLCanvasElement>();
 
   constructor(colours: Palette, dpr: number) {
@@ -28,13 +38,7 @@ export class Sprites {
 
   peer(look: Look, hue: number, yaw: number): HTMLCanvasElement {
     const turn = ((Math.round((yaw / 360) * TURNS) % TURNS) + TURNS) % TURNS;
-    const key = `${look}${hue}/${turn}`;
-    let made = this.#peers.get(key);
-    if (!made) {
-      made = this.#make(look, hue, (turn / TURNS) * 2 * Math.PI);
-      this.#peers.set(key, made);
-    }
-    return made;
+    return this.#peers[(LOOKS[look] * 8 + hue) * TURNS + turn] ??= this.#make(look, hue, (turn / TURNS) * 2 * Math.PI);
   }
 
   #make(look: Look, hue: number, angle: number): HTMLCanvasElement {
@@ -76,11 +80,30 @@ export class Sprites {
     return canvas;
   }
 
+  /** What a peer is called here, and its colour: worked out once. */
+  of(peer: Peer): { name: string; hue: number } {
+    let made = this.#faces.get(peer);
+    if (!made) this.#faces.set(peer, made = { name: plain(peer.name || short(peer.id), 22), hue: hue(peer.id) });
+    return made;
+  }
+
+  /** How wide a label is. */
+  wide(text: string, strong: boolean): number {
+    const key = `${strong ? "!" : ""}${text}`;
+    let made = this.#wide.get(key);
+    if (made === undefined) {
+      if (this.#wide.size > MOST) this.#wide.clear();
+      this.#measure.font = font(strong);
+      this.#wide.set(key, made = Math.min(180, Math.ceil(this.#measure.measureText(text).width)) + 8);
+    }
+    return made;
+  }
+
   label(text: string, strong: boolean): HTMLCanvasElement {
     const key = `${strong ? "!" : ""}${text}`;
     let made = this.#labels.get(key);
     if (!made) {
-      if (this.#labels.size > 300) this.#labels.clear();
+      if (this.#labels.size > LABELS) this.#labels.clear();
       made = this.#write(text, strong);
       this.#labels.set(key, made);
     }
@@ -88,12 +111,9 @@ export class Sprites {
   }
 
   #write(text: string, strong: boolean): HTMLCanvasElement {
-    const font = `${strong ? 600 : 500} 12px system-ui, sans-serif`;
-    const measure = this.#blank(1, 1).context;
-    measure.font = font;
-    const wide = Math.min(180, Math.ceil(measure.measureText(text).width)) + 8;
+    const wide = this.wide(text, strong);
     const { canvas, context } = this.#blank(wide, 18);
-    context.font = font;
+    context.font = font(strong);
     context.textBaseline = "middle";
     context.lineJoin = "round";
     context.lineWidth = 3;
