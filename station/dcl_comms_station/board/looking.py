@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from dcl_comms_core.errors import InvalidFilter
 from dcl_comms_station.board.asked import Arguments, Refused, error_of
@@ -11,16 +11,43 @@ from dcl_comms_station.board.texts import js
 from dcl_comms_station.board.views import View, read_view
 
 if TYPE_CHECKING:
-    from dcl_comms_station.board.board import Board
+    from dcl_comms_station.board.limits import StationLimits
     from dcl_comms_station.board.page import Page
+    from dcl_comms_station.board.store.stage import Stage
+    from dcl_comms_station.board.windows import Searches
 
 __all__ = ["Looking"]
+
+
+class Seen(Protocol):
+    """What of the Board pages look at."""
+
+    limits: StationLimits
+    welcome: dict[str, Any]
+
+    @property
+    def stage(self) -> Stage:
+        """What pages see."""
+        ...
+
+    @property
+    def searches(self) -> Searches:
+        """The filters in use."""
+        ...
+
+    def snapshot(self) -> list[str]:
+        """Events that, applied to an empty page, give what is now."""
+        ...
+
+    def keep_searches(self) -> None:
+        """Forget the filters that no page uses any more."""
+        ...
 
 
 class Looking:
     """It does it, and gives the answer."""
 
-    def __init__(self, board: Board) -> None:
+    def __init__(self, board: Seen) -> None:
         self._board = board
 
     def hello(self, page: Page, given: Arguments) -> dict[str, Any]:
