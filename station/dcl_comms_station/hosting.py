@@ -141,7 +141,7 @@ async def _serve(
         )
         for one in lines:
             write(one)
-        async with village(realm, bots) as names:
+        async with village(realm, bots, sounds=isinstance(server, LiveKitServer)) as names:
             if names:
                 write(f"{', '.join(names)} live there: dcl-comms chat {realm.url}, and say !help")
             while server is None or not server.lost:  # noqa: ASYNC110 - another process ends, and tells nobody

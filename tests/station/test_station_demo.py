@@ -11,9 +11,9 @@ from dcl_comms_station import hosting
 from dcl_comms_station.demo import stage
 from dcl_comms_station.demo.part import Line, Part
 from dcl_comms_station.demo.script import CAST, SINGER, farewell, greeting, whisper
-from dcl_comms_station.demo.tone import PITCH, RATE, Ear, tone
 from dcl_comms_station.demo.transcript import Transcript
 from dcl_comms_station.demo.verdict import judge, table
+from dcl_comms_station.residents.tone import PITCH, RATE, Ear, tone
 
 from dcl_comms_core import CloseReason, PeerId, Retry, RoomClosed, WorldClosed
 

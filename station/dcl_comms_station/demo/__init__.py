@@ -2,6 +2,5 @@
 
 ``script`` says who plays and what they say; ``part`` is what one of them does and remembers, whatever its loop;
 ``on_asyncio``, ``on_trio`` and ``on_polled`` put a part on a loop.  ``venue`` finds a realm, ``stage`` runs
-the three;
-``verdict`` judges what each of them read.  ``tone`` makes and measures the sound.
+the three; ``verdict`` judges what each of them read.
 """

@@ -9,7 +9,7 @@ from dcl_comms_drivers.asyncio import Connection, connect
 
 from dcl_comms_core import TrackKind, TrackSubscribed
 from dcl_comms_station.demo.part import STEP_SECONDS, Part
-from dcl_comms_station.demo.tone import LEAD_SECONDS, TAIL_SECONDS, Ear, tone
+from dcl_comms_station.residents.tone import LEAD_SECONDS, TAIL_SECONDS, Ear, tone
 
 if TYPE_CHECKING:
     from threading import Event

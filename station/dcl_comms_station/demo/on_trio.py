@@ -12,7 +12,7 @@ from dcl_comms_drivers.trio import Connection, connect
 
 from dcl_comms_core import TrackKind, TrackSubscribed
 from dcl_comms_station.demo.part import STEP_SECONDS, Part
-from dcl_comms_station.demo.tone import Ear
+from dcl_comms_station.residents.tone import Ear
 
 if TYPE_CHECKING:
     from threading import Event

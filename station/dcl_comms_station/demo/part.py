@@ -25,7 +25,7 @@ from dcl_comms_core import (
 )
 from dcl_comms_station.clean import clean, short
 from dcl_comms_station.demo.script import CAST, SINGER, Role, farewell, greeting, whisper
-from dcl_comms_station.demo.tone import PITCH
+from dcl_comms_station.residents.tone import PITCH
 from dcl_comms_station.rooms import in_rooms
 
 if TYPE_CHECKING:

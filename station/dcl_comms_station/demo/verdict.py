@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from dcl_comms_core import RoomRole
 from dcl_comms_station.demo.script import SINGER, farewell, greeting, whisper
-from dcl_comms_station.demo.tone import PITCH
+from dcl_comms_station.residents.tone import PITCH
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence

@@ -87,7 +87,7 @@ class OwnRealm:
 
     async def _serve(self) -> None:
         self._loop, self._over = asyncio.get_running_loop(), asyncio.Event()
-        async with EmbeddedRealm(livekit=self._livekit) as realm, village(realm, self.bots):
+        async with EmbeddedRealm(livekit=self._livekit) as realm, village(realm, self.bots, sounds=self.media):
             self.url, self._has_livekit = realm.url, realm.livekit is not None
             for address, profile in realm.profiles.items():
                 self.names[str(address)] = _name_in(cast("dict[str, Any]", profile)), "bot"

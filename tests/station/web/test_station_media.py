@@ -9,6 +9,7 @@ from itertools import count
 import pytest
 from dcl_comms_drivers import polled
 from dcl_comms_station import watch
+from dcl_comms_station.residents.humming import TUNE
 from rigs.drivers.pattern import HEIGHT, WIDTH, found
 from rigs.drivers.sdk_peer import SdkPeer, strongest
 from rigs.station.sounds import wav_of_tone
@@ -60,7 +61,8 @@ def track_of(shown, kind):
 def pitch_in(sound):
     import numpy as np
 
-    return strongest(np.frombuffer(bytes(sound), dtype="<i2"))[0]
+    samples = np.frombuffer(bytes(sound), dtype="<i2")
+    return strongest(samples)[0] if samples.any() else 0.0
 
 
 def media(shown, sid):
@@ -248,6 +250,12 @@ def test_a_realm_of_ones_own_with_sound(station, page):
         assert shown.last("realm")["media"] is True
         shown.until(lambda: shown.last("state")["can"].get("subscribe", "?") is None)
         assert shown.last("state")["media"] is None
+        # One of its bots hums.
+        sid = shown.until(lambda: [one["sid"] for peer in shown.all("peer") for one in peer["tracks"]])[-1]
+        shown.do("view", **MEDIA, audio=[sid])
+        shown.until(lambda: len(shown.sound.get(0, b"")) > 2 * 48_000 * 4)
+        pitches = {round(pitch_in(shown.sound[0][at : at + 19_200])) for at in range(0, 4 * 96_000, 9_600)}
+        assert sum(any(abs(pitch - note) < 6 for pitch in pitches) for note in set(TUNE)) >= 3
         assert shown.do("publish", kind="tone", seconds=1)["python"]
         shown.until(lambda: speaking(shown) == "done")
 

@@ -15,7 +15,7 @@ from dcl_comms_station.board.asked import BadRequest, Refused
 from dcl_comms_station.board.limits import SOUND_RATE
 from dcl_comms_station.board.making.composing import call
 from dcl_comms_station.clean import clean
-from dcl_comms_station.demo.tone import LEAD_SECONDS, TAIL_SECONDS, tone
+from dcl_comms_station.residents.tone import LEAD_SECONDS, TAIL_SECONDS, tone
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
