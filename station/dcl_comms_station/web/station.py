@@ -324,8 +324,8 @@ class Station:
             case "piece" if given.all["piece"].number == SOUND:
                 self._sounds.piece(request.page, given.all["piece"])
             case "publish" if given.all.get("kind") == "wav":
-                data = self._sounds.take(request.page)
-                return request._replace(arguments=Arguments({**given.all, "data": data}))
+                sound = self._sounds.take(request.page)
+                return request._replace(arguments=Arguments({**given.all, "sound": sound}))
             case _:
                 return request
         return None

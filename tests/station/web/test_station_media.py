@@ -183,7 +183,7 @@ def send(shown, data, *, piece=50_000, seqs=None):
 def test_a_wav_is_heard_by_others(served, page, peer):
     shown = looking(page, served)
     hertz = next(_hertz)
-    send(shown, wav_of_tone(hertz, 8.0))
+    send(shown, wav_of_tone(hertz, 8.0, rate=22_050, channels=2))
     answer = shown.do("publish", kind="wav", name="a 'name'.wav")
     assert answer["python"].endswith("await microphone.play_file(\"a 'name'.wav\")")
     heard = peer.expect("tone")
@@ -200,6 +200,10 @@ def test_what_is_no_wav_is_refused(served, page):
     assert shown.do("publish", kind="wav")["code"] == "not_found"
     send(shown, wav_of_tone(440, 4.0), seqs=[0, 2, 1])
     assert shown.do("publish", kind="wav")["code"] == "not_found"
+    for odd in ({"rate": 200_000_000}, {"rate": 100}, {"channels": 9}):
+        send(shown, wav_of_tone(1, 1e-2 if "channels" in odd else 100 / odd["rate"], **odd))
+        assert shown.do("publish", kind="wav")["code"] == "failed"
+    assert shown.do("publish", kind="wav", sound="mine")["code"] == "not_found"
     assert shown.do("upload", sound=True, size=100_000_000)["code"] == "limit"
     assert shown.do("publish", kind="tone", seconds=1e9)["code"] == "limit"
     assert shown.do("publish", kind="tone", hz=0)["code"] == "bad_request"

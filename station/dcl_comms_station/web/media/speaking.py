@@ -101,13 +101,9 @@ class Speaking:
         return {"python": f"{_PUBLISH} await microphone.play(tone({hertz:g}, {seconds:g}))"}
 
     def _play_wav(self, given: Arguments) -> dict[str, Any]:
-        data = given.all.get("data")
-        if not isinstance(data, bytes):
+        sound = given.all.get("sound")
+        if not isinstance(sound, Sound):
             raise Refused("not_found", "no WAV was sent to be played", field="kind")
-        try:
-            sound = Sound.of_wav(data)
-        except InvalidSound as error:
-            raise Refused("failed", f"this is no WAV that can be played: {error}", fix="PCM of 8 to 32 bits") from None
         self._check_length(sound.seconds)
         self._begin("wav", sound.seconds, lambda feed: pieces_of(sound, feed))
         name = given.text("name", "sound.wav", most=200)
