@@ -321,6 +321,8 @@ class BoardModel(RuleBasedStateMachine):
                 assert page.waiting <= LIMITS.queue
                 assert page.undrawn <= LIMITS.unacknowledged
                 assert page.hearing.waiting_bytes <= 2 * 5 * PIECE + len(PLANES)
+                if page.ready and page.open and not page.paused:
+                    assert page.hearing.waiting_bytes == 0, "who draws is sent what there is"
             stage = board.stage
             assert len(stage.packets) <= LIMITS.packets
             assert len(stage.talk) <= LIMITS.chat

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import struct
+from collections import Counter
 from typing import get_args
 
 import pytest
 from dcl_comms_station.board.asked import Arguments, Refused
 from dcl_comms_station.board.asking import check
 from dcl_comms_station.board.board import Board
+from dcl_comms_station.board.frames import HEAD_BYTES
+from dcl_comms_station.board.hearing import Heard, Picture, Seen
 from dcl_comms_station.board.learning.texts import CHAPTERS, PACKET_TEXTS, TEXTS
 from dcl_comms_station.board.limits import StationLimits
 from dcl_comms_station.board.making.composing import compose, forms
@@ -25,7 +29,8 @@ from rigs.drivers.tokens import make_token
 from dcl_comms_core import commands, inputs
 from dcl_comms_core import events as ev
 from dcl_comms_core.codec import decode_kind, encode_chat, encode_movement
-from dcl_comms_core.peers import PeerId
+from dcl_comms_core.packets.events import MovementKind
+from dcl_comms_core.peers import Arrival, PeerId
 from dcl_comms_core.proto import TABLES, rfc4
 
 NOW = 1_800_000_000.0
@@ -170,6 +175,40 @@ def test_a_page_that_hides_gets_a_sign_of_life_and_nothing_else():
         board.receive(1, '{"ack": 99}', now=now)
     told = [json.loads(frame) for frame in page.frames]
     assert {event["k"] for frame in told for event in frame["ev"]} == {"ping"}
+
+
+def test_a_slow_page_is_sent_of_everything_in_turn():
+    board = Board()
+    board.begin(Source(kind="target", target="x"), now=NOW)
+    board.observe([Step(NOW, ev.PeerJoined(at=NOW, room="island", sender=ADA, arrival=Arrival.NEW))], now=NOW)
+    board.connect(1, read_only=False, now=NOW)
+    view = {"map": {"on": True, "hz": 20}, "audio": ["TR_a", "TR_b"], "video": ["TR_c"]}
+    board.receive(1, json.dumps({"id": 0, "do": "hello", "protocol": 1, "view": view}), now=NOW)
+    page = board.page(1)
+    frames = []
+    for tick in range(200):
+        now = NOW + tick / 10
+        moved = ev.PeerMoved(
+            at=now, room="island", sender=ADA, private=False, position=ev.Vector3(tick, 0.0, 0.0),
+            velocity=ev.Vector3(0.0, 0.0, 0.0), yaw=0.0, kind=MovementKind.POSITION, message=rfc4.Position(),
+        )  # fmt: skip
+        board.observe([Step(now, moved)], now=now)
+        sounds = [Heard("TR_a", bytes(960)), Heard("TR_b", bytes(960))]
+        board.perceive([*sounds, Seen("TR_c", Picture(2, 2, 0, bytes(6)))], None, now=now)
+        frames += page.frames
+        page.frames.clear()
+        # It draws one frame in the time in which four more are due.
+        board.receive(1, json.dumps({"ack": tick + 1}), now=now)
+    kinds = Counter(
+        (frame[0], *struct.unpack_from("<H", frame, HEAD_BYTES)) if frame[0] > 1 else (1,)
+        for frame in frames
+        if isinstance(frame, bytes)
+    )
+    assert kinds.keys() == {(1,), (2, 0), (2, 1), (3, 0)}
+    assert kinds[1,] > 40
+    assert kinds[3, 0] > 40
+    assert abs(kinds[2, 0] - kinds[2, 1]) <= 1
+    assert page.hearing.lost_ms("TR_a") == 0
 
 
 def test_who_asks_too_fast_is_told_so_and_nothing_is_done():
