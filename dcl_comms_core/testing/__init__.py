@@ -5,16 +5,20 @@
 
 from __future__ import annotations
 
+from dcl_comms_core.deployment.keys import wallet_of
 from dcl_comms_core.simulation.memory_room import MemoryRoom
 from dcl_comms_core.simulation.settings import Faults
 from dcl_comms_core.testing import script
+from dcl_comms_core.testing.inhabitant import Inhabitant
 from dcl_comms_core.testing.islands import MemoryIslands
 from dcl_comms_core.testing.pair import Pair, Party, VirtualClock
 from dcl_comms_core.testing.source import MemorySource
 from dcl_comms_core.testing.stage import Stage
+from dcl_comms_core.testing.world_stage import WorldStage
 
 __all__ = [
     "Faults",
+    "Inhabitant",
     "MemoryIslands",
     "MemoryRoom",
     "MemorySource",
@@ -22,5 +26,7 @@ __all__ = [
     "Party",
     "Stage",
     "VirtualClock",
+    "WorldStage",
     "script",
+    "wallet_of",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from dcl_comms_core.adapters.connection_string import SimulatorAdapter
 from dcl_comms_core.errors import LocalProtocolError
@@ -10,6 +10,7 @@ from dcl_comms_core.inputs import ClockSet
 from dcl_comms_core.limits import DEFAULT_LIMITS
 from dcl_comms_core.room.session import Delivery, RoomSession
 from dcl_comms_core.simulation.memory_room import MemoryPort, MemoryRoom
+from dcl_comms_core.tools.virtual_clock import UNIX_START, VirtualClock
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,22 +21,6 @@ if TYPE_CHECKING:
     from dcl_comms_core.tools.backoff import Backoff
 
 __all__ = ["UNIX_START", "Pair", "Party", "VirtualClock"]
-
-UNIX_START: Final = 1_800_000_000.0
-"""What the wall clock says at virtual time 0."""
-
-
-class VirtualClock:
-    """Monotonic seconds that pass only when told to."""
-
-    __slots__ = ("now",)
-
-    def __init__(self, now: float = 0.0) -> None:
-        self.now = now
-
-    def advance_to(self, when: float) -> None:
-        """Go forward to a time; a time in the past changes nothing."""
-        self.now = max(self.now, when)
 
 
 class Party:

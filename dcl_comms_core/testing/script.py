@@ -11,13 +11,15 @@ from dcl_comms_core.inputs import TrackKind, TrackSource
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from dcl_comms_core.deployment.deployment import Service
     from dcl_comms_core.events import Event
     from dcl_comms_core.proto import rfc4
     from dcl_comms_core.simulation.settings import Faults
 
 __all__ = [
-    "Action", "Cut", "Delete", "Emote", "Heal", "Join", "Leave", "Move", "Mute", "Offer", "On", "OnChat", "Publish",
-    "Raw", "React", "Remove", "Restart", "Say", "Send", "SetFaults", "ShutDown", "ToIsland", "Unpublish",
+    "Action", "Ban", "Cut", "Delete", "Emote", "Heal", "Join", "Kill", "Leave", "Move", "Mute", "Offer", "On", "OnChat",
+    "Publish", "Raw", "React", "Remove", "Restart", "Revive", "Say", "Send", "SetFaults", "ShutDown", "ToIsland",
+    "Unpublish",
 ]  # fmt: skip
 
 
@@ -191,17 +193,43 @@ class ToIsland(_Personal):
 
 @dataclass(frozen=True, slots=True)
 class Cut(_Personal):
-    """Somebody, the bot too, can't reach the server from now on."""
+    """Somebody, the bot too, can't reach the server from now on.
+
+    In a deployment: none of its servers, or not the one that is named.
+    """
+
+    service: Service | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Heal(_Personal):
     """It can again."""
 
+    service: Service | None = None
+
 
 @dataclass(frozen=True, slots=True)
 class Remove(_Personal):
     """A moderator puts somebody out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ban(_Personal):
+    """A deployment's realm throws somebody out of everything, and does not let it in again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kill(Action):
+    """A server of a deployment ends without a word: ``realm``, ``pulse`` or ``rooms``."""
+
+    service: Service
+
+
+@dataclass(frozen=True, slots=True)
+class Revive(Action):
+    """It is back, with nobody there."""
+
+    service: Service
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,12 +239,12 @@ class Delete(Action):
 
 @dataclass(frozen=True, slots=True)
 class ShutDown(Action):
-    """The server, of the bot's island, ends."""
+    """The server, of the bot's island, ends; that of a deployment's rooms."""
 
 
 @dataclass(frozen=True, slots=True)
 class Restart(Action):
-    """The server is back."""
+    """That server is back."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,17 +9,17 @@ from __future__ import annotations
 from functools import partial
 from heapq import heappop, heappush
 from itertools import count
-from math import inf, isfinite
-from typing import TYPE_CHECKING, Final, Protocol, TypeAlias, TypeGuard, get_args
+from math import inf
+from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
 
-from dcl_comms_core.adapters.connection_string import SimulatorAdapter
-from dcl_comms_core.errors import CommsError, LocalProtocolError
+from dcl_comms_core.adapters.connection_string import ArchipelagoAdapter, SimulatorAdapter
+from dcl_comms_core.errors import LocalProtocolError
 from dcl_comms_core.inputs import ClockSet, Track
-from dcl_comms_core.peers import EVERYONE, PeerId
 from dcl_comms_core.room.session import RoomSession
 from dcl_comms_core.simulation.memory_room import MemoryRoom
 from dcl_comms_core.states import RoomState
 from dcl_comms_core.testing import script as do
+from dcl_comms_core.testing.acting import Answers, at, by_itself, perform
 from dcl_comms_core.testing.archipelago import WorldPort
 from dcl_comms_core.testing.pair import UNIX_START, Party, VirtualClock
 
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from dcl_comms_core.events import Event
-    from dcl_comms_core.peers import Addressees
     from dcl_comms_core.simulation.memory_room import MemoryPort
     from dcl_comms_core.simulation.settings import Faults
 
@@ -84,8 +83,24 @@ class Stage:
         self._numbers = count()
         self._script: list[tuple[float, int, do.Action]] = []
         for action in actions:
-            self._plan(_at(action), action)
-        self._answers: list[_Answers] = []
+            self._plan(at(action), action)
+        self._answers: list[Answers] = []
+
+    @property
+    def first(self) -> Seat:
+        """Your party's place."""
+        return self
+
+    @property
+    def target(self) -> ArchipelagoAdapter | SimulatorAdapter:
+        """Where everybody goes."""
+        name = self.room.name
+        return ArchipelagoAdapter(f"ws://{name}") if self.has_islands else SimulatorAdapter(name)
+
+    @property
+    def latency(self) -> float:
+        """Seconds from one to the other."""
+        return self.room.faults.latency
 
     def seat(self, identity: str) -> Seat:
         """A place for one more party of yours, under another identity."""
@@ -171,12 +186,15 @@ class Stage:
                 for each in self._rooms.values():
                     each.faults = action.faults
             case do.On() | do.OnChat():
-                self._answers.append(_Answers(action))
+                self._answers.append(Answers(action))
             case _:
                 return self._by_itself(action, now)
         return True
 
     def _serve(self, action: _Served, now: float) -> bool:
+        if isinstance(action, do.Cut | do.Heal) and action.service is not None:
+            msg = "a memory room is one server, and has no others: leave out service="
+            raise LocalProtocolError(msg)
         port = self._seat_of(action.who)
         if port is not None and isinstance(action, do.Cut):
             return port.partition(now=now)
@@ -191,11 +209,14 @@ class Stage:
     def _by_itself(self, action: do.Action, now: float) -> bool:
         if isinstance(action, do.ToIsland):
             return self._to_island(action, now)
-        if not _own(action):
+        if isinstance(action, do.Kill | do.Revive | do.Ban):
+            msg = f"a memory room has no {type(action).__name__}: run_bot(..., world=True), or a WorldStage, has"
+            raise LocalProtocolError(msg)
+        if not by_itself(action):
             msg = f"a script holds what dcl_comms_core.testing.script has, not a {type(action).__name__}"
             raise LocalProtocolError(msg)
         party = self.peers.get(action.who)
-        return party is not None and _perform(party.session, action, now)
+        return party is not None and perform(party.session, action, now)
 
     def _join(self, who: str, now: float) -> bool:
         older = self.peers.get(who)
@@ -239,23 +260,7 @@ class Stage:
         for answers in self._answers:
             if answers.to(who, event):
                 for action in answers.then:
-                    self._plan(self.clock.now + _at(action), action)
-
-
-class _Answers:
-    """A peer that answers, as often as it still may."""
-
-    def __init__(self, action: do.On | do.OnChat) -> None:
-        self._action = action
-        self._left = inf if action.times is None else action.times
-        self.then = action.then if isinstance(action.then, tuple) else (action.then,)
-
-    def to(self, who: str, event: Event) -> bool:
-        """Whether that is answered, and counts."""
-        if who != self._action.who or self._left < 1 or not self._action.matches(event):
-            return False
-        self._left -= 1
-        return True
+                    self._plan(self.clock.now + at(action), action)
 
 
 _Served: TypeAlias = do.Cut | do.Heal | do.Publish | do.Unpublish | do.Mute | do.Remove
@@ -284,52 +289,3 @@ def _moves(action: do.Action) -> bool:
     if isinstance(action, do.On | do.OnChat):
         return any(map(_moves, action.then if isinstance(action.then, tuple) else (action.then,)))
     return isinstance(action, do.ToIsland)
-
-
-def _at(action: do.Action) -> float:
-    if not (isfinite(action.at) and action.at >= 0.0):
-        msg = "a script's times are finite seconds from 0"
-        raise LocalProtocolError(msg)
-    return action.at
-
-
-_Own: TypeAlias = do.Say | do.Move | do.Emote | do.React | do.Offer | do.Send | do.Raw | do.Leave
-_OWN: Final = get_args(_Own)
-"""What a peer does by itself."""
-
-
-def _own(action: do.Action) -> TypeGuard[_Own]:
-    return isinstance(action, _OWN)
-
-
-def _perform(session: RoomSession, action: _Own, now: float) -> bool:
-    """What a peer does by itself.  False: it is not in the room, or may not."""
-    try:
-        match action:
-            case do.Say():
-                session.chat(action.text, to=_to(action.to), now=now)
-            case do.Move():
-                session.move(action.position, now=now)
-            case do.Emote():
-                session.emote(action.urn, stop=action.stop, now=now)
-            case do.React():
-                session.react(action.emoji, count=action.count, now=now)
-            case do.Offer(profile=""):
-                session.announce_profile(action.version, now=now)
-            case do.Offer():
-                session.offer_profile(action.version, action.profile, now=now)
-            case do.Send():
-                session.send(action.packet, now=now)
-            case do.Raw():
-                session.send_bytes(
-                    action.data, to=_to(action.to), reliable=action.reliable, topic=action.topic, now=now
-                )
-            case _:
-                session.close(drain=0.0, now=now)
-    except CommsError:
-        return False
-    return True
-
-
-def _to(names: tuple[str, ...] | None) -> Addressees:
-    return EVERYONE if names is None else [PeerId(name) for name in names]

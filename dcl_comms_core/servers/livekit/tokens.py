@@ -154,6 +154,9 @@ def make_token(secret: str, grant: Grant, *, begins: float, expires: float) -> s
         "canPublishData": grant.can_publish_data,
         "canUpdateOwnMetadata": grant.can_update_metadata,
         "hidden": grant.hidden,
+        **({"roomAdmin": True} if grant.administers else {}),
+        **({"roomList": True} if grant.lists else {}),
+        **({"roomCreate": True} if grant.creates else {}),
     }
     body: dict[str, object] = {
         "iss": grant.key, "sub": grant.identity, "nbf": int(begins), "exp": int(expires), "name": grant.name,

@@ -7,6 +7,7 @@ from math import inf
 import pytest
 
 from dcl_comms_core import (
+    ArchipelagoAdapter,
     Chat,
     ChatReceived,
     LocalProtocolError,
@@ -49,9 +50,18 @@ from dcl_comms_core.testing.script import (
     Send,
     SetFaults,
     ShutDown,
+    ToIsland,
     Unpublish,
 )
 from dcl_comms_core.testing.stage import Seat
+
+
+def test_it_says_where_parties_go_and_how_far_that_is() -> None:
+    stage = Stage(faults=Faults(latency=0.2))
+    assert stage.target == SimulatorAdapter("stage")
+    assert stage.latency == 0.2
+    assert stage.first is stage
+    assert isinstance(Stage([ToIsland(0.0, "bot", "east")]).target, ArchipelagoAdapter)
 
 
 def play(stage: Stage, until: float = inf) -> None:
