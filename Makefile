@@ -125,6 +125,7 @@ fuzz: env
 	$(BIN)/python fuzz/rooms.py --seeds 300
 	$(BIN)/python fuzz/enet.py --seeds 100
 	$(BIN)/python fuzz/pulse.py --seeds 150
+	$(BIN)/python fuzz/worlds/run.py --seeds 150
 	$(BIN)/python fuzz/webrtc/play.py --seeds 150
 
 # Three seconds for each, unless SECONDS says otherwise.
