@@ -50,7 +50,7 @@ RUN_BY = {
     ],
     "station.md": ["station/web/test_station_watch.py::test_the_page_s_program"],
     "tap.md": ["station/pages/test_realm_docs.py::test_the_program_of_the_taps_page", f"{ALONE}::test_tap_shows_some"],
-    "testing.md": [TESTING] * 8,
+    "testing.md": [TESTING] * 9,
     "walking.md": [f"{IN_A_REALM}::test_walking"],
 }
 """For each block of each page, in order: the test that runs it, or that it is a fragment."""

@@ -45,7 +45,7 @@ def test_the_bug_is_found_and_the_play_is_short(run_process, tmp_path):
 def test_the_code_in_the_page_runs():
     text = (Path(__file__).parents[2] / "docs" / "testing.md").read_text()
     blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
-    assert len(blocks) == 8
+    assert len(blocks) == 9
     page = {"__name__": "page"}
     for block in blocks:
         code = compile(block, "docs/testing.md", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)

@@ -15,14 +15,14 @@ from dcl_comms_drivers.testing.play import STOPPED, Play, StageHost
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from dcl_comms_core.testing.stage import Seat, Stage
+    from dcl_comms_drivers.testing.play import AnySeat, AnyStage
 
 
 __all__ = ["perform"]
 
 
 class _Host(StageHost, AsyncioHost):
-    def __init__(self, stage: Stage, seat: Seat) -> None:
+    def __init__(self, stage: AnyStage, seat: AnySeat) -> None:
         AsyncioHost.__init__(self)
         self.stage = stage
         self.seat = seat
@@ -73,7 +73,7 @@ def perform(play: Play) -> None:
     """Run the play to its end."""
 
     async def main() -> None:
-        task = asyncio.ensure_future(play.perform(_Host(play.stage, play.stage)))
+        task = asyncio.ensure_future(play.perform(_Host(play.stage, play.stage.first)))
         play.stop = task.cancel
         others = [
             asyncio.ensure_future(play.accompany(identity, _Host(play.stage, seat)))

@@ -15,22 +15,21 @@ with needs("trio"):
     import trio.testing
 
 if TYPE_CHECKING:
-    from dcl_comms_core.testing.stage import Seat, Stage
-    from dcl_comms_drivers.testing.play import Play
+    from dcl_comms_drivers.testing.play import AnySeat, AnyStage, Play
 
 
 __all__ = ["perform"]
 
 
 class _Host(StageHost, TrioHost):
-    def __init__(self, stage: Stage, seat: Seat) -> None:
+    def __init__(self, stage: AnyStage, seat: AnySeat) -> None:
         TrioHost.__init__(self)
         self.stage = stage
         self.seat = seat
 
 
 class _Clock(trio.abc.Clock):
-    def __init__(self, stage: Stage) -> None:
+    def __init__(self, stage: AnyStage) -> None:
         self.stage = stage
         self.due = inf
         """The deadline that trio asked about last: the next one, exactly."""
@@ -79,7 +78,7 @@ def perform(play: Play) -> None:
                 # Takes its Cancelled out of the groups of the bot's own nurseries too.
                 with trio.CancelScope() as scope:
                     play.stop = scope.cancel
-                    await play.perform(_Host(play.stage, play.stage))
+                    await play.perform(_Host(play.stage, play.stage.first))
             except trio.Cancelled:
                 raise  # go_on failed
             except BaseException as error:  # noqa: BLE001 - raised below, outside of the nursery's group

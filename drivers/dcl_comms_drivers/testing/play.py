@@ -1,4 +1,4 @@
-"""One run of a bot in a memory room, whatever the loop: its transcript, its stage, its end."""
+"""One run of a bot in a memory room or a deployment, whatever the loop: its transcript, its stage, its end."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ from enum import Enum
 from math import inf
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, TypeAlias, cast
 
-from dcl_comms_core.adapters.connection_string import ArchipelagoAdapter, SimulatorAdapter
 from dcl_comms_core.codec import decode
 from dcl_comms_core.commands import SendData
 from dcl_comms_core.errors import ConnectionLost, DecodeError, LocalProtocolError
 from dcl_comms_core.testing.archipelago import WorldPort
 from dcl_comms_core.testing.pair import UNIX_START
+from dcl_comms_core.testing.world_stage import WorldStage
+from dcl_comms_drivers.connection.signing import Logins
 from dcl_comms_drivers.connection.surroundings import Carried, Surroundings
 from dcl_comms_drivers.connection.waiting import WaitingConnection
 from dcl_comms_drivers.loops.host import WaitingHost
@@ -26,13 +27,17 @@ if TYPE_CHECKING:
     from dcl_comms_core.events import Event
     from dcl_comms_core.testing.script import Action
     from dcl_comms_core.testing.stage import Seat, Stage
+    from dcl_comms_core.testing.world_stage import WorldSeat
     from dcl_comms_drivers.loops.host import Receiver
+    from dcl_comms_drivers.loops.network import Net
     from dcl_comms_drivers.settings import Settings
 
 
-__all__ = ["STOPPED", "Bot", "Ending", "Entry", "Play", "StageHost", "Transcript"]
+__all__ = ["STOPPED", "AnySeat", "AnyStage", "Bot", "Ending", "Entry", "Play", "StageHost", "Transcript"]
 
 Bot: TypeAlias = "Callable[[WaitingConnection], Awaitable[object]]"
+AnyStage: TypeAlias = "Stage | WorldStage"
+AnySeat: TypeAlias = "Seat | WorldSeat"
 
 _MOST_STEPS: Final = 100_000
 """Rounds of the loop without a pause; more is a bot that never waits."""
@@ -123,9 +128,18 @@ class Play:
     """One run, whatever the loop."""
 
     def __init__(
-        self, bot: Bot, stage: Stage, seconds: float, settings: Settings, seed: int, peers: Mapping[str, Bot]
+        self,
+        bot: Bot,
+        stage: AnyStage,
+        *,
+        identity: str,
+        seconds: float,
+        settings: Settings,
+        seed: int,
+        peers: Mapping[str, Bot],
     ) -> None:
         self.stage = stage
+        self.identity = identity
         self.transcript = Transcript()
         self.failure: LocalProtocolError | None = None
         self.raised: list[BaseException] = []
@@ -150,7 +164,7 @@ class Play:
 
     async def perform(self, host: WaitingHost) -> None:
         """The whole life of the bot."""
-        await self._live(self._bot, host, Options.of(self._settings), self._on_stage())
+        await self._live(self._bot, self.identity, host, Options.of(self._settings), self._on_stage())
 
     def _on_stage(self) -> _InSeat:
         """The bot's seat, whose doings go into the transcript."""
@@ -159,7 +173,7 @@ class Play:
             for event in events:
                 self.note("received", event)
 
-        return _InSeat(self.stage, self.stage, self.seed, heard, lambda command: self.note("sent", command))
+        return _InSeat(self.stage, self.stage.first, self.seed, heard, lambda command: self.note("sent", command))
 
     async def accompany(self, identity: str, host: WaitingHost) -> None:
         """The whole life of a peer that is a program; it ends with the bot's at the latest."""
@@ -167,7 +181,7 @@ class Play:
         number = self.seed + 1 + list(self.peers).index(identity)
         heard = self.transcript.heard.setdefault(identity, [])
         try:
-            await self._live(peer, host, Options.of({}), _InSeat(self.stage, seat, number, heard.extend))
+            await self._live(peer, identity, host, Options.of({}), _InSeat(self.stage, seat, number, heard.extend))
         except Exception as error:  # noqa: BLE001 - run_bot raises it
             if not _all_lost(error):
                 error.add_note(f"of the peer {identity!r}")
@@ -179,13 +193,15 @@ class Play:
         if self.raised:
             raise self.raised[0]
 
-    async def _live(self, bot: Bot, host: WaitingHost, options: Options, surroundings: Surroundings) -> None:
+    async def _live(
+        self, bot: Bot, identity: str, host: WaitingHost, options: Options, surroundings: Surroundings
+    ) -> None:
+        if isinstance(self.stage, WorldStage):
+            options = _in_world(options, self.stage, identity)
         if options.looks_up:
             # What the bot sends is all that is sent, unless it was given a profile.
             options = replace(options, profile_version=None, looks_up=False)
-        name = self.stage.room.name
-        where = ArchipelagoAdapter(f"ws://{name}") if self.stage.has_islands else SimulatorAdapter(name)
-        room = WaitingConnection(where, host, options, surroundings)
+        room = WaitingConnection(self.stage.target, host, options, surroundings)
         try:
             room.driver.start()
             await room.opened()
@@ -244,11 +260,19 @@ def _all_lost(error: BaseException) -> bool:
     return all(isinstance(leaf, ConnectionLost) for leaf in _leaves(error))
 
 
+def _in_world(options: Options, stage: WorldStage, identity: str) -> Options:
+    if options.wallet is not None:
+        msg = "a world knows its own wallets only, wallet_of(identity): leave out wallet="
+        raise LocalProtocolError(msg)
+    gatekeeper = options.gatekeeper or stage.deployment.scene_adapter_url
+    return replace(options, wallet=stage.login(identity), gatekeeper=gatekeeper)
+
+
 class StageHost(WaitingHost):
     """Timers and wakes of the connection are the stage's, so that they come in one order on every loop."""
 
-    stage: Stage
-    seat: Seat
+    stage: AnyStage
+    seat: AnySeat
 
     def now(self) -> float:
         """Virtual seconds."""
@@ -277,7 +301,7 @@ class StageHost(WaitingHost):
 class _StageLink:
     name: ClassVar[str] = "memory"
 
-    def __init__(self, stage: Stage, seat: Seat, sent: Callable[[SendData], None] | None = None) -> None:
+    def __init__(self, stage: AnyStage, seat: AnySeat, sent: Callable[[SendData], None] | None = None) -> None:
         self._stage = stage
         self._port = seat.port
         self._sent = sent
@@ -297,7 +321,7 @@ class _StageLink:
         return self._port.deadline()
 
     def measure(self, then: Callable[[float | None], None]) -> None:
-        then(2.0 * self._stage.room.faults.latency)
+        then(2.0 * self._stage.latency)
 
     def hasten(self) -> None:
         """Nothing: acknowledgements come by themselves."""
@@ -306,13 +330,26 @@ class _StageLink:
         self._port.abandon(self._stage.clock.now)
 
 
+class _NoNet:
+    """A Runner for a login that is there: nothing is ever asked of a net."""
+
+    def call(self, function: Callable[[Net], object]) -> None:
+        pass
+
+    def stop(self) -> None:
+        pass
+
+    def at_exit(self, function: Callable[[Net], object]) -> None:
+        pass
+
+
 class _InSeat(Surroundings):
     """The stage's chance, wall clock and link, for one in a seat.  ``heard``: gets what it is told, ``sent``: sends."""
 
     def __init__(
         self,
-        stage: Stage,
-        seat: Seat,
+        stage: AnyStage,
+        seat: AnySeat,
         number: int,
         heard: Callable[[list[Event]], None],
         sent: Callable[[SendData], None] | None = None,
@@ -331,9 +368,21 @@ class _InSeat(Surroundings):
     def unix_now(self) -> float:
         return UNIX_START + self._stage.clock.now
 
-    def carry(self, where: str | Adapter, *_: object, **__: object) -> Carried:
-        del where
-        return Carried(_StageLink(self._stage, self._seat, self._sent))
+    def carry(
+        self,
+        where: str | Adapter,
+        realm: object,
+        options: Options,
+        host: object,
+        *,
+        wake: Callable[[], None],
+        turn: Callable[[], None],
+    ) -> Carried:
+        del where, realm, host, turn
+        wallet, signing = options.wallet, None
+        if wallet is not None and isinstance(self._stage, WorldStage):
+            signing = Logins(wallet, _NoNet(), wake, self.unix_now, options.limits)
+        return Carried(_StageLink(self._stage, self._seat, self._sent), signing)
 
     def seen(self, events: list[Event]) -> None:
         self._heard(events)
