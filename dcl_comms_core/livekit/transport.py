@@ -34,11 +34,12 @@ _UP: Final = frozenset({"ice-connected", "ice-completed"})
 class _Port:
     """A port of ours, from when it is asked for."""
 
-    __slots__ = ("link", "local", "six", "tcp", "waiting")
+    __slots__ = ("link", "local", "six", "tcp", "towards", "waiting")
 
     def __init__(self, link: LinkRef, candidate: Candidate) -> None:
         self.link = link
         self.tcp = candidate.tcp
+        self.towards = candidate.address
         self.six = ":" in candidate.address[0]
         self.local: Address | None = None
         self.waiting: list[Candidate] = []
@@ -349,11 +350,15 @@ class Transport:
             batch.append(datagram)
 
     def _port_of(self, route: Route) -> LinkRef | None:
-        protocol, local, _ = route
-        for port in self._ports.values():
-            if port.local == local and port.tcp is (protocol == "tcp"):
-                return port.link
-        return None
+        protocol, local, remote = route
+        tcp, found = protocol == "tcp", None
+        # Those that call have one address, whomever they call; who is called again hangs up on the call before.
+        for port in reversed(self._ports.values()):
+            if port.tcp is tcp and port.local == local:
+                if not tcp or port.towards == remote:
+                    return port.link
+                found = found or port.link  # the same address in another form
+        return found
 
     def _fail(self, error: Exception) -> None:
         self.failed = str(error) or type(error).__name__

@@ -71,7 +71,7 @@ class LiveKitServer(RoomService):
         self._empty_timeout = empty_timeout
         self._departure_timeout = departure_timeout
         self._node_ip = node_ip
-        self._tcp_only = False
+        self._tcp = self._tcp_only = False
         self._process: subprocess.Popen[bytes] | None = None
         self._owner = os.getpid()
         self._was_up = False
@@ -89,6 +89,7 @@ class LiveKitServer(RoomService):
         empty_timeout: int = 300,
         departure_timeout: int = 20,
         node_ip: str = _HOST,
+        tcp: bool = False,
         tcp_only: bool = False,
     ) -> Self:
         """Start a server and return it once it has proved to be ours.
@@ -96,8 +97,9 @@ class LiveKitServer(RoomService):
         ``program`` is found when it is not given, or with ``build`` downloaded and compiled, which takes minutes the
         first time.  The timeouts are whole seconds after which
         the server closes a room that nobody joined, or that everybody left.  ``node_ip`` is where clients are told to
-        send media, when something forwards that to loopback.  ``tcp_only``: media by TCP, at a port that every
-        network reaches: for network namespaces.  Raises ServerUnavailable.
+        send media, when something forwards that to loopback.  For network namespaces, as every network reaches the
+        ports: ``tcp``: media by TCP too, and all of it at ``node_ip`` itself; ``tcp_only``: by TCP alone.  Raises
+        ServerUnavailable.
         """
         if program is None:
             program = find_server()
@@ -106,7 +108,7 @@ class LiveKitServer(RoomService):
                 raise ServerUnavailable(ServerProblem.NOT_FOUND, _HOW_TO_GET_IT)
             program = build_server()
         server = cls(program, empty_timeout=empty_timeout, departure_timeout=departure_timeout, node_ip=node_ip)
-        server._tcp_only = tcp_only
+        server._tcp, server._tcp_only = tcp, tcp_only
         try:
             server._start()
         except BaseException:
@@ -255,12 +257,13 @@ class LiveKitServer(RoomService):
                 "port": self.port,
                 "bind_addresses": [_HOST],
                 "rtc": {
-                    "tcp_port": _free_port(socket.SOCK_STREAM) if self._tcp_only else 0,
+                    "tcp_port": _free_port(socket.SOCK_STREAM) if self._tcp or self._tcp_only else 0,
                     "force_tcp": self._tcp_only,
                     "udp_port": self.udp_port,
                     "node_ip": self._node_ip,
-                    "interfaces": {"includes": ["lo"]},
-                    "ips": {"includes": [f"{_HOST}/32"]},
+                    "interfaces": {"includes": [] if self._tcp else ["lo"]},
+                    # By TCP it takes only those who come to one of these.
+                    "ips": {"includes": [f"{self._node_ip if self._tcp else _HOST}/32"]},
                     "enable_loopback_candidate": True,
                     # Nobody: by default clients are sent to public ones, and where names can't be looked up each join
                     # then leaves dozens of threads and sockets waiting for 15 seconds.

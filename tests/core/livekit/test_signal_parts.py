@@ -119,6 +119,33 @@ def test_datagrams_go_by_the_port_of_their_way_those_of_one_together() -> None:
     assert rig.peer.calls[-1] == ("receive", (b"in",), THERE, HERE, rig.now, "tcp")
 
 
+def test_of_several_calls_the_newest_to_an_address_carries_what_goes_there() -> None:
+    elsewhere = TCP.replace(" 7881 ", " 7999 ")
+    rig = SignalRig().joined().answer(1).say(**trickle(TCP)).say(**trickle(elsewhere))
+    local = (HERE[0], 9)
+    udp, first, other = rig.take(OpenPort)
+    for port in (first, other):
+        rig.give(PortOpened(link=port.link, local=local))
+    rig.say(**trickle(f"{TCP} generation 1"))
+    (again,) = rig.take(OpenPort)
+
+    def carriers() -> list[LinkRef]:
+        ways: list[Any] = [
+            ("tcp", local, first.towards),
+            ("tcp", local, other.towards),
+            ("tcp", local, ("fd00:0::1", 1)),
+        ]
+        rig.commands.clear()
+        rig.peer.give(*((way, b"x") for way in ways))
+        rig.datagrams(first.link, b"in")
+        return [one.link for one in rig.take(SendDatagrams)]
+
+    assert carriers() == [first.link, other.link, other.link]
+    rig.give(PortOpened(link=again.link, local=local))
+    assert carriers() == [again.link, other.link, again.link]
+    assert udp.link not in carriers()
+
+
 def test_what_comes_to_a_port_before_it_is_there_is_nobodys() -> None:
     rig = SignalRig().joined().answer()
     (port,) = rig.take(OpenPort)

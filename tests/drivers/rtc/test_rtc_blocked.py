@@ -13,9 +13,11 @@ from subprocess import PIPE
 import pytest
 from conftest import start_livekit_server
 from rigs.drivers.forwarder import Forwarder
-from rigs.drivers.kit import LOOPS
+from rigs.drivers.kit import LOOPS, Kit
 from rigs.drivers.netns import SERVER_IP, Cable, Site, inside, need_namespaces
 from rigs.drivers.room_peer import RoomPeer
+
+from dcl_comms_core import ChatReceived, PeerJoined, PeerLeft, Reconnected, RoomOpened
 
 pytestmark = [pytest.mark.livekit, pytest.mark.usefixtures("rtc"), pytest.mark.parametrize("loop", LOOPS)]
 
@@ -24,16 +26,17 @@ HASTY = {"ice_seconds": 2.0}
 
 
 @contextmanager
-def site():
-    """A server at the other end of a cable that no datagram passes."""
+def site(*, tcp=False):
+    """A server at the other end of a cable that no datagram passes; ``tcp``: it has another way for media."""
     need_namespaces()
     with Cable() as cable:
         cable.drop_datagrams()
         with inside(cable.server):
-            server = start_livekit_server(node_ip=SERVER_IP)
+            server = start_livekit_server(node_ip=SERVER_IP, tcp=tcp)
         try:
             with inside(cable.server):
-                road = Forwarder(listen=SERVER_IP, to="127.0.0.1", tcp=server.port, udp=server.udp_port)
+                udp = 0 if tcp else server.udp_port
+                road = Forwarder(listen=SERVER_IP, to="127.0.0.1", tcp=server.port, udp=udp)
             with road:
                 yield Site(cable, server, road)
         finally:
@@ -56,6 +59,48 @@ def test_our_own_says_what_it_is_and_which_way_is_left(loop):
         assert lost["reason"] == "UNREACHABLE"
         assert "no datagrams to and from the server: is UDP blocked?" in lost["text"]
         assert "engine='livekit'" in lost["text"]
+
+
+def test_tcp_carries_the_room_and_brings_it_back_when_the_socket_is_lost(loop):
+    with site(tcp=True) as there:
+
+        async def scenario(kit):
+            ours = {"engine": "rtc", "plain": True}
+            async with (
+                kit.connect(there.connection_string(ALICE), **ours) as alice,
+                kit.connect(there.connection_string(BOB), **ours) as bob,
+            ):
+                told = 0
+
+                async def talk(times):
+                    nonlocal told
+                    for _ in range(times):
+                        for one in (alice, bob):
+                            one.chat(str(told))
+                            await one.read_for(0.02)
+                        told += 1
+
+                # Who is polled does nothing meanwhile.
+                while not (alice.all(PeerJoined) and bob.all(RoomOpened)):
+                    await alice.read_for(0.02)
+                    await bob.read_for(0.02)
+                await talk(20)
+                lost = there.road.set(hang_up=True)["connections"]
+                while not (alice.all(Reconnected) and bob.all(Reconnected)):
+                    await talk(1)
+                await talk(20)
+                while not all(len(one.all(ChatReceived)) >= told for one in (alice, bob)):
+                    await alice.read_for(0.02)
+                    await bob.read_for(0.02)
+                for one in (alice, bob):
+                    assert [event.text for event in one.all(ChatReceived)] == [str(number) for number in range(told)]
+                    assert [event.attempt for event in one.all(Reconnected)] == [0]
+                    assert not one.all(PeerLeft)
+                    assert one.stats.link == "rtc"
+                assert there.road.set()["connections"] >= lost + 2
+
+        with there.client_side():
+            Kit(loop).run(scenario)
 
 
 PROGRAM = """

@@ -17,7 +17,8 @@ class Forwarder:
     """``listen`` and ``to`` are addresses; the ports are the same on both, unless that is the same address.
 
     ``set``: ``loss`` (0 to 1, UDP), ``deaf`` (the address of a client whose UDP is all lost), ``delay`` (s, each way,
-    UDP), ``tcp_delay`` (s, towards the server, of connections made from then on).
+    UDP), ``tcp_delay`` (s, towards the server, of connections made from then on), ``hang_up`` (whether TCP
+    connections that there are end now).
     """
 
     def __init__(self, *, listen, to, tcp, udp=0, seed=1):
@@ -60,6 +61,14 @@ class _Network:
         self.delay = 0.0
         self.tcp_delay = 0.0
         self.lost = self.passed = self.connections = 0
+        self.open = set()
+
+    def set(self, name, value):
+        if name != "hang_up":
+            setattr(self, name, value)
+        elif value:
+            for writer in self.open:
+                writer.transport.abort()
 
     def send(self, client, transport, data, address=None):
         if self.dice.random() < self.loss or client[0] == self.deaf:
@@ -144,7 +153,11 @@ async def main():
         except OSError:
             writer.close()
             return
-        await asyncio.gather(_pipe(reader, other_writer, delay), _pipe(other_reader, writer, 0))
+        network.open.add(writer)
+        try:
+            await asyncio.gather(_pipe(reader, other_writer, delay), _pipe(other_reader, writer, 0))
+        finally:
+            network.open.discard(writer)
 
     port = 0 if start["listen"] == start["to"] else start["tcp"]
     server = await asyncio.start_server(accept, start["listen"], port)
@@ -155,7 +168,7 @@ async def main():
     print(json.dumps({"port": server.sockets[0].getsockname()[1]}), flush=True)
     while line := await orders.readline():
         for name, value in json.loads(line).items():
-            setattr(network, name, value)
+            network.set(name, value)
         counts = {name: getattr(network, name) for name in ("lost", "passed", "connections")}
         print(json.dumps(counts), flush=True)
 
