@@ -1,13 +1,15 @@
 """Which URL the socket to a LiveKit server is opened with, and why it is refused where it is.
 
 A server that does not know the path of one peer connection is asked by the one of two.  A server may send us elsewhere,
-once, and no further than it may lead.  Of a refusal the socket knows the status; a request to the server says more.
+once, and no further than it may lead; one that ended a stay may have said where its room is now, which is tried before
+the server itself.  Of a refusal the socket knows the status; a request to the server says more.
 """
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from dcl_comms_core.commands import Fetch
 from dcl_comms_core.errors import InvalidConnectionString
@@ -27,18 +29,31 @@ if TYPE_CHECKING:
     from dcl_comms_core.livekit.signals import Signals
     from dcl_comms_core.states import CloseReason
 
-__all__ = ["Dialing"]
+__all__ = ["Dialing", "Elsewhere"]
 
 _GOOD: Final = 200
 _NOT_FOUND: Final = 404
+_MOST_ELSEWHERE: Final = 3
+"""So many other places of a room are tried, each for as long as a socket may take."""
+_SOCKETS: Final = (("https://", "wss://"), ("http://", "ws://"))
+
+
+class Elsewhere(NamedTuple):
+    """Where a room is now, as its server said that ended our stay."""
+
+    server: str
+    """Its own URL."""
+    urls: tuple[str, ...]
+    within: Place
+    """Where it is."""
 
 
 class Dialing:
     """Of one session.  ``number``: gives a request its number; ``put``: takes commands."""
 
     __slots__ = (
-        "_adapter", "_elsewhere", "_limits", "_number", "_put", "_question", "_signals", "_status", "_within", "one",
-        "token",
+        "_adapter", "_elsewhere", "_home", "_limits", "_number", "_others", "_put", "_question", "_signals", "_status",
+        "_within", "one", "token",
     )  # fmt: skip
 
     def __init__(
@@ -48,13 +63,22 @@ class Dialing:
         limits: Limits,
         *,
         within: Place | None,
+        elsewhere: Elsewhere | None,
         number: Callable[[], LinkRef],
         put: Callable[[Command | PortCommand], None],
     ) -> None:
-        self._adapter = adapter
+        self.one = True
+        """Whether there is one peer connection, of both directions."""
         self._signals = signals
         self._limits = limits
-        self._within = within
+        self._home = adapter, within
+        self._adapter, self._within = self._home
+        self._others: list[tuple[LiveKitAdapter, Place | None]] = []
+        """Where else to try, and where who said so is."""
+        if elsewhere is not None:
+            self._others += [(one, elsewhere.within) for one in _others(adapter, elsewhere)]
+            self._others.append(self._home)
+            self.try_next()
         self._number = number
         self._put = put
         self._elsewhere = False
@@ -62,8 +86,21 @@ class Dialing:
         self._status = 0
         self.token = adapter.token.reveal()
         """The newest that the server gave us."""
+
+    def try_next(self) -> bool:
+        """Whether there is another place to try, which is the one from now on."""
+        if not self._others:
+            return False
+        self._adapter, self._within = self._others.pop(0)
         self.one = True
-        """Whether there is one peer connection, of both directions."""
+        return True
+
+    def elsewhere(self, leave: livekit.LeaveRequest, place: Place) -> Elsewhere | None:
+        """Where the room is now, by the word of a server at ``place`` that wants us to join anew; None: as before."""
+        if leave.action is not livekit.LeaveAction.RECONNECT or leave.regions is None:
+            return None
+        urls = tuple(region.url for region in leave.regions.regions)[:_MOST_ELSEWHERE]
+        return Elsewhere(self._home[0].url, urls, place)
 
     def join(self, offer: livekit.SessionDescription | None) -> None:
         """Open a socket to join; of one peer connection, with its offer."""
@@ -101,7 +138,7 @@ class Dialing:
         """Whether the server at ``place`` may send us there, which is done then."""
         if not self._elsewhere:
             try:
-                self._adapter = replace(self._adapter, url=url)
+                self._adapter = _at(self._adapter, url)
             except InvalidConnectionString:
                 return False
             self._elsewhere = True
@@ -130,3 +167,20 @@ def _request() -> livekit.JoinRequest:
     return livekit.JoinRequest(
         client_info=livekit.ClientInfo(protocol=PROTOCOL), connection_settings=livekit.ConnectionSettings()
     )
+
+
+def _at(adapter: LiveKitAdapter, url: str) -> LiveKitAdapter:
+    """The same room at another URL.  InvalidConnectionString: it is none."""
+    for prefix, scheme in _SOCKETS:
+        if url.startswith(prefix):
+            url = scheme + url.removeprefix(prefix)
+    return replace(adapter, url=url)
+
+
+def _others(adapter: LiveKitAdapter, elsewhere: Elsewhere) -> list[LiveKitAdapter]:
+    """The same room at each of the URLs that are some, if its server said these."""
+    found: list[LiveKitAdapter] = []
+    for url in elsewhere.urls if elsewhere.server == adapter.url else ():
+        with suppress(InvalidConnectionString):
+            found.append(_at(adapter, url))
+    return found

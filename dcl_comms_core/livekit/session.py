@@ -60,6 +60,7 @@ if TYPE_CHECKING:
     from dcl_comms_core.inputs import LinkInput, NetworkInput, PortInput
     from dcl_comms_core.limits import Limits
     from dcl_comms_core.livekit.arrivals import Arrived
+    from dcl_comms_core.livekit.dialing import Elsewhere
     from dcl_comms_core.livekit.webrtc import NewPeer
 
 __all__ = ["SignalSession"]
@@ -84,7 +85,7 @@ class SignalSession:
 
     ``adapter``: where, with the token.  ``link``: whose commands it carries out, and whose inputs it gives.
     ``new_peer``: makes a WebRTC peer.  ``within``: where the server is that named this one, None: the user did.
-    ``entropy``: seeds the jitter of pauses.
+    ``elsewhere``: what the last stay said of that.  ``entropy``: seeds the jitter of pauses.
     """
 
     def __init__(
@@ -94,6 +95,7 @@ class SignalSession:
         link: LinkRef,
         new_peer: NewPeer,
         within: Place | None = None,
+        elsewhere: Elsewhere | None = None,
         limits: Limits = DEFAULT_LIMITS,
         entropy: int = 0,
     ) -> None:
@@ -109,8 +111,9 @@ class SignalSession:
         self._number = lambda: LinkRef(next(numbers), link.generation)
         self._signals = Signals(self._number, self._commands.append, limits)
         self._dialing = Dialing(
-            adapter, self._signals, limits, within=within, number=self._number, put=self._commands.append
-        )
+            adapter, self._signals, limits, within=within, elsewhere=elsewhere, number=self._number,
+            put=self._commands.append,
+        )  # fmt: skip
         self._resuming = Resuming(self._timers, self._clock, Prng(entropy), limits)
         self._connections = Connections(
             new_peer, number=self._number, put=self._commands.append, arrived=self._arrived,
@@ -124,6 +127,8 @@ class SignalSession:
         self._hastening = False
         """Whether somebody waits for acknowledgements."""
         self._leaving = Leaving(self._timers, self._clock, self._connections, limits)
+        self.elsewhere: Elsewhere | None = None
+        """Where the room is now, if the server said so as it ended the stay."""
         self.failed_at_ice = False
         """Whether it ended because no datagram of ours reached the server."""
 
@@ -285,7 +290,7 @@ class SignalSession:
         match self._state:
             case SignalState.OPEN if self._connections.closed:
                 self._finish(CloseReason.NETWORK, inp.detail)
-            case SignalState.DIALING if self._dialing.fall_back(inp.status):
+            case SignalState.DIALING if self._dialing.fall_back(inp.status) or self._dialing.try_next():
                 self._move(SignalTrigger.AGAIN)
                 self._dial()
             case SignalState.DIALING if inp.status:
@@ -359,6 +364,7 @@ class SignalSession:
         elif self._told and leave.action is livekit.LeaveAction.RESUME:
             self._lost(livekit.ReconnectReason.RR_UNKNOWN)
         else:
+            self.elsewhere = self._dialing.elsewhere(leave, self._connections.place)
             self._signals.hang_up()
             self._finish(*read_leave(leave))
 

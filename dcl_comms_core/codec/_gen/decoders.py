@@ -62,7 +62,7 @@ v3_ServiceDiscoveryMessage_class = v3.ServiceDiscoveryMessage
 livekit_SessionDescription_class = livekit.SessionDescription
 livekit_TrickleRequest_class = livekit.TrickleRequest
 livekit_MuteTrackRequest_class = livekit.MuteTrackRequest
-livekit_LeaveRequest_class = livekit.LeaveRequest
+livekit_RegionInfo_class = livekit.RegionInfo
 livekit_Ping_class = livekit.Ping
 livekit_Pong_class = livekit.Pong
 livekit_DataChannelInfo_class = livekit.DataChannelInfo
@@ -1574,37 +1574,40 @@ def livekit_MuteTrackRequest(data: bytes, p: int, end: int) -> livekit.MuteTrack
     return m if p == end else None
 
 
-def livekit_LeaveRequest(data: bytes, p: int, end: int) -> livekit.LeaveRequest | None:
-    m = new(livekit_LeaveRequest_class)
+def livekit_RegionInfo(data: bytes, p: int, end: int) -> livekit.RegionInfo | None:
+    m = new(livekit_RegionInfo_class)
     t = data[p] if p < end else 0
-    if t == 8:
-        n = data[p + 1]
-        p += 2
-        if n > 1:
-            return None
-        m.can_reconnect = n == 1
-        t = data[p] if p < end else 0
-    else:
-        m.can_reconnect = False
-    if t == 16:
+    if t == 10:
         n = data[p + 1]
         p += 2
         if n > 127:
-            n, p = int32(data, p, n)
-        v2 = _livekit_DisconnectReason.get(n)
-        m.reason = livekit.DisconnectReason(n) if v2 is None else v2
+            b = data[p]
+            if b < 128:
+                n += (b << 7) - 128
+                p += 1
+            else:
+                n, p = size(data, p, n)
+        q = p + n
+        m.region = data[p:q].decode()
+        p = q
         t = data[p] if p < end else 0
     else:
-        m.reason = _livekit_DisconnectReason_0
-    if t == 24:
+        m.region = ""
+    if t == 18:
         n = data[p + 1]
         p += 2
         if n > 127:
-            n, p = int32(data, p, n)
-        v3 = _livekit_LeaveAction.get(n)
-        m.action = livekit.LeaveAction(n) if v3 is None else v3
+            b = data[p]
+            if b < 128:
+                n += (b << 7) - 128
+                p += 1
+            else:
+                n, p = size(data, p, n)
+        q = p + n
+        m.url = data[p:q].decode()
+        p = q
     else:
-        m.action = _livekit_LeaveAction_0
+        m.url = ""
     m._unknown_fields = b""
     return m if p == end else None
 
@@ -3661,7 +3664,7 @@ DECODERS: dict[type, Callable[[bytes, int, int], Any]] = {
     livekit.SessionDescription: livekit_SessionDescription,
     livekit.TrickleRequest: livekit_TrickleRequest,
     livekit.MuteTrackRequest: livekit_MuteTrackRequest,
-    livekit.LeaveRequest: livekit_LeaveRequest,
+    livekit.RegionInfo: livekit_RegionInfo,
     livekit.Ping: livekit_Ping,
     livekit.Pong: livekit_Pong,
     livekit.DataChannelInfo: livekit_DataChannelInfo,

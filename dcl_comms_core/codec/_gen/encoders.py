@@ -1182,6 +1182,41 @@ def livekit_UpdateSubscription(m: livekit.UpdateSubscription) -> bytes:
     return b"".join(parts)
 
 
+def livekit_RegionInfo(m: livekit.RegionInfo) -> bytes:
+    parts: list[bytes] = []
+    put = parts.append
+    v: Any
+    v = m.region
+    if v:
+        b = v.encode()
+        n = len(b)
+        put(b'\n' + (SIZES[n] if n < 128 else size(n)) + b)
+    elif v.__class__ is not str:
+        scalars.utf8(v)
+    v = m.url
+    if v:
+        b = v.encode()
+        n = len(b)
+        put(b'\x12' + (SIZES[n] if n < 128 else size(n)) + b)
+    elif v.__class__ is not str:
+        scalars.utf8(v)
+    if m._unknown_fields:
+        put(m._unknown_fields)
+    return b"".join(parts)
+
+
+def livekit_RegionSettings(m: livekit.RegionSettings) -> bytes:
+    parts: list[bytes] = []
+    put = parts.append
+    v: Any
+    v = m.regions
+    for v in scalars.items(v):
+        put(member(b'\n', v, livekit.RegionInfo, livekit_RegionInfo))
+    if m._unknown_fields:
+        put(m._unknown_fields)
+    return b"".join(parts)
+
+
 def livekit_LeaveRequest(m: livekit.LeaveRequest) -> bytes:
     parts: list[bytes] = []
     put = parts.append
@@ -1199,6 +1234,9 @@ def livekit_LeaveRequest(m: livekit.LeaveRequest) -> bytes:
         put(b'\x18' + (SIZES[v] if 0 <= v < 128 else int32(v)))
     elif v.__class__ is not int:
         int32(v)
+    v = m.regions
+    if v is not None:
+        put(member(b'"', v, livekit.RegionSettings, livekit_RegionSettings))
     if m._unknown_fields:
         put(m._unknown_fields)
     return b"".join(parts)
@@ -3256,6 +3294,8 @@ ENCODERS: dict[type, Callable[[Any], bytes]] = {
     livekit.TrickleRequest: livekit_TrickleRequest,
     livekit.MuteTrackRequest: livekit_MuteTrackRequest,
     livekit.UpdateSubscription: livekit_UpdateSubscription,
+    livekit.RegionInfo: livekit_RegionInfo,
+    livekit.RegionSettings: livekit_RegionSettings,
     livekit.LeaveRequest: livekit_LeaveRequest,
     livekit.UpdateParticipantMetadata: livekit_UpdateParticipantMetadata,
     livekit.Ping: livekit_Ping,

@@ -34,6 +34,8 @@ __all__ = [
     "PublishDataTrackResponse",
     "ReconnectReason",
     "ReconnectResponse",
+    "RegionInfo",
+    "RegionSettings",
     "RequestOutcome",
     "RequestResponse",
     "Room",
@@ -210,22 +212,53 @@ class UpdateSubscription(WireMessage):
 
 
 @dataclass(eq=False, repr=False, init=False, slots=True)
+class RegionInfo(WireMessage):
+    region: str = betterproto2.field(1, betterproto2.TYPE_STRING)
+    url: str = betterproto2.field(2, betterproto2.TYPE_STRING)
+
+    def __init__(
+        self,
+        region: str = "",
+        url: str = "",
+    ) -> None:
+        self.region = region
+        self.url = url
+        self._unknown_fields = b""
+
+
+@dataclass(eq=False, repr=False, init=False, slots=True)
+class RegionSettings(WireMessage):
+    # the nearest first
+    regions: list[RegionInfo] = betterproto2.field(1, betterproto2.TYPE_MESSAGE, repeated=True)
+
+    def __init__(
+        self,
+        regions: list[RegionInfo] | None = None,
+    ) -> None:
+        self.regions = [] if regions is None else regions
+        self._unknown_fields = b""
+
+
+@dataclass(eq=False, repr=False, init=False, slots=True)
 class LeaveRequest(WireMessage):
     can_reconnect: bool = betterproto2.field(1, betterproto2.TYPE_BOOL)
     reason: DisconnectReason = betterproto2.field(
         2, betterproto2.TYPE_ENUM, default_factory=lambda: DisconnectReason(0)
     )
     action: LeaveAction = betterproto2.field(3, betterproto2.TYPE_ENUM, default_factory=lambda: LeaveAction(0))
+    regions: RegionSettings | None = betterproto2.field(4, betterproto2.TYPE_MESSAGE, optional=True)
 
     def __init__(
         self,
         can_reconnect: bool = False,
         reason: DisconnectReason = DisconnectReason(0),
         action: LeaveAction = LeaveAction(0),
+        regions: RegionSettings | None = None,
     ) -> None:
         self.can_reconnect = can_reconnect
         self.reason = reason
         self.action = action
+        self.regions = regions
         self._unknown_fields = b""
 
 

@@ -435,12 +435,28 @@ TABLES: tuple[MessageTable, ...] = (
         ),
     ),
     MessageTable(
+        livekit.RegionInfo,
+        "livekit.RegionInfo",
+        (
+            Field("region", 1, "string", "implicit"),
+            Field("url", 2, "string", "implicit"),
+        ),
+    ),
+    MessageTable(
+        livekit.RegionSettings,
+        "livekit.RegionSettings",
+        (
+            Field("regions", 1, "message", "repeated", message=livekit.RegionInfo),
+        ),
+    ),
+    MessageTable(
         livekit.LeaveRequest,
         "livekit.LeaveRequest",
         (
             Field("can_reconnect", 1, "bool", "implicit"),
             Field("reason", 2, "enum", "implicit", enum=livekit.DisconnectReason),
             Field("action", 3, "enum", "implicit", enum=livekit.LeaveAction),
+            Field("regions", 4, "message", "explicit", message=livekit.RegionSettings),
         ),
     ),
     MessageTable(

@@ -322,6 +322,50 @@ def test_elsewhere_has_to_be_a_url() -> None:
     assert SignalRig().joined(alternative_url="ftp://x").state is S.CONNECTING
 
 
+# --- where the room is now
+
+
+def regions(*urls: str) -> livekit.RegionSettings:
+    return livekit.RegionSettings(regions=[livekit.RegionInfo(region="r", url=url) for url in urls])
+
+
+def told_elsewhere(*urls: str, **fields: Any) -> SignalRig:
+    leave = {"reason": livekit.DisconnectReason.SERVER_SHUTDOWN, "action": livekit.LeaveAction.RECONNECT, **fields}
+    return SignalRig().opened().say(leave=livekit.LeaveRequest(regions=regions(*urls), **leave))
+
+
+def dialed(rig: SignalRig) -> tuple[str, Place | None]:
+    command = rig.take(OpenSocket)[-1]
+    return command.url.partition("?")[0], command.within
+
+
+def test_who_is_sent_elsewhere_joins_there_and_else_where_he_was() -> None:
+    rig = told_elsewhere("ftp://x", "https://one.example.com", "wss://two.example.com/", "wss://three.example.com")
+    assert rig.told(LinkClosed)[0].reason is CloseReason.NETWORK
+    again = SignalRig(elsewhere=rig.session.elsewhere).begin()
+    assert dialed(again) == ("wss://one.example.com/rtc/v1", Place.PRIVATE)
+    again.hang_up(status=404)
+    assert dialed(again) == ("wss://one.example.com/rtc", Place.PRIVATE)
+    again.hang_up(status=503)
+    assert dialed(again) == ("wss://two.example.com/rtc/v1", Place.PRIVATE)
+    again.hang_up(reason=CloseReason.FORBIDDEN)
+    home, within = dialed(again)
+    assert home.endswith("/rtc/v1")
+    assert (home, within) == dialed(SignalRig().begin())
+    again.hang_up(reason=CloseReason.UNREACHABLE)
+    assert again.told(LinkFailed)[0].reason is CloseReason.UNREACHABLE
+
+
+def test_elsewhere_is_said_by_a_server_of_its_own_and_by_one_that_wants_us_back() -> None:
+    there = told_elsewhere("wss://one.example.com").session.elsewhere
+    assert there is not None
+    assert dialed(SignalRig(elsewhere=there._replace(server="wss://other.example.com")).begin())[1] is None
+    for action in (livekit.LeaveAction.DISCONNECT, livekit.LeaveAction.RESUME):
+        assert told_elsewhere("wss://one.example.com", action=action).session.elsewhere is None
+    no_regions = SignalRig().opened().say(leave=livekit.LeaveRequest(action=livekit.LeaveAction.RECONNECT))
+    assert no_regions.session.elsewhere is None
+
+
 # --- ICE
 
 

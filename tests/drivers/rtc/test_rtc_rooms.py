@@ -18,6 +18,7 @@ from dcl_comms_drivers.livekit.rtc.auto import forget_hosts
 from dcl_comms_drivers.livekit.rtc.link import load_peer
 from dcl_comms_drivers.net.link import NetLink
 from dcl_comms_drivers.settings import Options, Subscribe
+from rigs.drivers.forwarder import Forwarder
 from rigs.drivers.kit import LOOPS, Kit
 from rigs.drivers.netns import Cable, inside, need_namespaces
 
@@ -31,6 +32,7 @@ from dcl_comms_core import (
     PeerJoined,
     PeerLeft,
     PeerUpdated,
+    Reconnected,
     RoomOpened,
     Voice,
     VoiceReceived,
@@ -39,6 +41,8 @@ from dcl_comms_core import (
 from dcl_comms_core.commands import SendDatagrams
 from dcl_comms_core.events import Warning as WarningEvent
 from dcl_comms_core.livekit.dialing import Dialing
+from dcl_comms_core.livekit.signals import Signals
+from dcl_comms_core.proto import livekit
 
 pytestmark = [pytest.mark.livekit, pytest.mark.usefixtures("rtc")]
 
@@ -323,6 +327,30 @@ def test_a_server_that_no_datagram_reaches_is_told(kit):
             assert "UDP" in str(caught.value)
 
     kit.run(scenario)
+
+
+def test_who_is_sent_to_another_address_joins_anew_there(kit, room, monkeypatch):
+    """As a server does that shuts down; this one does not, so its word is put into its mouth."""
+    read, said = Signals.read, []
+
+    def heard(signals, frame, now):
+        response = read(signals, frame, now)
+        return livekit.SignalResponse(leave=said.pop()) if said and response is not None else response
+
+    monkeypatch.setattr(Signals, "read", heard)
+
+    async def scenario(kit):
+        async with kit.connect(room.connection_string(ALICE)) as alice:
+            await alice.expect(RoomOpened)
+            there = livekit.RegionInfo(url=f"http://127.0.0.1:{road.port}")
+            regions = livekit.RegionSettings(regions=[livekit.RegionInfo(url="ftp://x"), there])
+            said.append(livekit.LeaveRequest(action=livekit.LeaveAction.RECONNECT, regions=regions))
+            alice.request_stats()
+            assert (await alice.expect(Reconnected)).attempt == 1
+            assert road.set()["connections"] == 1
+
+    with Forwarder(listen="127.0.0.1", to="127.0.0.1", tcp=room.server.port) as road:
+        kit.run(scenario)
 
 
 @pytest.mark.parametrize("loop", LOOPS)

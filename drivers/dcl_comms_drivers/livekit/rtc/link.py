@@ -141,6 +141,7 @@ class RtcLink:
             link=command.link,
             new_peer=self._new_peer,
             within=command.within,
+            elsewhere=None if before is None else before.elsewhere,
             limits=self._limits,
             entropy=self._entropy + command.link.generation,
         )
