@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from dcl_comms_station.board.limits import StationLimits
     from dcl_comms_station.board.observed import Observed
     from dcl_comms_station.board.player import Recording
+    from dcl_comms_station.board.store.timeline import Timeline
 
 __all__ = ["Board"]
 
@@ -66,6 +67,7 @@ class Board:
         self._searches = Searches(self._stage, self._time)
         self._filling = Filling(self._stage, self._searches)
         self._media = SILENT
+        self._survey: Timeline | None = None
         self._asking = Asking(self)
         self._looking = Looking(self)
 
@@ -128,8 +130,17 @@ class Board:
         self.source, self._live = source, None
         self._media = SILENT
         self._marks.clear()
+        self._survey = None
         self._player = Player(recording, now)
         self._replay()
+
+    def survey(self, timeline: Timeline, *, now: float) -> None:
+        """What happens when in all of the recording that plays."""
+        self._survey = self._filling.timeline = timeline
+        for page in self._pages.values():
+            page.timed = None
+            page.due.pop("time", None)
+        self._fill(now)
 
     def look_back(self, recording: Recording, *, at: float, now: float) -> None:
         """While the session goes on, what was is shown again."""
@@ -158,6 +169,7 @@ class Board:
         assert self._player is not None  # noqa: S101 - who calls looked
         names = self._live.people.names if self._live is not None else None
         self._show(Stage(self.limits, names=names))
+        self._filling.timeline = self._survey if self._live is None else self._live.timeline
         self._stage.lenient = True
         for seen in self._player.take(self._now):
             self._stage.observe(seen)

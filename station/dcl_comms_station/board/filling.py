@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from dcl_comms_station.board.page import Page
     from dcl_comms_station.board.store.stage import Stage
+    from dcl_comms_station.board.store.timeline import Timeline
     from dcl_comms_station.board.views import View
     from dcl_comms_station.board.windows import Searches
 
@@ -30,6 +31,8 @@ class Filling:
     def __init__(self, stage: Stage, searches: Searches) -> None:
         self._stage = stage
         self._searches = searches
+        self.timeline: Timeline | None = None
+        """Of all that can be looked at, where more is known than what was shown until now."""
         self.media = SILENT
         """How it stands with sound and pictures."""
 
@@ -120,8 +123,9 @@ class Filling:
             case "media":
                 return js(media_window(self.media, page))
             case "time":
-                told = stage.timeline.told(page.timed)
-                page.timed = t - stage.timeline.step
+                timeline = self.timeline or stage.timeline
+                told = timeline.told(page.timed)
+                page.timed = t - timeline.step
                 return js(told)
             case _:
                 return js({**stage.stats(t), **also()})

@@ -19,6 +19,7 @@ bound                  what happens at it
 ``peers``              shown: further ones are counted
 ``mailbox_bytes``      from the connection's loop: packets beyond are counted and not kept, all else at twice as much
 ``history``            observations that may be looked back at: the oldest go
+``survey``             messages of a recording whose time line is told at once: a longer one's fills as it plays
 ``rows``               of a list that one page looks at
 ``snapshot``           chat messages, and events, in a snapshot: the newest
 ``verbs``              of one page, not yet answered: further ones are refused
@@ -73,6 +74,7 @@ class StationLimits:
     peers: int = 1_024
     mailbox_bytes: int = 8_388_608
     history: int = 20_000
+    survey: int = 100_000
     rows: int = 200
     snapshot: int = 200
     verbs: int = 64

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, TypeAlias, cast, get_args
 
 from dcl_comms_core import events as ev
+from dcl_comms_station.recording.openings import Openings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,9 +43,12 @@ class Newest:
         self._peers: dict[str, dict[str, Table]] = {}
         """By the peer's key, then by the room."""
         self._tables = 0
+        self._openings = Openings()
 
     def take(self, event: Event) -> None:
         """An event was told."""
+        if isinstance(event, ev.RoomOpened):
+            self._openings.opened(event.room)
         if type(event) in _OF_PEERS:
             self._of_peer(cast("_OfPeer", event), type(event).__name__)
         elif isinstance(event, _OfTrack):
@@ -94,6 +98,7 @@ class Newest:
         match event:
             case ev.WorldClosed():
                 self._rooms.clear()
+                self._openings = Openings()
                 self._peers.clear()
                 self._tables = 0
             case ev.PeerLeft():
@@ -104,6 +109,8 @@ class Newest:
                     del table[name]
             case ev.Reconnected():
                 self._rooms.get(event.room, {}).pop(ev.Reconnecting.__name__, None)
+            case ev.RoomClosed() if not self._openings.closed(event.room):
+                """The one before it is over."""
             case _:
                 self._rooms.pop(event.room, None)
                 for key in list(self._peers):

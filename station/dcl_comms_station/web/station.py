@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from dcl_comms_station.board.messages import Request
     from dcl_comms_station.board.observed import Observed
     from dcl_comms_station.board.page import Page
+    from dcl_comms_station.board.store.timeline import Timeline
     from dcl_comms_station.web.replaying import FileRecording
     from dcl_comms_station.web.taping import Taping
 
@@ -148,6 +149,17 @@ class Station:
             self._playing = recording
             self.board.play(recording, source, now=self.now())
             self._turn()
+            threading.Thread(target=survey, name="dcl-comms survey", daemon=True).start()
+
+        def survey() -> None:
+            timeline = recording.survey(self.limits)
+            if timeline is not None:
+                self.soon(lambda: surveyed(timeline))
+
+        def surveyed(timeline: Timeline) -> None:
+            if self._playing is recording:
+                self.board.survey(timeline, now=self.now())
+                self._turn()
 
         self.soon(begin)
 

@@ -119,7 +119,7 @@ export const T = {
   learn: {
     empty: "Nothing has happened yet", emptyMore: "Each step of the way in, and all that follows, is told here as it happens.", chapters: "Chapters", overview: "Overview", overviewMore: "The way in, with the time that each part took.", step: "Step", previous: "Previous step", next: "Next", first: "This is the first step.", last: "This is the newest step.", newest: "Newest",
     at: (n: number, all: number) => `Step ${n} of ${all}`, later: (span: string) => `${span} after the step before`, whats: { input: "told to the core:", command: "asked by the core:", event: "told to the application:", packet: "packet:" }, message: "The message", bytes: "Its bytes", python: "In Python", wrong: "What can go wrong here",
-    file: "Decided in", packet: (n: number) => `packet ${n}`, now: "Do it now", say: "Say hello", hello: "Hello from the Comms Station", walk: "Walk to another place", emote: "Wave", arrow: (from: string, to: string, what: string) => `${from} to ${to}: ${what}`,
+    file: "Decided in", packet: (n: number) => `packet ${n}`, now: "Do it now", say: "Say hello", hello: "Hello from the Comms Station", walk: "Walk to another place", emote: "Wave", away: "Leave for an island of my own", back: "Back to the others", enterScene: "Enter a scene's room", leaveScene: "Leave the scene's room", arrow: (from: string, to: string, what: string) => `${from} to ${to}: ${what}`,
     actors: { you: "you", realm: "realm", island: "islands", room: "room", peer: "peer", pulse: "Pulse", core: "core", livekit: "room", application: "you" } as Record<string, string>,
   },
   palette: {

@@ -21,6 +21,8 @@ from dcl_comms_station.board.messages import Closing, Source
 from dcl_comms_station.board.observed import Counted, Missed, Received, Step
 from dcl_comms_station.board.player import Player, Remembered
 from dcl_comms_station.board.store.rates import Bins
+from dcl_comms_station.board.store.stage import Stage
+from dcl_comms_station.recording import Newest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rigs.core.canary import assert_no_secret
@@ -32,6 +34,7 @@ from dcl_comms_core.codec import decode_kind, encode_chat, encode_movement
 from dcl_comms_core.packets.events import MovementKind
 from dcl_comms_core.peers import Arrival, PeerId
 from dcl_comms_core.proto import TABLES, rfc4
+from dcl_comms_core.states import CloseReason, Retry
 
 NOW = 1_800_000_000.0
 ADA = PeerId("0x" + "ad" * 20)
@@ -240,6 +243,27 @@ def test_a_connection_string_is_told_without_its_token():
     assert_no_secret(token, json.dumps(told))
     assert check("no target at all", NOW)["error"]["code"] == "target"
     assert check("https://realm.example/main", NOW)["kind"] == "realm"
+
+
+def test_of_two_islands_the_older_ends_after_the_next_has_opened():
+    def told(kind, **fields):
+        return Step(NOW, kind(at=0.0, room="island", **fields))
+
+    opened = [told(ev.RoomOpened, identity=PeerId("me"), name=name, sid="") for name in ("first", "second")]
+    closed = told(ev.RoomClosed, reason=CloseReason.CLIENT, retry=Retry.NEVER)
+    here = told(ev.PeerJoined, sender=ADA)
+    stage, newest = Stage(StationLimits()), Newest()
+    for seen in (opened[0], here, opened[1], closed):
+        stage.observe(seen)
+        newest.take(seen.item)
+    assert stage.entering.state == "open"
+    assert [room.name for room in stage.entering.rooms.values()] == ["second"]
+    assert stage.people.get(ADA).rooms == ["island"]
+    assert [type(event) for event in newest.events()] == [ev.RoomOpened, ev.PeerJoined]
+    stage.observe(closed)
+    newest.take(closed.item)
+    assert (stage.entering.state, stage.entering.rooms) == ("reconnecting", {})
+    assert list(newest.events()) == []
 
 
 # --- what plays

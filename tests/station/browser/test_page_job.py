@@ -235,3 +235,39 @@ def test_keyboard_alone(station, visit, expect):
         keys.press("Tab")
         reached.add(page.evaluate("document.activeElement.id || document.activeElement.className"))
     assert {"map", "splitter", "line"} <= {word for one in reached for word in one.split()}
+
+
+def test_to_another_island_and_back(station, visit, expect):
+    page = visit(station("--at", "8,0,8").url)
+    expect(page.locator("#map-summary")).to_contain_text("3 peers in view")
+    page.fill("#say", "before I go")
+    page.press("#say", "Enter")
+    expect(page.locator(".message.ours .text")).to_have_text("before I go")
+    page.click("#tab-health")
+    islands = page.locator(".health section", has=page.locator("h3", has_text=re.compile("^Islands$"))).locator("tr")
+    expect(islands).to_have_count(1)
+
+    # Be far away, by a click on the ground: nobody is near; the page stays, and what was said with it.
+    for _ in range(9):
+        page.click("[aria-label=Wider]")
+    page.click("#map canvas", position={"x": 60, "y": 200}, modifiers=["Shift"])
+    expect(islands).to_have_count(2)
+    expect(page.locator(".map .nobody")).to_contain_text("Nobody here yet")
+    page.click("#tab-chat")
+    expect(page.locator(".message.ours .text")).to_have_text("before I go")
+
+    # Back by a click among the others; then away and back once more, as a lesson.
+    peers = page.locator(".numbers div", has_text="peers").locator("dd")
+    x, y = page.evaluate("stationMap.camera.toScreen(4, 4)")
+    page.click("#map canvas", position={"x": x, "y": y}, modifiers=["Shift"])
+    expect(peers).to_have_text("3")
+    page.click("#tab-learn")
+    expect(page.locator(".learn nav")).to_contain_text("Changes")
+    for label, there in (("Leave for an island of my own", "0"), ("Back to the others", "3")):
+        page.click(f".doing >> text={label}")
+        expect(peers).to_have_text(there)
+    expect(page.locator(".pill")).to_have_text("connected")
+    page.click("#tab-chat")
+    page.fill("#say", "and I am back")
+    page.press("#say", "Enter")
+    expect(page.locator(".message.ours .text").last).to_have_text("and I am back")

@@ -454,3 +454,19 @@ def test_a_page_that_is_gone_as_it_is_told_of_the_end_is_no_trouble():
         return told
 
     assert asyncio.run(main()) == ["websocket.accept", "websocket.close"]
+
+
+def test_the_time_line_of_a_recording_is_told_whole(station, page, tmp_path):
+    calls = [*opened_room(0.0), *came(1.0), *moved(2.0, 1.0, 3.0), *chat(30.0, "near the end"), *left(60.0)]
+    path = tmp_path / "evening.mcap"
+    path.write_bytes(written(calls))
+    with station(str(path)) as process:
+        shown = page(process.url, view={"time": {"on": True}, "chat": {"on": True}})
+        playing = shown.until(lambda: shown.last("state", state="playing"))["play"]
+        assert playing["to"] - playing["from"] == 60.0
+        told = shown.until(lambda: [one for one in shown.all("time") if sum(map(sum, one["bins"])) == 5])[-1]
+        # In, out, chats, joins, leaves, lost, reconnects; long before it is played.
+        assert [sum(column) for column in zip(*told["bins"], strict=True)] == [2, 0, 1, 1, 1, 0, 0]
+        assert playing["from"] <= told["start"] <= playing["from"] + 1.0
+        assert playing["to"] <= told["start"] + told["step"] * len(told["bins"]) < playing["to"] + 1.0
+        assert shown.last("chat", text="near the end") is None

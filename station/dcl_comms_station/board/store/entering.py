@@ -13,6 +13,7 @@ from dcl_comms_core.states import CloseReason
 from dcl_comms_station.board.store.log import FIXES
 from dcl_comms_station.board.store.people import PULSE
 from dcl_comms_station.board.texts import cut
+from dcl_comms_station.recording.openings import Openings
 
 if TYPE_CHECKING:
     from dcl_comms_core.adapters.token import AccessToken, Grants
@@ -96,6 +97,7 @@ class Entering:
     error: dict[str, Any] | None = None
     token: dict[str, Any] | None = None
     identity: PeerId | None = None
+    _openings: Openings = field(default_factory=Openings)
     _sockets: dict[int, str] = field(default_factory=dict[int, str])
 
     def told(self) -> dict[str, Any]:
@@ -161,8 +163,7 @@ class Entering:
                 self._end("room", t)
                 self.identity = item.identity
                 grants = self.token["grants"] if self.token is not None else None
-                self.rooms[item.room] = _Room(str(item.room), item.name, item.sid, item.metadata, grants=grants)
-                self.state, self.error = "open", None
+                self._opened(_Room(str(item.room), item.name, item.sid, item.metadata, grants=grants))
             case ev.RealmOpened():
                 self._end("challenge", t)
                 self.identity = item.identity
@@ -173,7 +174,7 @@ class Entering:
                 self.islands = [*self.islands[1 - _ISLANDS :], (t, cut(item.island, _TEXT)[0])]
             case ev.RoomClosed(room="pulse"):
                 self._fail("pulse", t, item.reason.value)
-            case ev.RoomClosed():
+            case ev.RoomClosed() if self._openings.closed(item.room):
                 self.rooms.pop(item.room, None)
                 if item.reason is not CloseReason.CLIENT:
                     self._fail("room", t, item.reason.value)
@@ -182,6 +183,7 @@ class Entering:
                 self._fail("challenge", t, item.reason.value)
             case ev.WorldClosed():
                 self.rooms.clear()
+                self._openings = Openings()
                 self._over(item, whole=True)
             case ev.Reconnecting():
                 self.state = "reconnecting"
@@ -204,6 +206,11 @@ class Entering:
             case _:
                 return False
         return True
+
+    def _opened(self, room: _Room) -> None:
+        self._openings.opened(room.label)
+        self.rooms[room.label] = room
+        self.state, self.error = "open", None
 
     def _over(self, item: ev.RoomClosed | ev.WorldClosed, *, whole: bool) -> None:
         if whole:

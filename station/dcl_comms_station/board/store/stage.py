@@ -228,7 +228,7 @@ class Stage:
                 person = self.people.get(event.sender)
                 if person is not None and person.tracks.pop(event.track.sid, None) is not None:
                     self.news.append(person.told())
-            case ev.RoomClosed():
+            case ev.RoomClosed() if event.room not in self.entering.rooms:
                 self._room_closed(t, event.room)
             case ev.WorldClosed():
                 for person in list(self.people.here()):

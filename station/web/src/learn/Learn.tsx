@@ -1,8 +1,9 @@
 // What happened, step by step: who told whom what, why, and the Python that does the same.  The session is never held up.
-import { useSignal } from "@preact/signals";
+import { signal, useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
-import type { Step } from "../wire/protocol.ts";
+import type { Step, Vec } from "../wire/protocol.ts";
 import { T } from "../texts.ts";
+import { motion, spot } from "../map/motion.ts";
 import { Stages } from "../start/Connecting.tsx";
 import { Icon } from "../parts/icons.tsx";
 import { Button, Code, Empty, Problem } from "../parts/ui.tsx";
@@ -15,7 +16,8 @@ import type { Failure } from "../wire/protocol.ts";
 import { Actors } from "./Actors.tsx";
 
 const L = T.learn;
-const PAGE = 50;
+const PAGE = 50, FAR = 800;
+const SCENE = "comms-station-lesson";
 
 export function Learn() {
   const told = learned.value;
@@ -117,9 +119,27 @@ function Overview() {
   return <article><h3>{L.overview}</h3><p class="why">{L.overviewMore}</p><Stages /></article>;
 }
 
+// Where we were before we left for an island of our own.
+const before = signal<Vec | null>(null);
+
+function here(): Vec {
+  const at = spot();
+  return motion.at(session.peek().slot, motion.now(), false, at) ? [at.x, at.y, at.z] : [0, 0, 0];
+}
+
+// So far that nobody hears us: islands are of those who are near each other.
+function leave(): void {
+  const [x, y, z] = here();
+  void act("move", { position: [x + FAR, y, z + FAR], instant: true }).then((done) => { if (done) before.value = [x, y, z]; });
+}
+
+function back(): void {
+  void act("move", { position: before.value, instant: true }).then((done) => { if (done) before.value = null; });
+}
+
 // What causes the next chapter, where we may act.
 function Doing() {
-  const { can, state } = session.value;
+  const { can, state, island, rooms } = session.value;
   if (state !== "open" || readOnly.value) return null;
   const off = (verb: string): string | null => can[verb] ?? null;
   return (
@@ -128,6 +148,10 @@ function Doing() {
       <Button label={L.say} off={off("chat")} onClick={() => void act("chat", { text: L.hello })} />
       <Button label={L.walk} off={off("walk")} onClick={() => void act("walk", { point: [24, 0, 24], pace: "jog" })} />
       <Button label={L.emote} off={off("emote")} onClick={() => void act("emote", { urn: "wave" })} />
+      {island && (before.value ? <Button label={L.back} off={off("move")} onClick={back} /> : <Button label={L.away} off={off("move")} onClick={leave} />)}
+      {island && (rooms.some((each) => each.label === "scene")
+        ? <Button label={L.leaveScene} onClick={() => void act("leave_scene")} />
+        : <Button label={L.enterScene} onClick={() => void act("enter_scene", { scene: SCENE, parcel: here().filter((_, i) => i !== 1).map((each) => Math.floor(each / 16)) })} />)}
     </div>
   );
 }
