@@ -28,6 +28,7 @@ FOLDER: Final = ROOT / "docs" / "pictures"
 WIDTH, HEIGHT = 1280, 720
 COLOURS: Final = 128
 MOST_BYTES: Final = 80_000
+AUTOPLAY: Final = "--autoplay-policy=no-user-gesture-required"
 PIXELS: Final = """
 async (png) => {
   const bytes = Uint8Array.from(atob(png), (one) => one.charCodeAt(0));
@@ -91,12 +92,23 @@ def learn(page: Page) -> None:
         page.click(".lesson >> text=Next")
 
 
+def media(page: Page) -> None:
+    """The bot that hums is listened to, and a tone is said."""
+    page.click("#tab-media")
+    page.get_by_role("button", name="Listen", exact=True).click()
+    page.get_by_label("Seconds").fill("9")
+    page.get_by_role("button", name="Play a tone").click()
+    page.locator("meter[value]:not([value='0'])").wait_for()
+
+
 SCREENS: Final[dict[str, tuple[str, Callable[[Page], None]]]] = {
     "map": ("dark", chat),
     "packets": ("dark", packets),
     "learn": ("light", learn),
     "light": ("light", chat),
 }
+WITH_MEDIA: Final[dict[str, tuple[str, Callable[[Page], None]]]] = {"media": ("dark", media)}
+"""Of a Station with sound, which takes a livekit-server."""
 
 
 def main() -> None:
@@ -106,21 +118,29 @@ def main() -> None:
         sys.exit("there is no Chromium here (make ci-deps installs one)")
     FOLDER.mkdir(exist_ok=True)
     with sync_playwright() as playwright:
-        command = [sys.executable, "-m", "dcl_comms_station", "station", "--no-browser", "--at", "10,0,5"]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as station:
-            url = "" if station.stdout is None else station.stdout.readline().strip()
-            browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-            try:
-                take(browser, url)
-            finally:
-                browser.close()
-                station.terminate()
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", AUTOPLAY])
+        try:
+            take(browser, SCREENS)
+            take(browser, WITH_MEDIA, "--media")
+        finally:
+            browser.close()
 
 
-def take(browser: Browser, url: str) -> None:
+def take(browser: Browser, screens: dict[str, tuple[str, Callable[[Page], None]]], *options: str) -> None:
+    """Every one of these pictures, of a Station with these options."""
+    command = [sys.executable, "-m", "dcl_comms_station", "station", "--no-browser", "--at", "10,0,5", *options]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as station:
+        url = "" if station.stdout is None else station.stdout.readline().strip()
+        try:
+            show_each(browser, url, screens)
+        finally:
+            station.terminate()
+
+
+def show_each(browser: Browser, url: str, screens: dict[str, tuple[str, Callable[[Page], None]]]) -> None:
     """Every picture of this Station."""
     first = True
-    for theme in ("dark", "light"):
+    for theme in sorted({theme for theme, _ in screens.values()}):
         page = browser.new_page(
             viewport={"width": WIDTH, "height": HEIGHT}, color_scheme=theme, reduced_motion="reduce"
         )
@@ -129,7 +149,7 @@ def take(browser: Browser, url: str) -> None:
         if first:
             talk(page)
         first = False
-        for name, (wanted, show) in SCREENS.items():
+        for name, (wanted, show) in screens.items():
             if wanted == theme:
                 show(page)
                 page.wait_for_timeout(3_000)  # until there are rates and a round trip

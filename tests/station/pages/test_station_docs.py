@@ -46,7 +46,7 @@ def test_the_parser_takes_each_line(line, tmp_path, monkeypatch):
 
 def test_its_pictures_are_small():
     pictures = [ROOT / "docs" / name for name in re.findall(r"!\[[^]]+\]\(([^)]+)\)", PAGE)]
-    assert len(pictures) == 4
+    assert len(pictures) == 5
     for picture in pictures:
         assert picture.read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
         assert picture.stat().st_size <= 80_000
