@@ -71,7 +71,7 @@ export const T = {
     metadata: "Metadata", attributes: "Attributes",
   },
   chat: {
-    search: "Search the chat", log: "What was said", empty: "Nobody has written yet", emptyMore: "Enter writes to everybody here.", emptyPlayed: "Nothing was said until now", noMatch: "No message matches", newer: (n: number) => many(n, "new message"),
+    search: "Search the chat", log: "What was said", empty: "Nobody has written yet", emptyMore: "Enter writes to everybody here.", emptyPlayed: "Nothing was said until now", noMatch: "No message matches", newer: (n: number) => many(n, "new message"), menu: (name: string) => `What can be done with this message of ${name}`, copy: "Copy", react: "React", emoji: "The emoji's number, from 0 to 4095",
     stamp: (theirs: string, ours: string) => `Its sender's clock said ${theirs}; it came at ${ours}`,
     whisperTo: (names: string) => `whisper to ${names}`, whispered: "whispers to you", forwarded: "forwarded from", states: { waiting: "waiting", failed: "not taken" } as Record<string, string>,
     joined: (n: number, name: string) => (n === 1 ? `${name} joined` : `${n} joined`), left: (n: number, name: string) => (n === 1 ? `${name} left` : `${n} left`), came: "joined", went: "left", announce: (n: number) => many(n, "new message"),
@@ -82,7 +82,7 @@ export const T = {
     n: "No.", time: "Time", delta: "Δ", dir: "Direction", peer: "Peer", kind: "Kind", size: "Size", how: "Delivery", verdict: "Verdict", summary: "Summary", in: "came in", out: "went out", none: "none", private: "private", reliable: "reliable", lossy: "lossy",
     kinds: "Kinds", follow: "Follow the newest", empty: "Nothing has come yet", emptyMore: "Your own packets show here too: press t.", noMatch: "No packet matches", unfiltered: (n: string) => `${n} packets are there without the filter.`, clear: "Clear the filter",
     older: (n: string) => `The last ${n} are kept; start recording to keep more.`, olderRecorded: "Older ones are in the recording.", marked: (n: number) => `Marked packet ${n}`,
-    detail: (n: number) => `Packet ${n}`, title: (kind: string, n: number) => `${kind} · ${n}`, after: (span: string) => `${span} after the last`, from: "from", by: "by", copyHex: "Hex", copyJson: "JSON", again: "Send again", edit: "Edit", sent: "Sent", mark: "Mark", previous: "The one before, of this peer and kind",
+    detail: (n: number) => `Packet ${n}`, title: (kind: string, n: number) => `${kind} · ${n}`, after: (span: string) => `${span} after the last`, from: "from", by: "by", copyHex: "Hex", copyJson: "JSON", again: "Send again", edit: "Edit", sent: "Sent", compare: "Compare", changes: "Changes", since: (n: number) => `since packet ${n}`, noPrevious: "It is the first of its peer and kind that is kept.", same: "Every field is the same.", field: "Field", was: "Before", is: "Now", mark: "Mark", previous: "The one before, of this peer and kind",
     tree: "Fields", hex: "Bytes", meaning: "Meaning", python: "Python that sends it", bytes: (n: number) => many(n, "byte"), noTree: "No fields can be read.", hexOf: (from: number, to: number) => `Bytes; ${from} to ${to} are chosen`, missing: (n: number) => `${n} more bytes are not shown.`,
     route: (room: string, reliable: boolean, priv: boolean, topic: string) => `${room}, ${reliable ? "reliable" : "lossy"}${priv ? ", private" : ""}${topic ? `, topic ${topic.slice(0, 80)}` : ""}`,
   },
@@ -136,7 +136,7 @@ export const T = {
     groups: [
       ["Everywhere", [["Ctrl K", "all commands"], ["g m", "map"], ["g c", "chat"], ["g k", "peers"], ["g p", "packets"], ["g a", "media"], ["g h", "health"], ["g l", "learn"], ["1", "talk"], ["2", "inspect"], ["3", "learn"], ["/", "filter"], ["t", "compose"], ["r", "record"], ["Space", "pause, live"], ["[ ]", "previous, next match"], ["?", "keys"], ["Esc", "close"]]],
       ["Map", [["← ↑ ↓ →", "walk"], ["Shift", "run"], ["+ -", "zoom"], ["f", "show everybody"], ["c", "centre on me"], ["l", "names"], ["Enter", "follow the selected peer"], ["Click", "walk there"], ["Shift Click", "be there"]]],
-      ["Lists", [["j k", "next, previous"], ["PgUp PgDn", "a page"], ["Home End", "first, newest"], ["Enter", "open"], ["m", "mark"], ["x", "filter by it"], ["h", "highlight it"], ["e", "edit and send"]]],
+      ["Lists", [["j k", "next, previous"], ["PgUp PgDn", "a page"], ["Home End", "first, newest"], ["Enter", "open"], ["m", "mark"], ["x", "filter by it"], ["h", "highlight it"], ["e", "edit and send"], ["s", "send again"], ["y", "copy as hex"], ["d", "compare with the one before"]]],
       ["Time line", [["← →", "a second"], ["Shift", "ten seconds"], [", .", "one packet"], ["< >", "speed"], ["b", "mark"]]],
       ["Learn", [["n p", "next, previous step"], ["o", "overview"]]],
     ] as [string, [string, string][]][],

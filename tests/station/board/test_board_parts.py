@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import struct
 from collections import Counter
 from typing import get_args
@@ -358,3 +359,22 @@ def test_bins_are_of_the_last_half_minute():
     assert bins.spark(NOW + 1.5)[-2:] == [1, 1]
     assert bins.per_second(NOW + 3.0, over=3) == (2 / 3, 10.0)
     assert bins.spark(NOW + 60.0) == [0] * 30
+
+
+@given(number=st.floats(width=32), exact=st.floats(), text=st.text(max_size=50))
+def test_what_a_tree_says_gives_the_same_bytes_again(number, exact, text):
+    packet = rfc4.Packet(movement=rfc4.Movement(position_x=number), chat=None)
+    said = rfc4.Packet(chat=rfc4.Chat(message=text, timestamp=exact))
+    for made, name, value, form in (
+        (packet, "position_x", number, "<f"), (said, "timestamp", exact, "<d"), (said, "message", text, ""),
+    ):  # fmt: skip
+        (whole,) = (node for node in tree_of(bytes(made), 300) if node["children"] is not None)
+        told = [node["value"] for node in whole["children"] if node["name"] == name]
+        if not told:  # a zero, or nothing
+            assert not value
+        elif name == "message":
+            assert json.loads(told[0]) == text
+        elif math.isnan(value):
+            assert told == ["nan"]
+        else:
+            assert struct.pack(form, float(told[0])) == struct.pack(form, value)

@@ -118,7 +118,7 @@ def test_chat_both_ways_and_packets_are_taken_apart(station, page):
             (text_node,) = [node for node in chat_node["children"] if node["name"] == "message"]
             data = bytes.fromhex(packet["hex"])
             assert data[text_node["body"] : text_node["to"]] == b"hello Station"
-            assert text_node["value"] == "'hello Station'"
+            assert text_node["value"] == '"hello Station"'
             for kind in (kind["kind"] for kind in shown.do("kinds")["kinds"]):
                 sent = shown.do("send", kind=kind, fields={})
                 if kind in {"scene", "scene_emote"} and "size" not in sent:

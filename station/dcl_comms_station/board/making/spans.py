@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import math
 import struct
 from typing import TYPE_CHECKING, Any, Final
 
@@ -90,7 +92,7 @@ class _Reader:
             return None, self.message(start, stop, shape.message, depth + 1)
         if shape is not None and shape.type == "string":
             text = raw.decode(errors="replace")
-            return repr(text[:_VALUE]) + ("…" if len(text) > _VALUE else ""), None
+            return json.dumps(text[:_VALUE], ensure_ascii=False) + ("…" if len(text) > _VALUE else ""), None
         if shape is not None and shape.type not in {"bytes", "string"} and shape.message is None:
             return f"{stop - start} bytes, packed", None
         return raw[: _VALUE // 2].hex() + ("…" if len(raw) > _VALUE // 2 else ""), None
@@ -144,4 +146,10 @@ def _fixed(raw: bytes, shape: Field | None) -> str:
     whole, real = ("<i", "<f") if len(raw) == 4 else ("<q", "<d")  # noqa: PLR2004 - bytes of the smaller ones
     if shape is not None and shape.type not in {"float", "double"}:
         return str(struct.unpack(whole, raw)[0])
-    return f"{struct.unpack(real, raw)[0]:.6g}"
+    number: float = struct.unpack(real, raw)[0]
+    # As few digits as give the same bytes again.
+    for digits in range(6, 17):
+        text = f"{number:.{digits}g}"
+        if not math.isfinite(number) or struct.pack(real, float(text)) == raw:
+            return text
+    return f"{number:.17g}"

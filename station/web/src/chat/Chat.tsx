@@ -7,12 +7,15 @@ import { T } from "../texts.ts";
 import { Icon } from "../parts/icons.tsx";
 import { Button, Empty } from "../parts/ui.tsx";
 import { Dot, Long, nameOf, time, Word } from "../parts/words.tsx";
-import { chats, moreOlder, older, selected, session } from "../state/store.ts";
+import { act, copy } from "../state/link.ts";
+import { chats, moreOlder, older, readOnly, selected, session } from "../state/store.ts";
 import { before } from "../state/views.ts";
 import { Say } from "./Say.tsx";
 import { to } from "./saying.ts";
 
 const SHOWN = 300;
+/** Tab stops at the menus of so many of the newest; the search brings older ones among them. */
+const NEAR = 12;
 export type Line = { kind: "chat"; chat: Chat; head: boolean } | { kind: "fold"; n: number; join: Chat[]; leave: Chat[] };
 
 /** Joins and leaves in a row become one line; who goes on writing is named once. */
@@ -82,7 +85,7 @@ export function Chats() {
       </div>
       <div ref={box} class="said" role="log" aria-live="off" aria-label={T.chat.log} tabIndex={0} onScroll={scrolled}>
         {!shown.length && (word ? <Empty title={T.chat.noMatch} /> : session.value.state === "playing" ? <Empty title={T.chat.emptyPlayed} /> : <Empty title={T.chat.empty}><p>{session.value.can["chat"] ?? T.chat.emptyMore}</p></Empty>)}
-        <ol>{shown.map((line) => <Said key={line.kind === "chat" ? line.chat.n : `f${line.n}`} line={line} />)}</ol>
+        <ol>{shown.map((line, i) => <Said key={line.kind === "chat" ? line.chat.n : `f${line.n}`} line={line} near={i >= shown.length - NEAR} />)}</ol>
       </div>
       {down.value > 0 && (
         <div class="jump"><Button icon="down" label={T.chat.newer(down.value)} onClick={() => { at.current.end = true; box.current?.scrollTo({ top: box.current.scrollHeight }); }} /></div>
@@ -93,7 +96,7 @@ export function Chats() {
   );
 }
 
-function Said({ line }: { line: Line }) {
+function Said({ line, near }: { line: Line; near: boolean }) {
   if (line.kind === "fold") return <Folded line={line} />;
   const { chat, head } = line;
   if (chat.kind === "notice") return <li class="note"><Word text={chat.text} limit={300} /></li>;
@@ -121,7 +124,35 @@ function Said({ line }: { line: Line }) {
         <Long text={chat.text} cut={chat.cut ?? 0} />
         {chat.ours && chat.state && chat.state !== "taken" && <span class={`state ${chat.state}`}> {T.chat.states[chat.state]}</span>}
       </div>
+      <Menu chat={chat} near={near} />
     </li>
+  );
+}
+
+// What can be done with a message: copied, or answered with an emoji, which is a number here as on the wire.
+function Menu({ chat, near }: { chat: Chat; near: boolean }) {
+  const open = useSignal(false);
+  const emoji = useSignal("0");
+  const off = readOnly.value ? T.readOnly : (session.value.can["react"] ?? null);
+  const react = (): void => {
+    if (off) return;
+    void act("react", { emoji: Number(emoji.value), message: chat.message_id, ...(chat.private ? { to: [chat.ours ? chat.to?.[0] : chat.id] } : {}) }).then((done) => { if (done) open.value = false; });
+  };
+  return (
+    <div class={`menu${open.value ? " open" : ""}`}>
+      <button class="button bare" aria-label={T.chat.menu(nameOf(chat.id, chat.name))} aria-expanded={open.value} tabIndex={near ? 0 : -1} onClick={() => { open.value = !open.value; }}><Icon name="more" /></button>
+      {open.value && (
+        <form onSubmit={(event) => { event.preventDefault(); react(); }} onKeyDown={(event) => { if (event.key === "Escape") { event.stopPropagation(); open.value = false; } }}>
+          <Button icon="copy" label={T.chat.copy} onClick={() => { void copy(chat.text, T.parts.copied); open.value = false; }} />
+          {chat.message_id && (
+            <>
+              <label class="field"><span class="hidden">{T.chat.emoji}</span><input type="number" min={0} max={4095} step={1} title={T.chat.emoji} value={emoji.value} onInput={(event) => { emoji.value = event.currentTarget.value; }} /></label>
+              <Button label={T.chat.react} off={off} onClick={react} />
+            </>
+          )}
+        </form>
+      )}
+    </div>
   );
 }
 

@@ -9,6 +9,7 @@ import { again } from "../composer/edit.ts";
 import { act, copy } from "../state/link.ts";
 import { packet as shown, readOnly, session, toast, wanted } from "../state/store.ts";
 import { packetsView } from "../state/views.ts";
+import { Changes, comparing } from "./Changes.tsx";
 import { Hex } from "./Hex.tsx";
 import { mark } from "./Packets.tsx";
 import { Tree } from "./Tree.tsx";
@@ -29,10 +30,11 @@ export function Detail({ packet, open }: { packet: Packet; open(n: number): void
       <header>
         <h3>{P.title(row.kind ?? P.none, row.n)}</h3>
         <span class="dim grow">{time(row.t, true)}{typeof row.d === "number" ? ` · ${P.after(span(row.d))}` : ""} · {row.dir === "in" ? P.from : P.by} <Word text={row.dir === "in" ? nameOf(row.id ?? "") : T.you} limit={24} /></span>
-        <Button icon="copy" label={P.copyHex} onClick={() => void copy(packet.hex, T.parts.copied)} />
+        <Button icon="copy" label={P.copyHex} keys="y" onClick={() => void copy(packet.hex, T.parts.copied)} />
         <Button icon="copy" label={P.copyJson} onClick={() => void copy(JSON.stringify(packet.meaning.fields ?? tree(packet.tree), null, 2), T.parts.copied)} />
-        <Button label={P.again} off={off} onClick={() => void act("send", { hex: packet.hex, reliable: row.reliable, topic: row.topic }).then((done) => { if (done) toast(P.sent); })} />
-        <Button label={P.edit} off={off} onClick={() => again(packet)} />
+        <Button label={P.again} off={off} keys="s" onClick={() => sendAgain(packet)} />
+        <Button label={P.edit} off={off} keys="e" onClick={() => again(packet)} />
+        <Button label={P.compare} pressed={comparing.value} keys="d" onClick={() => { comparing.value = !comparing.value; }} />
         <Button icon="mark" label={P.mark} text={false} pressed={row.marked} off={readOnly.value ? T.readOnly : null} onClick={() => mark(row)} />
         {typeof packet.previous === "number" && <Button icon="up" label={P.previous} text={false} onClick={() => open(packet.previous!)} />}
         <Button icon="close" label={T.parts.close} text={false} onClick={() => { wanted.value = null; shown.value = null; }} />
@@ -53,9 +55,14 @@ export function Detail({ packet, open }: { packet: Packet; open(n: number): void
           <p class="dim">{P.route(row.room, row.reliable, row.private, row.topic)}{packet.to?.length ? ` → ${packet.to.map((id) => nameOf(id)).join(", ")}` : ""}</p>
           {packet.python && <Code text={packet.python} label={P.python} />}
         </section>
+        {comparing.value && <Changes packet={packet} />}
       </div>
     </div>
   );
+}
+
+export function sendAgain({ hex, row }: Packet): void {
+  void act("send", { hex, reliable: row.reliable, topic: row.topic }).then((done) => { if (done) toast(P.sent); });
 }
 
 export function deepest(nodes: TreeNode[], at: number): TreeNode | undefined {

@@ -7,12 +7,13 @@ import { Icon } from "../parts/icons.tsx";
 import { Cell, Grid, type Column } from "../parts/list.tsx";
 import { Button, Empty } from "../parts/ui.tsx";
 import { Dot, nameOf, number, span, time, Word } from "../parts/words.tsx";
-import { opened } from "../shell/doing.ts";
-import { act, failure, link } from "../state/link.ts";
+import { again } from "../composer/edit.ts";
+import { act, copy, failure, link } from "../state/link.ts";
 import { dense, narrow } from "../state/settings.ts";
 import { packet, rows, session, stats, toast, wanted } from "../state/store.ts";
 import { packetsView } from "../state/views.ts";
-import { Detail } from "./Detail.tsx";
+import { comparing } from "./Changes.tsx";
+import { Detail, sendAgain } from "./Detail.tsx";
 import { Filter } from "./Filter.tsx";
 
 const P = T.packets;
@@ -65,7 +66,8 @@ export function Packets() {
     else if (event.key === "m" && row) mark(row);
     else if (event.key === "x" && row?.kind) packetsView.value = { ...view, filter: `kind:${row.kind}`, anchor: null };
     else if (event.key === "h" && row?.kind) packetsView.value = { ...view, highlight: view.highlight ? "" : `kind:${row.kind}` };
-    else if (event.key === "e" && row) opened.value = "composer";
+    else if (event.key === "d") comparing.value = !comparing.value;
+    else if (row && "esy".includes(event.key)) withPacket(row.n, { e: again, s: sendAgain, y: (one: Packet) => void copy(one.hex, T.parts.copied) }[event.key as "e" | "s" | "y"]);
     else if (event.key === "Escape" && wanted.value !== null) { wanted.value = null; packet.value = null; }
     else return false;
     return true;
@@ -100,6 +102,11 @@ export function Packets() {
       {(told?.oldest ?? 0) > 1 && !narrow.value && <p class="hint">{session.value.record ? P.olderRecorded : P.older(number(told?.kept ?? 0))}</p>}
     </section>
   );
+}
+
+function withPacket(n: number, use: (packet: Packet) => void): void {
+  if (packet.value?.row.n === n) use(packet.value);
+  else link.ask<Packet>("packet", { n }).then(use, (error) => toast(failure(error).text, "error"));
 }
 
 export function mark(row: Row): void {
