@@ -95,7 +95,8 @@ def _room(house: House, fields: _Fields) -> Room:
 
 
 def _participant(house: House, fields: _Fields) -> Participant:
-    participant = _room(house, fields).members.get(_text(fields, "identity"))
+    room = house.rooms.get(_text(fields, "room"))
+    participant = None if room is None else room.members.get(_text(fields, "identity"))
     if participant is None:
         raise _Problem(404, "not_found", "participant does not exist")
     return participant
@@ -163,7 +164,9 @@ def _update_room(house: House, fields: _Fields) -> _Fields:
 
 
 def _list_participants(house: House, fields: _Fields) -> _Fields:
-    return {"participants": [_shown(one) for one in _room(house, fields).members.values()]}
+    # Nobody is in a room that there is not: as livekit-server has it.
+    room = house.rooms.get(_text(fields, "room"))
+    return {"participants": [] if room is None else [_shown(one) for one in room.members.values()]}
 
 
 def _get_participant(house: House, fields: _Fields) -> _Fields:

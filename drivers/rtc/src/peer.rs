@@ -41,6 +41,8 @@ struct Inner {
     negotiated: Vec<u16>,
     closing: Vec<Closing>,
     buffer_bytes: usize,
+    /// When the engine wants to be told the time.
+    due: Instant,
     /// A panic left it in any state: nothing is done with it any more.
     broken: bool,
 }
@@ -95,7 +97,10 @@ impl Inner {
             match self.rtc.poll_output().map_err(failed)? {
                 Engine::Transmit(datagram) => self.output.transmit(py, &mut self.routes, &datagram)?,
                 Engine::Event(event) => self.tell(py, &event)?,
-                Engine::Timeout(at) => return Ok(at),
+                Engine::Timeout(at) => {
+                    self.due = at;
+                    return Ok(at);
+                }
             }
         }
     }
@@ -130,6 +135,15 @@ impl Inner {
         self.rtc.handle_input(Input::Timeout(at)).map_err(failed)?;
         self.drain(py)?;
         Ok(())
+    }
+
+    /// What was due before now is done before anything that comes now: after the other side's goodbye it would fail.
+    fn catch_up(&mut self, py: Python<'_>, now: f64) -> PyResult<Instant> {
+        let at = self.clock.pass(now)?;
+        if self.due <= at {
+            self.pass(py, now)?;
+        }
+        Ok(at)
     }
 
     fn channel(&self, number: usize) -> PyResult<ChannelId> {
@@ -228,7 +242,8 @@ impl Peer {
             let pause = Duration::from_secs_f64(seconds);
             config.set_initial_stun_rto(pause);
         }
-        let rtc = guarded(|| config.build(clock.start()))?;
+        let due = clock.start();
+        let rtc = guarded(|| config.build(due))?;
         let inner = Inner {
             rtc,
             clock,
@@ -240,6 +255,7 @@ impl Peer {
             negotiated: Vec::new(),
             closing: Vec::new(),
             buffer_bytes,
+            due,
             broken: false,
         };
         Ok(Self {
@@ -370,7 +386,7 @@ impl Peer {
         let (source, destination) = (socket_address(&remote)?, socket_address(&local)?);
         let proto = self::protocol(protocol)?;
         self.with(|inner| {
-            let at = inner.clock.pass(now)?;
+            let at = inner.catch_up(py, now)?;
             // Each question costs as much as there are packets on their way: so it is asked once for many records, and
             // what they acknowledge, and are acknowledged by, is one.
             let mut waiting = 0;

@@ -71,6 +71,12 @@ def test_participants_are_listed_shown_changed_and_removed():
     assert rig.api("GetParticipant", who)[0] == 404
 
 
+def test_nobody_is_in_a_room_that_there_is_not():
+    rig = Rooms()
+    assert rig.api("ListParticipants", {"room": "plaza"}) == (200, {"participants": []})
+    assert rig.api("GetParticipant", {"room": "plaza", "identity": "alice"})[0] == 404
+
+
 def test_data_of_nobody():
     rig = Rooms()
     alice, bob = rig.enter("alice", "bob")

@@ -258,7 +258,10 @@ def test_a_port_that_is_taken_is_an_error(server):
 
 def test_what_the_room_service_refuses_is_an_error(server):
     with pytest.raises(ServerUnavailable, match="room does not exist"):
-        server.list_participants("nowhere")
+        server.delete_room("nowhere")
+    with pytest.raises(ServerUnavailable, match="participant does not exist"):
+        server.remove_participant("nowhere", ALICE)
+    assert server.list_participants("nowhere") == []
 
 
 def test_without_the_engine_it_says_how_to_get_it(monkeypatch):

@@ -201,6 +201,21 @@ def test_closing_is_told_to_the_other_side():
     assert line.a.peer.buffered(number) == 0
 
 
+def test_a_goodbye_that_comes_when_something_was_due_is_one():
+    """Who did not turn for a while owes an acknowledgement, and can't send it after the other side's last word."""
+    line = RtcLine(14)
+    (number,) = line.join(RELIABLE)
+    line.wait(2)
+    line.send(line.a, (number, b"last"))
+    line.under_way.clear()
+    record, goodbye = line.a.sent[-1], line.a.peer.close()[0][-1][1]
+    line.deliver(line.b, record)
+    line.now += 1.0
+    line.deliver(line.b, goodbye)
+    assert line.b.messages(0) == [b"last"]
+    assert line.b.kinds()[-1] == "closed"
+
+
 @pytest.mark.parametrize("steps", range(0, 40, 3))
 def test_closing_works_at_any_time(steps):
     line = RtcLine(steps)
