@@ -140,7 +140,9 @@ def take(browser: Browser, screens: dict[str, tuple[str, Callable[[Page], None]]
 def show_each(browser: Browser, url: str, screens: dict[str, tuple[str, Callable[[Page], None]]]) -> None:
     """Every picture of this Station."""
     first = True
-    for theme in sorted({theme for theme, _ in screens.values()}):
+    for theme in ("dark", "light"):
+        if theme not in {wanted for wanted, _ in screens.values()}:
+            continue
         page = browser.new_page(
             viewport={"width": WIDTH, "height": HEIGHT}, color_scheme=theme, reduced_motion="reduce"
         )
