@@ -35,10 +35,14 @@ def peer(room):
         yield one
 
 
-@pytest.fixture(params=["asyncio", "trio"])
+EACH_LOOP = pytest.mark.parametrize("served", ["asyncio", "trio"], indirect=True)
+
+
+@pytest.fixture
 def served(request, station, room):
     """A Station in the room, with sound and pictures."""
-    with station("-", "--media", loop=request.param, stdin=room.connection_string(ME) + "\n") as process:
+    loop = getattr(request, "param", "asyncio")
+    with station("-", "--media", loop=loop, stdin=room.connection_string(ME) + "\n") as process:
         yield process
 
 
@@ -76,6 +80,7 @@ def speaking(shown):
     return ((shown.last("media") or {}).get("speaking") or {}).get("state")
 
 
+@EACH_LOOP
 def test_a_tone_is_heard_by_who_listens_and_as_long_as_they_do(served, page, peer):
     deaf, shown = looking(page, served), looking(page, served)
     peer.tell("tone", hertz=440, seconds=60)
@@ -108,6 +113,7 @@ def test_two_pages_listen_and_one_stops(served, page, peer):
     other.until(lambda: len(other.sound[0]) > before + 96_000)
 
 
+@EACH_LOOP
 def test_a_picture_is_seen(served, page, peer):
     import numpy as np
 
@@ -180,6 +186,7 @@ def send(shown, data, *, piece=50_000, seqs=None):
         shown.send_piece(0, seq, part)
 
 
+@EACH_LOOP
 def test_a_wav_is_heard_by_others(served, page, peer):
     shown = looking(page, served)
     hertz = next(_hertz)
