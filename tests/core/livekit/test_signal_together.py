@@ -6,6 +6,7 @@ They need dcl_comms_rtc; where it is not installed they skip with the reason, or
 from __future__ import annotations
 
 import importlib
+import random
 from typing import Any
 
 import pytest
@@ -42,14 +43,16 @@ def send(client: Client, token: int, data: bytes, *, reliable: bool = True) -> N
     client.do(SendData(link=LINK, token=token, data=data, to=None, reliable=reliable))
 
 
-def together(peer: Any, seed: int, *, two: bool, **weather: float) -> tuple[Network, Server, Client, Client]:
+def together(
+    peer: Any, seed: int, *, two: bool, replays: bool = False, **weather: float
+) -> tuple[Network, Server, Client, Client]:
     """Two who are in the room.
 
     They join without loss: of some 40 handshakes of DTLS that lose datagrams one gives up, which is another subject.
     """
     net = Network(seed, **weather)
     loss, net.loss = net.loss, 0.0
-    server = Server(net, peer, two=two)
+    server = Server(net, peer, two=two, replays=replays)
     # The engine draws numbers of its own, so that no two runs lose the same: nothing here may depend on what is lost.
     patient = Limits(ice_seconds=120.0)
     a, b = Client(server, "a", peer, limits=patient), Client(server, "b", peer, limits=patient)
@@ -126,6 +129,49 @@ def test_a_resume_loses_nothing(peer: Any, lost: str, two: bool) -> None:
         assert sorted(acknowledged(one)) == list(range(300))
         assert not one.told(ParticipantLeft)
     assert len(a.told(LinkReconnecting)) == len(a.told(LinkReconnected)) == 1
+
+
+@WAYS
+@pytest.mark.parametrize("replays", [False, True], ids=["goes on", "replays"])
+@pytest.mark.parametrize("seed", range(4))
+def test_a_connection_that_is_repaired_again_and_again_loses_nothing_and_tells_nothing_twice(
+    peer: Any, seed: int, replays: bool, two: bool
+) -> None:
+    net, server, *both = together(peer, seed, two=two, replays=replays, loss=0.03)
+    luck, number, cuts = random.Random(seed), 0, 0
+
+    def talk(seconds: float) -> None:
+        nonlocal number
+        for _ in range(int(seconds / 0.02)):
+            for one in both:
+                send(one, number, data(number, luck.choice([6, 60, 900])))
+            number += 1
+            net.run(0.02)
+
+    while cuts < 5:
+        talk(luck.random() * 1.5)
+        one = luck.choice(both)
+        if one.session.state is SignalState.OPEN:
+            cuts += 1
+            what = luck.choice(["socket", "both", "datagrams"])
+            net.down = what != "socket"
+            if what != "datagrams":
+                server.stay(one).drop()
+            talk(luck.random())
+            if what == "datagrams" and luck.random() < 0.5:
+                # So long that it is noticed.
+                net.run(300.0, lambda: any(one.session.state is not SignalState.OPEN for one in both))
+            net.down = False
+    assert net.run(300.0, lambda: all(one.session.state is SignalState.OPEN for one in both))
+    assert net.run(300.0, lambda: all(len(heard(one, reliable=True)) >= number for one in both))
+    assert net.run(300.0, lambda: all(len(acknowledged(one)) >= number for one in both))
+    net.run(3.0)
+    for one in both:
+        assert heard(one, reliable=True) == list(range(number))
+        assert sorted(acknowledged(one)) == list(range(number))
+        assert len(one.told(LinkReconnecting)) == len(one.told(LinkReconnected))
+        assert not one.told(ParticipantLeft)
+    assert sum(len(stay.synced) for stay in server.stays) >= sum(len(one.told(LinkReconnected)) for one in both) > 0
 
 
 @WAYS

@@ -1,6 +1,8 @@
 """A small LiveKit server on a virtual clock, over the real engine and a network that loses, doubles and reorders.
 
 It knows rooms of one kind: whoever joins hears everybody else.  ``two``: it knows only the way of two connections.
+``replays``: as one whose rooms move between machines, it sends nothing reliable to whom it does not hear, and after a
+resume all that comes after the numbers which he says that he has.
 """
 
 from __future__ import annotations
@@ -227,6 +229,9 @@ class Stay:
         self.net = server.net
         self.sid = f"PA_{client.name}{server.number()}"
         self.link: LinkRef | None = None
+        self.hears = True
+        """Whether he said what he has since he came back."""
+        self.synced: list[livekit.SyncState] = []
         self.last = 0
         self.left = False
         self.up = End(server, server.new_peer, self._heard)
@@ -273,6 +278,8 @@ class Stay:
         elif request.answer is not None:
             self.down.peer.accept_answer(request.answer.sdp)
             self.down.take(self.down.peer.poll())
+        elif request.sync_state is not None:
+            self.sync(request.sync_state)
         elif request.ping_req is not None:
             self.say(pong_resp=livekit.Pong(last_ping_timestamp=request.ping_req.timestamp))
         elif request.leave is not None:
@@ -280,8 +287,17 @@ class Stay:
             self.say(leave=livekit.LeaveRequest(reason=request.leave.reason))
             self.server.gone(self)
 
+    def sync(self, state: livekit.SyncState) -> None:
+        self.synced.append(state)
+        self.hears = True
+        has = {one.publisher_sid: one.last_seq for one in state.datachannel_receive_states}
+        for sid, number, message in self.server.kept:
+            if sid != self.sid and number > has.get(sid, 0):
+                self.down.send("_reliable", message)
+
     def drop(self) -> None:
         """The socket breaks."""
+        self.hears = not self.server.replays
         link, self.link = self.link, None
         assert link is not None
         if self.client.sockets.pop(link, self) is self:
@@ -295,18 +311,24 @@ class Stay:
                 return
             self.last = packet.sequence
         packet.participant_identity, packet.participant_sid = self.client.name, self.sid
+        encoded = encode(packet)
+        if label == "_reliable" and self.server.replays:
+            self.server.kept.append((self.sid, packet.sequence, encoded))
         for other in self.server.stays:
-            if other is not self:
-                other.down.send(label, encode(packet))
+            if other is not self and (other.hears or label != "_reliable"):
+                other.down.send(label, encoded)
 
 
 class Server:
     """All of them."""
 
-    def __init__(self, net: Network, new_peer: Any, *, two: bool) -> None:
+    def __init__(self, net: Network, new_peer: Any, *, two: bool, replays: bool = False) -> None:
         self.net = net
         self.new_peer = new_peer
         self.two = two
+        self.replays = replays
+        self.kept: list[tuple[str, int, bytes]] = []
+        """Reliable packets: whose, their number, and how they go out."""
         self.stays: list[Stay] = []
         self._numbers = count(1)
 
