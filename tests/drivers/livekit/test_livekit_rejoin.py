@@ -9,6 +9,7 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
+from conftest import EACH_ENGINE
 from dcl_comms_drivers.livekit.engine.link import LiveKitLink
 from dcl_comms_drivers.livekit.rejoin import Ghosts, Who
 from dcl_comms_drivers.livekit.sdk.link import SdkLink
@@ -48,6 +49,7 @@ def by(road: Forwarder, room: RoomOnServer, identity: str = ALICE) -> str:
 
 @pytest.mark.livekit
 @pytest.mark.slow
+@EACH_ENGINE
 @pytest.mark.parametrize("loop", LOOPS)
 def test_who_joins_again_right_after_a_cancelled_connect_stays(loop, room, road):
     """The cancelled one reaches the server a second late; alone it would evict its successor."""
