@@ -2,7 +2,9 @@
 
 A connect can't be cancelled in the engine: it still joins, and is left only then.  The server keeps the newer of two
 sessions of one identity; so whoever joins again meanwhile would be evicted by a ghost of its own.  Therefore a connect
-for the same server, room and identity is held back until the last one has been left, within a limit.
+for the same server, room and identity is held back until the last one has been left, within a limit.  Our own engine
+can cancel one, but not what the server has in its hands already: it says good-bye in the background, and is waited for
+alike.
 
 And a room that is left at once may keep us: the engine says that it leaves and closes its socket right behind it, and
 where the answer to its first ping is still unread, that close throws away what has not been acknowledged yet, the

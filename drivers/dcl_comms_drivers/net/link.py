@@ -120,6 +120,9 @@ class NetLink:
         self._requests: dict[LinkRef, Task] = {}
         self._datagrams: dict[LinkRef, Datagrams] = {}
         self._ports: dict[LinkRef, Port | CallingPort] = {}
+        self._parting: set[Socket] = set()
+        """Those that were given up, and wait for their server to say the last word."""
+        self._when_parted: list[Callable[[], None]] = []
         self.silent = SilentHosts()
         self.counts = DatagramCounts()
         """Datagrams that were let go."""
@@ -220,13 +223,19 @@ class NetLink:
     def hasten(self) -> None:
         """Nothing: what is written to a socket is acknowledged."""
 
-    def abandon(self) -> None:
-        """Let go of everything now, without a word."""
+    def abandon(self, then: Callable[[], None] | None = None) -> None:
+        """Let go of everything now, without a word.  ``then``: see ``when_parted``."""
         if not self._abandoned:
             self._abandoned = True
             self._inbox.close()
             self._in_net(self._let_go)
+            if then is not None:
+                self.when_parted(then)
             self._runner.stop()
+
+    def when_parted(self, then: Callable[[], None]) -> None:
+        """Call, from the net's thread, once nothing can come any more of sockets that were given up before this."""
+        self._in_net(partial(self._await_parted, then))
 
     def _in_net(self, function: Callable[[Net], object]) -> None:
         self._runner.call(partial(self._carefully, function))
@@ -253,6 +262,25 @@ class NetLink:
     def _close(self, command: CloseSocket, _: Net) -> None:
         if socket := self._sockets.get(command.link):
             socket.close(command)
+            self._see_off(socket)
+
+    def _see_off(self, socket: Socket) -> None:
+        if socket.parting:
+            self._parting.add(socket)
+            socket.at_end = partial(self._parted, socket)
+
+    def _parted(self, socket: Socket) -> None:
+        self._parting.discard(socket)
+        if not self._parting:
+            done, self._when_parted = self._when_parted, []
+            for then in done:
+                then()
+
+    def _await_parted(self, then: Callable[[], None], _: Net) -> None:
+        if self._parting:
+            self._when_parted.append(then)
+        else:
+            then()
 
     def _open_datagrams(self, command: OpenDatagrams, net: Net) -> None:
         if command.link in self._datagrams:
@@ -406,6 +434,7 @@ class NetLink:
     def _let_go(self, _: Net) -> None:
         for socket in self._sockets.values():
             socket.abandon()
+            self._see_off(socket)
         for task in list(self._requests.values()):
             task.cancel()
         for datagrams in self._datagrams.values():

@@ -49,6 +49,8 @@ _END_OF_HEAD: Final = b"\r\n\r\n"
 _SILENT_PERIODS: Final = 3
 _PARTING_SECONDS: Final = 0.5
 """How long whoever lets go of a socket may take for the last word."""
+_UNMET_SECONDS: Final = 3.0
+"""The same where the server has not answered yet whether it lets us in."""
 _BY_CODE: Final = {
     1001: CloseReason.SERVER_SHUTDOWN,
     1012: CloseReason.SERVER_SHUTDOWN,
@@ -121,6 +123,8 @@ class Socket:
         """Pongs and the like that wait to be written."""
         self._writing = False
         self._open = False
+        self._greeting = False
+        """Whether the server was asked and has not answered, and may still let us in where we give that up."""
         self._over = False
         self._asked_to_close = False
         self._silent = False
@@ -138,6 +142,13 @@ class Socket:
         self._fragmented = False
         self._text = False
         self._tasks: list[Task] = []
+        self.at_end: Callable[[], None] | None = None
+        """Called when nothing more can come of it, where it is ``parting``."""
+
+    @property
+    def parting(self) -> bool:
+        """Whether it was given up, and waits in the background for the server's answer, to say the last word."""
+        return self._over and self._greeting
 
     def start(self) -> None:
         """Begin to connect."""
@@ -175,8 +186,10 @@ class Socket:
         """Let go of it now, with a last word if there is one; nothing is delivered any more, unless it was before."""
         self._over = True
         data = self._parting
+        if self._greeting and (self._stream is None or self._stream.send_at_end(b"")):
+            self._greeting = False
         # The reading task says it, where there is a loop left that it can do so in.
-        if data is None or self._stream is None or self._stream.send_at_end(data):
+        if not self._greeting and (data is None or self._stream is None or self._stream.send_at_end(data)):
             self._hang_up()
         for task in self._tasks:
             task.cancel()
@@ -211,6 +224,9 @@ class Socket:
             end = self._ended(CloseReason.NETWORK, detail="the connection broke while it was opening")
         finally:
             self._hang_up()
+            self._greeting = False
+            if self.at_end is not None:
+                self.at_end()
         if not self._over:
             self._over = True
             self._deliver(end)
@@ -244,12 +260,29 @@ class Socket:
                 while await stream.receive():
                     pass
 
+    async def _part_unmet(self, stream: Stream, protocol: ClientProtocol) -> None:
+        """Hear whether the server lets us in after all, and say the last word if it does."""
+        with suppress(OSError):
+            async with self._net.last_moment(_UNMET_SECONDS):
+                while not _is_open(protocol) and protocol.handshake_exc is None and (data := await stream.receive()):
+                    protocol.receive_data(data)
+                if _is_open(protocol) and not stream.torn:
+                    await stream.send(b"".join(pack([self._command.farewell])))
+                    while await stream.receive():
+                        pass
+
     async def _live(self) -> SocketClosed:
         async with self._net.limit(self._limits.connect_seconds):
             target = Target.of_websocket(self._command.url)
             self._stream, place = await dial(self._net, target, within=self._command.within, options=self._options)
             self._protocol = self._new_protocol(target)
-            await self._shake_hands(self._stream, self._protocol)
+            try:
+                await self._shake_hands(self._stream, self._protocol)
+            except BaseException:
+                if self.parting:
+                    await self._part_unmet(self._stream, self._protocol)
+                raise
+            self._greeting = False
         self._opened(self._protocol, place)
         try:
             reason = await self._read(self._stream, self._protocol)
@@ -274,6 +307,7 @@ class Socket:
         request = protocol.connect()
         request.headers["User-Agent"] = "dcl-comms"
         protocol.send_request(request)
+        self._greeting = bool(self._command.farewell)
         await stream.send(b"".join(protocol.data_to_send()))
         head = b""
         while protocol.state is State.CONNECTING and protocol.handshake_exc is None:

@@ -6,17 +6,20 @@ Everything is decided by a SignalSession of the core; this moves its commands to
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, ClassVar, Final
+from threading import Event
+from typing import TYPE_CHECKING, ClassVar, Final, NamedTuple
 
 from dcl_comms_core.adapters.connection_string import LiveKitAdapter
-from dcl_comms_core.commands import OpenLink, SendData, SendDatagrams, SendFrame
+from dcl_comms_core.commands import CloseLink, OpenLink, SendData, SendDatagrams, SendFrame
 from dcl_comms_core.errors import LocalProtocolError
 from dcl_comms_core.inputs import LinkClosed, SendsAcknowledged
 from dcl_comms_core.livekit.arrivals import Arrived
 from dcl_comms_core.livekit.session import SignalSession
 from dcl_comms_core.states import CloseReason
 from dcl_comms_core.states.livekit import SignalState
+from dcl_comms_core.tools.timers import earlier
 from dcl_comms_drivers.livekit.errors import EngineProblem, EngineUnavailable
+from dcl_comms_drivers.livekit.rejoin import GHOSTS, Who
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -53,6 +56,14 @@ def load_peer() -> NewPeer:
     return Peer
 
 
+class _Held(NamedTuple):
+    """A join that waits for an earlier one of the same identity, which was given up, to be over."""
+
+    command: OpenLink
+    until: float
+    over: Event
+
+
 class RtcLink:
     """The ``Link`` protocol of ``dcl_comms_drivers.loops.host``.
 
@@ -81,6 +92,8 @@ class RtcLink:
         self._entropy = entropy
         self._bundles = bundles
         self._session: SignalSession | None = None
+        self._who: Who | None = None
+        self._held: _Held | None = None
         self._left: deque[LinkInput | Arrived] = deque()
         """News that there was no time for."""
         self._dirty = False
@@ -108,9 +121,15 @@ class RtcLink:
         if isinstance(command, OpenLink):
             self._open(command, now)
             return
-        session = self._session
+        held, session = self._held, self._session
+        if held is not None and isinstance(command, CloseLink) and held.command.link == command.link:
+            self._held = None
+            self._left.append(LinkClosed(link=command.link, reason=CloseReason.CLIENT))
+            self._wake()
+            return
         if session is None or session.link != command.link:
             return  # for an attempt that is over: its last word has been said
+        given_up = isinstance(command, CloseLink) and session.state is SignalState.DIALING
         session.execute(command, now=now)  # type: ignore[arg-type]  # of this link there are no others
         if isinstance(command, SendData):
             self._said += 1
@@ -121,6 +140,8 @@ class RtcLink:
                     self._wake()
                 return
         self._carry_out(now)
+        if given_up and self._who is not None:
+            self._net.when_parted(GHOSTS.appear(self._who))
         if self._left:
             self._wake()
 
@@ -136,6 +157,21 @@ class RtcLink:
             self._carry_out(now)
             self._left.clear()
             self._left.append(LinkClosed(link=before.link, reason=CloseReason.CLIENT))
+        over = Event()
+
+        def clear() -> None:
+            over.set()
+            self._wake()
+
+        self._who = Who.of(adapter)
+        seconds = GHOSTS.wait(self._who, clear, self._limits.rejoin_seconds)
+        if seconds:
+            self._held = _Held(command, now + seconds, over)
+        else:
+            self._begin(command, adapter, now)
+
+    def _begin(self, command: OpenLink, adapter: LiveKitAdapter, now: float) -> None:
+        before = self._session
         self._session = SignalSession(
             adapter,
             link=command.link,
@@ -157,6 +193,11 @@ class RtcLink:
 
     def drain(self, session: Receiver, *, now: float, limit: int) -> bool:
         """Deliver up to ``limit`` inputs.  True: more are waiting."""
+        held = self._held
+        if held is not None and (held.over.is_set() or now >= held.until):
+            self._held = None
+            assert isinstance(held.command.adapter, LiveKitAdapter)  # noqa: S101 - it was opened
+            self._begin(held.command, held.command.adapter, now)
         more = self._net.drain(self, now=now, limit=limit) if len(self._left) < limit else True
         ours = self._session
         if ours is not None:
@@ -196,7 +237,7 @@ class RtcLink:
 
     def deadline(self) -> float | None:
         """When ``drain`` must be called although nothing woke us; None: not needed."""
-        return self._due
+        return self._due if self._held is None else earlier(self._due, self._held.until)
 
     def measure(self, then: Callable[[float | None], None]) -> None:
         """How many seconds it is to the server and back; None: there is no way there."""
@@ -214,7 +255,10 @@ class RtcLink:
     def abandon(self) -> None:
         """Let go of everything now; the server is told, if we are in a room."""
         session, self._session = self._session, None
-        self._due = None
+        self._due = self._held = None
+        ghost = None
+        if session is not None and self._who is not None and session.state is SignalState.DIALING:
+            ghost = GHOSTS.appear(self._who)
         while self._asking:
             self._asking.pop()(None)
         if session is not None:
@@ -224,4 +268,4 @@ class RtcLink:
                 if isinstance(command, SendFrame | SendDatagrams):
                     self._net.execute(command, now=0.0)
         self._left.clear()
-        self._net.abandon()
+        self._net.abandon(ghost)
