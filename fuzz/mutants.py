@@ -25,7 +25,9 @@ __all__ = ["Finding", "Stale", "hunt", "load", "main", "place", "plant"]
 ROOT = Path(__file__).resolve().parents[1]
 FUZZ, CORE = "fuzz", "dcl_comms_core"
 LIST = Path(__file__).with_name("mutants.toml")
-PROGRAMS = ("fuzz/run.py", "fuzz/rooms.py", "fuzz/enet.py")
+PROGRAMS = ("fuzz/run.py", "fuzz/rooms.py", "fuzz/enet.py", "fuzz/worlds/run.py")
+_IN_WORLDS = ("livekit/", "servers/", "deployment/")
+"""What whole worlds are played for."""
 BUILD = Path("dcl_comms_core/codec/_native/build.py")
 
 
@@ -67,7 +69,9 @@ def _command(program: str, *, seconds: float, seed: int) -> list[str]:
 
 
 def _program(mutant: dict[str, Any]) -> str:
-    decodes, plays, connects = PROGRAMS
+    decodes, plays, connects, worlds = PROGRAMS
+    if mutant["file"].startswith(_IN_WORLDS):
+        return worlds
     return connects if mutant["file"].startswith("enet/") else plays if mutant.get("sessions") else decodes
 
 

@@ -1,7 +1,7 @@
 """Play seeds of whole worlds: a realm, Pulse, LiveKit rooms and the network between them; see play.py.
 
     python fuzz/worlds/run.py --seeds 500 [--first 0] [--seconds 60] [--processes 2] [--stop]
-    python fuzz/worlds/run.py --real --seeds 200
+    python fuzz/worlds/run.py --real --short --seeds 200
     python fuzz/worlds/run.py --show SEED [--real]
 
 Their WebRTC peers have no keys and draw a seed's numbers: each seed is the same, byte for byte, which some are played
@@ -106,16 +106,16 @@ def _plan(seed: int, *, short: bool) -> Plan:
     return plan
 
 
-def _batch(work: tuple[range, bool, bool]) -> WorldReport:
-    seeds, real, stop = work
-    return run(seeds, real=real, stop=stop)
+def _batch(work: tuple[range, bool, bool, bool]) -> WorldReport:
+    seeds, real, stop, short = work
+    return run(seeds, real=real, stop=stop, short=short)
 
 
 @contextmanager
-def _reports(seeds: range, processes: int, *, real: bool, stop: bool) -> Iterator[Any]:
+def _reports(seeds: range, processes: int, *, real: bool, stop: bool, short: bool) -> Iterator[Any]:
     """The reports of all batches, as they come."""
     size = 1 if stop else BATCH
-    batches = ((seeds[at : at + size], real, stop) for at in range(0, len(seeds), size))
+    batches = ((seeds[at : at + size], real, stop, short) for at in range(0, len(seeds), size))
     if processes == 1:
         yield map(_batch, batches)
         return
@@ -134,6 +134,7 @@ def main() -> int:
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--processes", type=int, default=1)
     parser.add_argument("--real", action="store_true", help="with str0m's peers")
+    parser.add_argument("--short", action="store_true", help="with one deed and two people each")
     parser.add_argument("--seconds", type=float, default=inf, help="stop after so long")
     parser.add_argument("--stop", action="store_true", help="at the first failure")
     parser.add_argument("--show", type=int, metavar="SEED")
@@ -147,7 +148,8 @@ def main() -> int:
     began = time.monotonic()
     rows: set[Any] = set()
     played = failures = 0
-    with _reports(seeds, arguments.processes, real=arguments.real, stop=arguments.stop) as reports:
+    how = {"real": arguments.real, "stop": arguments.stop, "short": arguments.short}
+    with _reports(seeds, arguments.processes, **how) as reports:
         for report in reports:
             rows |= report.rows
             played += report.seeds
