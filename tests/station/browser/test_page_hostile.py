@@ -5,8 +5,12 @@ from __future__ import annotations
 import pytest
 from dcl_comms_drivers.wallet import DisposableWallet
 
+from dcl_comms_core import Packet
+from dcl_comms_core.proto import rfc4
+
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 
+PROFILE = '{"avatars": [{"name": "<img src=x onerror=alert(1)>", "description": "javascript:alert(1)"}]}'
 CORPUS = [
     "<img src=x onerror=alert(1)>",
     "<script>alert(1)</script>",
@@ -43,6 +47,30 @@ def test_hostile_peers(station, visit, companion, realm_url):
     expect(said.locator(".odd[title='U+202E right-to-left override']").first).to_have_text("202E")
     expect(said.locator(".odd[title='U+0000']")).to_have_count(1)
     expect(said.locator("button", has_text="show all 3,000 characters")).to_be_visible()
+    # A profile that is none of ours, and bytes that are no packet.
+    other.do(lambda room: room.send_bytes(b"\xff\xff<script>alert(1)</script>", reliable=True))
+    page.click("#tab-peers")
+    page.fill("#peers-filter", other.name.text)
+    page.locator(".grid.peers .body .row").first.click()
+    page.locator(".peer-sheet summary", has_text="Profile").click()
+    page.get_by_role("button", name="Ask for it").click()
+    profile = page.locator(".peer-sheet details pre")
+    # What was not asked for is not taken: it is said until the question is there.
+    answer = Packet(profile_response=rfc4.ProfileResponse(serialized_profile=PROFILE))
+    for _ in range(40):
+        if profile.count():
+            break
+        other.do(lambda room: room.send_nowait(answer))
+        page.wait_for_timeout(200)
+    expect(profile).to_contain_text("<img src=x onerror=alert(1)>")
+    assert page.locator(".peer-sheet :is(img, script, iframe)").count() == 0
+    page.keyboard.press("Escape")
+    page.click("#tab-packets")
+    page.fill("#filter", "rejected")
+    expect(page.locator(".grid.packets .body .row")).to_have_count(1)
+    page.locator(".grid.packets .body .row").click()
+    expect(page.locator(".detail .meaning .bad")).to_be_visible()
+    page.fill("#filter", "")
     for tab in ("packets", "peers", "health", "learn", "chat"):
         page.click(f"#tab-{tab}")
         expect(page.locator("#panel > section")).to_have_count(1)

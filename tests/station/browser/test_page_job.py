@@ -271,3 +271,17 @@ def test_to_another_island_and_back(station, visit, expect):
     page.fill("#say", "and I am back")
     page.press("#say", "Enter")
     expect(page.locator(".message.ours .text").last).to_have_text("and I am back")
+
+
+def test_at_twice_the_size_nothing_goes_sideways(station, visit, expect):
+    page = visit(station().url, width=640, height=400, device_scale_factor=2)
+    expect(page.locator(".pill")).to_contain_text("connected")
+    screens = [
+        lambda tab=tab: page.click(f"#tab-{tab}") for tab in ("map", "chat", "peers", "packets", "health", "learn")
+    ]
+    screens += [lambda: page.keyboard.press("t"), lambda: page.keyboard.press("Escape")]
+    screens += [lambda: page.click("[aria-label='Leave, back to the start']")]
+    for show in screens:
+        show()
+        page.wait_for_timeout(100)
+        assert page.evaluate("document.documentElement.scrollWidth") <= 640

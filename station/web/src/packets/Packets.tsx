@@ -96,7 +96,7 @@ export function Packets() {
           classOf={(i) => { const row = rowAt(i); return row ? `${row.dir} ${look(row.verdict)}${row.hl ? " hl" : ""}${row.marked ? " marked" : ""}` : ""; }}
           render={(i) => { const row = rowAt(i); return row ? <One row={row} /> : null; }}
         />
-        {!follow && <div class="jump"><Button icon="down" label={P.follow} onClick={() => { at.value = null; live(); }} /></div>}
+        {!follow && end > first && <div class="jump"><Button icon="down" label={P.follow} onClick={() => { at.value = null; live(); }} /></div>}
       </div>
       {wanted.value !== null && packet.value && <Detail packet={packet.value} open={open} />}
       {(told?.oldest ?? 0) > 1 && !narrow.value && <p class="hint">{session.value.record ? P.olderRecorded : P.older(number(told?.kept ?? 0))}</p>}
