@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from dcl_comms_core.commands import Command
     from dcl_comms_drivers.connection.ahead import Step
-    from dcl_comms_drivers.loops.host import Link, Receiver
+    from dcl_comms_drivers.loops.host import ConnectionLink, Receiver
 
 __all__ = ["LateLink"]
 
@@ -24,8 +24,8 @@ class LateLink:
 
     name: ClassVar[str] = "late"
 
-    def __init__(self, steps: tuple[Step, ...], wake: Callable[[], None], make: Callable[[], Link]) -> None:
-        self.link: Link | None = None
+    def __init__(self, steps: tuple[Step, ...], wake: Callable[[], None], make: Callable[[], ConnectionLink]) -> None:
+        self.link: ConnectionLink | None = None
         """The link, once it is there."""
         self._make = make
         self._waiting: list[Command] = []

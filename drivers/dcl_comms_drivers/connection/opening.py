@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from dcl_comms_core.room.options import RoomSettings
     from dcl_comms_core.world.session import WorldSession
     from dcl_comms_drivers.connection.journal_file import NewSession
-    from dcl_comms_drivers.loops.host import Host, Link
+    from dcl_comms_drivers.loops.host import ConnectionLink, Host
     from dcl_comms_drivers.loops.network import Runner
     from dcl_comms_drivers.net.link import NetLink
     from dcl_comms_drivers.settings import Options
@@ -117,7 +117,7 @@ class Links:
         # A host has one, and all rooms may write to it.
         self._wake_fd = cache(partial(host.wake_fd, turn))
 
-    def room(self, adapter: Adapter) -> Link:
+    def room(self, adapter: Adapter) -> ConnectionLink:
         """A link for a room of LiveKit's, or for a simulated one.  Raises EngineUnavailable."""
         options = self._options
         if isinstance(adapter, SimulatorAdapter):
@@ -136,7 +136,7 @@ class Links:
 
         return was_silent(adapter)
 
-    def _own(self) -> Link:
+    def _own(self) -> ConnectionLink:
         """A link over our own engine.  EngineUnavailable: it is not installed."""
         from dcl_comms_drivers.livekit.rtc.auto import AutoLink  # noqa: PLC0415 - the engine's own package
         from dcl_comms_drivers.livekit.rtc.link import RtcLink, load_peer  # noqa: PLC0415
@@ -157,7 +157,7 @@ class Links:
             return own
         return AutoLink(own, self._late_package, self._wake)
 
-    def _package(self) -> Link:
+    def _package(self) -> ConnectionLink:
         options = self._options
         return open_livekit(
             self._wake,
@@ -168,11 +168,11 @@ class Links:
             way=Approach(self._host.runner, options.net),
         )
 
-    def _late_package(self) -> Link:
+    def _late_package(self) -> ConnectionLink:
         steps = for_livekit(self._options.livekit)
         return self._package() if ready(steps) else LateLink(steps, self._wake, self._package)
 
-    def late_room(self, adapter: Adapter) -> Link:
+    def late_room(self, adapter: Adapter) -> ConnectionLink:
         """A link for a room that is found while the loop runs: LiveKit may have to be loaded first, in a thread."""
         steps = for_room(self._options)
         if isinstance(adapter, SimulatorAdapter) or ready(steps):

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from dcl_comms_core.events import Event
     from dcl_comms_core.merged.sources import IslandSource
     from dcl_comms_core.world.session import WorldSession
-    from dcl_comms_drivers.loops.host import Host, Link
+    from dcl_comms_drivers.loops.host import ConnectionLink, Host
     from dcl_comms_drivers.net.link import NetLink
     from dcl_comms_drivers.settings import Options
 
@@ -28,7 +28,7 @@ __all__ = ["Carried", "Surroundings"]
 class Carried(NamedTuple):
     """What carries a session."""
 
-    link: Link
+    link: ConnectionLink
     signing: Logins | None = None
     """The wallet at work, where somebody may ask for a signature."""
     net: NetLink | None = None

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from dcl_comms_core.commands import Command
     from dcl_comms_core.inputs import Input, TrackSource
     from dcl_comms_core.world.session import WorldSession
-    from dcl_comms_drivers.loops.host import Link, Listener
+    from dcl_comms_drivers.loops.host import ConnectionLink, Link, Listener
     from dcl_comms_drivers.media.feeds import AudioFeed, Reader, VideoFeed
     from dcl_comms_drivers.media.frames import AudioFrame, AudioTrack, VideoFormat, VideoFrame, VideoTrack
     from dcl_comms_drivers.net.link import NetLink
@@ -58,13 +58,13 @@ class WorldLink:
     name: ClassVar[str] = "world"
 
     def __init__(
-        self, session: WorldSession, net: NetLink, open_room: Callable[[Adapter], Link], *, is_guest: bool
+        self, session: WorldSession, net: NetLink, open_room: Callable[[Adapter], ConnectionLink], *, is_guest: bool
     ) -> None:
         self._is_guest = is_guest
         self._session = session
         self._net = net
         self._open_room = open_room
-        self.rooms: dict[int, tuple[Link, Door]] = {}
+        self.rooms: dict[int, tuple[ConnectionLink, Door]] = {}
         """The links of rooms that have one of their own, by number."""
 
     def execute(self, command: Command, *, now: float) -> None:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from dcl_comms_drivers.loops.signal import Signal
 
 
-__all__ = ["Host", "Link", "Listener", "LoopHost", "Receiver", "Session", "WaitingHost"]
+__all__ = ["ConnectionLink", "Host", "Link", "Listener", "LoopHost", "Receiver", "Session", "WaitingHost"]
 
 
 class Host(Protocol):
@@ -146,13 +146,17 @@ class Link(Protocol):
         """
         ...
 
-    def hasten(self) -> None:
-        """Have the server acknowledge soon what it has of ours, where it takes its time; somebody waits for it."""
-        ...
-
     def abandon(self) -> None:
         """Let go of everything now: a cancelled connect, or a loop that ends.
 
         Late results are cleaned up in the background.  Commands that come after this do nothing.
         """
+        ...
+
+
+class ConnectionLink(Link, Protocol):
+    """What a connection asks of its transport besides."""
+
+    def hasten(self) -> None:
+        """Have the server acknowledge soon what it has of ours, where it takes its time; somebody waits for it."""
         ...

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from dcl_comms_core.commands import Command
     from dcl_comms_core.inputs import Input
     from dcl_comms_drivers.livekit.rtc.link import RtcLink
-    from dcl_comms_drivers.loops.host import Link, Receiver
+    from dcl_comms_drivers.loops.host import ConnectionLink, Receiver
 
 __all__ = ["AutoLink", "forget_hosts", "was_silent"]
 
@@ -45,8 +45,8 @@ class AutoLink:
 
     name: ClassVar[str] = "auto"
 
-    def __init__(self, first: RtcLink, make_second: Callable[[], Link], wake: Callable[[], None]) -> None:
-        self._link: Link = first
+    def __init__(self, first: RtcLink, make_second: Callable[[], ConnectionLink], wake: Callable[[], None]) -> None:
+        self._link: ConnectionLink = first
         self._first: RtcLink | None = first
         self._make_second = make_second
         self._wake = wake
@@ -55,7 +55,7 @@ class AutoLink:
         self._failed: OpenLink | None = None
 
     @property
-    def link(self) -> Link:
+    def link(self) -> ConnectionLink:
         """The link that is used now."""
         return self._link
 
