@@ -20,6 +20,7 @@ __all__ = [
     "ClockSet",
     "CommandCompleted",
     "CommandFailed",
+    "ConnectionQuality",
     "DataReceived",
     "DatagramReceived",
     "DatagramRefused",
@@ -53,6 +54,7 @@ __all__ = [
     "PortClosed",
     "PortInput",
     "PortOpened",
+    "QualityGiven",
     "RoomMetadataGiven",
     "SendAcknowledged",
     "SendsAcknowledged",
@@ -105,6 +107,15 @@ class Permissions:
     """The kinds of track that may be published, as TrackSource names them; None: all."""
     can_update_own_metadata: bool = False
     hidden: bool = False
+
+
+class ConnectionQuality(Enum):
+    """How good the server finds somebody's way to it, the best first."""
+
+    EXCELLENT = "excellent"
+    GOOD = "good"
+    POOR = "poor"
+    LOST = "lost"
 
 
 class TrackKind(Enum):
@@ -224,6 +235,14 @@ class PermissionsGiven:
 
     link: LinkRef
     permissions: Permissions
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QualityGiven:
+    """The server says how good our way to it is."""
+
+    link: LinkRef
+    quality: ConnectionQuality
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -581,6 +600,7 @@ LinkInput = (
     | OwnTrackVanished
     | SpeakersHeard
     | PermissionsGiven
+    | QualityGiven
     | TokenRefreshed
     | RoomMetadataGiven
     | PacketsDropped

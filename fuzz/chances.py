@@ -145,6 +145,7 @@ def news(rng: Random, ref: LinkRef, ours: str) -> Any:
         inp.TrackDetached: {"identity": who, "sid": sid},
         inp.TrackMuteChanged: {"identity": who, "sid": sid, "muted": rng.random() < 0.5},
         inp.SpeakersHeard: {"identities": (who, ours)},
+        inp.QualityGiven: {"quality": rng.choice(tuple(inp.ConnectionQuality))},
         inp.PacketsDropped: {"count": 3},
         inp.ForeignReceived: {
             "sender": rng.choice((None, who)),
@@ -170,6 +171,7 @@ NEWS: Final[tuple[type[Any], ...]] = (
     inp.LinkReconnected, inp.ParticipantJoined, inp.ParticipantUpdated, inp.ParticipantLeft, inp.DataReceived,
     inp.SendAcknowledged, inp.CommandCompleted, inp.CommandFailed, inp.TrackAppeared, inp.TrackVanished,
     inp.TrackAttached, inp.TrackDetached, inp.TrackMuteChanged, inp.SpeakersHeard, inp.PacketsDropped,
+    inp.QualityGiven,
     inp.ForeignReceived, inp.LinkSilent, inp.LinkMoved, inp.PermissionsGiven, inp.RoomMetadataGiven, inp.TrackFailed,
     inp.OwnTrackVanished,
 )  # fmt: skip

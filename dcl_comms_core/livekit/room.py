@@ -13,9 +13,11 @@ from dcl_comms_core.errors import InvalidToken
 from dcl_comms_core.inputs import (
     CommandCompleted,
     CommandFailed,
+    ConnectionQuality,
     LinkMoved,
     LinkOpened,
     LinkRef,
+    QualityGiven,
     RoomMetadataGiven,
     TokenRefreshed,
     TrackFailed,
@@ -37,6 +39,12 @@ __all__ = ["Room"]
 
 _ATTRIBUTES: Final = "SetAttributes"
 _TRACK: Final = "PublishMicrophone"
+_QUALITIES: Final = {
+    livekit.ConnectionQuality.EXCELLENT: ConnectionQuality.EXCELLENT,
+    livekit.ConnectionQuality.GOOD: ConnectionQuality.GOOD,
+    livekit.ConnectionQuality.POOR: ConnectionQuality.POOR,
+    livekit.ConnectionQuality.LOST: ConnectionQuality.LOST,
+}
 _NOT_HERE: Final = "we are not in the room"
 _DATA_ONLY: Final = "this engine carries data only: connect(..., engine='livekit') has sound and pictures"
 
@@ -100,6 +108,8 @@ class Room:
             yield from self._update(response.update.participants)
         elif response.speakers_changed is not None:
             yield self._members.heard(response.speakers_changed.speakers)
+        elif response.connection_quality is not None:
+            yield from self._judged(response.connection_quality.updates)
         elif response.room_update is not None and response.room_update.room is not None:
             yield from self._describe(response.room_update.room)
         elif response.request_response is not None:
@@ -117,6 +127,12 @@ class Room:
             yield from self._members.replace(infos)
         else:
             yield from self._members.update(infos)
+
+    def _judged(self, qualities: list[livekit.ConnectionQualityInfo]) -> Iterator[LinkInput]:
+        for one in qualities:
+            quality = _QUALITIES.get(one.quality)
+            if one.participant_sid == self.sid and quality is not None:
+                yield QualityGiven(link=self._ref, quality=quality)
 
     def _describe(self, room: livekit.Room) -> Iterator[LinkInput]:
         before, self._room = self._room, room

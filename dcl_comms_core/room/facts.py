@@ -10,13 +10,14 @@ from dcl_comms_core.inputs import (
     OwnTrackVanished,
     ParticipantUpdated,
     PermissionsGiven,
+    QualityGiven,
     RoomMetadataGiven,
     TokenRefreshed,
 )
 from dcl_comms_core.peers import PeerId
 
 if TYPE_CHECKING:
-    from dcl_comms_core.inputs import LinkOpened
+    from dcl_comms_core.inputs import ConnectionQuality, LinkOpened
     from dcl_comms_core.room.announcing import Announcing
     from dcl_comms_core.room.outgoing.outbound import Outbound
     from dcl_comms_core.room.output import Output
@@ -25,14 +26,22 @@ if TYPE_CHECKING:
 
 __all__ = ["Fact", "Facts"]
 
-Fact = PermissionsGiven | TokenRefreshed | RoomMetadataGiven | LinkMoved | ParticipantUpdated | OwnTrackVanished
+Fact = (
+    PermissionsGiven
+    | QualityGiven
+    | TokenRefreshed
+    | RoomMetadataGiven
+    | LinkMoved
+    | ParticipantUpdated
+    | OwnTrackVanished
+)
 """The inputs that are such; ParticipantUpdated, where it is about ourselves."""
 
 
 class Facts:
     """Heeds them and tells them."""
 
-    __slots__ = ("_announcing", "_clock", "_metadata", "_outbound", "_output", "_permit")
+    __slots__ = ("_announcing", "_clock", "_metadata", "_outbound", "_output", "_permit", "quality")
 
     def __init__(
         self, output: Output, clock: Clock, permit: Permit, *, outbound: Outbound, announcing: Announcing
@@ -43,6 +52,8 @@ class Facts:
         self._outbound = outbound
         self._announcing = announcing
         self._metadata = ""
+        self.quality: ConnectionQuality | None = None
+        """Of our way to the server, as it said last since we entered; None: it did not say."""
 
     @property
     def metadata(self) -> str:
@@ -51,6 +62,7 @@ class Facts:
 
     def entered(self, inp: LinkOpened, *, again: bool) -> None:
         """We are in the room, for the first time or again."""
+        self.quality = None
         if self._permit.entered(inp.permissions):
             self._tell_permissions()
         if again:
@@ -68,6 +80,8 @@ class Facts:
                     self._tell_permissions()
                 if self._permit.may_send and not could:
                     self._announcing.arrive()
+            case QualityGiven():
+                self.quality = inp.quality
             case TokenRefreshed():
                 self._permit.renew(inp.token)
             case RoomMetadataGiven():

@@ -52,6 +52,7 @@ from dcl_comms_core.inputs import (
     ParticipantLeft,
     ParticipantUpdated,
     PermissionsGiven,
+    QualityGiven,
     RoomMetadataGiven,
     SendAcknowledged,
     SendsAcknowledged,
@@ -102,7 +103,7 @@ if TYPE_CHECKING:
     from dcl_comms_core.commands import Command
     from dcl_comms_core.company.around import Me
     from dcl_comms_core.company.ignoring import Ignored
-    from dcl_comms_core.inputs import Input, LinkRef, Track, TrackSource
+    from dcl_comms_core.inputs import ConnectionQuality, Input, LinkRef, Track, TrackSource
     from dcl_comms_core.peers import Addressees, PeerTable, Who
     from dcl_comms_core.room.incoming.allowances import PeerTraffic
     from dcl_comms_core.room.incoming.profiles import Profile
@@ -298,6 +299,11 @@ class RoomSession(Intents):
     def metadata(self) -> str:
         """What the server says of the room, free text; empty: nothing."""
         return self._facts.metadata
+
+    @property
+    def quality(self) -> ConnectionQuality | None:
+        """How good the server finds our way to it now; None: it did not say, or there is no connection."""
+        return self._facts.quality if self.lifecycle.state is _OPEN else None
 
     @property
     def sending(self) -> bool:
@@ -795,6 +801,7 @@ class RoomSession(Intents):
                 self.output.events.append(ev.SpeakersChanged(at=self.clock.now, room=self.room, speakers=speakers))
             case (
                 PermissionsGiven()
+                | QualityGiven()
                 | TokenRefreshed()
                 | RoomMetadataGiven()
                 | LinkMoved()

@@ -25,7 +25,7 @@ from dcl_comms_core.errors import CommsError, InvalidConnectionString, LocalProt
 from dcl_comms_core.handshake.archipelago import ArchipelagoSession
 from dcl_comms_core.identity.auth_chain import require_address
 from dcl_comms_core.identity.guard import ChallengeGuard
-from dcl_comms_core.inputs import ClockSet, Fetched, FetchFailed, LinkRef
+from dcl_comms_core.inputs import ClockSet, ConnectionQuality, Fetched, FetchFailed, LinkRef
 from dcl_comms_core.merged.fan_out import Played
 from dcl_comms_core.merged.roles import RoomRole
 from dcl_comms_core.merged.session import MergedRooms
@@ -288,6 +288,12 @@ class WorldSession(Intents):
     def rooms(self) -> Mapping[int, RoomSession]:
         """The sessions of all rooms that are not closed, by the number of their link: for reading."""
         return self._merged.rooms
+
+    @property
+    def quality(self) -> ConnectionQuality | None:
+        """How good the servers of the rooms find our ways to them, of these the worst; None: none said."""
+        told = {session.quality for session in self.rooms.values()}
+        return next((quality for quality in reversed(ConnectionQuality) if quality in told), None)
 
     @property
     def peers(self) -> Presence:

@@ -80,6 +80,7 @@ livekit_ServerInfo_class = livekit.ServerInfo
 livekit_ReconnectResponse_class = livekit.ReconnectResponse
 livekit_RoomUpdate_class = livekit.RoomUpdate
 livekit_SpeakerInfo_class = livekit.SpeakerInfo
+livekit_ConnectionQualityInfo_class = livekit.ConnectionQualityInfo
 livekit_RequestResponse_class = livekit.RequestResponse
 livekit_ForeignPacket_class = livekit.ForeignPacket
 pulse_PlayerState_class = pulse.PlayerState
@@ -105,6 +106,8 @@ pulse_TeleportPerformed_class = pulse.TeleportPerformed
 pulse_ServerMessage_class = pulse.ServerMessage
 _livekit_Compression = {int(member): member for member in livekit.Compression}
 _livekit_Compression_0 = livekit.Compression(0)
+_livekit_ConnectionQuality = {int(member): member for member in livekit.ConnectionQuality}
+_livekit_ConnectionQuality_0 = livekit.ConnectionQuality(0)
 _livekit_DataKind = {int(member): member for member in livekit.DataKind}
 _livekit_DataKind_0 = livekit.DataKind(0)
 _livekit_DisconnectReason = {int(member): member for member in livekit.DisconnectReason}
@@ -2262,6 +2265,38 @@ def livekit_SpeakerInfo(data: bytes, p: int, end: int) -> livekit.SpeakerInfo | 
     return m if p == end else None
 
 
+def livekit_ConnectionQualityInfo(data: bytes, p: int, end: int) -> livekit.ConnectionQualityInfo | None:
+    m = new(livekit_ConnectionQualityInfo_class)
+    t = data[p] if p < end else 0
+    if t == 10:
+        n = data[p + 1]
+        p += 2
+        if n > 127:
+            b = data[p]
+            if b < 128:
+                n += (b << 7) - 128
+                p += 1
+            else:
+                n, p = size(data, p, n)
+        q = p + n
+        m.participant_sid = data[p:q].decode()
+        p = q
+        t = data[p] if p < end else 0
+    else:
+        m.participant_sid = ""
+    if t == 16:
+        n = data[p + 1]
+        p += 2
+        if n > 127:
+            n, p = int32(data, p, n)
+        v2 = _livekit_ConnectionQuality.get(n)
+        m.quality = livekit.ConnectionQuality(n) if v2 is None else v2
+    else:
+        m.quality = _livekit_ConnectionQuality_0
+    m._unknown_fields = b""
+    return m if p == end else None
+
+
 def livekit_RequestResponse(data: bytes, p: int, end: int) -> livekit.RequestResponse | None:
     m = new(livekit_RequestResponse_class)
     t = data[p] if p < end else 0
@@ -3682,6 +3717,7 @@ DECODERS: dict[type, Callable[[bytes, int, int], Any]] = {
     livekit.ReconnectResponse: livekit_ReconnectResponse,
     livekit.RoomUpdate: livekit_RoomUpdate,
     livekit.SpeakerInfo: livekit_SpeakerInfo,
+    livekit.ConnectionQualityInfo: livekit_ConnectionQualityInfo,
     livekit.RequestResponse: livekit_RequestResponse,
     livekit.ForeignPacket: livekit_ForeignPacket,
     pulse.PlayerState: pulse_PlayerState,

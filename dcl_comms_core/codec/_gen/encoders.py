@@ -1927,6 +1927,39 @@ def livekit_SpeakersChanged(m: livekit.SpeakersChanged) -> bytes:
     return b"".join(parts)
 
 
+def livekit_ConnectionQualityInfo(m: livekit.ConnectionQualityInfo) -> bytes:
+    parts: list[bytes] = []
+    put = parts.append
+    v: Any
+    v = m.participant_sid
+    if v:
+        b = v.encode()
+        n = len(b)
+        put(b'\n' + (SIZES[n] if n < 128 else size(n)) + b)
+    elif v.__class__ is not str:
+        scalars.utf8(v)
+    v = m.quality
+    if v:
+        put(b'\x10' + (SIZES[v] if 0 <= v < 128 else int32(v)))
+    elif v.__class__ is not int:
+        int32(v)
+    if m._unknown_fields:
+        put(m._unknown_fields)
+    return b"".join(parts)
+
+
+def livekit_ConnectionQualityUpdate(m: livekit.ConnectionQualityUpdate) -> bytes:
+    parts: list[bytes] = []
+    put = parts.append
+    v: Any
+    v = m.updates
+    for v in scalars.items(v):
+        put(member(b'\n', v, livekit.ConnectionQualityInfo, livekit_ConnectionQualityInfo))
+    if m._unknown_fields:
+        put(m._unknown_fields)
+    return b"".join(parts)
+
+
 def livekit_RequestResponse(m: livekit.RequestResponse) -> bytes:
     parts: list[bytes] = []
     put = parts.append
@@ -2025,6 +2058,10 @@ def livekit_SignalResponse(m: livekit.SignalResponse) -> bytes:
     if v is not None:
         members += 1
         put(member(b'Z', v, livekit.RoomUpdate, livekit_RoomUpdate))
+    v = m.connection_quality
+    if v is not None:
+        members += 1
+        put(member(b'b', v, livekit.ConnectionQualityUpdate, livekit_ConnectionQualityUpdate))
     v = m.refresh_token
     if v:
         b = v.encode()
@@ -3322,6 +3359,8 @@ ENCODERS: dict[type, Callable[[Any], bytes]] = {
     livekit.RoomUpdate: livekit_RoomUpdate,
     livekit.SpeakerInfo: livekit_SpeakerInfo,
     livekit.SpeakersChanged: livekit_SpeakersChanged,
+    livekit.ConnectionQualityInfo: livekit_ConnectionQualityInfo,
+    livekit.ConnectionQualityUpdate: livekit_ConnectionQualityUpdate,
     livekit.RequestResponse: livekit_RequestResponse,
     livekit.RoomMoved: livekit_RoomMoved,
     livekit.SignalResponse: livekit_SignalResponse,

@@ -12,6 +12,9 @@ __all__ = [
     "AddTrackRequest",
     "ClientInfo",
     "Compression",
+    "ConnectionQuality",
+    "ConnectionQualityInfo",
+    "ConnectionQualityUpdate",
     "ConnectionSettings",
     "DataChannelInfo",
     "DataChannelReceiveState",
@@ -63,6 +66,13 @@ __all__ = [
 class SignalTarget(betterproto2.Enum):
     PUBLISHER = 0
     SUBSCRIBER = 1
+
+
+class ConnectionQuality(betterproto2.Enum):
+    POOR = 0
+    GOOD = 1
+    EXCELLENT = 2
+    LOST = 3
 
 
 class DisconnectReason(betterproto2.Enum):
@@ -810,6 +820,35 @@ class SpeakersChanged(WireMessage):
 
 
 @dataclass(eq=False, repr=False, init=False, slots=True)
+class ConnectionQualityInfo(WireMessage):
+    participant_sid: str = betterproto2.field(1, betterproto2.TYPE_STRING)
+    quality: ConnectionQuality = betterproto2.field(
+        2, betterproto2.TYPE_ENUM, default_factory=lambda: ConnectionQuality(0)
+    )
+
+    def __init__(
+        self,
+        participant_sid: str = "",
+        quality: ConnectionQuality = ConnectionQuality(0),
+    ) -> None:
+        self.participant_sid = participant_sid
+        self.quality = quality
+        self._unknown_fields = b""
+
+
+@dataclass(eq=False, repr=False, init=False, slots=True)
+class ConnectionQualityUpdate(WireMessage):
+    updates: list[ConnectionQualityInfo] = betterproto2.field(1, betterproto2.TYPE_MESSAGE, repeated=True)
+
+    def __init__(
+        self,
+        updates: list[ConnectionQualityInfo] | None = None,
+    ) -> None:
+        self.updates = [] if updates is None else updates
+        self._unknown_fields = b""
+
+
+@dataclass(eq=False, repr=False, init=False, slots=True)
 class RequestResponse(WireMessage):
     request_id: int = betterproto2.field(1, betterproto2.TYPE_UINT32)
     reason: RequestOutcome = betterproto2.field(2, betterproto2.TYPE_ENUM, default_factory=lambda: RequestOutcome(0))
@@ -869,6 +908,9 @@ class SignalResponse(WireMessage):
         10, betterproto2.TYPE_MESSAGE, optional=True, group='message'
     )
     room_update: RoomUpdate | None = betterproto2.field(11, betterproto2.TYPE_MESSAGE, optional=True, group='message')
+    connection_quality: ConnectionQualityUpdate | None = betterproto2.field(
+        12, betterproto2.TYPE_MESSAGE, optional=True, group='message'
+    )
     reconnect: ReconnectResponse | None = betterproto2.field(
         19, betterproto2.TYPE_MESSAGE, optional=True, group='message'
     )
@@ -896,6 +938,7 @@ class SignalResponse(WireMessage):
         mute: MuteTrackRequest | None = None,
         speakers_changed: SpeakersChanged | None = None,
         room_update: RoomUpdate | None = None,
+        connection_quality: ConnectionQualityUpdate | None = None,
         reconnect: ReconnectResponse | None = None,
         pong_resp: Pong | None = None,
         request_response: RequestResponse | None = None,
@@ -913,6 +956,7 @@ class SignalResponse(WireMessage):
         self.mute = mute
         self.speakers_changed = speakers_changed
         self.room_update = room_update
+        self.connection_quality = connection_quality
         self.reconnect = reconnect
         self.pong_resp = pong_resp
         self.request_response = request_response

@@ -707,6 +707,21 @@ TABLES: tuple[MessageTable, ...] = (
         ),
     ),
     MessageTable(
+        livekit.ConnectionQualityInfo,
+        "livekit.ConnectionQualityInfo",
+        (
+            Field("participant_sid", 1, "string", "implicit"),
+            Field("quality", 2, "enum", "implicit", enum=livekit.ConnectionQuality),
+        ),
+    ),
+    MessageTable(
+        livekit.ConnectionQualityUpdate,
+        "livekit.ConnectionQualityUpdate",
+        (
+            Field("updates", 1, "message", "repeated", message=livekit.ConnectionQualityInfo),
+        ),
+    ),
+    MessageTable(
         livekit.RequestResponse,
         "livekit.RequestResponse",
         (
@@ -740,6 +755,7 @@ TABLES: tuple[MessageTable, ...] = (
             Field("mute", 9, "message", "oneof", message=livekit.MuteTrackRequest, group="message"),
             Field("speakers_changed", 10, "message", "oneof", message=livekit.SpeakersChanged, group="message"),
             Field("room_update", 11, "message", "oneof", message=livekit.RoomUpdate, group="message"),
+            Field("connection_quality", 12, "message", "oneof", message=livekit.ConnectionQualityUpdate, group="message"),
             Field("refresh_token", 16, "string", "implicit"),
             Field("pong", 18, "int64", "implicit"),
             Field("reconnect", 19, "message", "oneof", message=livekit.ReconnectResponse, group="message"),

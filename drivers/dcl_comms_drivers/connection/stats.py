@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from dcl_comms_core.inputs import ConnectionQuality
     from dcl_comms_core.room.session import RoomSession
     from dcl_comms_core.world.session import WorldSession
 
@@ -94,6 +95,11 @@ class Stats:
     """
     round_trip_at: float | None
     """When that was, in seconds of the clock that events have in ``at``."""
+    quality: ConnectionQuality | None
+    """How good LiveKit's server finds our way to it, which it says each 5 s; of a realm that of its worst room.
+
+    None: it did not say, there is no connection, or another than our own engine, ``rtc``, carries it.
+    """
 
 
 def collect(
@@ -144,4 +150,5 @@ def collect(
         stranded=counters["stranded"],
         round_trip=None if round_trip is None else round_trip[0],
         round_trip_at=None if round_trip is None else round_trip[1],
+        quality=session.quality,
     )

@@ -11,12 +11,14 @@ from rigs.signals.session import INFO, LINK, SignalRig, info
 from dcl_comms_core import Limits
 from dcl_comms_core.commands import SetAttributes
 from dcl_comms_core.inputs import (
+    ConnectionQuality,
     LinkMoved,
     LinkOpened,
     ParticipantJoined,
     ParticipantLeft,
     ParticipantUpdated,
     PermissionsGiven,
+    QualityGiven,
     RoomMetadataGiven,
     SpeakersHeard,
     TokenRefreshed,
@@ -127,6 +129,25 @@ def test_the_loudest_is_told_first_and_only_who_is_there() -> None:
 
 
 # --- ourselves and the room
+
+
+def test_how_good_our_way_is_is_told_and_not_that_of_others() -> None:
+    rig = SignalRig().opened(info("a"))
+
+    def judge(*qualities: tuple[str, int]) -> list[ConnectionQuality]:
+        infos = [
+            livekit.ConnectionQualityInfo(participant_sid=sid, quality=livekit.ConnectionQuality(value))
+            for sid, value in qualities
+        ]
+        before = len(rig.told(QualityGiven))
+        rig.say(connection_quality=livekit.ConnectionQualityUpdate(updates=infos))
+        return [given.quality for given in rig.told(QualityGiven)[before:]]
+
+    assert judge(("PA_a", 0), ("PA_me", 2)) == [ConnectionQuality.EXCELLENT]
+    assert [judge(("PA_me", value))[0].value for value in (1, 0, 3)] == ["good", "poor", "lost"]
+    assert judge(("PA_a", 2), ("", 2)) == []
+    # Of a newer server.
+    assert judge(("PA_me", 77)) == []
 
 
 def me(**fields: Any) -> livekit.ParticipantInfo:

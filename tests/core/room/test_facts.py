@@ -10,6 +10,7 @@ from dcl_comms_core import (
     AccessToken,
     AnnounceProfileVersion,
     CloseReason,
+    ConnectionQuality,
     LinkMoved,
     LinkReconnected,
     LiveKitAdapter,
@@ -24,6 +25,7 @@ from dcl_comms_core import (
     PermissionsChanged,
     PermissionsGiven,
     PublishMicrophone,
+    QualityGiven,
     RoomClosed,
     RoomMetadataChanged,
     RoomMetadataGiven,
@@ -246,6 +248,19 @@ def test_the_rooms_metadata_changed_while_we_were_away():
     rig = at(RoomState.CONNECTING)
     rig.join(metadata="meanwhile")
     assert [event.metadata for event in rig.take_events(RoomMetadataChanged)] == ["meanwhile"]
+
+
+def test_how_good_our_way_is():
+    rig = at(RoomState.OPEN)
+    assert rig.session.quality is None
+    rig.tell(QualityGiven, quality=ConnectionQuality.POOR)
+    assert rig.session.quality is ConnectionQuality.POOR
+    rig.take_events()
+    rig.lose()
+    assert rig.session.quality is None, "there is no way now"
+    rig.timer()
+    rig.join()
+    assert rig.session.quality is None, "it said nothing of the new one"
 
 
 def test_another_room():

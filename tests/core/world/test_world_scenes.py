@@ -21,6 +21,7 @@ from dcl_comms_core import (
     ClockSet,
     CloseReason,
     CommsError,
+    ConnectionQuality,
     Fetch,
     Fetched,
     InvalidAuthChain,
@@ -38,6 +39,7 @@ from dcl_comms_core import (
     Place,
     ProfileAnnounced,
     ProfileReceived,
+    QualityGiven,
     Reconnecting,
     Retry,
     RoomClosed,
@@ -115,6 +117,23 @@ def test_one_scene_after_another_the_new_one_first() -> None:
     here.run(1.0)
     assert alice.inside() == ["I1", "scene-b"]
     alice.replays()
+
+
+def test_the_worst_of_its_ways_is_a_worlds() -> None:
+    here = Universe()
+    alice = settled(here)
+    alice.call("enter_scene", "a", (0, 0))
+    here.run(1.0)
+    world = alice.session
+    assert world.quality is None
+    island, scene = world.rooms.values()
+    for room, quality, worst in (
+        (scene, ConnectionQuality.GOOD, ConnectionQuality.GOOD),
+        (island, ConnectionQuality.EXCELLENT, ConnectionQuality.GOOD),
+        (island, ConnectionQuality.LOST, ConnectionQuality.LOST),
+    ):
+        room.receive(QualityGiven(link=room.link, quality=quality), now=here.clock.now)
+        assert world.quality is worst
 
 
 def test_of_several_scenes_in_a_row_the_newest_counts() -> None:

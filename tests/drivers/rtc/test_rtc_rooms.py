@@ -26,6 +26,7 @@ from dcl_comms_core import (
     ChatReceived,
     CloseReason,
     ConnectionLost,
+    ConnectionQuality,
     Limits,
     LocalProtocolError,
     Packet,
@@ -229,6 +230,19 @@ def test_a_packet_alone_is_flushed_in_a_round_trip(room, loop, reliable):
             assert min(took) < 0.1, took
 
     Kit(loop, engine="rtc").run(scenario)
+
+
+def test_how_good_our_way_is_the_server_says(room):
+    """It does each five seconds."""
+
+    async def scenario(kit):
+        async with kit.connect(room.connection_string(ALICE)) as alice:
+            await alice.expect(RoomOpened)
+            assert alice.connection.stats.quality is None
+            await kit.until(lambda: alice.connection.stats.quality is ConnectionQuality.EXCELLENT)
+        assert alice.connection.stats.quality is None
+
+    Kit("asyncio", engine="rtc").run(scenario)
 
 
 def test_a_visit_leaves_nobody_behind(kit, room):

@@ -36,6 +36,7 @@ NOTHING = Stats(
     stranded=0,
     round_trip=None,
     round_trip_at=None,
+    quality=None,
 )
 LATER = replace(
     NOTHING,
