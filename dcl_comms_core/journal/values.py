@@ -97,6 +97,7 @@ _ENUMS: Final[dict[str, type[Enum]]] = {
         RoomRole,
         Subscribe,
         type(EVERYONE),
+        inputs.ConnectionQuality,
         inputs.TrackKind,
         inputs.TrackSource,
     )
