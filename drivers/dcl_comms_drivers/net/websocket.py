@@ -278,8 +278,8 @@ class Socket:
             self._protocol = self._new_protocol(target)
             try:
                 await self._shake_hands(self._stream, self._protocol)
-            except BaseException:
-                if self.parting:
+            except BaseException as error:
+                if self.parting and not isinstance(error, GeneratorExit):
                     await self._part_unmet(self._stream, self._protocol)
                 raise
             self._greeting = False
