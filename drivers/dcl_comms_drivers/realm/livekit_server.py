@@ -34,7 +34,6 @@ from dcl_comms_drivers.realm.room_service import RoomService
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from types import TracebackType
 
     from dcl_comms_drivers.realm.room_service import Answer
 
@@ -115,14 +114,6 @@ class LiveKitServer(RoomService):
             server.stop()
             raise
         return server
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.stop()
 
     def __repr__(self) -> str:
         return f"<LiveKitServer {self.url} pid={self.pid}>"

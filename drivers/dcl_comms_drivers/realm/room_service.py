@@ -11,6 +11,8 @@ from dcl_comms_drivers.realm.mint import mint_token
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from types import TracebackType
+    from typing import Self
 
     # What LiveKit's API answers: lists of objects by name.
     Answer = dict[str, list[dict[str, object]]]
@@ -22,6 +24,8 @@ _HOST: Final = "127.0.0.1"
 
 class RoomService(ABC):
     """One server, at ``url``; ``key`` and ``secret`` sign its tokens.  Its verbs wait for the answer.
+
+    ``with``: it is stopped at the end.
 
     They raise ServerUnavailable where it refuses, or is down.
     """
@@ -35,6 +39,18 @@ class RoomService(ABC):
     @abstractmethod
     def ask(self, method: str, body: Mapping[str, object]) -> Answer:
         """Ask its API, LiveKit's RoomService, as its administrator; ``body`` becomes JSON."""
+
+    @abstractmethod
+    def stop(self) -> None:
+        """End it.  May be repeated."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.stop()
 
     @property
     def url(self) -> str:

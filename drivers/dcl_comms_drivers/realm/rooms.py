@@ -31,7 +31,6 @@ from dcl_comms_drivers.realm.web import HOST, Manner, Web
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Hashable, Iterator, Mapping
-    from types import TracebackType
 
     from dcl_comms_core.inputs import ClockSet, FrameReceived, LinkRef, SocketClosed
     from dcl_comms_core.limits import Limits
@@ -239,14 +238,6 @@ class RoomHost(RoomService):
         server.port, server.udp_port = port, udp_port
         server._launch()
         return server
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.stop()
 
     def __repr__(self) -> str:
         return f"<RoomHost {self.url}>"
