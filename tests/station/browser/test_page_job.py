@@ -253,11 +253,12 @@ def test_to_another_island_and_back(station, visit, expect):
     page.click("#map canvas", position={"x": 60, "y": 200}, modifiers=["Shift"])
     expect(islands).to_have_count(2)
     expect(page.locator(".map .nobody")).to_contain_text("Nobody here yet")
+    peers = page.locator(".numbers div", has_text="peers").locator("dd")
+    expect(peers).to_have_text("0")
     page.click("#tab-chat")
     expect(page.locator(".message.ours .text")).to_have_text("before I go")
 
     # Back by a click among the others; then away and back once more, as a lesson.
-    peers = page.locator(".numbers div", has_text="peers").locator("dd")
     x, y = page.evaluate("stationMap.camera.toScreen(4, 4)")
     page.click("#map canvas", position={"x": x, "y": y}, modifiers=["Shift"])
     expect(peers).to_have_text("3")

@@ -198,7 +198,8 @@ export class MapView {
     const pressed = this.#pressed;
     if (!pressed || pressed.dragged) return;
     this.#pressed = null;
-    const hit = this.#nearest(event.offsetX, event.offsetY);
+    // With Shift it is the place that is meant, whoever stands there.
+    const hit = event.shiftKey ? null : this.#nearest(event.offsetX, event.offsetY);
     if (hit && hit.peer.kind !== "me") selected.value = hit.peer.id;
     else if (!hit) this.#ground(event);
   }
