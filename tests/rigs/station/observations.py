@@ -12,7 +12,7 @@ from dcl_comms_core.adapters.token import AccessToken
 from dcl_comms_core.adapters.url_guard import Place
 from dcl_comms_core.commands import SendData
 from dcl_comms_core.events import SignatureNeeded
-from dcl_comms_core.inputs import LinkRef, Participant, Permissions
+from dcl_comms_core.inputs import ConnectionQuality, LinkRef, Participant, Permissions
 from dcl_comms_core.records.forms import as_dict
 from dcl_comms_core.tap import is_packet, without_secrets
 from dcl_comms_core.testing.strategies import packets
@@ -44,6 +44,7 @@ OF_TYPE = BY_TYPE | {
     "tuple[str, ...] | None": st.none() | st.lists(TEXTS, min_size=1, max_size=2).map(tuple),
     "tuple[tuple[str, str], ...]": PAIRS,
     "tuple[str, int]": st.tuples(TEXTS, WHOLE),
+    "ConnectionQuality": st.sampled_from(ConnectionQuality),
     "Place": st.sampled_from(Place),
     "Place | None": st.none() | st.sampled_from(Place),
     "bytes": st.binary(max_size=40),

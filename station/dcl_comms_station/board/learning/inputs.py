@@ -80,6 +80,14 @@ INPUTS: Final[dict[type, Text]] = {
         "you",
         "dcl_comms_core/room/permit.py",
     ),
+    inp.QualityGiven: Text(
+        "room",
+        "The server says how good our way is",
+        "It does every five seconds: excellent, good, poor or lost.",
+        "room",
+        "you",
+        "dcl_comms_core/room/facts.py",
+    ),
     inp.TokenRefreshed: Text(
         "room",
         "A newer token",
